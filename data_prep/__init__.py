@@ -1,0 +1,1 @@
+"""From face images to FERBench and its training sets."""

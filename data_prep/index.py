@@ -1,0 +1,83 @@
+"""The published question files: which questions FERBench asks, without the images.
+
+They are the `eval_*/data/*_qa.json` of zfkarl/UniFER: a list of objects with `image_path`,
+`true_label`, `prompt` and `candidate_labels`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from unifer_tasks.labels import LABEL_SPACES, label_space
+
+INDEX_FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "rafdb": "rafdb_qa.json",
+        "ferplus": "ferplus_qa.json",
+        "affectnet": "affectnet_qa.json",
+        "sfew": "sfew_2.0_qa.json",
+    }
+)
+
+
+class IndexFileError(Exception):
+    """A published question file is absent or not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One published question.
+
+    Attributes:
+        id: The file's `image_path`, unique in its dataset.
+        target: The true label, in the dataset's own word.
+        prompt: The text that is asked.
+        candidate_labels: The labels that the text lists.
+    """
+
+    id: str
+    target: str
+    prompt: str
+    candidate_labels: tuple[str, ...]
+
+
+def read_index(folder: Path) -> dict[str, list[Question]]:
+    """Reads the four question files, in the files' order.
+
+    Raises:
+        IndexFileError: A file is absent or malformed, lacks a key, repeats an id or has a
+            label that the dataset does not; the message names the file and the row.
+    """
+    return {dataset: _read(dataset, folder / INDEX_FILES[dataset]) for dataset in LABEL_SPACES}
+
+
+def _read(dataset: str, path: Path) -> list[Question]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise IndexFileError(f"{path} is missing; it is one of {list(INDEX_FILES.values())}") from None
+    except ValueError as error:
+        raise IndexFileError(f"{path} is not JSON: {error}") from None
+    if not isinstance(rows, list):
+        raise IndexFileError(f"{path} holds no list of questions")
+    labels = label_space(dataset).labels
+    questions: dict[str, Question] = {}
+    for number, row in enumerate(rows, start=1):
+        try:
+            question = Question(
+                row["image_path"], row["true_label"], row["prompt"], tuple(row["candidate_labels"])
+            )
+        except (KeyError, TypeError) as error:
+            raise IndexFileError(f"{path}, question {number}: {error!r}") from None
+        if question.target not in labels:
+            raise IndexFileError(
+                f"{path}, question {number}: label {question.target!r} is none of {list(labels)}"
+            )
+        if question.id in questions:
+            raise IndexFileError(f"{path}, question {number}: {question.id!r} stands twice")
+        questions[question.id] = question
+    return list(questions.values())

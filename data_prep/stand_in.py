@@ -1,0 +1,138 @@
+"""A stand-in FERBench with drawn faces: the benchmark's shape, none of its images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.benchmark import Row, open_build, write_dataset
+from data_prep.drawn import draw
+from data_prep.index import Question
+from unifer_tasks.labels import LABEL_SPACES, canonical, label_space
+from unifer_tasks.manifest import Manifest
+
+SOURCE = "faces drawn from action units (data_prep.drawn); no photograph"
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a dataset's own files look: size in pixels (width, height), mode and encoding."""
+
+    size: tuple[int, int]
+    gray: bool
+    encoding: str
+
+
+_FORMATS: Mapping[str, _Format] = {
+    "rafdb": _Format((100, 100), gray=False, encoding="JPEG"),
+    "ferplus": _Format((48, 48), gray=True, encoding="PNG"),
+    "affectnet": _Format((256, 256), gray=False, encoding="JPEG"),
+    "sfew": _Format((143, 181), gray=False, encoding="PNG"),
+}
+
+Targets = Mapping[str, list[tuple[str, str]]]
+"""Dataset key -> (id, target) of each question, in order."""
+
+
+def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[str, str]]]:
+    """Makes up questions with the benchmark's class counts, or equally many of each class.
+
+    Args:
+        per_class: Questions for each label; None for the benchmark's own counts.
+        seed: Seed of the order. Labels are mixed, so that a run over the first few
+            questions meets several of them.
+    """
+    targets = {}
+    for dataset, space in LABEL_SPACES.items():
+        labels = [
+            label
+            for label, count in space.test_counts.items()
+            for _ in range(count if per_class is None else per_class)
+        ]
+        order = np.random.default_rng([seed, _stream(dataset)]).permutation(len(labels))
+        targets[dataset] = [
+            (f"drawn/{dataset}/{number:05d}", labels[position])
+            for number, position in enumerate(order)
+        ]
+    return targets
+
+
+def targets_of_index(index: Mapping[str, Iterable[Question]]) -> dict[str, list[tuple[str, str]]]:
+    """Takes ids and labels from the published question files."""
+    return {
+        dataset: [(question.id, question.target) for question in questions]
+        for dataset, questions in index.items()
+    }
+
+
+def build(
+    out: Path,
+    targets: Targets,
+    *,
+    seed: int,
+    recipe: Mapping[str, object],
+    jobs: int | None = None,
+    progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
+) -> Manifest:
+    """Draws a face for every question and writes the benchmark folder.
+
+    Datasets that an interrupted build has finished are kept. Equal arguments give equal
+    bytes, however many processes draw.
+
+    Args:
+        out: The folder to write.
+        targets: The questions.
+        seed: Seed of the faces.
+        recipe: What else names this build in its manifest.
+        jobs: Processes that draw; None for one a core.
+        progress: Wraps the rows of a dataset (title, rows, how many) as they are drawn.
+
+    Raises:
+        BuildError: `out` holds something else.
+    """
+    versions = {name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")}
+    digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
+    recipe = {**recipe, "seed": seed, "questions_sha256": digest}
+    manifest = open_build(out, Manifest(SOURCE, True, recipe, versions))
+    with Pool(jobs or os.cpu_count(), _leave_interrupts_to_the_parent) as pool:
+        for dataset, questions in targets.items():
+            if dataset in manifest.datasets:
+                continue
+            rows: Iterator[Row] = pool.imap(
+                partial(_drawn_row, dataset, seed), enumerate(questions), chunksize=32
+            )
+            counted = progress(label_space(dataset).title, rows, len(questions))
+            manifest = write_dataset(out, manifest, dataset, counted)
+    return manifest
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _drawn_row(dataset: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> Row:
+    number, (row_id, target) = numbered
+    look = _FORMATS[dataset]
+    image, _ = draw(
+        canonical(target), [seed, _stream(dataset), number], look.size, gray=look.gray
+    )
+    buffer = io.BytesIO()
+    image.save(buffer, look.encoding)
+    return Row(row_id, buffer.getvalue(), target)
+
+
+def _stream(dataset: str) -> int:
+    """A number of its own for each dataset, that stays when others are added."""
+    return zlib.crc32(dataset.encode())

@@ -1,0 +1,1 @@
+"""FERBench: facial expression recognition as visual question answering."""

@@ -1,0 +1,109 @@
+"""Is everything there that a FERBench run needs?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.manifest import (
+    DataError,
+    Manifest,
+    data_root,
+    dataset_path,
+    read_manifest,
+    sha256,
+)
+
+Level = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked.
+
+    Attributes:
+        level: "error" means that a run would fail or give wrong scores.
+        text: What was found, and the remedy where one is needed.
+    """
+
+    level: Level
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level:<8} {self.text}"
+
+
+def examine() -> list[Finding]:
+    """Checks versions, the plugin and the data, and returns what was found."""
+    return [*_versions(), _plugin(), *_data()]
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("ok", f"Python {sys.version.split()[0]}, unifer {version('unifer')}")
+    for text in requires("unifer") or []:
+        requirement = Requirement(text)
+        if not requirement.marker or not requirement.marker.evaluate({"extra": "eval"}):
+            continue
+        name = requirement.name
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding("error", f"{name} is not installed; pip install 'unifer[eval]'")
+            continue
+        # A local build such as 2.11.0+cpu satisfies 2.11.0.
+        if requirement.specifier.contains(found.partition("+")[0], prereleases=True):
+            yield Finding("ok", f"{name} {found}")
+        else:
+            yield Finding(
+                "error", f"{name} {found} does not satisfy {requirement.specifier}; install that"
+            )
+
+
+def _plugin() -> Finding:
+    names = [entry.value for entry in entry_points(group="lmms_eval.models")]
+    if "unifer_tasks.plugin:load" in names:
+        return Finding("ok", "lmms-eval finds the FERBench plugin")
+    return Finding("error", "lmms-eval does not find the plugin; install unifer with pip")
+
+
+def _data() -> Iterator[Finding]:
+    try:
+        root = data_root()
+        manifest = read_manifest(root)
+    except DataError as error:
+        yield Finding("error", str(error))
+        return
+    yield Finding("ok", f"{root}: {manifest.source}")
+    if manifest.stand_in:
+        yield Finding("warning", "STAND-IN: scores on drawn faces say nothing about photographs")
+    for dataset in LABEL_SPACES:
+        yield _dataset(root, manifest, dataset)
+
+
+def _dataset(root: Path, manifest: Manifest, dataset: str) -> Finding:
+    try:
+        path = dataset_path(root, manifest, dataset)
+    except DataError as error:
+        return Finding("error", str(error))
+    file = manifest.datasets[dataset]
+    if sha256(path) != file.sha256:
+        return Finding("error", f"{path} is damaged: its bytes are not those of the manifest")
+    space = LABEL_SPACES[dataset]
+    if manifest.is_complete(dataset):
+        return Finding("ok", f"{space.title}: all {file.rows:,} questions")
+    differences = ", ".join(
+        f"{label} {file.counts.get(label, 0):,} of {expected:,}"
+        for label, expected in space.test_counts.items()
+        if file.counts.get(label, 0) != expected
+    )
+    level: Level = "warning" if manifest.stand_in else "error"
+    return Finding(
+        level, f"{space.title}: {file.rows:,} of {space.n_test:,} questions ({differences})"
+    )

@@ -1,0 +1,151 @@
+"""What the task files of this folder call.
+
+lmms-eval loads this file by path, once for each `!function` of each task file, and resolves
+a name by `getattr`. So names made on demand (`__getattr__` below) can hold what is only known
+when a task is selected: where the data lies and how its results are to be headed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from loguru import logger
+
+from unifer_tasks.answers import read_answer, read_upstream, request_failed
+from unifer_tasks.images import protocol_image
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.manifest import data_root, dataset_path, read_manifest
+from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
+from unifer_tasks.prompts import question
+
+Record = Mapping[str, Any]
+
+
+def doc_to_visual(doc: Record) -> list[Any]:
+    """The question's image, at the protocol's size."""
+    return [protocol_image(doc["image"])]
+
+
+def doc_to_text(doc: Record, lmms_eval_specific_kwargs: Record | None = None) -> str:
+    """The question's text, the same for every model."""
+    return question(doc["candidate_labels"])
+
+
+def doc_to_target(doc: Record) -> str:
+    """The true label, in the dataset's own word."""
+    return str(doc["target"])
+
+
+def process_results(doc: Record, results: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Reads one response with both readers.
+
+    Each metric gets a record of its own, which lmms-eval logs beside the response: the log
+    drops the question, so id, gold and prediction are in the record.
+    """
+    response, dataset = results[0], doc["dataset"]
+    question_of = {"id": doc["id"], "dataset": dataset, "gold": doc["target"]}
+    answer = read_answer(response, dataset)
+    strict = {**question_of, "prediction": answer.label, "outcome": answer.outcome.value}
+    upstream = {**question_of, **_upstream_predictions(response, dataset)}
+    return {
+        # lmms-eval takes its standard error of the mean from the key `score`.
+        "accuracy": {**strict, "score": float(answer.label == doc["target"])},
+        **dict.fromkeys(("macro_precision", "macro_recall", "macro_f1", "uar"), strict),
+        "unreadable": {**strict, "score": float(answer.label is None)},
+        **dict.fromkeys(("upstream_accuracy", "upstream_macro_f1"), upstream),
+    }
+
+
+def _upstream_predictions(response: str, dataset: str) -> dict[str, str | None]:
+    """What upstream reads; None for an error, which it leaves out of its denominator."""
+    if request_failed(response):
+        return {"prediction": None, "pooled_prediction": None}
+    return {
+        "prediction": read_upstream(response, dataset),
+        "pooled_prediction": read_upstream(response, dataset, pooled=True),
+    }
+
+
+class Score(float):
+    """A metric's value that keeps the counts it came from, so that a group can pool it."""
+
+    name: str
+    reader: Reader
+    counts: Confusion
+
+    @classmethod
+    def of(cls, name: str, reader: Reader, own: Confusion, pooled: Confusion) -> Score:
+        """Computes a metric.
+
+        Args:
+            name: The metric, one of `metrics.METRICS`.
+            reader: The convention of its macro average.
+            own: The counts that give the value.
+            pooled: The counts to add up with those of other datasets.
+        """
+        score = cls(scores(own, reader)[name])
+        score.name, score.reader, score.counts = name, reader, pooled
+        return score
+
+
+def _aggregator(
+    name: str, reader: Reader, pooled_key: str
+) -> Callable[[Sequence[Record]], Score]:
+    def aggregate(records: Sequence[Record]) -> Score:
+        own = _confusion(records, reader, "prediction")
+        return Score.of(name, reader, own, _confusion(records, reader, pooled_key))
+
+    return aggregate
+
+
+def _confusion(records: Sequence[Record], reader: Reader, key: str) -> Confusion:
+    pairs = [
+        (record["gold"], record[key])
+        for record in records
+        if reader == "strict" or record[key] is not None
+    ]
+    return dataset_confusion(records[0]["dataset"], pairs)
+
+
+accuracy = _aggregator("accuracy", "strict", "prediction")
+macro_precision = _aggregator("macro_precision", "strict", "prediction")
+macro_recall = _aggregator("macro_recall", "strict", "prediction")
+macro_f1 = _aggregator("macro_f1", "strict", "prediction")
+uar = _aggregator("uar", "strict", "prediction")
+unreadable = _aggregator("unreadable", "strict", "prediction")
+upstream_accuracy = _aggregator("accuracy", "upstream", "pooled_prediction")
+upstream_macro_f1 = _aggregator("macro_f1", "upstream", "pooled_prediction")
+
+
+def pooled(metrics: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -> Score:
+    """Computes a metric over the answers of all datasets, instead of averaging the datasets."""
+    first = metrics[0]
+    counts = pool(score.counts for score in metrics)
+    return Score.of(first.name, first.reader, counts, counts)
+
+
+def _data(dataset: str) -> dict[str, Any]:
+    root = data_root()
+    manifest = read_manifest(root)
+    path = dataset_path(root, manifest, dataset)
+    if caveat := manifest.caveat([dataset]):
+        logger.warning(f"ferbench_{dataset} is not the benchmark: {caveat} ({root})")
+    return {"data_files": {"test": str(path)}}
+
+
+def _heading(task: str, datasets: Sequence[str]) -> str:
+    """The row's name in the table of results, with what must not be overlooked beside it."""
+    caveat = read_manifest(data_root()).caveat(datasets)
+    return f"{task} [{caveat}]" if caveat else task
+
+
+def __getattr__(name: str) -> Any:
+    kind, _, rest = name.partition("_")
+    if kind == "data" and rest in LABEL_SPACES:
+        return _data(rest)
+    if kind == "alias" and rest in LABEL_SPACES:
+        return _heading(f"ferbench_{rest}", [rest])
+    if name == "alias_ferbench":
+        return _heading("ferbench", list(LABEL_SPACES))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

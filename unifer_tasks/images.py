@@ -1,0 +1,33 @@
+"""The pixels that a benchmark question shows.
+
+The paper's inference script hands Qwen2.5-VL every image at 224 x 224
+(zfkarl/UniFER, `eval_*/code/infer_unifer.py`), which qwen-vl-utils reaches by converting to RGB
+(transparency on white) and one bicubic resize that ignores the aspect ratio. FERBench does
+the same for every model. With 28 x 28 pixels a token that is 64 image tokens, provided that
+the model's own preprocessor does not enlarge the image again: `MIN_PIXELS` is the lower
+bound to give it (lmms-eval's `qwen2_5_vl` has a larger default that turns 224 into 448).
+"""
+
+from __future__ import annotations
+
+from PIL import Image
+
+IMAGE_SIZE = (224, 224)
+"""Width and height in pixels."""
+
+MIN_PIXELS = 3136
+MAX_PIXELS = 501760
+"""Preprocessor bounds of the paper's training (zfkarl/UniFER, `run_grpo_vllm.sh`)."""
+
+
+def protocol_image(image: Image.Image) -> Image.Image:
+    """Returns the image as every model is to see it: RGB, `IMAGE_SIZE`.
+
+    Args:
+        image: A decoded image of any mode and size.
+    """
+    if image.mode == "RGBA":
+        canvas = Image.new("RGB", image.size, "white")
+        canvas.paste(image, mask=image.getchannel("A"))
+        image = canvas
+    return image.convert("RGB").resize(IMAGE_SIZE, Image.Resampling.BICUBIC)

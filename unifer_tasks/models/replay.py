@@ -1,0 +1,80 @@
+"""`lmms-eval --model replay`: scores again what a model said in an earlier run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from lmms_eval.api.instance import Instance
+from lmms_eval.api.model import lmms
+
+from unifer_tasks.predictions import PredictionError, read_responses
+
+
+class Replay(lmms):  # type: ignore[misc]
+    """A model that answers from a log.
+
+    Args:
+        samples: An lmms-eval output folder, one of its sample logs, or a prediction file
+            (see `unifer_tasks.predictions`).
+        batch_size: Ignored; lmms-eval passes it to every model.
+        device: Ignored, likewise.
+
+    Raises:
+        PredictionError: The log cannot be read, or lacks a question that is asked.
+    """
+
+    is_simple = False
+
+    def __init__(
+        self, samples: str, batch_size: int | str = 1, device: str | None = None
+    ) -> None:
+        super().__init__()
+        self.accelerator = Accelerator(cpu=True)
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+        self.device = self.accelerator.device
+        self._samples = samples
+        self._responses = read_responses(Path(samples).expanduser())
+        self._ids: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    @property
+    def rank(self) -> int:
+        """This process's number."""
+        return int(self._rank)
+
+    @property
+    def world_size(self) -> int:
+        """The number of processes."""
+        return int(self._world_size)
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """Returns the logged response to each question."""
+        return [self._response(request) for request in requests]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """A log holds text, no likelihoods."""
+        raise NotImplementedError("replay answers questions; it knows no likelihoods")
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """FERBench asks once."""
+        raise NotImplementedError("replay answers single questions, not conversations")
+
+    def _response(self, request: Instance) -> str:
+        *_, doc_id, task, split = request.args
+        key = self._keys(task, split)[doc_id]
+        try:
+            return self._responses[key]
+        except KeyError:
+            raise PredictionError(
+                f"{self._samples} has no response to {key[0]} {key[1]!r}; "
+                "the log is of other data or of an interrupted run"
+            ) from None
+
+    def _keys(self, task: str, split: str) -> list[tuple[str, str]]:
+        """(dataset, id) of every question, read without decoding an image."""
+        if (task, split) not in self._ids:
+            columns: Any = self.task_dict[task][split].select_columns(["dataset", "id"])
+            self._ids[task, split] = list(zip(columns["dataset"], columns["id"], strict=True))
+        return self._ids[task, split]

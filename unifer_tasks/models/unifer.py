@@ -1,0 +1,81 @@
+"""`lmms-eval --model unifer`: Qwen2.5-VL and what is trained from it, at the paper's pixels.
+
+lmms-eval's own `qwen2_5_vl` generates the same way; this id differs in what it loads: pixel
+bounds that leave a 224 x 224 image at 64 tokens, the precision of one's choice, and any
+device, several CPU processes included.
+"""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from lmms_eval.api.model import lmms
+from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
+from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
+
+from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
+
+
+class UniFER(Qwen2_5_VL):  # type: ignore[misc]
+    """A Qwen2.5-VL chat model.
+
+    Args:
+        pretrained: A folder or hub id of a Qwen2.5-VL checkpoint.
+        device: For example "cuda", "cuda:1" or "cpu"; by default the process's own GPU,
+            or the CPU where there is none.
+        device_map: Spreads one model over several GPUs ("auto"); by default it is on `device`.
+        dtype: "bfloat16", "float16" or "float32"; "auto" is bfloat16 on a GPU and float32 on
+            a CPU. The paper's inference ran in float32.
+        batch_size: Questions answered at once.
+        attn_implementation: "sdpa", "eager" or "flash_attention_2"; by default what
+            transformers chooses.
+        min_pixels: Lower bound of the image preprocessor, in pixels.
+        max_pixels: Upper bound of the image preprocessor, in pixels.
+
+    Raises:
+        ValueError: An argument has no such value.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        device: str | None = None,
+        device_map: str | None = None,
+        dtype: str = "auto",
+        batch_size: int | str = 1,
+        attn_implementation: str | None = None,
+        min_pixels: int = MIN_PIXELS,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        # The parent's constructor fixes bfloat16 and, with several processes, CUDA.
+        lmms.__init__(self)
+        self.accelerator = Accelerator(cpu=device == "cpu")
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+        self._device = torch.device(device) if device else self.accelerator.device
+        self.device_map = device_map or str(self._device)
+        self._model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            pretrained,
+            dtype=_dtype(dtype, self._device),
+            device_map=self.device_map,
+            attn_implementation=attn_implementation,
+        ).eval()
+        self.processor = AutoProcessor.from_pretrained(
+            pretrained, min_pixels=min_pixels, max_pixels=max_pixels
+        )
+        self._tokenizer = self.processor.tokenizer
+        self._config = self._model.config
+        self.min_pixels, self.max_pixels = min_pixels, max_pixels
+        self.batch_size_per_gpu = int(batch_size)
+        self.use_cache = True
+        # What the parent asks of videos, of which FERBench has none.
+        self.fps, self.max_num_frames = None, 0
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if name not in names:
+        raise ValueError(f"dtype must be auto or one of {', '.join(names)}, got {name!r}")
+    return names[name]
