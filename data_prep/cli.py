@@ -62,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         help="ids and labels of the published question files in DIR",
     )
     drawn.add_argument("--seed", type=_natural, default=0, help="default: %(default)s")
-    drawn.add_argument(
-        "--jobs", type=_positive, help="processes that draw (default: one a core)"
-    )
+    drawn.add_argument("--jobs", type=_positive, help="processes that draw (default: one a core)")
     drawn.set_defaults(run=_drawn)
     return parser
 
@@ -92,7 +90,8 @@ def _drawn(args: argparse.Namespace) -> int:
 
 
 def _progress(title: str, rows: Iterable[Row], total: int) -> Iterable[Row]:
-    return tqdm(rows, desc=title, total=total, unit="face", disable=None)
+    bar: Iterable[Row] = tqdm(rows, desc=title, total=total, unit="face", disable=None)
+    return bar
 
 
 def _positive(text: str) -> int:

@@ -59,7 +59,9 @@ def _read(dataset: str, path: Path) -> list[Question]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise IndexFileError(f"{path} is missing; it is one of {list(INDEX_FILES.values())}") from None
+        raise IndexFileError(
+            f"{path} is missing; it is one of {list(INDEX_FILES.values())}"
+        ) from None
     except ValueError as error:
         raise IndexFileError(f"{path} is not JSON: {error}") from None
     if not isinstance(rows, list):

@@ -125,9 +125,7 @@ def _leave_interrupts_to_the_parent() -> None:
 def _drawn_row(dataset: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> Row:
     number, (row_id, target) = numbered
     look = _FORMATS[dataset]
-    image, _ = draw(
-        canonical(target), [seed, _stream(dataset), number], look.size, gray=look.gray
-    )
+    image, _ = draw(canonical(target), [seed, _stream(dataset), number], look.size, gray=look.gray)
     buffer = io.BytesIO()
     image.save(buffer, look.encoding)
     return Row(row_id, buffer.getvalue(), target)

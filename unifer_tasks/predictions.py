@@ -98,7 +98,8 @@ def read_responses(path: Path) -> Responses:
         OSError: A file cannot be read.
     """
     if path.is_dir():
-        newest = {_task_of_log(log): log for log in sorted(path.rglob("*_samples_ferbench_*.jsonl"))}
+        logs = sorted(path.rglob("*_samples_ferbench_*.jsonl"), key=lambda log: log.name)
+        newest = {_task_of_log(log): log for log in logs}
         if not newest:
             raise PredictionError(
                 f"{path} holds no *_samples_ferbench_*.jsonl; run lmms-eval with --log_samples"
@@ -176,16 +177,14 @@ def _parse(line: bytes) -> Prediction:
     target = _string(row, "target")
     if target not in labels:
         raise ValueError(f"target {target!r} is no label of {dataset}: {', '.join(labels)}")
-    error = row.get("error", False)
-    if not isinstance(error, bool):
-        raise ValueError("error must be true or false")
-    response, label = _answer(row, error)
-    return Prediction(dataset, _id(row), target, response, label, error)
+    failed = row.get("error", False)
+    if not isinstance(failed, bool):
+        raise ValueError("`error` must be true or false")
+    response, label = (None, None) if failed else _answer(row)
+    return Prediction(dataset, _id(row), target, response, label, failed)
 
 
-def _answer(row: dict[str, Any], error: bool) -> tuple[str | None, str | None]:
-    if error:
-        return None, None
+def _answer(row: dict[str, Any]) -> tuple[str | None, str | None]:
     given = [key for key in ("response", "label") if key in row]
     if len(given) != 1:
         raise ValueError(

@@ -27,7 +27,7 @@ def doc_to_visual(doc: Record) -> list[Any]:
     return [protocol_image(doc["image"])]
 
 
-def doc_to_text(doc: Record, lmms_eval_specific_kwargs: Record | None = None) -> str:
+def doc_to_text(doc: Record) -> str:
     """The question's text, the same for every model."""
     return question(doc["candidate_labels"])
 
@@ -40,17 +40,21 @@ def doc_to_target(doc: Record) -> str:
 def process_results(doc: Record, results: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Reads one response with both readers.
 
-    Each metric gets a record of its own, which lmms-eval logs beside the response: the log
-    drops the question, so id, gold and prediction are in the record.
+    Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
+    the question, so the record of the accuracy says which one it was and what became of it.
     """
-    response, dataset = results[0], doc["dataset"]
-    question_of = {"id": doc["id"], "dataset": dataset, "gold": doc["target"]}
+    response, dataset, gold = results[0], doc["dataset"], doc["target"]
     answer = read_answer(response, dataset)
-    strict = {**question_of, "prediction": answer.label, "outcome": answer.outcome.value}
-    upstream = {**question_of, **_upstream_predictions(response, dataset)}
+    strict = {"dataset": dataset, "gold": gold, "prediction": answer.label}
+    upstream = {"dataset": dataset, "gold": gold, **_upstream_predictions(response, dataset)}
     return {
-        # lmms-eval takes its standard error of the mean from the key `score`.
-        "accuracy": {**strict, "score": float(answer.label == doc["target"])},
+        "accuracy": {
+            "id": doc["id"],
+            **strict,
+            "outcome": answer.outcome.value,
+            # Where lmms-eval takes its standard error of the mean from.
+            "score": float(answer.label == gold),
+        },
         **dict.fromkeys(("macro_precision", "macro_recall", "macro_f1", "uar"), strict),
         "unreadable": {**strict, "score": float(answer.label is None)},
         **dict.fromkeys(("upstream_accuracy", "upstream_macro_f1"), upstream),
@@ -90,7 +94,7 @@ class Score(float):
 
 
 def _aggregator(
-    name: str, reader: Reader, pooled_key: str
+    name: str, reader: Reader = "strict", pooled_key: str = "prediction"
 ) -> Callable[[Sequence[Record]], Score]:
     def aggregate(records: Sequence[Record]) -> Score:
         own = _confusion(records, reader, "prediction")
@@ -108,20 +112,20 @@ def _confusion(records: Sequence[Record], reader: Reader, key: str) -> Confusion
     return dataset_confusion(records[0]["dataset"], pairs)
 
 
-accuracy = _aggregator("accuracy", "strict", "prediction")
-macro_precision = _aggregator("macro_precision", "strict", "prediction")
-macro_recall = _aggregator("macro_recall", "strict", "prediction")
-macro_f1 = _aggregator("macro_f1", "strict", "prediction")
-uar = _aggregator("uar", "strict", "prediction")
-unreadable = _aggregator("unreadable", "strict", "prediction")
+accuracy = _aggregator("accuracy")
+macro_precision = _aggregator("macro_precision")
+macro_recall = _aggregator("macro_recall")
+macro_f1 = _aggregator("macro_f1")
+uar = _aggregator("uar")
+unreadable = _aggregator("unreadable")
 upstream_accuracy = _aggregator("accuracy", "upstream", "pooled_prediction")
 upstream_macro_f1 = _aggregator("macro_f1", "upstream", "pooled_prediction")
 
 
-def pooled(metrics: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -> Score:
+def pooled(parts: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -> Score:
     """Computes a metric over the answers of all datasets, instead of averaging the datasets."""
-    first = metrics[0]
-    counts = pool(score.counts for score in metrics)
+    first = parts[0]
+    counts = pool(score.counts for score in parts)
     return Score.of(first.name, first.reader, counts, counts)
 
 

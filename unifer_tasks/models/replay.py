@@ -27,9 +27,7 @@ class Replay(lmms):  # type: ignore[misc]
 
     is_simple = False
 
-    def __init__(
-        self, samples: str, batch_size: int | str = 1, device: str | None = None
-    ) -> None:
+    def __init__(self, samples: str, batch_size: int | str = 1, device: str | None = None) -> None:
         super().__init__()
         self.accelerator = Accelerator(cpu=True)
         self._rank = self.accelerator.process_index

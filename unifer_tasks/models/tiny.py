@@ -7,6 +7,7 @@ vocabulary, learned from the benchmark's own wording, are small. Its weights are
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -154,14 +155,9 @@ def _tokenizer() -> Qwen2Tokenizer:
         show_progress=False,
     )
     learned.train_from_iterator([*questions, *answers], trainer)
-    merges = _merges(learned)
-    vocabulary = learned.get_vocab()
-    tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=merges)
+    merges = json.loads(learned.to_str())["model"]["merges"]
+    tokenizer = Qwen2Tokenizer(
+        vocab=learned.get_vocab(), merges=[(left, right) for left, right in merges]
+    )
     tokenizer.add_special_tokens({"additional_special_tokens": list(_SPECIAL)})
     return tokenizer
-
-
-def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    import json
-
-    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]

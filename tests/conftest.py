@@ -1,0 +1,68 @@
+"""Fixtures that several tests share: a stand-in benchmark, a tiny model, the command lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_command(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    status: int | None = 0,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end; a status other than the expected one fails with its output."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", **(env or {})}
+    done = subprocess.run(
+        list(map(str, command)), env=environment, cwd=cwd, capture_output=True, text=True
+    )
+    if status is not None and done.returncode != status:
+        pytest.fail(
+            f"{' '.join(map(str, command))} exited {done.returncode}, expected {status}\n"
+            f"{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+        )
+    return done
+
+
+@pytest.fixture(scope="session")
+def bin_folder() -> Path:
+    """Where the installed commands lie."""
+    return Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def index_folder() -> Path:
+    """The published question files; the tests that compare with them skip without."""
+    value = os.environ.get("FERBENCH_INDEX")
+    if not value:
+        pytest.skip("FERBENCH_INDEX names no folder with the published question files")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
+    """A benchmark folder with two drawn faces for each label."""
+    out = tmp_path_factory.mktemp("stand-in") / "data"
+    run_command([bin_folder / "unifer-data", "drawn", "--out", out, "--per-class", "2"])
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained Qwen2.5-VL checkpoint."""
+    from unifer_tasks.models.tiny import write_tiny_model
+
+    out = tmp_path_factory.mktemp("tiny") / "model"
+    write_tiny_model(out)
+    return out
