@@ -17,10 +17,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 from types import MappingProxyType
 
-from unifer_tasks.labels import LabelSpace, canonical, label_space
+from unifer_tasks.labels import CANONICAL_LABELS, canonical, label_space
 from unifer_tasks.prompts import ANSWER_TAG, THINK_TAG
 
 UNKNOWN = "unknown"
@@ -116,6 +117,8 @@ _UPSTREAM_ORDER = (
 REQUEST_FAILED_PREFIX = "[LMMS_EVAL_REQUEST_FAILED"
 """How the text begins that lmms-eval's API back ends return in place of a response."""
 
+_NEVER_ASKED_PREFIX = "[LMMS_EVAL_BUDGET_EXCEEDED]"
+
 _EDGE = " \t\r\n*_~`'\"“”‘’«».,;:!?()[]{}"  # noqa: RUF001
 _WORD = re.compile(r"[a-z]+")
 _REFUSAL = re.compile(
@@ -129,8 +132,8 @@ _REFUSAL = re.compile(
 
 
 def request_failed(response: str) -> bool:
-    """Tells whether a response is lmms-eval's note that the request failed."""
-    return response.startswith(REQUEST_FAILED_PREFIX)
+    """Tells whether a response is lmms-eval's note that the request failed or was not made."""
+    return response.startswith((REQUEST_FAILED_PREFIX, _NEVER_ASKED_PREFIX))
 
 
 def read_answer(response: str, dataset: str) -> Answer:
@@ -147,14 +150,28 @@ def read_answer(response: str, dataset: str) -> Answer:
     Raises:
         UnknownDatasetError: No label space has that key.
     """
-    space = label_space(dataset)
+    return read_choice(response, label_space(dataset).labels)
+
+
+def read_choice(response: str, labels: Sequence[str]) -> Answer:
+    """Reads a response to a question over any candidate labels, as `read_answer` does.
+
+    Args:
+        response: The model's whole output, tags included.
+        labels: The candidate labels that were asked for, in any order.
+
+    Raises:
+        ValueError: There is none, or two of them mean one expression, or one is the label
+            of no dataset.
+    """
+    forms = _label_of_form(tuple(labels))
     if request_failed(response):
         return Answer(None, Outcome.REQUEST_FAILED)
     thoughts = _Blocks.find(response, THINK_TAG)
     rationale = thoughts.closed[0] if thoughts.closed else None
     answers = _Blocks.find(response, ANSWER_TAG)
     if answers.closed:
-        label, outcome = _read_label(answers.closed[-1], space)
+        label, outcome = _read_label(answers.closed[-1], forms)
     elif answers.ends_open or thoughts.ends_open:
         label, outcome = None, Outcome.TRUNCATED
     elif _REFUSAL.search(response):
@@ -174,8 +191,52 @@ def read_label(text: str, dataset: str) -> Answer:
     Raises:
         UnknownDatasetError: No label space has that key.
     """
-    label, outcome = _read_label(text, label_space(dataset))
+    label, outcome = _read_label(text, _label_of_form(label_space(dataset).labels))
     return Answer(label, outcome)
+
+
+def keeps_format(response: str) -> bool:
+    """Tells whether a response has the form that the question asks for, and nothing else.
+
+    That is one think block and then one answer block, both with something in them, the tags
+    spelt as in the question, and no more than white space around the blocks. A tag inside a
+    block, in any spelling that the readers take for one, breaks the form.
+    """
+    tags = list(islice(_tags(THINK_TAG, ANSWER_TAG).finditer(response), len(_FORM) + 1))
+    if tuple(tag[0] for tag in tags) != _FORM:
+        return False
+    starts = (0, *(tag.end() for tag in tags))
+    ends = (*(tag.start() for tag in tags), len(response))
+    before, thought, between, answer, after = map(
+        str.strip, (response[start:end] for start, end in zip(starts, ends, strict=True))
+    )
+    return bool(thought and answer) and not (before or between or after)
+
+
+def keeps_upstream_form(response: str) -> bool:
+    r"""Tells whether the paper's format reward is paid.
+
+    That is what `re.fullmatch(r"<think>.*?</think>\s*<answer>.*?</answer>", response,
+    re.DOTALL)` matches (zfkarl/UniFER, `grpo.py`); the pattern itself takes quadratic time on
+    a run of closed think blocks. As the blocks may hold anything, only the two ends and one
+    seam between them count.
+    """
+    opening, _, _, closing = _FORM
+    return (
+        response.startswith(opening)
+        and response.endswith(closing)
+        and _SEAM.search(response, len(opening), len(response) - len(closing)) is not None
+    )
+
+
+def upstream_answer(response: str) -> str:
+    """Returns what the paper's accuracy reward compares (zfkarl/UniFER, `grpo.py`).
+
+    It is the first lower-case answer block, or the whole text where there is none, stripped;
+    a row's solution is read in the same way.
+    """
+    block = _first_block_across_lines(response)
+    return response.strip() if block is None else block
 
 
 def read_upstream(response: str, dataset: str, *, pooled: bool = False) -> str:
@@ -226,13 +287,12 @@ def read_upstream_label(text: str, dataset: str) -> str:
     return label if label in label_space(dataset).labels else UNKNOWN
 
 
-def _read_label(text: str, space: LabelSpace) -> tuple[str | None, Outcome]:
+def _read_label(text: str, forms: Mapping[str, str]) -> tuple[str | None, Outcome]:
     words = text.strip(_EDGE)
     if not words:
         return None, Outcome.EMPTY
     # Other scripts have look-alikes of Latin letters; lowering maps some of them to ASCII.
     lowered = words.lower() if words.isascii() else words
-    forms = _label_of_form(space.key)
     if lowered in forms:
         return forms[lowered], Outcome.ANSWERED
     if len({forms[word] for word in _WORD.findall(lowered) if word in forms}) > 1:
@@ -240,11 +300,16 @@ def _read_label(text: str, space: LabelSpace) -> tuple[str | None, Outcome]:
     return None, Outcome.REFUSED if _REFUSAL.search(words) else Outcome.OFF_LIST
 
 
-@cache
-def _label_of_form(dataset: str) -> Mapping[str, str]:
+@lru_cache(maxsize=1024)
+def _label_of_form(labels: tuple[str, ...]) -> Mapping[str, str]:
+    names = [canonical(label) for label in labels]
+    if not labels or len(set(names)) < len(names) or not _SYNONYMS.keys() >= set(names):
+        raise ValueError(
+            f"candidate labels must be different expressions out of "
+            f"{', '.join(CANONICAL_LABELS)}, got {list(labels)}"
+        )
     forms = {}
-    for label in label_space(dataset).labels:
-        name = canonical(label)
+    for label, name in zip(labels, names, strict=True):
         forms.update(dict.fromkeys((label, name, *_SYNONYMS[name]), label))
     return MappingProxyType(forms)
 
@@ -282,8 +347,12 @@ class _Blocks:
 
 
 @cache
-def _tags(tag: str) -> re.Pattern[str]:
-    return re.compile(rf"<(/?){tag}>", re.IGNORECASE | re.ASCII)
+def _tags(*tags: str) -> re.Pattern[str]:
+    return re.compile(rf"<(/?)(?:{'|'.join(tags)})>", re.IGNORECASE | re.ASCII)
+
+
+_FORM = (f"<{THINK_TAG}>", f"</{THINK_TAG}>", f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>")
+_SEAM = re.compile(rf"{_FORM[1]}\s*{_FORM[2]}")
 
 
 # Without re.ASCII, as upstream has it: the long s of U+017F passes for an s in a tag.

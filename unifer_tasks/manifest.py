@@ -86,7 +86,8 @@ class Manifest:
             asked = [key for key in datasets if key in self.datasets]
             rows = sum(self.datasets[key].rows for key in asked)
             expected = sum(label_space(key).n_test for key in datasets)
-            notes.append(f"{rows:,} of {expected:,} questions")
+            other = ", of other labels" if rows == expected else ""
+            notes.append(f"{rows:,} of {expected:,} questions{other}")
         return ", ".join(notes) or None
 
 

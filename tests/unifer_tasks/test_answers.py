@@ -113,6 +113,7 @@ def test_strict_reads_one_label(answer: str, dataset: str, label: str) -> None:
         ("<think>The brows are lowered, I cannot see", "rafdb", Outcome.TRUNCATED),
         ("<think>Lowered brows.</think><answer>ang", "rafdb", Outcome.TRUNCATED),
         ("[LMMS_EVAL_REQUEST_FAILED after 5 retries] timeout", "rafdb", Outcome.REQUEST_FAILED),
+        ("[LMMS_EVAL_BUDGET_EXCEEDED]", "rafdb", Outcome.REQUEST_FAILED),
     ],
 )
 def test_strict_names_what_is_not_an_answer(answer: str, dataset: str, outcome: Outcome) -> None:

@@ -1,0 +1,87 @@
+"""The distribution: what is in the wheel works where nothing else of ours is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, run_command
+
+pytestmark = pytest.mark.xdist_group("package")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
+    """The built wheel; from the files that git knows, so that none is forgotten."""
+    source = tmp_path_factory.mktemp("source")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True
+    ).stdout.decode()
+    for name in filter(None, tracked.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((REPOSITORY / name).read_bytes())
+    out = tmp_path_factory.mktemp("wheel")
+    run_command([bin_folder / "uv", "build", "--wheel", "--quiet", "--out-dir", out, source])
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for name in (
+        "unifer_tasks/ferbench/_template_yaml",
+        "unifer_tasks/ferbench/ferbench.yaml",
+        "unifer_tasks/ferbench/ferbench_sfew.yaml",
+        "unifer_tasks/ferbench/README.md",
+        "unifer_tasks/py.typed",
+        "unifer_rewards/__init__.py",
+        "data_prep/drawn/__init__.py",
+    ):
+        assert name in names
+    assert not [name for name in names if name.startswith(("tests", "benchmarks", "recipes"))]
+
+
+@pytest.fixture(scope="session")
+def clean_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
+    """The commands of an environment where only `pip install unifer[eval]` was done."""
+    folder = tmp_path_factory.mktemp("clean") / "venv"
+    run_command([bin_folder / "uv", "venv", "--quiet", "--python", sys.executable, folder])
+    run_command(
+        [
+            bin_folder / "uv", "pip", "install", "--quiet", "--python", folder / "bin" / "python",
+            "--constraint", REPOSITORY / "constraints.txt", f"{wheel}[eval]",
+        ]
+    )  # fmt: skip
+    return folder / "bin"
+
+
+def test_a_clean_install_lists_the_group(clean_bin: Path, tmp_path: Path) -> None:
+    listed = run_command([clean_bin / "ferbench", "lmms-eval", "tasks", "list"], cwd=tmp_path)
+    assert "ferbench_affectnet" in listed.stdout
+    path = run_command([clean_bin / "ferbench", "tasks-path"], cwd=tmp_path).stdout.strip()
+    assert path.startswith(str(clean_bin.parent))
+
+
+def test_a_clean_install_evaluates_with_the_plain_command(clean_bin: Path, tmp_path: Path) -> None:
+    data, model = tmp_path / "data", tmp_path / "model"
+    run_command(
+        [clean_bin / "unifer-data", "drawn", "--per-class", "1", "--out", data], cwd=tmp_path
+    )
+    run_command([clean_bin / "ferbench", "tiny-model", model], cwd=tmp_path)
+    env = {"FERBENCH_DATA": str(data), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    run_command([clean_bin / "ferbench", "doctor"], env=env, cwd=tmp_path)
+    done = run_command(
+        [
+            clean_bin / "lmms-eval", "--model", "unifer", "--model_args",
+            f"pretrained={model},device=cpu", "--tasks", "ferbench", "--batch_size", "8",
+            "--gen_kwargs", "max_new_tokens=4",
+        ],
+        env=env,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "ferbench [STAND-IN faces, 30 of 11,072 questions]" in done.stdout

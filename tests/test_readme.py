@@ -1,0 +1,90 @@
+"""Every command of the README runs as it stands, but for the models of its examples."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, run_command
+from tests.unifer_tasks.chat_server import serve
+from unifer_tasks.prompts import response
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+# What a CPU in a closed room runs in place of the README's models: a few tokens of a tiny one.
+STAND_INS = {
+    "pretrained=Karl28/UniFER-7B": "pretrained=$TINY",
+    "pretrained=Qwen/Qwen2.5-VL-7B-Instruct": "pretrained=$TINY,device=cpu,device_map=cpu",
+    "accelerate launch --num_processes 8": "accelerate launch --cpu --num_processes 2",
+    "--log_samples": "--log_samples --gen_kwargs max_new_tokens=4",
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.xdist_group("readme")
+def test_every_command_runs(tiny_model: Path, tmp_path: Path, bin_folder: Path) -> None:
+    script = "set -euxo pipefail\n" + "\n".join(blocks("bash"))
+    for example, stand_in in STAND_INS.items():
+        assert example in script, f"the README no longer shows {example}"
+        script = script.replace(example, stand_in)
+    with serve(lambda request: response("Hm.", "fear")) as server:
+        env = {
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "TINY": str(tiny_model),
+            "BASE_URL": server.url,
+            "OPENAI_API_KEY": "unused",
+            "HF_DATASETS_CACHE": str(tmp_path / "cache"),
+        }
+        run_command(["bash", "-c", script], env=env, cwd=tmp_path)
+    for name in ("results", "results-8", "results-qwen", "results-api"):
+        assert list((tmp_path / name).rglob("*_samples_ferbench_sfew.jsonl")), name
+    assert (tmp_path / "scores.json").exists()
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.xdist_group("readme")
+def test_make_demo_shows_the_four_datasets_and_the_pool(tmp_path: Path) -> None:
+    if not (REPOSITORY / ".venv" / ".eval").exists():
+        pytest.skip("make has not set up .venv here")
+    done = run_command(["make", "demo", f"OUT={tmp_path}"], cwd=REPOSITORY)
+    for task in ("ferbench", "ferbench_rafdb", "ferbench_ferplus", "ferbench_affectnet"):
+        assert f"{task} [STAND-IN faces" in done.stdout
+    assert len(list((tmp_path / "results").rglob("*_samples_*.jsonl"))) == 4
+
+
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    table = next(block for block in blocks("") if "Groups" in block)
+    assert "ferbench [STAND-IN faces, 120 of 11,072 questions]" in table
+
+
+def test_the_contact_sheet_is_what_the_code_draws() -> None:
+    import numpy as np
+    from PIL import Image
+
+    from data_prep.drawn import contact_sheet
+
+    kept = Image.open(REPOSITORY / ".github" / "images" / "drawn_faces.jpg").convert("RGB")
+    drawn = contact_sheet()
+    assert kept.size == drawn.size
+    difference = np.abs(np.asarray(kept, dtype=float) - np.asarray(drawn, dtype=float))
+    # JPEG loses a little; other processors' arithmetic turns single grey levels.
+    assert difference.mean() < 6
+
+
+def test_every_dependency_is_justified() -> None:
+    import tomllib
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"]]
+    declared += [line for extra, lines in extras.items() if extra != "dev" for line in lines]
+    table = README.partition("## Dependencies and why")[2].partition("## Limits")[0]
+    for line in declared:
+        name = re.split(r"[\[<>=!~ ]", line)[0]
+        assert re.search(rf"\b{re.escape(name)}\b", table), f"{name} has no line in the table"

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unifer_tasks.images import IMAGE_SIZE, protocol_image
+
+
+def noise(mode: str, size: tuple[int, int]) -> Image.Image:
+    rng = np.random.default_rng(0)
+    return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)).convert(
+        mode
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "RGBA", "LA"])
+@pytest.mark.parametrize("size", [(48, 48), (143, 181), (224, 224), (1, 300)])
+def test_every_image_becomes_rgb_at_the_protocols_size(mode: str, size: tuple[int, int]) -> None:
+    image = protocol_image(noise(mode, size))
+    assert (image.mode, image.size) == ("RGB", IMAGE_SIZE)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_pixels_are_those_of_the_papers_loader(mode: str) -> None:
+    vision = pytest.importorskip("qwen_vl_utils")
+    source = noise(mode, (100, 130))
+    # What the paper's inference script asks for; its loader resizes once, in place.
+    expected = vision.fetch_image({"image": source, "resized_height": 224, "resized_width": 224})
+    assert np.array_equal(np.asarray(protocol_image(source)), np.asarray(expected))
+
+
+def test_transparency_is_white() -> None:
+    clear = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
+    assert protocol_image(clear).getpixel((5, 5)) == (255, 255, 255)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.manifest import (
+    DATA_VARIABLE,
+    DataError,
+    DatasetFile,
+    Manifest,
+    data_root,
+    dataset_path,
+    read_manifest,
+    sha256,
+    write_manifest,
+)
+
+WHOLE = Manifest(
+    source="the archives",
+    stand_in=False,
+    recipe={"seed": 0},
+    versions={"unifer": "0"},
+    datasets={
+        key: DatasetFile(f"{key}/test.parquet", dict(space.test_counts), "0" * 64)
+        for key, space in LABEL_SPACES.items()
+    },
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_manifest(tmp_path, WHOLE)
+    assert read_manifest(tmp_path) == WHOLE
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert json.loads((tmp_path / "manifest.json").read_text())["datasets"]["sfew"]["rows"] == 431
+
+
+def test_only_the_whole_benchmark_goes_without_caveat() -> None:
+    assert WHOLE.caveat() is None
+    assert replace(WHOLE, stand_in=True).caveat() == "STAND-IN faces"
+    without = replace(WHOLE, datasets={k: v for k, v in WHOLE.datasets.items() if k != "sfew"})
+    assert without.caveat() == "10,641 of 11,072 questions"
+    assert without.caveat(["rafdb"]) is None
+    fewer = {**WHOLE.datasets["sfew"].counts, "fear": 45}
+    short = replace(
+        WHOLE, datasets={**WHOLE.datasets, "sfew": replace(WHOLE.datasets["sfew"], counts=fewer)}
+    )
+    assert short.caveat() == "11,071 of 11,072 questions"
+
+
+def test_equal_totals_of_other_labels_are_not_the_benchmark() -> None:
+    counts = {**WHOLE.datasets["sfew"].counts, "fear": 45, "sad": 74}
+    other = replace(WHOLE, datasets={"sfew": replace(WHOLE.datasets["sfew"], counts=counts)})
+    assert not other.is_complete("sfew")
+    assert other.caveat(["sfew"]) == "431 of 431 questions, of other labels"
+
+
+def test_data_root_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    with pytest.raises(DataError, match=r"FERBENCH_DATA is not set; .*unifer-data drawn"):
+        data_root()
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "no"))
+    with pytest.raises(DataError, match="is no folder"):
+        data_root()
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    assert data_root() == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "is missing: the folder was not written by"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"schema": 99}', "has schema 99, this version reads 1"),
+        ('{"schema": 1}', "cannot be read"),
+    ],
+)
+def test_a_bad_manifest_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        read_manifest(tmp_path)
+    assert str(tmp_path / "manifest.json") in str(caught.value)
+
+
+def test_a_dataset_that_was_not_built_or_is_gone_is_named(tmp_path: Path) -> None:
+    only_sfew = replace(WHOLE, datasets={"sfew": WHOLE.datasets["sfew"]})
+    with pytest.raises(DataError, match=r"RAF-DB \(rafdb\) is not in .* \(built: sfew\)"):
+        dataset_path(tmp_path, only_sfew, "rafdb")
+    with pytest.raises(DataError, match=r"test\.parquet is missing, though"):
+        dataset_path(tmp_path, only_sfew, "sfew")
+
+
+def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert sha256(path).startswith("ba7816bf8f01cfea")
