@@ -23,7 +23,9 @@ def run_command(
     status: int | None = 0,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end; a status other than the expected one fails with its output."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", **(env or {})}
+    # One thread each: the tests run side by side.
+    defaults = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **defaults, **(env or {})}
     done = subprocess.run(
         list(map(str, command)), env=environment, cwd=cwd, capture_output=True, text=True
     )

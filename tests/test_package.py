@@ -16,10 +16,13 @@ pytestmark = pytest.mark.xdist_group("package")
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
-    """The built wheel; from the files that git knows, so that none is forgotten."""
+    """The wheel, built from what git would commit and nothing that lies around."""
     source = tmp_path_factory.mktemp("source")
     tracked = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
     ).stdout.decode()
     for name in filter(None, tracked.split("\0")):
         if (REPOSITORY / name).is_file():
