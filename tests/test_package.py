@@ -42,7 +42,8 @@ def test_the_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
         "unifer_tasks/ferbench/ferbench_sfew.yaml",
         "unifer_tasks/ferbench/README.md",
         "unifer_tasks/py.typed",
-        "unifer_rewards/__init__.py",
+        "unifer_tasks/lexicon.toml",
+        "unifer_rewards/fer.py",
         "data_prep/drawn/__init__.py",
     ):
         assert name in names

@@ -198,19 +198,20 @@ def read_label(text: str, dataset: str) -> Answer:
 def keeps_format(response: str) -> bool:
     """Tells whether a response has the form that the question asks for, and nothing else.
 
-    That is one think block and then one answer block, both with something in them, the tags
-    spelt as in the question, and no more than white space around the blocks. A tag inside a
-    block, in any spelling that the readers take for one, breaks the form.
+    That is one think block and then one answer block, both with a letter or digit in them,
+    the tags spelt as in the question, and no more than white space around the blocks. A tag
+    inside a block, in any spelling that the readers take for one, breaks the form.
     """
     tags = list(islice(_tags(THINK_TAG, ANSWER_TAG).finditer(response), len(_FORM) + 1))
     if tuple(tag[0] for tag in tags) != _FORM:
         return False
     starts = (0, *(tag.end() for tag in tags))
     ends = (*(tag.start() for tag in tags), len(response))
-    before, thought, between, answer, after = map(
-        str.strip, (response[start:end] for start, end in zip(starts, ends, strict=True))
+    before, thought, between, answer, after = (
+        response[start:end] for start, end in zip(starts, ends, strict=True)
     )
-    return bool(thought and answer) and not (before or between or after)
+    is_filled = _LETTER.search(thought) and _LETTER.search(answer)
+    return bool(is_filled) and not (before + between + after).strip()
 
 
 def keeps_upstream_form(response: str) -> bool:
@@ -352,6 +353,7 @@ def _tags(*tags: str) -> re.Pattern[str]:
 
 
 _FORM = (f"<{THINK_TAG}>", f"</{THINK_TAG}>", f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>")
+_LETTER = re.compile(r"\w")
 _SEAM = re.compile(rf"{_FORM[1]}\s*{_FORM[2]}")
 
 

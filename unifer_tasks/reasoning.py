@@ -1,6 +1,6 @@
 """What a rationale says: which action units it sees, and which expression it argues for.
 
-A deterministic reader with no judge and no model. The words are in `reasoning_lexicon.toml`;
+A deterministic reader with no judge and no model. The words are in `lexicon.toml`;
 the rules are here, and all of them work inside a clause:
 
 * A movement belongs to the part that it stands before ("raised brows"), or, after a copula or
@@ -16,20 +16,11 @@ agrees with itself, not whether it is true. English only; time is linear in the 
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import product
-from typing import Any, Literal
 
-from unifer_tasks.action_units import AU_NAMES, PROTOTYPES
-
-Side = Literal["left", "right", "one", "both"]
-
-_LEXICON = "reasoning_lexicon.toml"
+from unifer_tasks.action_units import PROTOTYPES
+from unifer_tasks.lexicon import Side, Token, sign, tokens
 
 # In words: how far a movement may stand before its part, a part before its movement, a negator
 # before what it denies, and a side beside its cue.
@@ -66,7 +57,7 @@ class Mention:
     Attributes:
         label: Its canonical label.
         present: False if the rationale says that it is another one.
-        sentence: The number of the sentence, from 0.
+        sentence: The number of the sentence, from 0; a "but" begins another.
         start: Where the word begins in the rationale.
         end: Where it ends.
     """
@@ -79,50 +70,50 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Argument:
     """What a rationale says, in the order in which it says it."""
 
     cues: tuple[Cue, ...] = ()
     mentions: tuple[Mention, ...] = ()
 
 
-def read_rationale(text: str) -> Reading:
+def read_rationale(text: str) -> Argument:
     """Reads the cues and the expressions that a rationale mentions."""
     cues: list[Cue] = []
     mentions: list[Mention] = []
     sentence = 0
-    for clause, ends_sentence in _clauses(_tokens(text)):
+    for clause, ends_sentence in _clauses(tokens(text)):
         standing = _standing(clause)
         mentions += _mentions(clause, standing, sentence)
         cues += _cues(clause, standing)
         sentence += ends_sentence
-    return Reading(tuple(cues), tuple(mentions))
+    return Argument(tuple(cues), tuple(mentions))
 
 
-def argued_labels(reading: Reading) -> frozenset[str]:
+def argued_labels(argument: Argument) -> frozenset[str]:
     """Returns the canonical labels that a rationale concludes with.
 
-    They are those that the last sentence to affirm any label affirms: what a rationale
-    weighs and rejects on the way does not count.
+    They are those that the last sentence to affirm any label affirms, or what follows the
+    last "but" in it: what a rationale weighs on the way does not count.
     """
-    affirmed = [mention for mention in reading.mentions if mention.present]
+    affirmed = [mention for mention in argument.mentions if mention.present]
     return frozenset(
         mention.label for mention in affirmed if mention.sentence == affirmed[-1].sentence
     )
 
 
-def support(reading: Reading, label: str) -> float:
+def support(argument: Argument, label: str) -> float:
     """Tells how far a rationale argues for a label.
 
     Returns:
         1 / n if the label is one of the n labels that the rationale concludes with, else 0;
         in [0, 1].
     """
-    argued = argued_labels(reading)
+    argued = argued_labels(argument)
     return 1 / len(argued) if label in argued else 0.0
 
 
-def agreement(reading: Reading, label: str) -> float:
+def agreement(argument: Argument, label: str) -> float:
     """Compares the action units that a rationale sees with a label's prototype.
 
     F1 = 2 |S n P| / (|S| + |P|), with P the units of the prototype and S those that the
@@ -132,19 +123,32 @@ def agreement(reading: Reading, label: str) -> float:
     something visible, at rest or absent, and sees no unit.
 
     Args:
-        reading: What the rationale says.
+        argument: What the rationale says.
         label: A canonical label.
 
     Returns:
         The agreement, in [0, 1].
     """
-    seen = {claim for cue in reading.cues if cue.present for claim in _claims(cue)}
-    seen -= {claim for cue in reading.cues if not cue.present for claim in _claims(cue)}
+    seen = {claim for cue in argument.cues if cue.present for claim in _claims(cue)}
+    seen -= {claim for cue in argument.cues if not cue.present for claim in _claims(cue)}
     one_sided = label == _ONE_SIDED_LABEL
     prototype = {(unit, one_sided and unit in _LATERAL_UNITS) for unit in PROTOTYPES[label]}
     if not prototype:
-        return float(bool(reading.cues) and not seen)
+        return float(bool(argument.cues) and not seen)
     return 2 * len(seen & prototype) / (len(seen) + len(prototype))
+
+
+def exemplary_rationale(label: str) -> str:
+    """Returns a rationale that argues for a label by its whole prototype and nothing else.
+
+    Args:
+        label: A canonical label.
+    """
+    if not PROTOTYPES[label]:
+        return f"The face is relaxed. The expression is {label}."
+    one_sided = " on one side" if label == _ONE_SIDED_LABEL else ""
+    units = ", ".join(f"AU{unit}{one_sided}" for unit in PROTOTYPES[label])
+    return f"The face shows {units}. The expression is {label}."
 
 
 def _claims(cue: Cue) -> Iterator[tuple[int, bool]]:
@@ -154,129 +158,19 @@ def _claims(cue: Cue) -> Iterator[tuple[int, bool]]:
             yield unit, one_sided and unit in _LATERAL_UNITS
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A phrase that the lexicon knows, or a numbered action unit.
-
-    Attributes:
-        kind: One of the lexicon's kinds, or "side", "label", "part", "movement", "unit".
-        name: Which one of its kind; of a unit, the text.
-        at: The number of its first word.
-        to: The number of its last word.
-        start: Where it begins in the text.
-        end: Where it ends.
-    """
-
-    kind: str
-    name: str
-    at: int
-    to: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Lexicon:
-    """The data file, ready for use.
-
-    Attributes:
-        phrases: A trie of words; the empty word leads to the (kind, name) that ends there.
-        skipped: Words that may stand between those of a phrase.
-        cues: (part, movement) -> units and side; the part is empty where none is needed.
-        single_parts: Parts that are one of a pair.
-    """
-
-    phrases: Mapping[str, Any]
-    skipped: frozenset[str]
-    cues: Mapping[tuple[str, str], tuple[tuple[int, ...], Side | None]]
-    single_parts: frozenset[str]
-
-
-@cache
-def _lexicon() -> _Lexicon:
-    data = tomllib.loads(files("unifer_tasks").joinpath(_LEXICON).read_text(encoding="utf-8"))
-    trie: dict[str, Any] = {}
-    for kind, phrases in data["kinds"].items():
-        _plant(trie, phrases, (kind, ""))
-    for kind in ("side", "label", "part", "movement"):
-        for name, phrases in data[kind].items():
-            _plant(trie, phrases, (kind, name))
-    cues = {}
-    for cue in data["cues"]:
-        for part, movement in product(cue.get("parts", [""]), cue["movements"]):
-            cues[part, movement] = (tuple(cue["units"]), cue.get("side"))
-    return _Lexicon(trie, frozenset(data["skipped"]), cues, frozenset(data["single_parts"]))
-
-
-def _plant(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str]) -> None:
-    for phrase in phrases:
-        for words in product(*(slot.split("/") for slot in phrase.split())):
-            node = trie
-            for word in words:
-                node = node.setdefault(word, {})
-            if node.setdefault("", meaning) != meaning:
-                raise ValueError(f"{_LEXICON}: {' '.join(words)!r} is {node['']} and {meaning}")
-
-
-_UNIT = re.compile(r"([lr]?)([0-9]{1,2})([lr]?)")
-_WORD = re.compile(rf"{_UNIT.pattern}(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|[.,;!?()]")
-# Lowering would change the length of some texts, and a cue's place is a place in the text. A
-# line's end ends a sentence.
-_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ’\n", "abcdefghijklmnopqrstuvwxyz'.")  # noqa: RUF001
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    lexicon = _lexicon()
-    matches = list(_WORD.finditer(text.translate(_LOWER)))
-    words = [match[0] for match in matches]
-    numbering = False
-    at = 0
-    while at < len(words):
-        meaning, to = _longest_phrase(lexicon, words, at)
-        is_number = matches[at][2] is not None
-        if is_number and numbering:
-            meaning = ("unit", words[at])
-        if meaning:
-            yield _Token(*meaning, at, to, matches[at].start(), matches[to].end())
-        kind = meaning[0] if meaning else ""
-        numbering = kind == "numbering" or (numbering and (is_number or kind in {"comma", "and"}))
-        at = to + 1
-
-
-def _longest_phrase(
-    lexicon: _Lexicon, words: Sequence[str], at: int
-) -> tuple[tuple[str, str] | None, int]:
-    """Returns the meaning and the last word of the longest phrase that begins at a word."""
-    node = lexicon.phrases.get(words[at])
-    meaning, to = None, at
-    position = at
-    while node is not None:
-        if "" in node:
-            meaning, to = node[""], position
-        position += 1
-        while (
-            position < len(words)
-            and words[position] not in node
-            and words[position] in lexicon.skipped
-        ):
-            position += 1
-        node = node.get(words[position]) if position < len(words) else None
-    return meaning, to
-
-
-def _clauses(tokens: Iterable[_Token]) -> Iterator[tuple[list[_Token], bool]]:
-    """Splits a text into clauses and tells of each whether it ends a sentence."""
-    clause: list[_Token] = []
-    for token in tokens:
-        if token.kind in {"stop", "break"}:
-            yield clause, token.kind == "stop"
+def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], bool]]:
+    """Splits a text into clauses and tells of each whether a new sentence follows."""
+    clause: list[Token] = []
+    for token in words:
+        if token.kind in {"stop", "turn", "break"}:
+            yield clause, token.kind != "break"
             clause = []
         else:
             clause.append(token)
     yield clause, True
 
 
-def _standing(clause: Sequence[_Token]) -> list[bool | None]:
+def _standing(clause: Sequence[Token]) -> list[bool | None]:
     """Tells of each token whether it is affirmed, denied (False) or only supposed (None)."""
     ahead = _kinds_ahead(clause)
     standing: list[bool | None] = []
@@ -288,6 +182,8 @@ def _standing(clause: Sequence[_Token]) -> list[bool | None]:
             token.kind == "and" and ahead[index] in {"copula", "verb"}
         ):
             denied_to, supposed, unsettled = -1, False, index
+        elif token.kind == "with":
+            denied_to = -1
         elif token.kind == "negator" or (token.kind in {"comma", "or"} and token.at <= denied_to):
             denied_to = token.to + _DENIED
         elif token.kind in {"denial", "supposition"}:
@@ -299,7 +195,7 @@ def _standing(clause: Sequence[_Token]) -> list[bool | None]:
     return standing
 
 
-def _kinds_ahead(clause: Sequence[_Token]) -> list[str]:
+def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
     """Returns for each token which of a verb, a copula and an "or" comes next after it."""
     kinds = []
     ahead = ""
@@ -311,7 +207,7 @@ def _kinds_ahead(clause: Sequence[_Token]) -> list[str]:
 
 
 def _mentions(
-    clause: Sequence[_Token], standing: Sequence[bool | None], sentence: int
+    clause: Sequence[Token], standing: Sequence[bool | None], sentence: int
 ) -> Iterator[Mention]:
     for index, token in enumerate(clause):
         present = standing[index]
@@ -324,8 +220,7 @@ def _mentions(
         yield Mention(token.name, present, sentence, token.start, token.end)
 
 
-def _cues(clause: Sequence[_Token], standing: Sequence[bool | None]) -> Iterator[Cue]:
-    cues = _lexicon().cues
+def _cues(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[Cue]:
     predicate = False
     for index, token in enumerate(clause):
         if token.kind == "copula":
@@ -336,52 +231,37 @@ def _cues(clause: Sequence[_Token], standing: Sequence[bool | None]) -> Iterator
         if present is None:
             continue
         if token.kind == "unit":
-            yield from _numbered_cue(clause, index, present)
+            yield from _cue(clause, index, index, present)
         elif token.kind == "movement":
-            owners = _owners(clause, index, predicate=predicate)
-            for owner in owners:
+            for owner in _owners(clause, index, predicate=predicate) or [index]:
                 yield from _cue(clause, index, owner, present)
-            if not owners and ("", token.name) in cues:
-                yield from _cue(clause, index, None, present)
 
 
-def _numbered_cue(clause: Sequence[_Token], index: int, present: bool) -> Iterator[Cue]:
-    token = clause[index]
-    match = _UNIT.fullmatch(token.name)
-    if match and int(match[2]) in AU_NAMES:
-        sides: dict[str, Side] = {"l": "left", "r": "right"}
-        side = sides.get(match[1] or match[3]) or _side(clause, index, index)
-        yield Cue((int(match[2]),), present, side, token.start, token.end)
+def _cue(clause: Sequence[Token], index: int, owner: int, present: bool) -> Iterator[Cue]:
+    """Yields the cue that a movement makes with its owner, which may be itself."""
+    found = sign(clause[index], clause[owner] if owner != index else None)
+    # That a part is not at rest says nothing of what it does.
+    if found and (found.units or present):
+        first, last = sorted((index, owner))
+        side = _side(clause, first, last) or found.side
+        yield Cue(found.units, present, side, clause[first].start, clause[last].end)
 
 
-def _cue(clause: Sequence[_Token], index: int, owner: int | None, present: bool) -> Iterator[Cue]:
-    lexicon = _lexicon()
-    part = "" if owner is None else clause[owner].name
-    units, own_side = lexicon.cues[part, clause[index].name]
-    if not units and not present:
-        return
-    first, last = sorted((index, index if owner is None else owner))
-    side = _side(clause, first, last) or own_side
-    if side is None and part in lexicon.single_parts:
-        side = "one"
-    yield Cue(units, present, side, clause[first].start, clause[last].end)
-
-
-def _owners(clause: Sequence[_Token], index: int, *, predicate: bool) -> list[int]:
+def _owners(clause: Sequence[Token], index: int, *, predicate: bool) -> list[int]:
     """Returns where the parts stand that a movement belongs to."""
     if predicate:
         return _parts_before(clause, index) or _part_after(clause, index)
     return _part_after(clause, index) or _parts_before(clause, index)
 
 
-def _part_after(clause: Sequence[_Token], index: int) -> list[int]:
+def _part_after(clause: Sequence[Token], index: int) -> list[int]:
     movement = clause[index]
     for position in range(index + 1, len(clause)):
         token = clause[position]
         if token.at - movement.to > _FORWARD:
             break
         if token.kind == "part":
-            return [position] if _can_make(token, movement) else []
+            return [position] if sign(movement, token) else []
         joins = token.kind in {"and", "comma"} and position + 1 < len(clause)
         if joins and clause[position + 1].kind == "movement":
             continue
@@ -390,25 +270,25 @@ def _part_after(clause: Sequence[_Token], index: int) -> list[int]:
     return []
 
 
-def _parts_before(clause: Sequence[_Token], index: int) -> list[int]:
+def _parts_before(clause: Sequence[Token], index: int) -> list[int]:
     movement = clause[index]
     for position in range(index - 1, -1, -1):
         token = clause[position]
         if movement.at - token.to > _BACKWARD:
             break
-        if token.kind == "part" and _can_make(token, movement):
+        if token.kind == "part" and sign(movement, token):
             return [position, *_joined_before(clause, position, movement)]
     return []
 
 
-def _joined_before(clause: Sequence[_Token], position: int, movement: _Token) -> Iterator[int]:
+def _joined_before(clause: Sequence[Token], position: int, movement: Token) -> Iterator[int]:
     """Yields the parts in a row with a part: "the brows and lids are raised"."""
     while (
         position >= 2
         and clause[position - 1].kind in {"and", "or", "comma"}
         and clause[position - 2].kind == "part"
         and movement.at - clause[position - 2].to <= _BACKWARD
-        and _can_make(clause[position - 2], movement)
+        and sign(movement, clause[position - 2])
         # "Raised brows and lids tightened" moves each part in its own way.
         and (position == 2 or clause[position - 3].kind != "movement")
     ):
@@ -416,11 +296,7 @@ def _joined_before(clause: Sequence[_Token], position: int, movement: _Token) ->
         yield position
 
 
-def _can_make(part: _Token, movement: _Token) -> bool:
-    return (part.name, movement.name) in _lexicon().cues
-
-
-def _side(clause: Sequence[_Token], first: int, last: int) -> Side | None:
+def _side(clause: Sequence[Token], first: int, last: int) -> Side | None:
     """Returns the side that is named within or beside the tokens from first to last."""
     low, high = first, last
     while low > 0 and _is_beside(clause[low - 1], clause[first]):
@@ -434,6 +310,6 @@ def _side(clause: Sequence[_Token], first: int, last: int) -> Side | None:
     return next((side for side in sides if side in named), None)
 
 
-def _is_beside(token: _Token, other: _Token) -> bool:
+def _is_beside(token: Token, other: Token) -> bool:
     near = max(other.at - token.to, token.at - other.to) <= _BESIDE
     return near and token.kind not in {"and", "or", "comma"}

@@ -21,7 +21,9 @@ HEAVY = ("torch", "transformers", "lmms_eval", "verl", "vllm", "ray", "datasets"
         "unifer_tasks.metrics",
         "unifer_tasks.plugin",
         "unifer_tasks.cli",
+        "unifer_tasks.reasoning",
         "unifer_rewards",
+        "unifer_rewards.fer",
         "data_prep.cli",
     ],
 )

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unifer_rewards.cases import QUESTIONS
+from unifer_rewards.preflight import MAX_LISTED, validate
+from unifer_rewards.presets import PRESETS, RewardError
+from unifer_rewards.rows import RowError
+
+
+def row(dataset: str, truth: Any, **extra: Any) -> dict[str, Any]:
+    return {
+        "data_source": dataset,
+        "reward_model": {"style": "rule", "ground_truth": truth},
+        "extra_info": extra,
+    }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_question_of_the_benchmark_passes(preset: str) -> None:
+    rows = [row(*question) for question in QUESTIONS]
+    rows += [row("ferplus", "<answer>happy</answer>", votes=[0, 0, 0, 0, 0.9, 0, 0.1, 0])]
+    rows += [row("rafdb", "fear", votes=None, candidate_labels=["anger", "fear"])]
+    assert validate(rows, preset=preset, vote_credit=0.5) == len(rows)
+
+
+def test_every_bad_row_is_counted_and_the_first_are_named() -> None:
+    rows = [row("rafdb", "fear"), row("rafdb", "dread"), {"data_source": "rafdb"}]
+    rows += [{"data_source": "rafdb", "reward_model": None}]
+    rows += [row("fer2013", "fear")] * MAX_LISTED
+    with pytest.raises(RowError) as caught:
+        validate(rows)
+    message = str(caught.value)
+    assert message.startswith(f"{MAX_LISTED + 3} of {MAX_LISTED + 4} rows cannot be scored")
+    assert "row 1: ground truth 'dread' is none of" in message
+    assert "row 2: lacks 'reward_model'" in message
+    assert "row 3: is malformed" in message
+    assert "row 4: no candidates" in message
+    assert message.endswith("and 3 more")
+
+
+def test_a_reward_that_gold_answers_do_not_reach_is_named() -> None:
+    with pytest.raises(RowError, match=r"row 0: its gold answer scores 1\.0\d*, not 2\.0"):
+        validate([row("rafdb", "fear")], weights={"brevity": 1}, free_words=0, most_words=10)
+
+
+def test_no_row_is_no_proof() -> None:
+    with pytest.raises(RowError, match="no row"):
+        validate([])
+
+
+def test_options_are_checked_before_rows() -> None:
+    with pytest.raises(RewardError, match="unknown preset"):
+        validate([], preset="best")

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unifer_rewards.cases import (
+    CORPUS,
+    DATASETS,
+    QUESTIONS,
+    RESPONSES,
+    hack_responses,
+    other_label,
+)
+from unifer_rewards.fer import compute_score
+from unifer_rewards.hacks import HACKS
+from unifer_rewards.preflight import gold_response
+from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
+from unifer_tasks.answers import keeps_format, read_answer
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.prompts import response as in_form
+
+GATED = [name for name, reward in PRESETS.items() if reward.gated]
+
+
+def score(preset: str, response: str, dataset: str, label: str, **options: Any) -> float:
+    return float(compute_score(dataset, response, label, preset=preset, **options)["score"])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
+def test_gold_answer_scores_the_maximum(preset: str, dataset: str, label: str) -> None:
+    assert score(preset, gold_response(label), dataset, label) == PRESETS[preset].maximum
+
+
+@pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
+def test_hacks_score_nothing(dataset: str, label: str) -> None:
+    paid = {
+        (name, preset): reward
+        for name, response in hack_responses(dataset, label).items()
+        for preset in GATED
+        if (reward := score(preset, response, dataset, label))
+    }
+    assert paid == {}
+
+
+def test_hacks_are_told_apart() -> None:
+    assert len({hack.name for hack in HACKS}) == len(HACKS)
+    assert len(set(hack_responses("ferplus", "angry").values())) == len(HACKS)
+
+
+def papers_reward(response: str, solution: str) -> float:
+    """The two functions as described and with their own patterns, summed."""
+
+    def answer(text: str) -> str:
+        match = re.search(r"<answer>(.*?)</answer>", text, re.DOTALL)
+        return (match.group(1) if match else text).strip()
+
+    form = re.fullmatch(r"<think>.*?</think>\s*<answer>.*?</answer>", response, re.DOTALL)
+    return float(answer(response) == answer(solution)) + float(form is not None)
+
+
+@pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
+def test_upstream_equals_the_papers_functions_on_the_hacks(dataset: str, label: str) -> None:
+    for name, response in hack_responses(dataset, label).items():
+        assert score("upstream", response, dataset, label) == papers_reward(response, label), name
+
+
+@pytest.mark.parametrize("solution", ["fear", "<answer>fear</answer>"])
+@pytest.mark.parametrize("response", CORPUS)
+def test_upstream_equals_the_papers_functions_on_the_corpus(response: str, solution: str) -> None:
+    assert score("upstream", response, "rafdb", solution) == papers_reward(response, solution)
+
+
+@given(RESPONSES, DATASETS, st.data())
+def test_upstream_equals_the_papers_functions(
+    response: str, dataset: str, data: st.DataObject
+) -> None:
+    label = data.draw(st.sampled_from(LABEL_SPACES[dataset].labels))
+    assert score("upstream", response, dataset, label) == papers_reward(response, label)
+
+
+@given(RESPONSES, DATASETS, st.data())
+def test_unifer_pays_right_answers_in_form_and_nothing_else(
+    response: str, dataset: str, data: st.DataObject
+) -> None:
+    label = data.draw(st.sampled_from(LABEL_SPACES[dataset].labels))
+    earned = keeps_format(response) and read_answer(response, dataset).label == label
+    assert score("unifer", response, dataset, label) == float(earned)
+
+
+@given(RESPONSES, st.sampled_from(GATED))
+def test_no_wrong_answer_outbids_a_right_one_in_form(rationale: str, preset: str) -> None:
+    right = score(preset, in_form("The mouth.", "fear"), "rafdb", "fear")
+    wrong = score(preset, in_form(rationale, "anger"), "rafdb", "fear")
+    assert wrong == 0 < right
+
+
+@pytest.mark.parametrize(
+    ("rationale", "reward"),
+    [
+        ("AU6 and AU12, so this is happiness.", 1.0),
+        ("Raised cheeks and a smile.", 0.9),
+        ("This is happiness.", 0.9),
+        ("A smile: happiness.", 0.8 + 0.1 + 0.1 * 2 / 3),
+        ("The mouth.", 0.8),
+        # What a listing of everything earns instead.
+        ("AU1 AU2 AU4 AU5 AU6 AU7 AU9 AU12 AU14 AU15 AU16 AU20 AU23 AU26", 0.8 + 0.1 * 4 / 16),
+        ("fear, anger, sadness, happiness", 0.8 + 0.1 / 4),
+        ("This is sadness.", 0.8),
+    ],
+)
+def test_grounded_pays_evidence_beside_a_right_answer(rationale: str, reward: float) -> None:
+    response = in_form(rationale, "happiness")
+    assert score("grounded", response, "rafdb", "happiness") == pytest.approx(reward)
+    assert score("grounded", response, "rafdb", "sadness") == 0
+
+
+def test_votes_pay_part_of_a_wrong_answer_in_form() -> None:
+    # angry, contempt, disgust, fear, happy, neutral, sad, surprise
+    row = {"votes": [0, 0, 0, 3, 0, 0, 6, 0]}
+
+    def paid(label: str, response: str = "") -> float:
+        text = response or in_form("A smile: this is joy.", label)
+        return float(
+            compute_score("ferplus", text, "sad", row, preset="grounded", vote_credit=0.5)["score"]
+        )
+
+    assert paid("sad") == pytest.approx(0.8)
+    assert paid("fear") == pytest.approx(0.8 * 0.5 * 3 / 6)
+    assert paid("angry") == paid("contempt") == paid("happy") == 0
+    assert paid("fear", "<answer>fear</answer>") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "papers"}, "unknown preset 'papers'; known: upstream, unifer, grounded"),
+        ({"weights": {"acuracy": 1}}, "unknown terms acuracy; known: accuracy, format"),
+        ({"weights": {"accuracy": -1}}, "weight of accuracy must be a number from 0 up, got -1"),
+        ({"weights": {"accuracy": "1"}}, "weight of accuracy must be a number"),
+        ({"weights": {"accuracy": float("nan")}}, "weight of accuracy must be a number"),
+        ({"weights": {"accuracy": 0}}, "no term has any weight"),
+        ({"vote_credit": 2}, r"vote_credit must be in \[0, 1\], got 2"),
+        ({"free_words": 9, "most_words": 9}, "needs 0 <= free_words < most_words"),
+        ({"most_wrods": 9}, "options of preset 'unifer': .*most_wrods"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(RewardError, match=message):
+        make_reward(**options)
+
+
+def test_weights_stand_beside_those_of_the_preset() -> None:
+    reward = make_reward("unifer", {"brevity": 0.25}, free_words=1, most_words=5)
+    assert reward.weights == {"accuracy": 1.0, "brevity": 0.25}
+    assert reward.maximum == 1.25
+    words = {"weights": {"brevity": 0.25}, "free_words": 1, "most_words": 5}
+    response = in_form("one two", "fear")
+    assert score("unifer", response, "rafdb", "fear", **words) == 1 + 0.25 / 2
+    assert score("unifer", response, "rafdb", "anger", **words) == 0
+
+
+def test_every_term_is_computed() -> None:
+    result = compute_score("rafdb", "", "fear")
+    assert set(TERMS) <= result.keys()
+    assert all(reward.weights.keys() <= set(TERMS) for reward in PRESETS.values())
+
+
+def test_other_label_is_another() -> None:
+    assert all(other_label(*question) != question[1] for question in QUESTIONS)

@@ -1,0 +1,65 @@
+"""The reward function of the UniFER recipe, as verl calls it.
+
+In a verl configuration: `reward.custom_reward_function.path=pkg://unifer_rewards.fer`,
+`name=compute_score`, and under `reward_kwargs` the keyword arguments of `compute_score`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from unifer_rewards.presets import DEFAULT_PRESET, make_reward
+from unifer_rewards.rows import read_target
+from unifer_tasks.answers import UNKNOWN, read_choice
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    *,
+    preset: str = DEFAULT_PRESET,
+    weights: Mapping[str, float] | None = None,
+    **options: Any,
+) -> dict[str, float | str]:
+    """Scores one response.
+
+    verl drops a group whose reward raises and exits 0 all the same, so nothing here depends
+    on what the response holds, and `preflight.validate` tries every row beforehand.
+
+    Args:
+        data_source: A dataset key; any name if the row lists its candidates.
+        solution_str: The response.
+        ground_truth: The true label.
+        extra_info: May hold `candidate_labels` and `votes`; see `rows.read_target`.
+        preset: A key of `presets.PRESETS`.
+        weights: Term -> weight, in place of or beside the preset's own.
+        **options: `vote_credit`, `free_words` and `most_words` of `presets.Reward`.
+
+    Returns:
+        What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
+        answer as right; every term of `presets.TERMS`; `answered`, 1 if a label was read;
+        `words`, the response's length; and, for dumps and majority votes (verl averages
+        numbers and passes over text), `pred` and `outcome`.
+
+    Raises:
+        RewardError: There is no such preset, term or option, or a number is out of range.
+        RowError: The row has no candidates, or a truth that is none of them.
+        ValueError: The candidates are not eight expressions at most, each listed once.
+    """
+    reward = make_reward(preset, weights, **options)
+    target = read_target(data_source, ground_truth, extra_info)
+    answer = read_choice(solution_str, target.labels)
+    terms = reward.terms(solution_str, answer, target)
+    right = answer.label == target.truth
+    return {
+        "score": reward.total(terms, right=right),
+        "acc": float(right),
+        **terms,
+        "answered": float(answer.label is not None),
+        "words": float(len(solution_str.split())),
+        "pred": answer.label or UNKNOWN,
+        "outcome": answer.outcome.value,
+    }

@@ -1,0 +1,70 @@
+"""Proof, before any GPU time is spent, that a run's rows and its reward fit together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from unifer_rewards.fer import compute_score
+from unifer_rewards.presets import make_reward
+from unifer_rewards.rows import RowError, read_target
+from unifer_tasks.labels import canonical
+from unifer_tasks.prompts import response
+from unifer_tasks.reasoning import exemplary_rationale
+
+MAX_LISTED = 10
+
+
+def gold_response(label: str) -> str:
+    """Returns a response that is perfect in every term: the label for its own reasons."""
+    return response(exemplary_rationale(canonical(label)), label)
+
+
+def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
+    """Checks that the gold answer of every row scores the maximum.
+
+    Args:
+        rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`.
+        **options: The keyword arguments of `fer.compute_score` that the run will use.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        RewardError: An option is wrong.
+        RowError: There is no row, or some cannot be scored; the message names the first.
+    """
+    reward = make_reward(**options)
+    problems: list[str] = []
+    n_rows = n_bad = 0
+    for n_rows, row in enumerate(rows, start=1):
+        problem = _problem(row, reward.maximum, options)
+        if problem:
+            n_bad += 1
+            if len(problems) < MAX_LISTED:
+                problems.append(f"row {n_rows - 1}: {problem}")
+    if not n_rows:
+        raise RowError("there is no row to train on")
+    if n_bad:
+        listed = "\n  ".join(problems)
+        more = f"\n  and {n_bad - len(problems):,} more" if n_bad > len(problems) else ""
+        raise RowError(f"{n_bad:,} of {n_rows:,} rows cannot be scored\n  {listed}{more}")
+    return n_rows
+
+
+def _problem(row: Mapping[str, Any], maximum: float, options: Mapping[str, Any]) -> str | None:
+    try:
+        source, truth = row["data_source"], row["reward_model"]["ground_truth"]
+        extra = row.get("extra_info")
+        gold = gold_response(read_target(source, truth, extra).solution)
+        score = compute_score(source, gold, truth, extra, **options)["score"]
+    except KeyError as error:
+        return f"lacks {error}"
+    except TypeError as error:
+        return f"is malformed: {error}"
+    except ValueError as error:
+        return str(error)
+    if not math.isclose(float(score), maximum):
+        return f"its gold answer scores {score}, not {maximum}"
+    return None

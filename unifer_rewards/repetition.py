@@ -1,0 +1,28 @@
+"""Term: does the response say things once?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+N_GRAM = 4
+"""Long enough that "the corners of the" may recur, short enough to catch a loop."""
+
+
+def repetition(words: Sequence[str]) -> float:
+    """Scores how little a response repeats itself.
+
+    The number of different runs of four words over the number of such runs, upper and lower
+    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. A response of fewer than
+    four words scores 1.
+
+    Args:
+        words: The response's words, in order.
+
+    Returns:
+        The score, in (0, 1]; 1 if nothing is said twice.
+    """
+    lowered = [word.lower() for word in words]
+    runs = len(lowered) - N_GRAM + 1
+    if runs < 1:
+        return 1.0
+    return len(set(zip(*(lowered[start:] for start in range(N_GRAM)), strict=False))) / runs

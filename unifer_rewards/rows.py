@@ -1,0 +1,84 @@
+"""What a training row says a response is scored against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from unifer_tasks.answers import upstream_answer
+from unifer_tasks.labels import UnknownDatasetError, canonical, label_space
+
+
+class RowError(ValueError):
+    """A row that no response can be scored against: a fault of the data, not of a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The truth about one question.
+
+    Attributes:
+        labels: The candidate labels.
+        truth: The true one of them.
+        solution: The true label as the row spells it.
+        votes: Candidate label -> annotators' votes, all above 0; empty where there are none.
+    """
+
+    labels: tuple[str, ...]
+    truth: str
+    solution: str
+    votes: Mapping[str, float]
+
+
+def read_target(
+    data_source: str, ground_truth: str, extra_info: Mapping[str, Any] | None = None
+) -> Target:
+    """Reads the fields of a row that verl hands to a reward function.
+
+    Args:
+        data_source: A dataset key; any name if the row lists its candidates.
+        ground_truth: The true label, in the dataset's own word or its canonical name, bare
+            or in an answer block, as the paper's training script takes it.
+        extra_info: May hold `candidate_labels`, and `votes`: how many annotators, or which
+            share of them, chose each candidate.
+
+    Raises:
+        RowError: There are no candidates, the truth is none of them, or the votes are not
+            one number from 0 up for each.
+    """
+    extra = extra_info or {}
+    labels = _candidates(data_source, extra.get("candidate_labels"))
+    by_name = {canonical(label): label for label in labels}
+    solution = upstream_answer(ground_truth) if isinstance(ground_truth, str) else ""
+    truth = by_name.get(canonical(solution))
+    if truth is None:
+        raise RowError(
+            f"ground truth {ground_truth!r} is none of the candidates {', '.join(labels)}"
+        )
+    return Target(labels, truth, solution, _votes(extra.get("votes"), labels))
+
+
+def _candidates(data_source: str, listed: Iterable[Any] | None) -> tuple[str, ...]:
+    if listed is None:
+        try:
+            return label_space(data_source).labels
+        except UnknownDatasetError as error:
+            raise RowError(f"no candidates: extra_info lists none, and {error}") from None
+    labels = () if isinstance(listed, str) else tuple(listed)
+    if not labels or not all(isinstance(label, str) for label in labels):
+        raise RowError(f"candidate_labels must be a list of labels, got {listed!r}")
+    return labels
+
+
+def _votes(votes: Iterable[Any] | None, labels: Sequence[str]) -> dict[str, float]:
+    if votes is None:
+        return {}
+    counts = tuple(votes)
+    if len(counts) != len(labels):
+        raise RowError(f"{len(counts)} votes for {len(labels)} candidates")
+    if not all(isinstance(count, Real) and 0 <= float(count) < math.inf for count in counts):
+        raise RowError(f"votes must be numbers from 0 up, got {list(counts)}")
+    return {label: float(count) for label, count in zip(labels, counts, strict=True) if count}

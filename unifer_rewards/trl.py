@@ -1,0 +1,48 @@
+"""The same reward for TRL's GRPOTrainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from unifer_rewards.fer import compute_score
+from unifer_rewards.presets import make_reward
+
+Completion = str | Sequence[Mapping[str, Any]]
+"""Plain text, or a conversation whose last message is the response."""
+
+
+def trl_reward(**options: Any) -> Callable[..., list[float]]:
+    """Makes a reward function: lists in, list out.
+
+    The data set needs the columns `data_source` and `solution`, and may have `extra_info`,
+    all as in verl's rows.
+
+    Args:
+        **options: The keyword arguments of `fer.compute_score`.
+
+    Raises:
+        RewardError: An option is wrong.
+    """
+    make_reward(**options)
+
+    def unifer_reward(
+        completions: Sequence[Completion],
+        data_source: Sequence[str],
+        solution: Sequence[str],
+        extra_info: Sequence[Mapping[str, Any] | None] | None = None,
+        **_: Any,
+    ) -> list[float]:
+        extras = extra_info or [None] * len(completions)
+        return [
+            float(compute_score(source, _text(completion), truth, extra, **options)["score"])
+            for completion, source, truth, extra in zip(
+                completions, data_source, solution, extras, strict=True
+            )
+        ]
+
+    return unifer_reward
+
+
+def _text(completion: Completion) -> str:
+    return completion if isinstance(completion, str) else str(completion[-1]["content"])
