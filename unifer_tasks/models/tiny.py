@@ -22,7 +22,7 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from unifer_tasks.action_units import AU_NAMES
+from unifer_tasks.action_units import AU_SIGNS
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.prompts import question, response
@@ -145,8 +145,8 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
 def _tokenizer() -> Qwen2Tokenizer:
     """A byte-level BPE tokenizer: any text encodes, the benchmark's in few tokens."""
     questions = [question(space.labels) for space in LABEL_SPACES.values()]
-    units = ", ".join(AU_NAMES.values())
-    answers = [response(units, label) for space in LABEL_SPACES.values() for label in space.labels]
+    signs = ", ".join(AU_SIGNS.values())
+    answers = [response(signs, label) for space in LABEL_SPACES.values() for label in space.labels]
     learned = Tokenizer(models.BPE())
     learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(

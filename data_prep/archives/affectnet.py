@@ -1,0 +1,156 @@
+"""AffectNet: faces from the web, labelled by one annotator each.
+
+Two releases. The first lists `<subdirectory>/<hash>.<extension>` in `training.csv` and
+`validation.csv`; FERBench's ids are these names with every extension rewritten to `.jpg`, so
+images are found by folder and stem. The newer one has numbered images and one `N_exp.npy` each:
+the numbers say nothing of the hashes, so it can be trained on and gives no benchmark.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from data_prep.archives.samples import Sample, Skipped, Source, Split
+from data_prep.archives.tree import ArchiveError, Tree
+
+DATASET = "affectnet"
+
+LABELS = (
+    "neutral",
+    "happiness",
+    "sadness",
+    "surprise",
+    "fear",
+    "disgust",
+    "anger",
+    "contempt",
+)
+"""The label of the ids 0 to 7."""
+
+_NOT_EXPRESSIONS = ("none", "uncertain", "non-face")
+"""What the ids 8 to 10 mean."""
+
+# File and column names of the first release.
+_PART = {Split.TRAIN: "training", Split.TEST: "validation"}
+_FOLDERS = ("Manually_Annotated_Images", "Manually_Annotated")
+_COLUMNS = (
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
+# Of the newer one.
+_SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
+
+
+def open_source(tree: Tree) -> Source:
+    """Opens either release of AffectNet.
+
+    Raises:
+        ArchiveError: The tree is neither release, or lists without images.
+    """
+    lists = {
+        split: name for split, part in _PART.items() if (name := tree.find_first(f"{part}.csv"))
+    }
+    if lists:
+        faces = next((name for folder in _FOLDERS for name in tree.find(folder)), None)
+        if faces is None:
+            raise ArchiveError(
+                f"{tree.path} has {', '.join(lists.values())} and no folder {_FOLDERS[0]}; "
+                "unpack all parts of Manually_Annotated there"
+            )
+        return Source(
+            DATASET,
+            "lists and subdirectories",
+            tree,
+            partial(_read_list, tree, lists, faces),
+            tuple(lists),
+            None if Split.TEST in lists else f"{tree.path} holds no validation.csv",
+        )
+    sets = {split: name for split, part in _SET.items() if (name := tree.find_first(part))}
+    if sets:
+        return Source(
+            DATASET,
+            "numbered images",
+            tree,
+            partial(_read_set, tree, sets),
+            tuple(sets),
+            "this release of AffectNet numbers its images, which cannot be mapped to FERBench's "
+            "ids; the one with validation.csv is needed. It can be trained on",
+        )
+    raise ArchiveError(
+        f"{tree.path} is no AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
+        "nor train_set/ or val_set/ is in it"
+    )
+
+
+def _read_list(
+    tree: Tree, lists: dict[Split, str], faces: str, split: Split
+) -> Iterator[Sample | Skipped]:
+    name, part = lists[split], _PART[split]
+    with tree.lines(name) as lines:
+        rows = csv.reader(lines)
+        first = next(rows, [])
+        # Some copies of validation.csv have no header.
+        has_header = bool(first) and first[0] == _COLUMNS[0]
+        columns = first if has_header else list(_COLUMNS)
+        path_at, expression_at = (columns.index(column) for column in (_COLUMNS[0], "expression"))
+        for number, row in enumerate(
+            rows if has_header else chain([first], rows), start=1 + has_header
+        ):
+            try:
+                file, expression = row[path_at], int(row[expression_at])
+            except (IndexError, ValueError):
+                raise ArchiveError(
+                    f"{tree.path}: {name}, row {number} has no file or no expression: {row[:1]}"
+                ) from None
+            if not 0 <= expression < len(LABELS):
+                yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
+                continue
+            path = PurePosixPath(file.strip())
+            member = tree.resolve(f"{faces}/{path}")
+            if member is None:
+                yield Skipped(DATASET, file, "its image is missing")
+                continue
+            published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
+            yield Sample(DATASET, published, LABELS[expression], split, member)
+
+
+def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
+    folder = sets[split]
+    # Four kinds of annotation lie beside one another; `exp` is the expression's.
+    for file in tree.files(f"{folder}/annotations"):
+        if not file.endswith("_exp.npy"):
+            continue
+        number = file.removesuffix("_exp.npy")
+        name = f"{folder}/annotations/{file}"
+        try:
+            expression = int(np.load(io.BytesIO(tree.read(name)), allow_pickle=False))
+        except (ValueError, EOFError, TypeError) as error:
+            raise ArchiveError(f"{tree.path}: {name} holds no number: {error}") from None
+        member = tree.resolve(f"{folder}/images/{number}.jpg")
+        if not 0 <= expression < len(LABELS):
+            yield Skipped(DATASET, name, _not_an_expression(expression), by_rule=True)
+        elif member is None:
+            yield Skipped(DATASET, name, "its image is missing")
+        else:
+            published = f"/AffectNet/{_SET[split]}/images/{number}.jpg"
+            yield Sample(DATASET, published, LABELS[expression], split, member)
+
+
+def _not_an_expression(expression: int) -> str:
+    index = expression - len(LABELS)
+    meaning = _NOT_EXPRESSIONS[index] if 0 <= index < len(_NOT_EXPRESSIONS) else "unknown"
+    return f"expression {expression} ({meaning}) is no candidate label"

@@ -1,0 +1,67 @@
+"""How often each sample of an imbalanced collection is repeated.
+
+A sample's copies depend on its own hash and on counts, never on its place: rows can be streamed,
+and adding a dataset leaves the draws of the others as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import xxhash
+
+
+class Balance(StrEnum):
+    """How group sizes become shares: as they are, their square roots, or all equal."""
+
+    NONE = "none"
+    SQRT = "sqrt"
+    UNIFORM = "uniform"
+
+
+_EXPONENT: Mapping[Balance, float] = MappingProxyType(
+    {Balance.NONE: 1.0, Balance.SQRT: 0.5, Balance.UNIFORM: 0.0}
+)
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Dataset -> label -> samples."""
+
+
+def expected_copies(
+    counts: Counts, classes: Balance, datasets: Balance, total: int | None = None
+) -> dict[tuple[str, str], float]:
+    """Returns how many copies of a sample to expect, by dataset and label.
+
+    Args:
+        counts: What there is.
+        classes: Shares of the labels within a dataset.
+        datasets: Shares of the datasets.
+        total: Rows to expect in all; None for as many as there are samples.
+    """
+    sizes = {dataset: sum(labels.values()) for dataset, labels in counts.items()}
+    rows = sum(sizes.values()) if total is None else total
+    dataset_rows = _shared_out(sizes, datasets, rows)
+    return {
+        (dataset, label): share / labels[label]
+        for dataset, labels in counts.items()
+        for label, share in _shared_out(labels, classes, dataset_rows[dataset]).items()
+    }
+
+
+def copies(expected: float, key: str, seed: int) -> int:
+    """Returns a sample's copies: the whole part, and one more with the rest's probability."""
+    whole = int(expected)
+    return whole + (uniform(key, seed) < expected - whole)
+
+
+def uniform(key: str, seed: int) -> float:
+    """Returns a number in [0, 1) that is a function of a key and a seed."""
+    return xxhash.xxh3_64_intdigest(key.encode(), seed=seed) / 2**64
+
+
+def _shared_out(sizes: Mapping[str, int], balance: Balance, rows: float) -> dict[str, float]:
+    weights = {key: size ** _EXPONENT[balance] for key, size in sizes.items() if size}
+    whole = sum(weights.values())
+    return {key: rows * weight / whole for key, weight in weights.items()}

@@ -1,0 +1,123 @@
+"""Options and the closing report of the commands that compose training rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data_prep import compose
+from data_prep.archives import Split, open_tree
+from data_prep.archives.counts import official_counts
+from data_prep.commands.options import INCOMPLETE, add_jobs, add_push, natural, share
+from data_prep.errors import PreparationError
+from data_prep.leaks import MAX_BITS
+from data_prep.published import Keys
+from data_prep.training import TrainingManifest
+
+
+def add_composition(parser: argparse.ArgumentParser) -> None:
+    """Adds what every composition asks: where from, where to, which images are not wanted."""
+    parser.add_argument(
+        "--from",
+        dest="published",
+        type=Path,
+        metavar="JSON",
+        help="take the rows of the paper's published file",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="ROOT", help="where the image paths of --from start"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    leaks = parser.add_mutually_exclusive_group()
+    leaks.add_argument(
+        "--ferbench",
+        type=Path,
+        metavar="DIR",
+        help="the benchmark folder whose images training must not hold",
+    )
+    leaks.add_argument(
+        "--no-leak-check", action="store_true", help="compare with no benchmark; recorded"
+    )
+    parser.add_argument(
+        "--keep-leaks", action="store_true", help="list images of the benchmark, yet keep them"
+    )
+    parser.add_argument(
+        "--near-bits",
+        type=natural,
+        default=MAX_BITS,
+        metavar="N",
+        help="bits of 256 in which versions of a picture may differ (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--valid", type=share, default=0.0, metavar="SHARE", help="share held out for validation"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
+    add_jobs(parser, "decode and compare")
+    add_push(parser)
+
+
+def composition_options(args: argparse.Namespace) -> compose.Options:
+    """Reads the options.
+
+    Raises:
+        PreparationError: Whether to compare with the benchmark was not said.
+    """
+    if args.ferbench is None and not args.no_leak_check:
+        raise PreparationError(
+            "name the benchmark whose images training must not hold (--ferbench DIR), or decline "
+            "with --no-leak-check"
+        )
+    return compose.Options(
+        valid=args.valid, seed=args.seed, keep_leaks=args.keep_leaks, near_bits=args.near_bits
+    )
+
+
+def published_inputs(args: argparse.Namespace, keys: Keys) -> list[compose.Input]:
+    """Returns the rows of the paper's file that `--from` names.
+
+    Raises:
+        PreparationError: `--images` is absent.
+    """
+    if args.images is None:
+        raise PreparationError("--from needs --images: the folder its image paths start from")
+    return compose.inputs_of_published(args.published, open_tree(args.images), keys)
+
+
+def report(out: Path, manifest: TrainingManifest) -> int:
+    """Says what was written, what was left out and what differs from the official counts."""
+    for dataset, counts in manifest.counts_in.items():
+        splits = [Split(split) for name, split in manifest.recipe["inputs"] if name == dataset]
+        official = _official(dataset, splits, counts) if splits else ""
+        print(f"{dataset:<10} {sum(counts.values()):>8,} samples read{official}")
+    for reason, n in manifest.left_out.items():
+        print(f"{n:>8,} left out: {reason}")
+    with (out / compose.DUPLICATES_NAME).open(encoding="utf-8") as lines:
+        conflicts = sum(json.loads(line)["conflict"] for line in lines)
+    if conflicts:
+        print(f"{conflicts:>8,} groups of equal pixels with different labels")
+    tested = manifest.recipe["tested_against"]
+    if tested is None:
+        print("Not compared with any benchmark: scores of a model trained on this may be too good.")
+    elif tested["caveat"]:
+        print(f"Compared with a part of FERBench only: {tested['caveat']}")
+    for part in manifest.shards:
+        print(f"{part:<10} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
+    print(
+        f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
+    )
+    if manifest.unusable:
+        print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
+    return INCOMPLETE if manifest.unusable else 0
+
+
+def _official(dataset: str, splits: Sequence[Split], counts: Mapping[str, int]) -> str:
+    expected: Counter[str] = Counter()
+    for split in splits:
+        expected.update(official_counts(dataset, split))
+    if expected == Counter(counts):
+        return ", the official counts"
+    return f", {sum(expected.values()):,} in the official {' and '.join(splits)} split"

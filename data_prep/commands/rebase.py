@@ -1,0 +1,44 @@
+"""`unifer-data rebase`: training rows whose images have moved."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from data_prep.commands.options import Subparsers
+from data_prep.rebase import rebase
+from data_prep.verify import missing_roots
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "rebase",
+        help="point training rows to where their images are now",
+        description="Rewrites the image paths of a folder of training rows, for another machine or "
+        "node. A benchmark folder holds its images and needs none of this.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of training rows")
+    parser.add_argument(
+        "--root",
+        action="append",
+        required=True,
+        metavar="[SOURCE=]NEW",
+        help="the folder in place of the one that all images lie below, or of one source's",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    given = {(source or None): root for source, _, root in map(_split, args.root)}
+    manifest = rebase(args.folder, given)
+    for source, root in manifest.roots.items():
+        print(f"{source:<10} {root}")
+    for root in missing_roots(manifest):
+        print(f"{root} is not on this machine; the rows are ready for one that has it")
+    return 0
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    source, mark, root = text.partition("=")
+    return (source, mark, root) if mark else ("", "", text)

@@ -1,0 +1,96 @@
+"""`unifer-data rlvr`: GRPO rows for verl."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+from data_prep import compose
+from data_prep.archives import Split
+from data_prep.balance import Balance
+from data_prep.card import write_training_card
+from data_prep.commands.composition import (
+    add_composition,
+    composition_options,
+    published_inputs,
+    report,
+)
+from data_prep.commands.options import (
+    Subparsers,
+    add_sources,
+    open_sources,
+    positive,
+    progress,
+)
+from data_prep.published import RLVR_KEYS
+from data_prep.rows import RLVR
+from data_prep.tokens import prompt_token_counter
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "rlvr",
+        help="build UniFER-RLVR: GRPO rows for verl",
+        description="Builds GRPO rows from the official training splits, or from the paper's "
+        "published file, without the images that the benchmark holds.",
+    )
+    add_sources(parser)
+    parser.add_argument(
+        "--ferplus-valid", action="store_true", help="train on FERPlus's validation split as well"
+    )
+    parser.add_argument(
+        "--ferplus-majority",
+        action="store_true",
+        help="label FERPlus by the majority rule of its paper",
+    )
+    add_composition(parser)
+    for name, what in (("classes", "labels within a dataset"), ("datasets", "datasets")):
+        parser.add_argument(
+            f"--balance-{name}",
+            type=Balance,
+            choices=list(Balance),
+            default=Balance.NONE,
+            help=f"shares of the {what} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--rows", type=positive, help="training rows to aim at (default: as many as samples)"
+    )
+    parser.add_argument(
+        "--processor",
+        metavar="MODEL",
+        help="count each prompt's tokens with this model's processor (needs transformers)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    options = replace(
+        composition_options(args),
+        classes=args.balance_classes,
+        datasets=args.balance_datasets,
+        rows=args.rows,
+    )
+    counter: Callable[[str], int] | None = (
+        prompt_token_counter(args.processor) if args.processor else None
+    )
+    manifest = compose.build(
+        args.out,
+        _inputs(args),
+        options,
+        RLVR,
+        benchmark=args.ferbench,
+        count_tokens=counter,
+        jobs=args.jobs,
+        progress=progress,
+    )
+    write_training_card(args.out, manifest)
+    return report(args.out, manifest)
+
+
+def _inputs(args: argparse.Namespace) -> list[compose.Input]:
+    if args.published is not None:
+        return published_inputs(args, RLVR_KEYS)
+    splits = (Split.TRAIN, Split.VALID) if args.ferplus_valid else (Split.TRAIN,)
+    return compose.inputs_of(open_sources(args), splits)

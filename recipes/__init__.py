@@ -1,0 +1,1 @@
+"""verl configurations and launch scripts, run from a clone of the repository."""

@@ -1,0 +1,416 @@
+"""Readers: the official layouts with their pitfalls -> samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from data_prep.archives import (
+    ArchiveError,
+    Sample,
+    Skipped,
+    Source,
+    Split,
+    ferplus,
+    open_source,
+    open_tree,
+)
+from data_prep.archives.counts import official_counts
+from tests.data_prep import official
+from unifer_tasks.labels import LABEL_SPACES
+
+
+def read(source: Source, split: Split) -> tuple[list[Sample], list[Skipped]]:
+    entries = list(source.read(split))
+    samples = [entry for entry in entries if isinstance(entry, Sample)]
+    return samples, [entry for entry in entries if isinstance(entry, Skipped)]
+
+
+def seen(source: Source) -> list[tuple[str, str, str, bytes]]:
+    return [
+        (sample.id, sample.label, sample.split, source.images.read(sample.member))
+        for split in source.splits
+        for sample in read(source, split)[0]
+    ]
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_every_label_of_every_split_is_read(dataset: str, tmp_path: Path) -> None:
+    source = open_source(dataset, official.WRITERS[dataset](tmp_path))
+    assert source.not_benchmark is None
+    for split in (Split.TRAIN, Split.TEST):
+        samples, _ = read(source, split)
+        counts = Counter(sample.label for sample in samples)
+        if (dataset, split) == ("ferplus", "train"):
+            counts["neutral"] -= 1  # the row without a vote
+        assert counts == dict.fromkeys(LABEL_SPACES[dataset].labels, 2)
+        assert len({sample.id for sample in samples}) == len(samples)
+        assert {(sample.dataset, sample.split) for sample in samples} == {(dataset, split)}
+        for sample in samples:
+            Image.open(io.BytesIO(source.images.read(sample.member))).load()
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_an_archive_reads_like_its_folder(dataset: str, form: str, tmp_path: Path) -> None:
+    folder = official.WRITERS[dataset](tmp_path / "files", 1)
+    archive = official.packed(folder, form)
+    assert seen(open_source(dataset, archive)) == seen(open_source(dataset, folder))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "expected"),
+    [
+        ("rafdb", Split.TEST, "/RAF-DB/aligned/test_0001_aligned.jpg"),
+        ("rafdb", Split.TRAIN, "/RAF-DB/aligned/train_00001_aligned.jpg"),
+        (
+            "sfew",
+            Split.TEST,
+            "/SFEW-2.0/Val/Val_Aligned_Faces/Angry/Film_val_000000001_00000017.png",
+        ),
+        ("affectnet", Split.TEST, f"/AffectNet/Manually_Annotated/validation/1/{5001:032x}.jpg"),
+    ],
+)
+def test_ids_are_the_published_pattern(
+    dataset: str, split: Split, expected: str, tmp_path: Path
+) -> None:
+    source = open_source(dataset, official.WRITERS[dataset](tmp_path, 1))
+    assert next(sample.id for sample in read(source, split)[0]) == expected
+
+
+def test_rafdb_class_folders_read_like_the_list(tmp_path: Path) -> None:
+    listed = open_source("rafdb", official.write_rafdb(tmp_path / "list"))
+    for tables in (True, False):
+        root = official.write_rafdb_folders(tmp_path / f"folders-{tables}", tables=tables)
+        source = open_source("rafdb", root)
+        for split in source.splits:
+            expected = {(sample.id, sample.label) for sample in read(listed, split)[0]}
+            samples, skipped = read(source, split)
+            assert {(sample.id, sample.label) for sample in samples} == expected
+            assert skipped == []
+
+
+def test_rafdb_reports_faces_that_are_missing_or_not_listed(tmp_path: Path) -> None:
+    root = official.write_rafdb(tmp_path / "list")
+    (root / "basic/Image/aligned/test_0003_aligned.jpg").unlink()
+    _, skipped = read(open_source("rafdb", root), Split.TEST)
+    assert skipped == [Skipped("rafdb", "test_0003.jpg", "its aligned face is missing")]
+    root = official.write_rafdb_folders(tmp_path / "folders")
+    shutil.copy(next((root / "DATASET/test/4").iterdir()), root / "DATASET/test/4/other.jpg")
+    _, skipped = read(open_source("rafdb", root), Split.TEST)
+    assert [(entry.name, entry.reason) for entry in skipped] == [
+        ("DATASET/test/4/other.jpg", "test_labels.csv does not list it")
+    ]
+
+
+@pytest.mark.parametrize("line", ["test_0001.jpg 8", "test_0001.jpg", "test_0001.jpg one"])
+def test_a_bad_label_names_file_and_line(tmp_path: Path, line: str) -> None:
+    root = official.write_rafdb(tmp_path)
+    table = root / "basic/EmoLabel/list_patition_label.txt"
+    table.write_text(f"train_00001.jpg 1\n{line}\n")
+    with pytest.raises(ArchiveError, match=r"list_patition_label\.txt, line 2: .*none of 1 to 7"):
+        list(open_source("rafdb", root).read(Split.TEST))
+
+
+@pytest.mark.parametrize(
+    ("votes", "benchmark", "majority"),
+    [
+        ([5, 5, 0, 0, 0, 0, 0, 0, 0, 0], "neutral", None),
+        ([0, 0, 0, 0, 4, 4, 0, 0, 2, 0], "angry", None),
+        ([1, 0, 0, 0, 0, 0, 0, 0, 9, 0], "neutral", None),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 10], "neutral", None),
+        ([0, 1, 0, 1, 0, 0, 5, 1, 1, 1], "fear", "fear"),
+        ([0, 0, 5, 0, 0, 0, 5, 0, 0, 0], "surprise", None),
+        ([0, 0, 0, 0, 0, 0, 0, 6, 4, 0], "contempt", "contempt"),
+        ([0, 0, 0, 0, 0, 0, 0, 5, 5, 0], "contempt", None),
+    ],
+)
+def test_ferplus_rules(votes: list[int], benchmark: str, majority: str | None) -> None:
+    assert ferplus.benchmark_rule(votes) == benchmark
+    assert ferplus.majority_rule(votes) == majority
+
+
+@pytest.mark.parametrize("as_png", [False, True])
+def test_ferplus_keeps_votes_and_reports_what_it_leaves_out(tmp_path: Path, as_png: bool) -> None:
+    source = open_source("ferplus", official.write_ferplus(tmp_path, as_png=as_png))
+    samples, skipped = read(source, Split.TEST)
+    assert skipped == []
+    by_label = {sample.label: sample for sample in samples}
+    assert by_label["happy"].votes == (0, 0, 0, 0, 7, 0, 0, 0)
+    assert by_label["happy"].id == f"/FERPlus/test/happy/{by_label['happy'].member[-14:]}"
+    (tmp_path / "data/FER2013Test/label.csv").unlink()
+    source = open_source("ferplus", tmp_path)
+    assert "FER2013Test/label.csv" in str(source.not_benchmark)
+    again, skipped = read(source, Split.TEST)
+    assert {sample.id for sample in again} == {sample.id for sample in samples}
+    assert Counter(entry.reason for entry in skipped) == {
+        "has no name: it shows no face": 1,
+        "repeats a name; the first row counts": 1,
+    }
+
+
+def test_ferplus_pairs_pixels_by_row_and_keeps_the_first_of_a_name(tmp_path: Path) -> None:
+    """Both forms of the same rows give the same pixels, though no name is a row number."""
+    table = open_source("ferplus", official.write_ferplus(tmp_path / "csv"))
+    folder = open_source("ferplus", official.write_ferplus(tmp_path / "png", as_png=True))
+
+    def pixels(source: Source) -> dict[str, bytes]:
+        return {
+            sample.id: Image.open(io.BytesIO(source.images.read(sample.member))).tobytes()
+            for split in Split
+            for sample in read(source, split)[0]
+        }
+
+    assert pixels(table) == pixels(folder)
+
+
+def test_ferplus_majority_rule_is_an_option_and_no_benchmark(tmp_path: Path) -> None:
+    root = official.write_ferplus(tmp_path)
+    table = root / "data/FER2013Test/label.csv"
+    rows = list(csv.reader(io.StringIO(table.read_text())))
+    rows[0][2:] = ["5", "5", *["0"] * 8]
+    official.write_csv(table, rows)
+    source = open_source("ferplus", root, majority=True)
+    assert source.not_benchmark == "the majority rule does not give FERBench's labels"
+    samples, skipped = read(source, Split.TEST)
+    assert [entry.reason for entry in skipped] == ["no emotion has the majority"]
+    assert len(samples) == 15
+
+
+@pytest.mark.parametrize("layout", ["PNG folders", "class folders"])
+def test_the_augmented_reupload_is_refused(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ferplus, "ORIGINAL_ROWS", dict.fromkeys(Split, 20))
+    root = official.write_ferplus(tmp_path, as_png=True)
+    faces = root / "data/FER2013Train"
+    if layout == "PNG folders":
+        for number in range(9):
+            shutil.copy(faces / "fer0000003.png", faces / f"fer0000003_{number}.png")
+    else:
+        (root / "train").mkdir()
+        for number in range(21):
+            official.put(root / f"train/angry/fer{number}.png", b"")
+        shutil.rmtree(root / "data")
+        (root / "fer2013new.csv").unlink()
+    with pytest.raises(ArchiveError, match="augmented re-upload"):
+        open_source("ferplus", root)
+
+
+def test_ferplus_rows_that_cannot_be_paired_are_named(tmp_path: Path) -> None:
+    root = official.write_ferplus(tmp_path, 1)
+    lines = (root / "fer2013.csv").read_text().splitlines(keepends=True)
+    sample = read(open_source("ferplus", root), Split.TEST)[0][0]
+
+    def complaint(text: str) -> str:
+        (root / "fer2013.csv").write_text(text)
+        with pytest.raises(ArchiveError) as caught:
+            open_source("ferplus", root).images.read(sample.member)
+        return str(caught.value)
+
+    assert "differ in length" in complaint("".join(lines[:-1]))
+    assert "row 2 does not hold 2304 gray values" in complaint(
+        lines[0] + "0,1 2 3,Training\n" + "".join(lines[2:])
+    )
+    assert "row 2 is of 'PublicTest'" in complaint(
+        lines[0] + lines[1].replace("Training", "PublicTest") + "".join(lines[2:])
+    )
+
+
+def test_affectnet_finds_images_whose_extension_was_rewritten(tmp_path: Path) -> None:
+    root = official.write_affectnet(tmp_path)
+    for path in sorted((root / "Manually_Annotated_Images").rglob("*.JPG")):
+        path.rename(path.with_suffix(".jpg"))
+    source = open_source("affectnet", root)
+    samples, skipped = read(source, Split.TEST)
+    assert len(samples) == 16
+    assert {sample.id[-4:] for sample in samples} == {".jpg"}
+    assert Counter(entry.reason for entry in skipped) == {
+        "expression 8 (none) is no candidate label": 2,
+        "expression 9 (uncertain) is no candidate label": 2,
+        "expression 10 (non-face) is no candidate label": 2,
+    }
+
+
+def test_affectnet_lists_may_lack_their_header(tmp_path: Path) -> None:
+    headed = open_source("affectnet", official.write_affectnet(tmp_path / "headed"))
+    bare = open_source("affectnet", official.write_affectnet(tmp_path / "bare", header=False))
+    assert seen(bare) == seen(headed)
+
+
+def test_affectnet_numbered_can_be_trained_on_only(tmp_path: Path) -> None:
+    source = open_source("affectnet", official.write_affectnet_numbered(tmp_path))
+    assert "cannot be mapped to FERBench's ids" in str(source.not_benchmark)
+    samples, _ = read(source, Split.TRAIN)
+    assert Counter(sample.label for sample in samples) == dict.fromkeys(
+        LABEL_SPACES["affectnet"].labels, 2
+    )
+
+
+def test_sfew_reports_frames_without_a_face_and_refuses_frames_alone(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    samples, skipped = read(open_source("sfew", root), Split.TEST)
+    assert len(samples) == 14
+    assert skipped == [
+        Skipped(
+            "sfew", "Val/Fear/NoFace_000000001_00000001.png", "has no aligned face", by_rule=True
+        )
+    ]
+    shutil.rmtree(root / "Val/Val_Aligned_Faces")
+    with pytest.raises(ArchiveError, match=r"whole frame \(72 x 58\); unpack"):
+        open_source("sfew", root)
+
+
+def test_sfew_faces_may_lie_beside_the_frames_or_alone(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    expected = seen(open_source("sfew", root))
+    for part in ("Train", "Val"):
+        (root / part / f"{part}_Aligned_Faces").rename(root / f"{part}_Aligned_Faces")
+    assert seen(open_source("sfew", root)) == expected
+    for part in ("Train", "Val"):
+        shutil.rmtree(root / part)
+    assert seen(open_source("sfew", root)) == expected
+
+
+def test_sfew_faces_directly_in_class_folders_are_taken(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    expected = seen(open_source("sfew", root))
+    for part in ("Train", "Val"):
+        for name in ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"):
+            shutil.rmtree(root / part / name)
+            (root / part / f"{part}_Aligned_Faces" / name).rename(root / part / name)
+        (root / part / f"{part}_Aligned_Faces").rmdir()
+    assert seen(open_source("sfew", root)) == expected
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_a_folder_of_something_else_says_what_is_looked_for(dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ArchiveError) as caught:
+        open_source(dataset, tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def zipped(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"x")
+
+
+def zipped_link(path: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+
+
+def tarred(path: Path, name: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+
+
+def tarred_link(path: Path, name: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (zipped, "../evil"),
+        (zipped, "a/../../evil"),
+        (zipped, "/etc/evil"),
+        (zipped, "..\\evil"),
+        (zipped, "C:/evil"),
+        (zipped_link, "Train/link"),
+        (tarred, "../evil"),
+        (tarred, "/etc/evil"),
+        (tarred_link, "Train/link"),
+    ],
+)
+def test_an_archive_that_climbs_out_is_refused(
+    tmp_path: Path, write: Callable[[Path, str], None], name: str
+) -> None:
+    write(tmp_path / "archive", name)
+    with pytest.raises(ArchiveError, match="not read"):
+        open_tree(tmp_path / "archive").files("")
+
+
+def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    tree = open_tree(root)
+    for name in ("link", "folder/secret", "../secret"):
+        with pytest.raises(ArchiveError, match="leads out of"):
+            tree.read(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "7z x a.7z -oa"),
+        ("a.zip", b"PK\x03\x04 cut", "interrupted download"),
+        ("none.zip", None, "does not exist"),
+    ],
+)
+def test_what_cannot_be_opened_names_the_remedy(
+    tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ArchiveError, match=message):
+        open_tree(tmp_path / name)
+
+
+def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+    archive = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    source = open_source("sfew", archive)
+    sample = read(source, Split.TEST)[0][3]
+    data = bytearray(archive.read_bytes())
+    member = data.index(sample.member.encode())
+    data[member + 200 : member + 260] = bytes(60)
+    archive.write_bytes(data)
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        open_tree(archive).read(sample.member)
+    assert "cannot be read" in str(open_tree(archive).try_read(sample.member))
+
+
+@pytest.fixture(scope="session")
+def whole_ferplus(votes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """The real votes of all three splits in the official layout, one picture for all faces."""
+    path = tmp_path_factory.mktemp("ferplus") / "ferplus.zip"
+    return open_source("ferplus", official.write_whole_ferplus(path, votes_folder))
+
+
+def test_the_benchmarks_ferplus_is_reproduced(whole_ferplus: Source, index_folder: Path) -> None:
+    from data_prep.index import read_index
+
+    published = {(question.id, question.target) for question in read_index(index_folder)["ferplus"]}
+    samples, skipped = read(whole_ferplus, Split.TEST)
+    assert {(sample.id, sample.label) for sample in samples} == published
+    assert (len(samples), skipped) == (3573, [])
+
+
+@pytest.mark.parametrize(("split", "n"), [(Split.TRAIN, 28_558), (Split.VALID, 3_579)])
+def test_the_official_ferplus_splits_are_reproduced(
+    whole_ferplus: Source, split: Split, n: int
+) -> None:
+    samples, skipped = read(whole_ferplus, split)
+    assert (len(samples), skipped) == (n, [])
+    assert Counter(sample.label for sample in samples) == official_counts("ferplus", split)
+    assert sum(not any(sample.votes or ()) for sample in samples) == (2 if n > 4000 else 0)
