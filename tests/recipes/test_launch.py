@@ -118,11 +118,11 @@ def test_verl_reinforces_on_a_cpu(
         "data.train_batch_size=4", "actor_rollout_ref.actor.ppo_mini_batch_size=4",
         "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=32",
         "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=32",
-        "data.max_response_length=32", "trainer.total_training_steps=2", "trainer.save_freq=2",
+        "data.max_response_length=64", "trainer.total_training_steps=2", "trainer.save_freq=2",
         "trainer.test_freq=2",
         # What an untrained model says earns nothing, but some of it is shorter.
         f"{reward}.preset=upstream", f"+{reward}.weights={{brevity:1.0}}",
-        f"+{reward}.free_words=12", f"+{reward}.most_words=40",
+        f"+{reward}.free_words=18", f"+{reward}.most_words=60",
     ]  # fmt: skip
     done = run_command(command, env={**CPU, **CPU_ROLLOUT}, cwd=REPOSITORY)
     assert f"done: {out / 'global_step_2'}" in done.stdout
