@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY, run_command
+from tests.data_prep import official
+from tests.data_prep.teacher_server import Teacher, serving
 from tests.unifer_tasks.chat_server import serve
 from unifer_tasks.prompts import response
 
@@ -46,6 +49,34 @@ def test_every_command_runs(tiny_model: Path, tmp_path: Path, bin_folder: Path) 
         assert list((tmp_path / name).rglob("*_samples_ferbench_sfew.jsonl")), name
     assert (tmp_path / "scores.json").exists()
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_way_from_archives_to_training(
+    tmp_path: Path, bin_folder: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("verl")
+    archives = tmp_path / "A"
+    for dataset in ("rafdb", "ferplus", "affectnet", "sfew"):
+        getattr(official, f"write_{dataset}")(archives / dataset)
+    (script,) = blocks("sh")
+    commands = [shlex.split(line) for line in script.replace("\\\n", " ").splitlines()]
+    assert [command[1] for command in commands] == ["ferbench", "rlvr", "cot", "verify"]
+    monkeypatch.setenv("OPENAI_API_KEY", "unused")
+    with serving(Teacher(answer="sad")) as teacher:
+        # Small archives, so the counts of the published index cannot be met.
+        small = {
+            "--index": "--partial",
+            "INDEX": None,
+            "http://HOST:8000/v1": teacher.url,
+            "Qwen/Qwen2.5-VL-7B-Instruct": str(tiny_model),
+        }
+        for command in commands:
+            words = [small.get(word, word) for word in command]
+            arguments = [bin_folder / command[0], *filter(None, words[1:])]
+            done = run_command(arguments, cwd=tmp_path, status=None)
+            assert done.returncode in {0, 3}, done.stdout + done.stderr
+    for name in ("ferbench", "rlvr", "cot"):
+        assert (tmp_path / "data" / name / "manifest.json").is_file()
 
 
 @pytest.mark.xdist_group("readme")
