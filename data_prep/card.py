@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.errors import PreparationError
-from data_prep.files import replacing
 from data_prep.rebase import map_images
 from data_prep.training import TrainingManifest, read_training_manifest
+from unifer_tasks.files import replacing
 from unifer_tasks.labels import label_space
 from unifer_tasks.manifest import MANIFEST_NAME, Manifest, read_manifest
 

@@ -24,7 +24,6 @@ from data_prep.examined import (
     examine_benchmark,
     read_examined,
 )
-from data_prep.files import replacing_lines
 from data_prep.leaks import MAX_BITS, find_duplicates, find_leaks
 from data_prep.published import Keys, published_samples
 from data_prep.rows import Form
@@ -35,6 +34,7 @@ from data_prep.training import (
     write_shards,
     write_training_manifest,
 )
+from unifer_tasks.files import replacing_lines
 from unifer_tasks.manifest import read_manifest
 
 LEAKS_NAME = "leaks.jsonl"

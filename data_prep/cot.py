@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from data_prep.answer_log import AnswerLog
 from data_prep.benchmark import BuildError
-from data_prep.files import replacing_lines
 from data_prep.rationales import Limits, Mode, Reject, reject
 from data_prep.rows import SFT_SCHEMA, sft_row
 from data_prep.teacher import Asked
@@ -24,6 +23,7 @@ from data_prep.training import (
     write_shards,
     write_training_manifest,
 )
+from unifer_tasks.files import replacing_lines
 from unifer_tasks.manifest import MANIFEST_NAME
 
 ANSWERS_NAME = "answers.jsonl"

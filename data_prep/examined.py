@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import xxhash
 
 from data_prep.archives import Sample, Skipped, Split, Tree
-from data_prep.files import replacing
 from data_prep.inspection import inspect
 from data_prep.parallel import batches, ordered_map
+from unifer_tasks.files import replacing
 from unifer_tasks.manifest import Manifest, dataset_path
 
 FOLDER = ".examined"

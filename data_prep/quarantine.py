@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.files import replacing_lines
+from unifer_tasks.files import replacing_lines
 
 QUARANTINE_NAME = "quarantine.jsonl"
 

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unifer_tasks.answers import read_answer
+from unifer_tasks.answers import keeps_format, read_answer
 from unifer_tasks.labels import canonical
-from unifer_tasks.prompts import ANSWER_TAG, THINK_TAG
 from unifer_tasks.reasoning import argued_labels, read_rationale
 
 
@@ -46,11 +45,6 @@ class Limits:
     min_distinct: float = 0.7
 
 
-_FORMAT = re.compile(
-    rf"\s*<{THINK_TAG}>(?P<rationale>.*)</{THINK_TAG}>\s*<{ANSWER_TAG}>[^<>]*</{ANSWER_TAG}>\s*",
-    re.DOTALL,
-)
-_TAG = re.compile(rf"</?(?:{THINK_TAG}|{ANSWER_TAG})>", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001
 _SENTENCE = re.compile(r"[.!?\n]+")
 
@@ -85,12 +79,12 @@ def reject(
         mode: What the teacher knew.
         limits: What a rationale may look like.
     """
-    match = _FORMAT.fullmatch(response)
-    if match is None or len(_TAG.findall(response)) != 4:
+    if not keeps_format(response):
         return Reject.FORMAT
-    rationale = match["rationale"]
-    if read_answer(response, dataset).label != label:
+    answer = read_answer(response, dataset)
+    if answer.label != label:
         return Reject.LABEL
+    rationale = answer.rationale or ""
     words = [word.lower().replace("’", "'") for word in _WORD.findall(rationale)]  # noqa: RUF001
     if not limits.min_words <= len(words) <= limits.max_words:
         return Reject.LENGTH

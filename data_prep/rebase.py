@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.benchmark import BuildError
-from data_prep.files import replacing
 from data_prep.training import (
     ROWS_PER_GROUP,
     Shard,
@@ -20,6 +19,7 @@ from data_prep.training import (
     read_training_manifest,
     write_training_manifest,
 )
+from unifer_tasks.files import replacing
 from unifer_tasks.manifest import sha256
 
 

@@ -21,7 +21,6 @@ from data_prep.archives.samples import Split
 from data_prep.drawn import sample_face
 from data_prep.drawn.rationale import rationale
 from data_prep.examined import Examined
-from data_prep.files import replacing
 from data_prep.parallel import ordered_map
 from data_prep.rows import RLVR, SFT_SCHEMA, sft_row
 from data_prep.stand_in import SOURCE, draw_as, stream_of, suffix_of
@@ -32,6 +31,7 @@ from data_prep.training import (
     write_shards,
     write_training_manifest,
 )
+from unifer_tasks.files import replacing
 from unifer_tasks.labels import LABEL_SPACES, canonical
 from unifer_tasks.prompts import response
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from data_prep.benchmark import BuildError
 from data_prep.examined import FOLDER as EXAMINED_FOLDER
-from data_prep.files import replacing
 from data_prep.parallel import batches
+from unifer_tasks.files import replacing
 from unifer_tasks.manifest import MANIFEST_NAME, DataError, sha256
 
 SCHEMA = 1

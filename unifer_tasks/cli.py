@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.files import replacing
 from unifer_tasks.manifest import N_QUESTIONS, DataError
 from unifer_tasks.metrics import READERS
 from unifer_tasks.plugin import TASKS_FOLDER
@@ -128,10 +129,8 @@ def _answer(row: Reading) -> dict[str, Any]:
 
 def _write(path: Path, lines: Iterable[str]) -> None:
     """Writes a text file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
-    partial.replace(path)
 
 
 _COLUMNS = {

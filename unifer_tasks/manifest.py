@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.files import replacing
 from unifer_tasks.labels import LABEL_SPACES, label_space
 
 DATA_VARIABLE = "FERBENCH_DATA"
@@ -144,10 +145,8 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
     data = {"schema": SCHEMA, **asdict(manifest)}
     for key, file in manifest.datasets.items():
         data["datasets"][key] = {"rows": file.rows, **asdict(file)}
-    path = root / MANIFEST_NAME
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(root / MANIFEST_NAME) as partial:
+        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
 def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
