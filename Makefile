@@ -35,7 +35,7 @@ demo: $(VENV)/.eval
 	@echo "The model is untrained and the faces are drawn: the pipeline is what you saw, no result."
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

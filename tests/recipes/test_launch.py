@@ -54,8 +54,8 @@ def test_a_non_zero_exit_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_run_that_hangs_is_ended(tmp_path: Path) -> None:
     code = "import time; print('syncing', flush=True); time.sleep(600)"
-    with pytest.raises(RunError, match=r"said nothing for 0\.02 minutes"):
-        run(python(code), tmp_path / "train.log", 0.02)
+    with pytest.raises(RunError, match=r"said nothing for 0\.2 minutes"):
+        run(python(code), tmp_path / "train.log", 0.2)
     assert (tmp_path / "train.log").read_text() == "syncing\n"
 
 
