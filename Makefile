@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 OUT ?= out/demo
 
-.PHONY: demo test lint bench pins clean
+.PHONY: demo test test-train lint bench pins clean
 .DELETE_ON_ERROR:
 
 # What the demo needs: the package and lmms-eval.
@@ -35,7 +35,11 @@ demo: $(VENV)/.eval
 	@echo "The model is untrained and the faces are drawn: the pipeline is what you saw, no result."
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup --durations 20
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 20 -m "not training"
+
+# verl's trainers, run for real on the CPU.
+test-train: $(VENV)/.dev
+	$(BIN)/python -m pytest -m training
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -71,7 +71,7 @@ def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) == tmp_path / "global_step_10"
 
 
-@pytest.mark.xdist_group("verl")
+@pytest.mark.training
 def test_verl_trains_on_a_cpu_and_goes_on_where_it_stopped(
     drawn_rows: Path,  # noqa: F811
     tiny_model: Path,
@@ -99,7 +99,7 @@ def test_verl_trains_on_a_cpu_and_goes_on_where_it_stopped(
     Qwen2_5_VLForConditionalGeneration.from_pretrained(trained)
 
 
-@pytest.mark.xdist_group("verl")
+@pytest.mark.training
 def test_verl_reinforces_on_a_cpu(
     drawn_rows: Path,  # noqa: F811
     tiny_model: Path,
