@@ -14,7 +14,6 @@ from tests.conftest import REPOSITORY, run_command
 pytest.importorskip("verl")
 
 from recipes.launch import RunError, newest_checkpoint, run
-from tests.recipes.test_preflight import drawn_rows  # noqa: F401
 
 CPU = {
     "VERL_USE_EXTERNAL_MODULES": "recipes.tiny_cpu.cpu_platform",
@@ -73,7 +72,7 @@ def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
 
 @pytest.mark.training
 def test_verl_trains_on_a_cpu_and_goes_on_where_it_stopped(
-    drawn_rows: Path,  # noqa: F811
+    drawn_rows: Path,
     tiny_model: Path,
     tmp_path: Path,
 ) -> None:
@@ -101,7 +100,7 @@ def test_verl_trains_on_a_cpu_and_goes_on_where_it_stopped(
 
 @pytest.mark.training
 def test_verl_reinforces_on_a_cpu(
-    drawn_rows: Path,  # noqa: F811
+    drawn_rows: Path,
     tiny_model: Path,
     tmp_path: Path,
     bin_folder: Path,

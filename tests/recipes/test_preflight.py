@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_prep.cli import main as unifer_data
 from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
@@ -22,15 +21,6 @@ from recipes.preflight import PreflightError, preflight
 
 Config = dict[str, Any]
 TINY = REPOSITORY / "recipes" / "tiny_cpu"
-
-
-@pytest.fixture(scope="session")
-def drawn_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SFT and GRPO rows about a few drawn faces."""
-    out = tmp_path_factory.mktemp("drawn") / "rows"
-    options = ["--train", "12", "--valid", "4", "--jobs", "1"]
-    assert unifer_data(["drawn", "--out", str(out), *options]) == 0
-    return out
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from tests.recipes.test_preflight import drawn_rows  # noqa: F401
 
 COMPARE = """
 import asyncio, sys
@@ -54,7 +53,7 @@ print("equal", len(table))
 
 
 def test_verl_asks_what_lmms_eval_asks(
-    drawn_rows: Path,  # noqa: F811
+    drawn_rows: Path,
     tiny_model: Path,
 ) -> None:
     platform = {

@@ -11,7 +11,6 @@ from tests.conftest import REPOSITORY, run_command
 
 pytest.importorskip("verl")
 
-from tests.recipes.test_preflight import drawn_rows  # noqa: F401
 
 SCRIPTS = REPOSITORY / "recipes" / "qwen2_5_vl"
 
@@ -27,7 +26,7 @@ def environment(bin_folder: Path, **more: str) -> dict[str, str]:
 )
 def test_a_stage_checks_before_it_starts(
     bin_folder: Path,
-    drawn_rows: Path,  # noqa: F811
+    drawn_rows: Path,
     tiny_model: Path,
     tmp_path: Path,
     stage: str,
