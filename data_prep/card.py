@@ -61,10 +61,12 @@ def write_training_card(out: Path, manifest: TrainingManifest) -> None:
     )
     reasons = "\n".join(f"| {reason} | {n:,} |" for reason, n in manifest.left_out.items() if n)
     left_out = f"| reason | entries |\n| --- | ---: |\n{reasons}" if reasons else "Nothing."
+    differences = "".join(f"* {difference}\n" for difference in manifest.differences)
+    unofficial = f"## Not the official counts\n\n{differences}\n" if differences else ""
     body = (
         f"Training rows for verl ({manifest.kind}).\n\n"
         f"| part | dataset | label | rows |\n| --- | --- | --- | ---: |\n{counts}\n\n"
-        f"## Left out\n\n{left_out}\n\n{_IMAGES_STAY}"
+        f"## Left out\n\n{left_out}\n\n{unofficial}{_IMAGES_STAY}"
     )
     files = {part: [shard.path for shard in shards] for part, shards in parts.items()}
     _write(out, title, sum(map(manifest.rows, parts)), {"default": files}, body)

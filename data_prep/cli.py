@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from data_prep import card
-from data_prep.commands import cot, drawn, ferbench, rebase, rlvr, verify
+from data_prep.commands import cot, drawn, export, ferbench, rebase, rlvr, verify
 from data_prep.commands.options import INCOMPLETE
 from data_prep.errors import PreparationError
 from unifer_tasks.manifest import DataError
 
-_COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify)
+_COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.archives import Sample, Skipped, Source, Split, Tree
 from data_prep.balance import Balance, copies, expected_copies, uniform
+from data_prep.benchmark import BuildError
+from data_prep.duplicates import find_duplicates
 from data_prep.examined import (
     FOLDER,
     Examined,
     Progress,
     examine,
     examine_benchmark,
+    forget_others,
+    list_entries,
     read_examined,
 )
-from data_prep.leaks import MAX_BITS, find_duplicates, find_leaks
-from data_prep.published import Keys, published_samples
+from data_prep.inputs import Input
+from data_prep.leaks import MAX_BITS, find_leaks
 from data_prep.rows import Form
 from data_prep.training import (
     TrainingManifest,
@@ -43,42 +45,19 @@ LEFT_OUT_NAME = "left_out.jsonl"
 
 TRAIN, VALID = _PARTS = ("train", "valid")
 
+IMAGES = "images"
+"""Where images that have no file of their own are written, below the output."""
+
 LEAKED = "shows the same as a test image"
 NO_VOTES = "nobody voted for an expression"
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """Entries of one split of one source.
+class _Findings:
+    """Examined entries, and the folder below which their images lie."""
 
-    Attributes:
-        name: Names the source in files and in the manifest.
-        split: The split.
-        tree: Holds the images.
-        read: Yields the entries anew at each call.
-    """
-
-    name: str
-    split: Split
-    tree: Tree
-    read: Callable[[], Iterator[Sample | Skipped]]
-
-
-def inputs_of(
-    sources: Mapping[str, Source], splits: Sequence[Split] = (Split.TRAIN,)
-) -> list[Input]:
-    """Returns the training splits of official archives."""
-    return [
-        Input(source.dataset, split, source.images, partial(source.read, split))
-        for source in sources.values()
-        for split in splits
-        if split in source.splits
-    ]
-
-
-def inputs_of_published(path: Path, tree: Tree, keys: Keys) -> list[Input]:
-    """Returns the rows of one of the paper's files."""
-    return [Input("published", Split.TRAIN, tree, partial(published_samples, path, keys, tree))]
+    root: Path
+    paths: Sequence[Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +90,15 @@ def build(
     form: Form,
     *,
     benchmark: Path | None,
+    partial: bool = False,
     count_tokens: Callable[[str], int] | None = None,
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
 ) -> TrainingManifest:
     """Writes a folder of training rows.
 
-    Killed at any point and started again it goes on, and ends with the same bytes.
+    Killed at any point and started again it goes on, and ends with the same bytes. A finished
+    folder is returned as it is, wherever `rebase` says that its images lie.
 
     Args:
         out: The folder to write.
@@ -126,17 +107,31 @@ def build(
         form: What a row looks like.
         benchmark: A folder that `unifer-data ferbench` wrote, whose images training must not hold;
             None to check nothing.
+        partial: Accept sources that hold other counts than the official splits.
         count_tokens: Counts the tokens of a dataset's prompt with its image.
         jobs: Processes; None for one a core.
-        progress: Wraps what is examined (title, entries, how many if known).
+        progress: Wraps what is examined (title, entries, how many).
 
     Raises:
-        PreparationError: An archive or `out` is not what it should be.
+        PreparationError: An archive or `out` is not what it should be, or a source holds other
+            counts than its official split and `partial` is not set.
         DataError: `benchmark` is not what it should be.
     """
     open_folder(out)
     work = out / FOLDER
-    images = (out / "images").resolve()
+    work.mkdir(exist_ok=True)
+    listings = [list_entries(given, work) for given in inputs]
+    differences = tuple(
+        difference
+        for given, listing in zip(inputs, listings, strict=True)
+        for difference in given.differences(listing.counts)
+    )
+    if differences and not partial:
+        raise BuildError(
+            f"{len(differences):,} differences from the official counts; no rows were written. "
+            "Download the archive again; --partial takes it as it is, and records it\n  "
+            + "\n  ".join(differences)
+        )
     tests: list[Path] = []
     tested: Mapping[str, Any] | None = None
     if benchmark is not None:
@@ -146,18 +141,10 @@ def build(
             "caveat": manifest.caveat(),
             "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
         }
-    training: list[Path] = []
-    for given in inputs:
-        training += examine(
-            given.name,
-            given.split,
-            given.tree,
-            given.read(),
-            work,
-            images=images / given.name,
-            jobs=jobs,
-            progress=progress,
-        )
+    for given, listing in zip(inputs, listings, strict=True):
+        examine(given, listing, out / IMAGES, jobs=jobs, progress=progress)
+    forget_others(work, listings)
+    training = [path for listing in listings for path in listing.paths]
     recipe = {
         "kind": form.kind,
         **asdict(options),
@@ -170,8 +157,16 @@ def build(
     if finished is not None:
         return finished
     leaked = _list_leaks(out, training, tests, options, jobs)
-    _list_duplicates(out, [*training, *tests])
-    return _write(out, inputs, training, leaked, options, form, recipe, count_tokens)
+    _list_duplicates(out, [*training, *tests], options, jobs)
+    findings = [
+        _Findings(given.root(out / IMAGES), listing.paths)
+        for given, listing in zip(inputs, listings, strict=True)
+    ]
+    written = _write(out, findings, leaked, options, form, count_tokens)
+    roots = {given.name: str(given.root(out / IMAGES)) for given in inputs}
+    whole = replace(written, recipe=recipe, roots=roots, differences=differences)
+    write_training_manifest(out, whole)
+    return whole
 
 
 def _list_leaks(
@@ -185,9 +180,11 @@ def _list_leaks(
     return leaked
 
 
-def _list_duplicates(out: Path, examined: Sequence[Path]) -> None:
+def _list_duplicates(
+    out: Path, examined: Sequence[Path], options: Options, jobs: int | None
+) -> None:
     with replacing_lines(out / DUPLICATES_NAME) as write:
-        for duplicate in find_duplicates(examined):
+        for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=jobs):
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
 
 
@@ -202,12 +199,12 @@ class _Survey:
 
 
 def _survey(
-    out: Path, training: Sequence[Path], leaked: set[tuple[str, str]], options: Options
+    out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
 ) -> _Survey:
     """Counts samples by dataset and label, and lists what is left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
     with replacing_lines(out / LEFT_OUT_NAME) as write:
-        for row in _rows(training):
+        for row in _rows(findings):
             if row.label is not None:
                 survey.present[row.dataset][row.label] += 1
             reason = _reason(row, leaked)
@@ -224,23 +221,22 @@ def _survey(
 
 def _write(
     out: Path,
-    inputs: Sequence[Input],
-    training: Sequence[Path],
+    findings: Sequence[_Findings],
     leaked: set[tuple[str, str]],
     options: Options,
     form: Form,
-    recipe: Mapping[str, Any],
     count_tokens: Callable[[str], int] | None,
 ) -> TrainingManifest:
+    """Writes lists and shards; returns what they hold, which is not yet said on disk."""
     leaked = set() if options.keep_leaks else leaked
-    survey = _survey(out, training, leaked, options)
+    survey = _survey(out, findings, leaked, options)
     expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
     n_tokens = {key: count_tokens(key) for key in survey.present} if count_tokens else {}
     counts_out: dict[str, dict[str, Counter[str]]] = {part: defaultdict(Counter) for part in _PARTS}
 
     def rows_of(part: str) -> Iterator[dict[str, Any]]:
         index = 0
-        for row in _rows(training):
+        for row in _rows(findings):
             if _reason(row, leaked) is not None or _is_valid(row, options) != (part == VALID):
                 continue
             label = str(row.label)
@@ -251,28 +247,28 @@ def _write(
                 index += 1
 
     shards = {part: write_shards(out, part, rows_of(part), form.schema) for part in _PARTS}
-    manifest = TrainingManifest(
+    return TrainingManifest(
         kind=form.kind,
-        recipe=recipe,
+        recipe={},
         versions={name: version(name) for name in ("unifer", "pyarrow", "pillow")},
-        roots=_roots(out, inputs),
+        roots={},
         counts_in=_plain(survey.present),
         counts_out={part: _plain(counts) for part, counts in counts_out.items()},
         left_out=dict(survey.left_out),
         unusable=survey.unusable,
         shards=shards,
     )
-    write_training_manifest(out, manifest)
-    return manifest
 
 
 def _plain(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
     return {dataset: dict(labels) for dataset, labels in counts.items()}
 
 
-def _rows(paths: Sequence[Path]) -> Iterator[Examined]:
-    for path in paths:
-        yield from read_examined(path)
+def _rows(findings: Sequence[_Findings]) -> Iterator[Examined]:
+    for found in findings:
+        for path in found.paths:
+            for row in read_examined(path):
+                yield replace(row, file=f"{found.root}/{row.file}") if row.file else row
 
 
 def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
@@ -286,12 +282,3 @@ def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
 def _is_valid(row: Examined, options: Options) -> bool:
     """Tells whether a row is held out: by its pixels, so that copies stay on one side."""
     return uniform(f"valid {row.pixels.hex()}", options.seed) < options.valid
-
-
-def _roots(out: Path, inputs: Sequence[Input]) -> dict[str, str]:
-    roots = {}
-    for given in inputs:
-        in_place = given.tree.path.is_dir() and given.tree.on_disk("") is not None
-        root = given.tree.path if in_place else out / "images" / given.name
-        roots[given.name] = str(root.resolve())
-    return roots

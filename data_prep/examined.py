@@ -8,8 +8,8 @@ build goes on after a kill and how a second run does next to nothing.
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 import xxhash
 
 from data_prep.archives import Sample, Skipped, Split, Tree
+from data_prep.inputs import Input
 from data_prep.inspection import inspect
 from data_prep.parallel import batches, ordered_map
 from unifer_tasks.files import replacing
 from unifer_tasks.manifest import Manifest, dataset_path
 
 FOLDER = ".examined"
+_BENCHMARK = "ferbench"
 ROWS_PER_FILE = 4096
 
-_VERSION = 1
+_VERSION = 2
 """Part of every digest: to be raised when an examination finds something else."""
 
 
@@ -39,11 +41,13 @@ class Examined:
         dataset: The dataset's key.
         split: The official split.
         id: The sample's id; a skipped entry's name.
-        file: The image's absolute path; empty if it has none.
+        file: The image's name below its source's root; empty if it has none.
         label: In the dataset's own word; None if the entry gives no sample.
         left_out: Why the image cannot be used; None if it can.
         by_rule: As in `Skipped`.
         votes: As in `Sample`.
+        valence: As in `Sample`.
+        arousal: As in `Sample`.
         prompt: As in `Sample`.
         response: As in `Sample`.
         pixels: As in `Inspection`.
@@ -58,6 +62,8 @@ class Examined:
     left_out: str | None
     by_rule: bool = False
     votes: tuple[int, ...] | None = None
+    valence: float | None = None
+    arousal: float | None = None
     prompt: str | None = None
     response: str | None = None
     pixels: bytes = b""
@@ -74,6 +80,8 @@ _SCHEMA = pa.schema(
         ("left_out", pa.string()),
         ("by_rule", pa.bool_()),
         ("votes", pa.list_(pa.int64())),
+        ("valence", pa.float64()),
+        ("arousal", pa.float64()),
         ("prompt", pa.string()),
         ("response", pa.string()),
         ("pixels", pa.binary()),
@@ -90,62 +98,92 @@ class _Task:
     split: Split
     data: bytes | str
     file: str
-    must_extract: bool
+    extract_to: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source lists, before an image is read.
+
+    Attributes:
+        paths: The files that its findings are in or go to, in the entries' order.
+        counts: Label -> samples.
+        pending: Entries without findings yet.
+    """
+
+    paths: list[Path]
+    counts: Mapping[str, int]
+    pending: int
+
+
+def list_entries(given: Input, folder: Path) -> Listing:
+    """Lists a source's entries, and where the findings of each are kept.
+
+    Args:
+        given: The source.
+        folder: Where findings are kept.
+
+    Raises:
+        ArchiveError: An archive is damaged as a whole, or a list of it is.
+    """
+    paths: list[Path] = []
+    counts: Counter[str] = Counter()
+    pending = 0
+    for number, batch in enumerate(batches(given.read(), ROWS_PER_FILE)):
+        digest = _digest(batch, given.tree)
+        paths.append(folder / f"{given.name}-{given.split}-{number:05d}-{digest}.parquet")
+        counts.update(entry.label for entry in batch if isinstance(entry, Sample))
+        pending += 0 if paths[-1].exists() else len(batch)
+    return Listing(paths, counts, pending)
 
 
 def examine(
-    name: str,
-    split: Split,
-    tree: Tree,
-    entries: Iterable[Sample | Skipped],
-    folder: Path,
-    *,
+    given: Input,
+    listing: Listing,
     images: Path,
+    *,
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
-) -> list[Path]:
-    """Examines the entries of one split.
+) -> None:
+    """Examines the entries of a source that have no findings yet.
 
     Args:
-        name: Names the source in files.
-        split: The split that is read.
-        tree: Holds the images.
-        entries: What a reader yields.
-        folder: Where findings are kept.
-        images: Where images that have no file of their own are written.
+        given: The source.
+        listing: What it lists.
+        images: As in `Input.root`.
         jobs: Processes that decode; None for one a core.
-        progress: Wraps the entries (title, entries, how many if known).
-
-    Returns:
-        The files of findings, in the entries' order.
+        progress: Wraps the entries (title, entries, how many).
 
     Raises:
         ArchiveError: An image lies outside of its root, or an archive is damaged as a whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    paths: list[Path] = []
+    root = given.root(images)
     pending: deque[tuple[Path, int]] = deque()
 
     def tasks() -> Iterator[_Task]:
-        for number, batch in enumerate(batches(entries, ROWS_PER_FILE)):
-            digest = _digest(batch, tree, images)
-            path = folder / f"{name}-{split}-{number:05d}-{digest}.parquet"
-            paths.append(path)
+        entries = batches(given.read(), ROWS_PER_FILE)
+        for path, batch in zip(listing.paths, entries, strict=True):
             if not path.exists():
                 pending.append((path, len(batch)))
                 for entry in batch:
-                    yield _task(entry, split, tree, images)
+                    yield _task(entry, given, root)
 
-    rows: list[Examined] = []
-    for row in progress(f"{name} {split}", ordered_map(_examine, tasks(), jobs), None):
-        rows.append(row)
-        if len(rows) == pending[0][1]:
-            _write(pending.popleft()[0], rows)
-            rows = []
-    for path in folder.glob(f"{name}-{split}-*.parquet"):
-        if path not in paths:
+    title = f"{given.name} {given.split}"
+    if listing.pending:
+        rows: list[Examined] = []
+        for row in progress(title, ordered_map(_examine, tasks(), jobs), listing.pending):
+            rows.append(row)
+            if len(rows) == pending[0][1]:
+                _write(pending.popleft()[0], rows)
+                rows = []
+
+
+def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
+    """Removes the findings of entries that are no longer listed."""
+    kept = {path for listing in listings for path in listing.paths}
+    for path in folder.glob("*.parquet"):
+        if path not in kept and not path.name.startswith(_BENCHMARK):
             path.unlink()
-    return paths
 
 
 def examine_benchmark(
@@ -164,12 +202,12 @@ def examine_benchmark(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for dataset, file in manifest.datasets.items():
-        path = folder / f"ferbench-{dataset}-{_VERSION}-{file.sha256[:32]}.parquet"
+        path = folder / f"{_BENCHMARK}-{dataset}-{_VERSION}-{file.sha256[:32]}.parquet"
         paths.append(path)
         if not path.exists():
             tasks = _benchmark_tasks(dataset, dataset_path(root, manifest, dataset))
             rows = ordered_map(_examine, tasks, jobs)
-            _write(path, progress(f"ferbench {dataset}", rows, file.rows))
+            _write(path, progress(f"{_BENCHMARK} {dataset}", rows, file.rows))
     return paths
 
 
@@ -181,29 +219,30 @@ def read_examined(path: Path) -> list[Examined]:
     ]
 
 
-def _digest(batch: list[Sample | Skipped], tree: Tree, images: Path) -> str:
+def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:
+    """Of all that the findings depend on, and nothing of where on a disk the images lie."""
     digest = xxhash.xxh3_128(bytes([_VERSION]))
     for entry in batch:
         facts: list[Any] = [getattr(entry, field.name) for field in fields(entry)]
         if isinstance(entry, Sample):
-            facts += [tree.stamp(entry.member), str(tree.on_disk(entry.member) or images)]
+            facts.append(tree.stamp(entry.member))
         digest.update(json.dumps(facts).encode())
     return digest.hexdigest()
 
 
-def _task(entry: Sample | Skipped, split: Split, tree: Tree, images: Path) -> _Task:
+def _task(entry: Sample | Skipped, given: Input, root: Path) -> _Task:
     if isinstance(entry, Skipped):
-        return _Task(entry, split, entry.reason, "", False)
-    data = tree.try_read(entry.member)
-    own = tree.on_disk(entry.member)
-    return _Task(entry, split, data, str(own or images / entry.member), own is None)
+        return _Task(entry, given.split, entry.reason, "")
+    data = given.tree.try_read(entry.member)
+    packed = given.tree.folder is None
+    return _Task(entry, given.split, data, entry.member, root / entry.member if packed else None)
 
 
 def _benchmark_tasks(dataset: str, path: Path) -> Iterator[_Task]:
     for batch in pq.ParquetFile(path).iter_batches(columns=["id", "image", "target"]):
         for row in batch.to_pylist():
             sample = Sample(dataset, row["id"], row["target"], Split.TEST, row["id"])
-            yield _Task(sample, Split.TEST, row["image"]["bytes"], "", False)
+            yield _Task(sample, Split.TEST, row["image"]["bytes"], "")
 
 
 def _examine(task: _Task) -> Examined:
@@ -213,8 +252,8 @@ def _examine(task: _Task) -> Examined:
             entry.dataset, task.split, entry.name, "", None, entry.reason, entry.by_rule
         )
     found = inspect(task.data)
-    if task.must_extract and isinstance(task.data, bytes) and found.fault is None:
-        with replacing(Path(task.file)) as partial:
+    if task.extract_to is not None and isinstance(task.data, bytes) and found.fault is None:
+        with replacing(task.extract_to) as partial:
             partial.write_bytes(task.data)
     return Examined(
         entry.dataset,
@@ -224,6 +263,8 @@ def _examine(task: _Task) -> Examined:
         entry.label,
         found.fault,
         votes=entry.votes,
+        valence=entry.valence,
+        arousal=entry.arousal,
         prompt=entry.prompt,
         response=entry.response,
         pixels=found.pixels,

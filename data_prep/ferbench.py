@@ -16,7 +16,7 @@ from data_prep.benchmark import BuildError, Row, open_build, write_dataset
 from data_prep.index import Question
 from data_prep.inspection import inspect
 from data_prep.parallel import ordered_map
-from data_prep.quarantine import QUARANTINE_NAME, Fault, write_faults
+from data_prep.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
 from unifer_tasks.labels import label_space
 from unifer_tasks.manifest import Manifest
 from unifer_tasks.prompts import question
@@ -148,7 +148,8 @@ def build(
 
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
     out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the
-    benchmark has.
+    benchmark has. What an archive lists and the benchmark does not ask about stands in
+    `DATASET/skipped.jsonl`.
 
     Args:
         out: The folder to write.
@@ -168,6 +169,7 @@ def build(
     for plan in plans:
         dataset = plan.source.dataset
         if dataset not in manifest.datasets:
+            write_list(out / dataset / SKIPPED_NAME, plan.skipped)
             rows = _rows(out / dataset / QUARANTINE_NAME, plan, jobs)
             counted = progress(label_space(dataset).title, rows, len(plan.samples))
             manifest = write_dataset(out, manifest, dataset, counted)
@@ -183,7 +185,7 @@ def _rows(quarantine: Path, plan: Plan, jobs: int | None) -> Iterator[Row]:
         else:
             faults.append(Fault(sample.dataset, sample.id, sample.member, row_or_fault))
     # Before the rows get their final name: a finished dataset has its list.
-    write_faults(quarantine, faults)
+    write_list(quarantine, faults)
 
 
 def _row(read: tuple[Sample, bytes | str]) -> Row | str:

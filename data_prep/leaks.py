@@ -1,4 +1,4 @@
-"""Training images that a test set also holds, and images that a split holds twice.
+"""Training images that a test set also holds.
 
 Exact means equal pixels; near means perceptual hashes a few bits apart. Every training image is
 compared with every test image: 330K against 11K are 3.6 billion pairs, which numpy's popcount over
@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data_prep.examined import Examined, read_examined
@@ -51,28 +50,6 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
-    """Images of one split with equal pixels.
-
-    Attributes:
-        dataset: Their dataset.
-        split: Their split.
-        ids: Their ids.
-        labels: Their labels, as `ids`; more than one kind is a conflict.
-    """
-
-    dataset: str
-    split: str
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-
-    @property
-    def is_conflict(self) -> bool:
-        """Tells whether equal pixels have different labels."""
-        return len(set(self.labels)) > 1
-
-
-@dataclass(frozen=True, slots=True)
 class _Tests:
     """What is looked for."""
 
@@ -103,35 +80,6 @@ def find_leaks(
         )
         for leaks in found:
             yield from leaks
-
-
-def find_duplicates(paths: Sequence[Path]) -> list[Duplicate]:
-    """Finds images with equal pixels within a split.
-
-    Only hashes are held, 16 bytes an image; rows are read again for those that repeat.
-    """
-    hashes = np.concatenate(
-        [_column(path, "pixels") for path in paths] or [np.empty(0, dtype="V16")]
-    )
-    values, counts = np.unique(hashes, return_counts=True)
-    repeated = {value.tobytes() for value in values[counts > 1]}
-    groups: dict[tuple[str, str, bytes], list[Examined]] = defaultdict(list)
-    for path in paths if repeated else ():
-        for row in read_examined(path):
-            if row.pixels in repeated:
-                groups[row.dataset, row.split, row.pixels].append(row)
-    return [
-        Duplicate(
-            dataset, split, tuple(row.id for row in rows), tuple(str(row.label) for row in rows)
-        )
-        for (dataset, split, _), rows in groups.items()
-        if len(rows) > 1
-    ]
-
-
-def _column(path: Path, name: str) -> NDArray[np.void]:
-    column = pq.read_table(path, columns=[name]).column(name)
-    return np.frombuffer(b"".join(value for value in column.to_pylist() if value), dtype="V16")
 
 
 def _tests(paths: Iterable[Path]) -> _Tests:

@@ -1,4 +1,4 @@
-"""Images that were left out, listed with the reason."""
+"""What was left out, listed with the reason: images, and entries that give no question."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data_prep.archives import Skipped
 from unifer_tasks.files import replacing_lines
 
 QUARANTINE_NAME = "quarantine.jsonl"
+SKIPPED_NAME = "skipped.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,11 @@ class Fault:
     reason: str
 
 
-def write_faults(path: Path, faults: Iterable[Fault]) -> None:
-    """Writes the list, one object a line; an empty list is an empty file."""
+def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
+    """Writes a list, one object a line; an empty list is an empty file."""
     with replacing_lines(path) as write:
-        for fault in faults:
-            write(asdict(fault))
+        for entry in entries:
+            write(asdict(entry))
 
 
 def read_faults(path: Path) -> list[Fault]:

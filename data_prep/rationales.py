@@ -9,6 +9,7 @@ from enum import StrEnum
 from unifer_tasks.answers import keeps_format, read_answer
 from unifer_tasks.labels import canonical
 from unifer_tasks.reasoning import argued_labels, read_rationale
+from unifer_tasks.repetition import MIN_DISTINCT, repetition
 
 
 class Mode(StrEnum):
@@ -42,7 +43,7 @@ class Limits:
 
     min_words: int = 20
     max_words: int = 400
-    min_distinct: float = 0.7
+    min_distinct: float = MIN_DISTINCT
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001
@@ -90,7 +91,7 @@ def reject(
         return Reject.LENGTH
     if not _is_english(rationale, words):
         return Reject.LANGUAGE
-    if _distinct_share(words) < limits.min_distinct:
+    if repetition(words) < limits.min_distinct:
         return Reject.REPETITION
     if mode is Mode.HINTED and _HINT.search(rationale):
         return Reject.HINT_LEAK
@@ -104,11 +105,6 @@ def _is_english(rationale: str, words: list[str]) -> bool:
     ascii_share = sum(letter.isascii() for letter in letters) / max(len(letters), 1)
     common = sum(_ENGLISH.fullmatch(word) is not None for word in words) / max(len(words), 1)
     return ascii_share > 0.95 and common >= _MIN_ENGLISH
-
-
-def _distinct_share(words: list[str]) -> float:
-    sequences = list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    return len(set(sequences)) / len(sequences) if sequences else 1.0
 
 
 def _concludes_otherwise(rationale: str, label: str) -> bool:

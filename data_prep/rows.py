@@ -43,6 +43,8 @@ RLVR_SCHEMA = pa.schema(
                     ("id", pa.string()),
                     ("candidate_labels", pa.list_(pa.string())),
                     ("votes", pa.list_(pa.int64())),
+                    ("valence", pa.float64()),
+                    ("arousal", pa.float64()),
                     ("n_prompt_tokens", pa.int64()),
                 ]
             ),
@@ -144,6 +146,8 @@ def _rlvr_row(
             "id": found.id,
             "candidate_labels": list(label_space(found.dataset).labels),
             "votes": found.votes,
+            "valence": found.valence,
+            "arousal": found.arousal,
             "n_prompt_tokens": n_prompt_tokens,
         },
     }

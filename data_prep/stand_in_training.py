@@ -42,6 +42,7 @@ IMAGES = "images"
 
 # The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.
 _TRAINING_STREAM = 1
+_TAGS_STREAM = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def build_training(
     n: int,
     *,
     labels: Labels = "uniform",
+    untagged: float = 0.0,
     valid: int = 0,
     seed: int = 0,
     jobs: int | None = None,
@@ -96,6 +98,8 @@ def build_training(
         out: The folder to write: `images`, `cot` and `rlvr`.
         n: Faces to train on.
         labels: See `choose`; validation is always uniform.
+        untagged: Share of the training responses that answer in a sentence and not between
+            tags, as a careless teacher's would; in [0, 1].
         valid: Faces to validate on.
         seed: Seed of the faces.
         jobs: Processes that draw; None for one a core.
@@ -108,7 +112,7 @@ def build_training(
         BuildError: `out` holds something else.
     """
     open_folder(out)
-    recipe = {"drawn": n, "labels": labels, "valid": valid, "seed": seed}
+    recipe = {"drawn": n, "labels": labels, "untagged": untagged, "valid": valid, "seed": seed}
     for kind in _KINDS:
         standing(out / kind, recipe)
     asked = {"train": choose(n, labels, seed), "valid": choose(valid, "uniform", seed + 1)}
@@ -116,7 +120,11 @@ def build_training(
         part: list(
             progress(
                 f"drawing {part}",
-                ordered_map(partial(_sample, out, part, seed), enumerate(chosen), jobs),
+                ordered_map(
+                    partial(_sample, out, part, seed, untagged if part == "train" else 0.0),
+                    enumerate(chosen),
+                    jobs,
+                ),
                 len(chosen),
             )
         )
@@ -144,7 +152,9 @@ def build_training(
     return manifests
 
 
-def _sample(out: Path, part: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> DrawnSample:
+def _sample(
+    out: Path, part: str, seed: int, untagged: float, numbered: tuple[int, tuple[str, str]]
+) -> DrawnSample:
     number, (dataset, label) = numbered
     stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
     # All that a face depends on is in its name, so a file that stands is the right one.
@@ -156,7 +166,9 @@ def _sample(out: Path, part: str, seed: int, numbered: tuple[int, tuple[str, str
         image, face = draw_as(dataset, label, stream)
         with replacing(path) as partial_path:
             partial_path.write_bytes(image)
-    text = response(rationale(face.action_units), label)
+    seen = rationale(face.action_units)
+    is_untagged = np.random.default_rng([*stream, _TAGS_STREAM]).random() < untagged
+    text = f"{seen} The expression is {label}." if is_untagged else response(seen, label)
     return DrawnSample(dataset, f"drawn/{dataset}/{name}", label, path, text)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_prep.archives.packed import UNPACKED
 from data_prep.benchmark import BuildError
 from data_prep.examined import FOLDER as EXAMINED_FOLDER
 from data_prep.parallel import batches
@@ -27,7 +28,7 @@ ROWS_PER_SHARD = 65_536
 ROWS_PER_GROUP = 4096
 """Bounds the memory of writer and reader."""
 
-WORK_FOLDERS = (EXAMINED_FOLDER, "images", "answers.jsonl")
+WORK_FOLDERS = (EXAMINED_FOLDER, UNPACKED, "images", "answers.jsonl")
 """What an unfinished folder may hold."""
 
 
@@ -60,6 +61,7 @@ class TrainingManifest:
         left_out: Reason -> entries.
         unusable: Entries of these that a sound copy of the sources would have given.
         shards: Part (`train`, `valid`) -> its files, in order.
+        differences: Where the sources hold other counts than the official splits, a line a label.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class TrainingManifest:
     left_out: Mapping[str, int]
     unusable: int
     shards: Mapping[str, tuple[Shard, ...]]
+    differences: tuple[str, ...] = ()
 
     def rows(self, part: str) -> int:
         """The number of rows of a part."""
@@ -92,6 +95,7 @@ def read_training_manifest(root: Path) -> TrainingManifest:
             part: tuple(Shard(**shard) for shard in shards)
             for part, shards in data["shards"].items()
         }
+        data["differences"] = tuple(data.get("differences", ()))
         return TrainingManifest(**data)
     except FileNotFoundError:
         raise DataError(
@@ -132,13 +136,30 @@ def standing(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
     if not (out / MANIFEST_NAME).exists():
         return None
     manifest = read_training_manifest(out)
-    if manifest.recipe != json.loads(json.dumps(recipe)):
+    asked: Mapping[str, Any] = json.loads(json.dumps(recipe))
+    if manifest.recipe != asked:
         raise BuildError(
-            f"{out} holds another build ({dict(manifest.recipe)}); choose another folder or "
-            "remove this one"
+            f"{out} holds another build: {_changes(manifest.recipe, asked)}; choose another folder "
+            "or remove this one"
         )
     whole = all((out / shard.path).is_file() for part in manifest.shards.values() for shard in part)
     return manifest if whole else None
+
+
+def _changes(standing: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Says in what two recipes differ, without the lists and digests that nobody reads."""
+    changes = []
+    for key in dict.fromkeys((*standing, *asked)):
+        was, now = standing.get(key), asked.get(key)
+        if was == now:
+            continue
+        if key == "examined":
+            changes.append("the sources' files, sizes or times changed (a copy keeps them: cp -a)")
+        elif isinstance(was, (list, dict)) or isinstance(now, (list, dict)):
+            changes.append(f"other {key}")
+        else:
+            changes.append(f"{key} was {was}, is {now}")
+    return ", ".join(changes)
 
 
 def write_shards(

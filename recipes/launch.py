@@ -3,9 +3,10 @@
     python -m recipes.launch sft recipes/qwen2_5_vl/sft_7b.yaml data.train_files=... [OVERRIDE]
     python -m recipes.launch grpo recipes/qwen2_5_vl/grpo_7b.yaml data.train_files=... [OVERRIDE]
 
-Before: `preflight`. During: the log is kept beside the checkpoints and watched; a run that says
-nothing for too long is ended (a weight sync that failed hangs). After: groups that verl dropped,
-a missing checkpoint and a non-zero exit are all failures, told by the exit status.
+Before: `preflight`; what an earlier run left is ended; the run is recorded beside its checkpoints,
+and goes on from the newest whole one. During: the log is kept there too and watched; a run that
+says nothing for too long is ended (a weight sync that failed hangs). After: groups that verl
+dropped, a missing checkpoint and a non-zero exit are all failures, told by the exit status.
 """
 
 from __future__ import annotations
@@ -18,15 +19,26 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
-from recipes.preflight import PreflightError, Stage, preflight
+from recipes.batches import total_steps
+from recipes.checkpoints import (
+    CheckpointError,
+    name_newest,
+    newest_checkpoint,
+    resumable,
+    step_of,
+)
+from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
+from recipes.preflight import PreflightError, Stage, n_rows, preflight
+from recipes.record import Record, record_run, write_record
 
 LOG_NAME = "train.log"
-SHARED_MEMORY = Path("/dev/shm")
 
+_READ = re.compile(r"train dataset size: (\d+), val dataset size: (\d+)")
 _DROPPED = re.compile(r"Error in _run_prompt|Error in compute_score|reward.*Traceback", re.I)
 _TRAINERS = {"sft": "verl.trainer.sft_trainer", "grpo": "verl.trainer.main_ppo"}
 
@@ -53,7 +65,7 @@ def compose(config: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return {str(key): value for key, value in resolved.items()}
 
 
-def command(stage: Stage, config: Path, settings: dict[str, Any]) -> list[str]:
+def command(stage: Stage, config: Path, settings: Mapping[str, Any]) -> list[str]:
     """Returns the command that starts the trainer, without its overrides."""
     trainer = settings["trainer"]
     launcher = [sys.executable]
@@ -65,7 +77,7 @@ def command(stage: Stage, config: Path, settings: dict[str, Any]) -> list[str]:
     return [*launcher, "-m", _TRAINERS[stage], *where, notes]
 
 
-def _rendezvous(trainer: dict[str, Any]) -> list[str]:
+def _rendezvous(trainer: Mapping[str, Any]) -> list[str]:
     """Options of torchrun: one node by itself, several by the variables that slurm scripts set."""
     processes = ["--nproc_per_node", str(trainer["n_gpus_per_node"])]
     if trainer["nnodes"] == 1:
@@ -79,19 +91,40 @@ def _rendezvous(trainer: dict[str, Any]) -> list[str]:
     return [*nodes, *processes, "--master_addr", address, "--master_port", port]
 
 
-def run(arguments: Sequence[str], log: Path, stall_minutes: float) -> int:
+def cluster_overrides(environment: Mapping[str, str], run: Path) -> list[str]:
+    """Returns overrides of GRPO for the ray that it runs on.
+
+    Args:
+        environment: If it has RAY_ADDRESS, ray runs already, and refuses to be told its size.
+        run: The run's folder; workers on every node are marked with it.
+    """
+    mark = f"+ray_kwargs.ray_init.runtime_env.env_vars.{RUN_VARIABLE}='{run}'"
+    if "RAY_ADDRESS" not in environment:
+        return [mark]
+    return [mark, *(f"++ray_kwargs.ray_init.{key}=null" for key in ("num_cpus", "num_gpus"))]
+
+
+def run(
+    arguments: Sequence[str],
+    log: Path,
+    stall_minutes: float,
+    environment: Mapping[str, str] | None = None,
+    rows: tuple[int, int] | None = None,
+) -> int:
     """Runs a command, shows and keeps what it prints.
 
     Args:
         arguments: The command.
         log: Appended to.
         stall_minutes: How long it may say nothing.
+        environment: Its environment; this process's by default.
+        rows: Rows to train and to validate on, if it says how many it read.
 
     Returns:
         How many times it said that a prompt's rollout or reward failed.
 
     Raises:
-        RunError: It failed or stalled.
+        RunError: It failed, stalled, or read fewer rows than there are.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     dropped = 0
@@ -101,6 +134,7 @@ def run(arguments: Sequence[str], log: Path, stall_minutes: float) -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        env=environment,
         start_new_session=True,
     )
     try:
@@ -109,6 +143,7 @@ def run(arguments: Sequence[str], log: Path, stall_minutes: float) -> int:
                 print(line, end="", flush=True)
                 file.write(line)
                 dropped += bool(_DROPPED.search(line))
+                _compare_rows(line, rows)
         status = process.wait()
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
@@ -117,6 +152,19 @@ def run(arguments: Sequence[str], log: Path, stall_minutes: float) -> int:
     if status:
         raise RunError(f"the trainer exited {status}; see {log}")
     return dropped
+
+
+def _compare_rows(line: str, rows: tuple[int, int] | None) -> None:
+    """The PPO trainer leaves out rows that raise while they are filtered."""
+    read = _READ.search(line)
+    if read is None or rows is None:
+        return
+    for part, there, got in zip(("train", "validate"), rows, map(int, read.groups()), strict=True):
+        if got != there:
+            raise RunError(
+                f"verl reads {got:,} of {there:,} rows to {part} on; the others are too long or "
+                "damaged: see `unifer-data verify`, and data.filter_overlong_prompts"
+            )
 
 
 def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
@@ -142,12 +190,6 @@ def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
         yield line
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Returns the newest checkpoint below a run's folder; None if there is none."""
-    steps = [path for path in folder.glob("global_step_*") if path.is_dir()]
-    return max(steps, key=lambda path: int(path.name.rpartition("_")[2]), default=None)
-
-
 def launch(
     stage: Stage, config: Path, overrides: Sequence[str], *, stall_minutes: float = 60
 ) -> Path:
@@ -165,30 +207,67 @@ def launch(
 
     Raises:
         PreflightError: The run cannot succeed; nothing was started.
+        RunningError: Another run is at work in the folder.
+        CheckpointError: The run's checkpoints do not admit going on.
         RunError: It did not succeed.
     """
     settings = compose(config, overrides)
     rows = preflight(stage, settings)
     for file, n in rows.items():
         print(f"{n:>9,} rows   {file}")
-    out = Path(settings["trainer"]["default_local_dir"])
-    standing = set(SHARED_MEMORY.glob("psm_*"))
-    try:
-        dropped = run(
-            [*command(stage, config, settings), *overrides], out / LOG_NAME, stall_minutes
-        )
-    finally:
-        # Each verl run leaves its weight buffers behind.
-        for segment in set(SHARED_MEMORY.glob("psm_*")) - standing:
-            segment.unlink(missing_ok=True)
-    if dropped:
-        raise RunError(
-            f"verl dropped {dropped:,} groups whose rollout or reward failed; see {out / LOG_NAME}"
-        )
+    out = Path(settings["trainer"]["default_local_dir"]).resolve()
+    with sole_run(out):
+        if _is_finished(stage, settings, rows, out):
+            print("all steps are done; nothing is left to do")
+        else:
+            record = record_run(stage, settings, overrides, rows)
+            if _node(stage, settings) == 0:
+                write_record(out, record)
+            _train(stage, config, record, out, stall_minutes)
     checkpoint = newest_checkpoint(out)
     if checkpoint is None:
         raise RunError(f"the trainer ended well and left no checkpoint in {out}")
     return checkpoint
+
+
+def _node(stage: Stage, settings: Mapping[str, Any]) -> int:
+    """This node's number among those that run a launcher each: SFT on several nodes."""
+    alone = stage == "grpo" or settings["trainer"]["nnodes"] == 1
+    return 0 if alone else int(os.environ.get("NODE_RANK", 0))
+
+
+def _is_finished(
+    stage: Stage, settings: Mapping[str, Any], rows: Mapping[str, int], out: Path
+) -> bool:
+    """Readies the run's folder for resuming; tells whether its last step is there."""
+    trainer = settings["trainer"]
+    if trainer["resume_mode"] != "auto":
+        return False
+    newest = resumable(out, trainer["n_gpus_per_node"] * trainer["nnodes"])
+    if newest is None:
+        return False
+    if _node(stage, settings) == 0:
+        name_newest(newest)
+    return step_of(newest) >= total_steps(settings, n_rows(settings, "train", rows))
+
+
+def _train(stage: Stage, config: Path, record: Record, out: Path, stall_minutes: float) -> None:
+    started = [*command(stage, config, record.config), *record.overrides]
+    environment = {**os.environ, RUN_VARIABLE: str(out)}
+    node = _node(stage, record.config)
+    log = out / (f"node{node}-{LOG_NAME}" if node else LOG_NAME)
+    rows = None
+    if stage == "grpo":
+        started += cluster_overrides(environment, out)
+        rows = record.n_rows("train"), record.n_rows("val")
+    dropped = run(started, log, stall_minutes, environment, rows)
+    if dropped:
+        raise RunError(f"verl dropped {dropped:,} groups whose rollout or reward failed; see {log}")
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Turns a request to end (`scancel`, `ray job stop`) into an exception that cleans up."""
+    raise RunError(f"ended by {signal.Signals(number).name}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,6 +284,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="only check; start nothing")
     args = parser.parse_intermixed_args(argv)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         if args.check:
             preflight(args.stage, compose(args.config, args.overrides))
@@ -216,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PreflightError as error:
         print(f"launch: this run would fail\n{error}", file=sys.stderr)
         return 1
-    except RunError as error:
+    except (RunError, RunningError, CheckpointError) as error:
         print(f"launch: {error}", file=sys.stderr)
         return 1
     print(f"done: {checkpoint}")

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from recipes.batches import grpo_batches, sft_batches
 from unifer_rewards.preflight import validate
 
 Stage = Literal["sft", "grpo"]
@@ -29,7 +30,7 @@ class PreflightError(Exception):
 
 
 def preflight(stage: Stage, config: Config) -> dict[str, int]:
-    """Checks versions, devices, model and data of a run.
+    """Checks versions, devices, model, data and batches of a run.
 
     Args:
         stage: "sft" or "grpo".
@@ -44,9 +45,10 @@ def preflight(stage: Stage, config: Config) -> dict[str, int]:
     rows: dict[str, int] = {}
     problems = [
         *_versions(stage, config),
-        *_devices(stage, config),
+        *_devices(config),
         *_model(stage, config),
         *_data(stage, config, rows),
+        *_batches(stage, config, rows),
     ]
     if problems:
         raise PreflightError("\n".join(f"- {problem}" for problem in problems))
@@ -62,7 +64,7 @@ def _versions(stage: Stage, config: Config) -> Iterator[str]:
         yield "verl is not installed: pip install 'unifer[train]'"
     if stage == "grpo" and find_spec("vllm") is None:
         yield "vllm is not installed: pip install 'unifer[train]'"
-    if _model_config(stage, config)["use_remove_padding"] and find_spec("flash_attn") is None:
+    if model_config(stage, config)["use_remove_padding"] and find_spec("flash_attn") is None:
         yield (
             "flash-attn is not installed: pip install flash-attn --no-build-isolation, or give "
             f"{_prefix(stage)}.use_remove_padding=false "
@@ -70,28 +72,18 @@ def _versions(stage: Stage, config: Config) -> Iterator[str]:
         )
 
 
-def _devices(stage: Stage, config: Config) -> Iterator[str]:
-    trainer = config["trainer"]
-    wanted = trainer["n_gpus_per_node"]
-    total = wanted * trainer["nnodes"]
+def _devices(config: Config) -> Iterator[str]:
+    wanted = config["trainer"]["n_gpus_per_node"]
     if os.environ.get("VERL_PLATFORM") != "cpu" and "RAY_ADDRESS" not in os.environ:
         import torch
 
         found = torch.cuda.device_count()
         if found < wanted:
             yield f"{found} GPUs are visible, trainer.n_gpus_per_node asks for {wanted}"
-    batch = config["data"]["train_batch_size"]
-    rollouts = config["actor_rollout_ref"]["rollout"]["n"] if stage == "grpo" else 1
-    if batch * rollouts % total:
-        yield f"data.train_batch_size={batch} x {rollouts} does not share out over {total} GPUs"
-    if stage == "grpo":
-        parallel = config["actor_rollout_ref"]["rollout"]["tensor_model_parallel_size"]
-        if total % parallel:
-            yield f"{total} GPUs do not share out over rollouts of {parallel} GPUs"
 
 
 def _model(stage: Stage, config: Config) -> Iterator[str]:
-    path = Path(str(_model_config(stage, config)["path"])).expanduser()
+    path = Path(str(model_config(stage, config)["path"])).expanduser()
     is_local = path.is_absolute() or path.exists()
     if is_local and not (path / "config.json").is_file():
         yield f"{path} is no Hugging Face checkpoint ({_prefix(stage)}.path): no config.json"
@@ -99,9 +91,9 @@ def _model(stage: Stage, config: Config) -> Iterator[str]:
 
 def _data(stage: Stage, config: Config, rows: dict[str, int]) -> Iterator[str]:
     for key in ("train_files", "val_files"):
-        files = config["data"][key]
-        for file in [files] if isinstance(files, str) else files or ():
-            yield from _file(stage, config, Path(file).expanduser(), f"data.{key}", rows)
+        files = data_files(config, key)
+        for file in files:
+            yield from _file(stage, config, file, f"data.{key}", rows)
         if not files:
             yield f"data.{key} is not given"
 
@@ -135,7 +127,42 @@ def _images(path: Path, images: Iterable[list[Mapping[str, Any]]]) -> Iterator[s
         )
 
 
-def _model_config(stage: Stage, config: Config) -> Config:
+def _batches(stage: Stage, config: Config, rows: Mapping[str, int]) -> Iterator[str]:
+    n_train, n_valid = (n_rows(config, part, rows) for part in ("train", "val"))
+    if not n_train or not n_valid:
+        return  # What is missing has been told.
+    if stage == "sft":
+        yield from sft_batches(config, n_train, n_valid)
+    else:
+        yield from grpo_batches(config, n_train)
+
+
+def n_rows(config: Config, part: str, rows: Mapping[str, int]) -> int:
+    """Returns how many rows verl will read; 0 where a file is missing.
+
+    Args:
+        config: The resolved configuration.
+        part: "train" or "val".
+        rows: Data file -> rows.
+    """
+    files = data_files(config, f"{part}_files")
+    if not all(str(file) in rows for file in files):
+        return 0
+    total = sum(rows[str(file)] for file in files)
+    most = config["data"].get(f"{part}_max_samples", -1)
+    return min(total, most) if most > 0 else total
+
+
+def data_files(config: Config, key: str) -> list[Path]:
+    """Returns the files of `data.train_files` or `data.val_files`: one path, several or none."""
+    files = config["data"][key]
+    return [
+        Path(file).expanduser() for file in ([files] if isinstance(files, str) else files or ())
+    ]
+
+
+def model_config(stage: Stage, config: Config) -> Config:
+    """Returns what a stage's configuration says of the model."""
     model: Config = config["model"] if stage == "sft" else config["actor_rollout_ref"]["model"]
     return model
 

@@ -68,3 +68,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(out)
     return out
+
+
+@pytest.fixture(scope="session")
+def seeing_model() -> Path:
+    """The tiny checkpoint that was trained on drawn faces: what it says is never a near tie."""
+    return REPOSITORY / "recipes" / "tiny_cpu" / "checkpoint"

@@ -11,8 +11,6 @@ import pytest
 
 from tests.conftest import REPOSITORY, run_command
 
-pytestmark = pytest.mark.xdist_group("package")
-
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
@@ -41,6 +39,14 @@ def test_the_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
         "unifer_tasks/ferbench/ferbench.yaml",
         "unifer_tasks/ferbench/ferbench_sfew.yaml",
         "unifer_tasks/ferbench/README.md",
+        "unifer_tasks/ferbench/shuffled/_variant_yaml",
+        "unifer_tasks/ferbench/shuffled/ferbench_shuffled_sfew.yaml",
+        "unifer_tasks/mllms/qwen2_5_vl_72b.yaml",
+        "unifer_tasks/report/published.toml",
+        "unifer_tasks/report/page/templates/page.html",
+        "unifer_tasks/report/page/templates/macros.html",
+        "unifer_tasks/report/page/page.css",
+        "unifer_tasks/report/page/js/main.js",
         "unifer_tasks/py.typed",
         "unifer_tasks/lexicon.toml",
         "unifer_rewards/fer.py",

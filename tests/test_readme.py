@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -30,7 +31,6 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.xdist_group("readme")
 def test_every_command_runs(tiny_model: Path, tmp_path: Path, bin_folder: Path) -> None:
     script = "set -euxo pipefail\n" + "\n".join(blocks("bash"))
     for example, stand_in in STAND_INS.items():
@@ -47,6 +47,9 @@ def test_every_command_runs(tiny_model: Path, tmp_path: Path, bin_folder: Path) 
         run_command(["bash", "-c", script], env=env, cwd=tmp_path)
     for name in ("results", "results-8", "results-qwen", "results-api"):
         assert list((tmp_path / name).rglob("*_samples_ferbench_sfew.jsonl")), name
+    assert list((tmp_path / "results-variants").rglob("*_samples_ferbench_shuffled_sfew.jsonl"))
+    assert (tmp_path / "report" / "index.html").exists()
+    assert (tmp_path / "flips.jsonl").exists()
     assert (tmp_path / "scores.json").exists()
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 3
 
@@ -60,7 +63,7 @@ def test_the_way_from_archives_to_training(
         getattr(official, f"write_{dataset}")(archives / dataset)
     (script,) = blocks("sh")
     commands = [shlex.split(line) for line in script.replace("\\\n", " ").splitlines()]
-    assert [command[1] for command in commands] == ["ferbench", "rlvr", "cot", "verify"]
+    assert [command[1] for command in commands] == ["ferbench", "rlvr", "cot", "verify", "export"]
     monkeypatch.setenv("OPENAI_API_KEY", "unused")
     with serving(Teacher(answer="sad")) as teacher:
         # Small archives, so the counts of the published index cannot be met.
@@ -73,25 +76,33 @@ def test_the_way_from_archives_to_training(
         for command in commands:
             words = [small.get(word, word) for word in command]
             arguments = [bin_folder / command[0], *filter(None, words[1:])]
+            if command[1] == "rlvr":
+                arguments.append("--partial")
             done = run_command(arguments, cwd=tmp_path, status=None)
             assert done.returncode in {0, 3}, done.stdout + done.stderr
     for name in ("ferbench", "rlvr", "cot"):
         assert (tmp_path / "data" / name / "manifest.json").is_file()
 
 
-@pytest.mark.xdist_group("readme")
 def test_make_demo_shows_the_four_datasets_and_the_pool(tmp_path: Path) -> None:
     if not (REPOSITORY / ".venv" / ".eval").exists():
         pytest.skip("make has not set up .venv here")
     done = run_command(["make", "demo", f"OUT={tmp_path}"], cwd=REPOSITORY)
     for task in ("ferbench", "ferbench_rafdb", "ferbench_ferplus", "ferbench_affectnet"):
         assert f"{task} [STAND-IN faces" in done.stdout
-    assert len(list((tmp_path / "results").rglob("*_samples_*.jsonl"))) == 4
+    demo = tmp_path / "demo"
+    assert len(list((demo / "results").rglob("*_samples_*.jsonl"))) == 4
+    assert (demo / "report" / "index.html").is_file()
+    scores = json.loads((demo / "report" / "scores.json").read_text())
+    (run,) = scores["runs"]
+    # The model sees: chance is 13 %.
+    assert run["strict"]["pooled"]["accuracy"] > 0.8
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:
     table = next(block for block in blocks("") if "Groups" in block)
     assert "ferbench [STAND-IN faces, 120 of 11,072 questions]" in table
+    assert "DEMO" not in README
 
 
 def test_the_contact_sheet_is_what_the_code_draws() -> None:

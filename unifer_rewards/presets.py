@@ -13,11 +13,11 @@ from unifer_rewards.action_units import action_units
 from unifer_rewards.brevity import FREE_WORDS, MOST_WORDS, brevity
 from unifer_rewards.consistency import consistency
 from unifer_rewards.format import format_kept
-from unifer_rewards.repetition import repetition
 from unifer_rewards.rows import Target
 from unifer_rewards.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.answers import Answer
 from unifer_tasks.reasoning import read_rationale
+from unifer_tasks.repetition import repetition
 
 TERMS = (
     "accuracy",

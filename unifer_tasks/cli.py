@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from unifer_tasks.files import replacing
-from unifer_tasks.manifest import N_QUESTIONS, DataError
-from unifer_tasks.metrics import READERS
-from unifer_tasks.plugin import TASKS_FOLDER
-from unifer_tasks.predictions import PredictionError, read_predictions
-from unifer_tasks.scoring import Reading, read, summarise
+from unifer_tasks.commands import compare, doctor, report, run, score, tasks_path, tiny_model
+from unifer_tasks.manifest import DataError
+from unifer_tasks.predictions import PredictionError
+
+_COMMANDS = (doctor, tasks_path, run, score, report, compare, tiny_model)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Runs the command; returns its exit status.
+
+    0 is success, 1 an error that left nothing half-written, 2 a wrong option, 130 an interrupt.
+    """
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["lmms-eval"]:
         # Before argparse, so that every option of lmms-eval reaches lmms-eval.
@@ -31,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PredictionError, DataError, OSError) as error:
         print(f"ferbench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("ferbench: interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,140 +40,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="ferbench", description="FERBench: facial expression recognition for MLLMs."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    doctor = commands.add_parser(
-        "doctor",
-        help="check data, versions and the lmms-eval plugin",
-        description="Checks what a run needs. Exit status 1 if something is missing or wrong.",
-    )
-    doctor.set_defaults(run=_doctor)
-
-    tasks_path = commands.add_parser(
-        "tasks-path", help="print the task folder, for lmms-eval --include_path"
-    )
-    tasks_path.set_defaults(run=_tasks_path)
-
+    for command in _COMMANDS:
+        command.add(commands)
     commands.add_parser(
         "lmms-eval",
         help="run lmms-eval with FERBench registered; a failed run has exit status 1",
         add_help=False,
     )
-
-    score = commands.add_parser(
-        "score",
-        help="score predictions of any system, without a model or images",
-        description="Scores a JSONL file of predictions: one object a line with dataset, id, "
-        "target and either response or label, or error: true.",
-    )
-    score.add_argument("predictions", type=Path, metavar="PREDICTIONS.jsonl")
-    score.add_argument("--reader", choices=READERS, default="strict", help="default: %(default)s")
-    score.add_argument("--json", type=Path, metavar="OUT", help="write every score as JSON")
-    score.add_argument(
-        "--answers", type=Path, metavar="OUT.jsonl", help="write what was read from every line"
-    )
-    score.set_defaults(run=_score)
-
-    tiny = commands.add_parser(
-        "tiny-model",
-        help="write an untrained Qwen2.5-VL small enough for any CPU",
-        description="Writes a Qwen2.5-VL checkpoint of under 2M random parameters, to try the "
-        "whole pipeline without a download. It sees nothing and knows nothing.",
-    )
-    tiny.add_argument("out", type=Path, metavar="OUT", help="folder to write")
-    tiny.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    tiny.set_defaults(run=_tiny_model)
     return parser
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from unifer_tasks.doctor import examine
-
-    findings = examine()
-    for finding in findings:
-        print(finding)
-    return int(any(finding.level == "error" for finding in findings))
-
-
-def _tasks_path(args: argparse.Namespace) -> int:
-    print(TASKS_FOLDER)
-    return 0
-
-
-def _tiny_model(args: argparse.Namespace) -> int:
-    from unifer_tasks.models.tiny import write_tiny_model
-
-    parameters = write_tiny_model(args.out, seed=args.seed)
-    print(f"{args.out}: an untrained Qwen2.5-VL of {parameters:,} parameters")
-    return 0
-
-
-def _score(args: argparse.Namespace) -> int:
-    readings = [read(prediction, args.reader) for prediction in read_predictions(args.predictions)]
-    summary = summarise(readings, args.reader)
-    if args.json:
-        _write(args.json, [json.dumps(summary, indent=2)])
-    if args.answers:
-        _write(args.answers, (json.dumps(_answer(row)) for row in readings))
-    print(_table(summary))
-    for note in _notes(summary):
-        print(note, file=sys.stderr)
-    return 0
-
-
-def _answer(row: Reading) -> dict[str, Any]:
-    return {
-        "dataset": row.prediction.dataset,
-        "id": row.prediction.id,
-        "label": row.label,
-        "outcome": row.outcome,
-    }
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    """Writes a text file, whole or not at all."""
-    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines)
-
-
-_COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_precision": "precision",
-    "macro_recall": "recall",
-    "macro_f1": "F1",
-    "uar": "UAR",
-    "unreadable": "unreadable",
-}
-
-
-def _table(summary: dict[str, Any]) -> str:
-    lines = [f"{summary['reader']:<10} {'n':>7}" + "".join(f"{c:>12}" for c in _COLUMNS.values())]
-    rows = {**summary["datasets"], "pooled": summary["pooled"], "mean": summary["mean"]}
-    for name, row in rows.items():
-        values = (row[metric] for metric in _COLUMNS)
-        cells = "".join(f"{'-' if v is None else format(v, '.4f'):>12}" for v in values)
-        lines.append(f"{name:<10} {format(row['n'], ',') if 'n' in row else '':>7}{cells}")
-    low_high = (summary["pooled"]["intervals"] or {}).get("accuracy")
-    if low_high:
-        lines.append("pooled accuracy, 95 % bootstrap interval: {:.4f} to {:.4f}".format(*low_high))
-    return "\n".join(lines)
-
-
-def _notes(summary: dict[str, Any]) -> list[str]:
-    """What must not be overlooked beside the scores."""
-    pooled = summary["pooled"]
-    notes = []
-    if not summary["complete"]:
-        scored = pooled["n"] + pooled["excluded"]
-        notes.append(
-            f"PARTIAL: {scored:,} predictions for {', '.join(summary['datasets'])}; FERBench has "
-            f"{N_QUESTIONS:,} questions in four datasets. These are not FERBench scores."
-        )
-    if summary["reader"] == "upstream" and pooled["excluded"]:
-        notes.append(
-            f"{pooled['excluded']:,} failed requests are left out of the denominator, as the "
-            "paper's evaluators do; the strict reader counts them as wrong."
-        )
-    unread = {k: v for k, v in pooled["outcomes"].items() if v and k != "answered"}
-    if unread:
-        notes.append("not read: " + ", ".join(f"{v:,} {k}" for k, v in unread.items()))
-    return notes

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+
+from unifer_tasks.secrets import redact
 
 
 def run_lmms_eval(arguments: Sequence[str]) -> int:
     """Runs the lmms-eval command line in this process.
 
-    Two things differ from calling it directly. Its listings (`tasks list`) do not load
-    plug-ins by themselves, so they are loaded here. And a run that failed, for which lmms-eval
-    prints a traceback and exits 0, has exit status 1.
+    Four things differ from calling it directly. Its listings (`tasks list`) do not load
+    plug-ins by themselves, so they are loaded here. A run that failed, for which lmms-eval
+    prints a traceback and exits 0, has exit status 1. `--use_cache DIR` keeps answers so that
+    they outlive a kill (see `unifer_tasks.running.resume`). And its log, which shows a token of
+    the hub, shows the variable's name instead.
 
     Args:
         arguments: What would follow `lmms-eval` on the command line.
@@ -25,13 +30,16 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
     try:
         import lmms_eval.models  # noqa: F401  (loads the plug-ins)
         from lmms_eval import __main__ as evaluation
+        from lmms_eval import evaluator
         from lmms_eval.cli import dispatch
+        from loguru import logger
     except ImportError as error:
         print(
             f"ferbench: lmms-eval cannot be imported ({error}); pip install 'unifer[eval]'",
             file=sys.stderr,
         )
         return 1
+    from unifer_tasks.running.resume import ResumedAnswers
 
     failures: list[BaseException] = []
     evaluate_one = evaluation.cli_evaluate_single
@@ -46,16 +54,30 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
             failures.append(error)
             raise
 
-    argv, sys.argv = sys.argv, ["lmms-eval", *arguments]
-    evaluation.cli_evaluate_single = watched
-    try:
-        dispatch.main()
-        status: object = 0
-    except SystemExit as exit_:
-        status = exit_.code
-    finally:
-        sys.argv = argv
-        evaluation.cli_evaluate_single = evaluate_one
+    def without_keys(record: Any) -> None:
+        record["message"] = redact(record["message"])
+
+    logger.configure(patcher=without_keys)
+    with (
+        _replaced(sys, "argv", ["lmms-eval", *arguments]),
+        _replaced(evaluation, "cli_evaluate_single", watched),
+        _replaced(evaluator, "ResponseCache", ResumedAnswers),
+    ):
+        try:
+            dispatch.main()
+            status: object = 0
+        except SystemExit as exit_:
+            status = exit_.code
     if failures:
         return 1
     return status if isinstance(status, int) else int(status is not None)
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -26,8 +26,22 @@ def protocol_image(image: Image.Image) -> Image.Image:
     Args:
         image: A decoded image of any mode and size.
     """
+    if image.mode == "L":
+        # The same pixels as of three equal channels, for a third of the work.
+        return image.resize(IMAGE_SIZE, Image.Resampling.BICUBIC).convert("RGB")
+    return native_image(image).resize(IMAGE_SIZE, Image.Resampling.BICUBIC)
+
+
+def native_image(image: Image.Image) -> Image.Image:
+    """Returns the image at its own size, RGB, transparency on white.
+
+    Args:
+        image: A decoded image of any mode and size; returned itself if it is RGB.
+    """
+    if image.mode == "RGB":
+        return image
     if image.mode == "RGBA":
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(image, mask=image.getchannel("A"))
-        image = canvas
-    return image.convert("RGB").resize(IMAGE_SIZE, Image.Resampling.BICUBIC)
+        return canvas
+    return image.convert("RGB")

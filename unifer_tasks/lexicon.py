@@ -45,12 +45,19 @@ class Sign:
     """What a movement of a part stands for.
 
     Attributes:
-        units: The action units; none if the part is at rest.
+        units: The action units; none if the part is at rest or tells of no expression.
         side: The side that goes without saying, if one does.
     """
 
     units: tuple[int, ...]
     side: Side | None = None
+
+
+State = tuple[str, str]
+"""What a part does: (part, movement). The part is empty where the movement says it, and a
+numbered unit is ("", "unit")."""
+
+NUMBERED: State = ("", "unit")
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -61,9 +68,15 @@ def tokens(text: str) -> Iterator[Token]:
     numbering = False
     at = 0
     while at < len(words):
+        # Most words mean nothing; only a number has groups.
+        if words[at] not in lexicon.phrases and not matches[at].lastindex:
+            numbering = False
+            at += 1
+            continue
         meaning, to = _longest_phrase(lexicon, words, at)
         is_number = matches[at][2] is not None
-        if is_number and numbering:
+        is_sided = is_number and (matches[at][1] or matches[at][3])
+        if is_number and (numbering or is_sided):
             meaning = ("unit", words[at])
         if meaning:
             yield Token(*meaning, at, to, matches[at].start(), matches[to].end())
@@ -90,6 +103,18 @@ def sign(movement: Token, part: Token | None = None) -> Sign | None:
     return Sign((int(numbered[2]),), _SIDE_OF_LETTER.get(numbered[1] or numbered[3]))
 
 
+def state(movement: Token, part: Token | None = None) -> State:
+    """Returns the state that a movement of a part is."""
+    if movement.kind == "unit":
+        return NUMBERED
+    return (part.name if part else "", movement.name)
+
+
+def exclusion(first: State, second: State) -> str | None:
+    """Returns why two states of one face cannot both be; None if they can."""
+    return _lexicon().exclusions.get((first, second))
+
+
 @dataclass(frozen=True, slots=True)
 class _Lexicon:
     """The data file, ready for use.
@@ -97,12 +122,14 @@ class _Lexicon:
     Attributes:
         phrases: A trie of words; the empty word leads to the (kind, name) that ends there.
         skipped: Words that may stand between those of a phrase.
-        signs: (part, movement) -> what it stands for; the part is empty where none is needed.
+        signs: What a state stands for.
+        exclusions: Two states that cannot both be, in either order -> why.
     """
 
     phrases: Mapping[str, Any]
     skipped: frozenset[str]
-    signs: Mapping[tuple[str, str], Sign]
+    signs: Mapping[State, Sign]
+    exclusions: Mapping[tuple[State, State], str]
 
 
 @cache
@@ -119,7 +146,20 @@ def _lexicon() -> _Lexicon:
         for part, movement in product(cue.get("parts", [""]), cue["movements"]):
             own_side = "one" if part in data["single_parts"] else None
             signs[part, movement] = Sign(tuple(cue["units"]), cue.get("side", own_side))
-    return _Lexicon(trie, frozenset(data["skipped"]), signs)
+    exclusions = {
+        pair: row["reason"]
+        for row in data["exclusions"]
+        for first in _states(row["parts"], row["movements"], signs)
+        for second in _states(row["against_parts"], row["against_movements"], signs)
+        for pair in ((first, second), (second, first))
+    }
+    return _Lexicon(trie, frozenset(data["skipped"]), signs, exclusions)
+
+
+def _states(
+    parts: Iterable[str], movements: Iterable[str], signs: Mapping[State, Sign]
+) -> Iterator[State]:
+    return (state for state in product(parts, movements) if state in signs)
 
 
 def _plant(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str]) -> None:

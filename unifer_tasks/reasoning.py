@@ -1,7 +1,7 @@
 """What a rationale says: which action units it sees, and which expression it argues for.
 
 A deterministic reader with no judge and no model. The words are in `lexicon.toml`;
-the rules are here, and all of them work inside a clause:
+the rules are here, and all but the last work inside a clause:
 
 * A movement belongs to the part that it stands before ("raised brows"), or, after a copula or
   with no such part, to the nearest part before it ("the brows are raised"); parts joined by
@@ -9,6 +9,8 @@ the rules are here, and all of them work inside a clause:
 * A negator denies what follows it up to the end of its list, "not visible" what stands before
   it, and what is merely supposed ("fear would widen the eyes") is no cue at all.
 * A side ("on the left", "one corner") counts for the cue beside it.
+* A question says nothing, and "they" or "it" at the head of a sentence stands for the part that
+  was named last.
 
 Without coded action units of the picture this measures whether a rationale is plausible and
 agrees with itself, not whether it is true. English only; time is linear in the text.
@@ -18,9 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from unifer_tasks.action_units import PROTOTYPES
-from unifer_tasks.lexicon import Side, Token, sign, tokens
+from unifer_tasks.lexicon import Side, State, Token, exclusion, sign, state, tokens
 
 # In words: how far a movement may stand before its part, a part before its movement, a negator
 # before what it denies, and a side beside its cue.
@@ -36,11 +39,13 @@ class Cue:
     """A visible sign that a rationale mentions.
 
     Attributes:
-        units: The action units that it stands for; none where a part is said to be at rest.
+        units: The action units that it stands for; none where a part is at rest, or does what
+            tells of no expression.
         present: False if the rationale says that the sign is not there.
         side: The side of the face that is named, if one is; whose left it is stays open.
         start: Where the cue's words begin in the rationale.
         end: Where they end.
+        state: What its words say that a part does.
     """
 
     units: tuple[int, ...]
@@ -48,6 +53,7 @@ class Cue:
     side: Side | None
     start: int
     end: int
+    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,36 @@ class Argument:
     mentions: tuple[Mention, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two cues that cannot both be true.
+
+    Attributes:
+        first: The number of the earlier cue in its rationale, from 0.
+        second: The number of the later one.
+        reason: Why they exclude each other, in words.
+    """
+
+    first: int
+    second: int
+    reason: str
+
+
 def read_rationale(text: str) -> Argument:
     """Reads the cues and the expressions that a rationale mentions."""
     cues: list[Cue] = []
     mentions: list[Mention] = []
     sentence = 0
-    for clause, ends_sentence in _clauses(tokens(text)):
-        standing = _standing(clause)
-        mentions += _mentions(clause, standing, sentence)
-        cues += _cues(clause, standing)
-        sentence += ends_sentence
+    part = None
+    for clause, ending in _clauses(tokens(text)):
+        if clause and clause[0].kind == "pronoun" and part:
+            clause = [part, *clause[1:]]
+        part = next((token for token in reversed(clause) if token.kind == "part"), None)
+        if ending != "question":
+            standing = _standing(clause)
+            mentions += _mentions(clause, standing, sentence)
+            cues += _cues(clause, standing)
+        sentence += ending != "break"
     return Argument(tuple(cues), tuple(mentions))
 
 
@@ -138,6 +164,36 @@ def agreement(argument: Argument, label: str) -> float:
     return 2 * len(seen & prototype) / (len(seen) + len(prototype))
 
 
+def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
+    """Returns the cues of a rationale that exclude each other, each kind of pair once.
+
+    Two affirmed cues do if the lexicon says so of their states. A denied cue excludes an
+    affirmed one that has all of its units: who denies a smile denies a smirk, but who denies
+    raised brows may see the inner ends raised. What is said of different sides agrees.
+    """
+    firsts: dict[tuple[object, ...], int] = {}
+    for number, cue in enumerate(argument.cues):
+        firsts.setdefault((cue.state, cue.units, cue.present, cue.side), number)
+    return tuple(
+        Contradiction(first, second, reason)
+        for first, second in combinations(firsts.values(), 2)
+        if (reason := _conflict(argument.cues[first], argument.cues[second]))
+    )
+
+
+def _conflict(cue: Cue, other: Cue) -> str | None:
+    if cue.present and other.present:
+        apart = {cue.side, other.side} == {"left", "right"}
+        return None if apart else exclusion(cue.state, other.state)
+    if cue.present is other.present:
+        return None
+    affirmed, denied = (cue, other) if cue.present else (other, cue)
+    on_its_side = denied.side in {None, "both", affirmed.side}
+    if on_its_side and denied.units and set(denied.units) <= set(affirmed.units):
+        return "affirmed and denied"
+    return None
+
+
 def exemplary_rationale(label: str) -> str:
     """Returns a rationale that argues for a label by its whole prototype and nothing else.
 
@@ -158,34 +214,38 @@ def _claims(cue: Cue) -> Iterator[tuple[int, bool]]:
             yield unit, one_sided and unit in _LATERAL_UNITS
 
 
-def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], bool]]:
-    """Splits a text into clauses and tells of each whether a new sentence follows."""
+def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
+    """Splits a text into clauses and tells of each what kind of token ends it."""
     clause: list[Token] = []
     for token in words:
-        if token.kind in {"stop", "turn", "break"}:
-            yield clause, token.kind != "break"
+        if token.kind in {"stop", "question", "turn", "break"}:
+            yield clause, token.kind
             clause = []
         else:
             clause.append(token)
-    yield clause, True
+    yield clause, "stop"
 
 
 def _standing(clause: Sequence[Token]) -> list[bool | None]:
     """Tells of each token whether it is affirmed, denied (False) or only supposed (None)."""
     ahead = _kinds_ahead(clause)
     standing: list[bool | None] = []
-    denied_to, supposed, unsettled = -1, False, 0
+    denied_to, subject_denied, supposed, unsettled = -1, False, False, 0
     for index, token in enumerate(clause):
         # A comma goes on with what is denied only in a list that ends with "or", and after
         # "and" a verb shows that something new is said.
         if (token.kind == "comma" and ahead[index] != "or") or (
             token.kind == "and" and ahead[index] in {"copula", "verb"}
         ):
-            denied_to, supposed, unsettled = -1, False, index
-        elif token.kind == "with":
-            denied_to = -1
-        elif token.kind == "negator" or (token.kind in {"comma", "or"} and token.at <= denied_to):
+            denied_to, subject_denied, unsettled = -1, False, index
+            supposed = supposed and _lists_movements(clause, index)
+        elif token.kind == "with" or (subject_denied and token.kind in {"copula", "verb"}):
+            denied_to, subject_denied = -1, False
+        elif token.kind in {"negator", "absence"} or (
+            token.kind in {"comma", "or"} and token.at <= denied_to
+        ):
             denied_to = token.to + _DENIED
+            subject_denied = subject_denied or token.kind == "absence"
         elif token.kind in {"denial", "supposition"}:
             supposed = supposed or token.kind == "supposition"
             verdict = False if token.kind == "denial" else None
@@ -193,6 +253,11 @@ def _standing(clause: Sequence[Token]) -> list[bool | None]:
             unsettled = index
         standing.append(None if supposed else token.at > denied_to)
     return standing
+
+
+def _lists_movements(clause: Sequence[Token], index: int) -> bool:
+    """Tells whether the token at an index stands between two movements: "tense, thin lips"."""
+    return [token.kind for token in clause[max(index - 1, 0) : index + 2 : 2]] == ["movement"] * 2
 
 
 def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
@@ -213,11 +278,18 @@ def _mentions(
         present = standing[index]
         if token.kind != "label" or present is None:
             continue
-        following = clause[index + 1] if index + 1 < len(clause) else None
-        # A "neutral mouth" or a "sad brow" describes a part, not the expression.
-        if following and following.kind == "part" and following.at == token.to + 1:
-            continue
-        yield Mention(token.name, present, sentence, token.start, token.end)
+        if not _described(clause, index):
+            yield Mention(token.name, present, sentence, token.start, token.end)
+
+
+def _described(clause: Sequence[Token], index: int) -> Token | None:
+    """Returns the part that a label describes: the mouth of "a neutral mouth".
+
+    A "sad face" names the expression.
+    """
+    following = clause[index + 1] if index + 1 < len(clause) else None
+    adjoins = following and following.kind == "part" and following.at == clause[index].to + 1
+    return following if adjoins and following and following.name != "face" else None
 
 
 def _cues(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[Cue]:
@@ -225,13 +297,16 @@ def _cues(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[
     for index, token in enumerate(clause):
         if token.kind == "copula":
             predicate = True
-        elif token.kind not in {"movement", "side", "negator", "and", "or", "comma"}:
+        elif token.kind not in {"movement", "side", "negator", "and", "or"}:
             predicate = False
         present = standing[index]
         if present is None:
             continue
         if token.kind == "unit":
             yield from _cue(clause, index, index, present)
+        elif token.kind == "label" and token.name == "neutral" and present:
+            if part := _described(clause, index):
+                yield Cue((), True, None, token.start, part.end, (part.name, "resting"))
         elif token.kind == "movement":
             for owner in _owners(clause, index, predicate=predicate) or [index]:
                 yield from _cue(clause, index, owner, present)
@@ -239,12 +314,14 @@ def _cues(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[
 
 def _cue(clause: Sequence[Token], index: int, owner: int, present: bool) -> Iterator[Cue]:
     """Yields the cue that a movement makes with its owner, which may be itself."""
-    found = sign(clause[index], clause[owner] if owner != index else None)
+    movement, part = clause[index], clause[owner] if owner != index else None
+    found = sign(movement, part)
     # That a part is not at rest says nothing of what it does.
     if found and (found.units or present):
         first, last = sorted((index, owner))
         side = _side(clause, first, last) or found.side
-        yield Cue(found.units, present, side, clause[first].start, clause[last].end)
+        start, end = clause[first].start, clause[last].end
+        yield Cue(found.units, present, side, start, end, state(movement, part))
 
 
 def _owners(clause: Sequence[Token], index: int, *, predicate: bool) -> list[int]:

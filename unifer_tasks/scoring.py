@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,16 +62,25 @@ class Reading:
     counted: bool = True
 
 
-def read(prediction: Prediction, reader: Reader) -> Reading:
-    """Reads one prediction."""
-    return _read_strict(prediction) if reader == "strict" else _read_upstream(prediction)
+def read(
+    prediction: Prediction, reader: Reader, answer: Callable[[str, str], Answer] = read_answer
+) -> Reading:
+    """Reads one prediction.
+
+    Args:
+        prediction: The prediction.
+        reader: "strict" or "upstream".
+        answer: What the strict reader reads a response to a dataset's question with; a variant
+            of the benchmark may have its own.
+    """
+    return _read_strict(prediction, answer) if reader == "strict" else _read_upstream(prediction)
 
 
-def _read_strict(prediction: Prediction) -> Reading:
+def _read_strict(prediction: Prediction, read_response: Callable[[str, str], Answer]) -> Reading:
     if prediction.error:
         answer = Answer(None, Outcome.REQUEST_FAILED)
     elif prediction.response is not None:
-        answer = read_answer(prediction.response, prediction.dataset)
+        answer = read_response(prediction.response, prediction.dataset)
     else:
         answer = read_label(prediction.label or "", prediction.dataset)
     return Reading(prediction, answer.label, answer.label, answer.outcome.value)

@@ -22,6 +22,9 @@ from data_prep.archives.tree import ArchiveError, Tree
 
 DATASET = "affectnet"
 
+NESTED = ("manually_annotated*", "train_set", "val_set", "training", "validation", "affectnet*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
 LABELS = (
     "neutral",
     "happiness",
@@ -51,6 +54,8 @@ _COLUMNS = (
     "valence",
     "arousal",
 )
+_READ = (_COLUMNS[0], "expression", "valence", "arousal")
+_UNANNOTATED = -2
 # Of the newer one.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 
@@ -65,7 +70,8 @@ def open_source(tree: Tree) -> Source:
         split: name for split, part in _PART.items() if (name := tree.find_first(f"{part}.csv"))
     }
     if lists:
-        faces = next((name for folder in _FOLDERS for name in tree.find(folder)), None)
+        places = (name for folder in _FOLDERS for name in tree.find(folder))
+        faces = next((name for name in places if tree.folders(name)), None)
         if faces is None:
             raise ArchiveError(
                 f"{tree.path} has {', '.join(lists.values())} and no folder {_FOLDERS[0]}; "
@@ -106,15 +112,20 @@ def _read_list(
         # Some copies of validation.csv have no header.
         has_header = bool(first) and first[0] == _COLUMNS[0]
         columns = first if has_header else list(_COLUMNS)
-        path_at, expression_at = (columns.index(column) for column in (_COLUMNS[0], "expression"))
+        try:
+            path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
+        except ValueError as error:
+            raise ArchiveError(f"{tree.path}: {name} lacks a column: {error}") from None
         for number, row in enumerate(
             rows if has_header else chain([first], rows), start=1 + has_header
         ):
             try:
                 file, expression = row[path_at], int(row[expression_at])
+                valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
             except (IndexError, ValueError):
                 raise ArchiveError(
-                    f"{tree.path}: {name}, row {number} has no file or no expression: {row[:1]}"
+                    f"{tree.path}: {name}, row {number} lacks a file, or a number for expression, "
+                    f"valence or arousal: {row[:1]}"
                 ) from None
             if not 0 <= expression < len(LABELS):
                 yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
@@ -125,29 +136,60 @@ def _read_list(
                 yield Skipped(DATASET, file, "its image is missing")
                 continue
             published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
-            yield Sample(DATASET, published, LABELS[expression], split, member)
+            yield Sample(
+                DATASET,
+                published,
+                LABELS[expression],
+                split,
+                member,
+                valence=valence,
+                arousal=arousal,
+            )
 
 
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
     folder = sets[split]
+    annotations = f"{folder}/annotations"
     # Four kinds of annotation lie beside one another; `exp` is the expression's.
-    for file in tree.files(f"{folder}/annotations"):
+    for file in tree.files(annotations):
         if not file.endswith("_exp.npy"):
             continue
         number = file.removesuffix("_exp.npy")
-        name = f"{folder}/annotations/{file}"
-        try:
-            expression = int(np.load(io.BytesIO(tree.read(name)), allow_pickle=False))
-        except (ValueError, EOFError, TypeError) as error:
-            raise ArchiveError(f"{tree.path}: {name} holds no number: {error}") from None
+        name = f"{annotations}/{file}"
+        expression = int(_number(tree, name))
         member = tree.resolve(f"{folder}/images/{number}.jpg")
         if not 0 <= expression < len(LABELS):
             yield Skipped(DATASET, name, _not_an_expression(expression), by_rule=True)
         elif member is None:
             yield Skipped(DATASET, name, "its image is missing")
         else:
-            published = f"/AffectNet/{_SET[split]}/images/{number}.jpg"
-            yield Sample(DATASET, published, LABELS[expression], split, member)
+            valence, arousal = (
+                _degree(_number(tree, beside)) if tree.has(beside) else None
+                for beside in (f"{annotations}/{number}_{kind}.npy" for kind in ("val", "aro"))
+            )
+            yield Sample(
+                DATASET,
+                f"/AffectNet/{_SET[split]}/images/{number}.jpg",
+                LABELS[expression],
+                split,
+                member,
+                valence=valence,
+                arousal=arousal,
+            )
+
+
+def _number(tree: Tree, name: str) -> float:
+    """Reads an annotation: an array of one number, or of its text."""
+    try:
+        return float(np.load(io.BytesIO(tree.read(name)), allow_pickle=False))
+    except (ValueError, EOFError, TypeError) as error:
+        raise ArchiveError(f"{tree.path}: {name} holds no number: {error}") from None
+
+
+def _degree(value: float | str) -> float | None:
+    """Reads valence or arousal, from -1 to 1; None outside of that, as -2 where nobody said."""
+    number = float(value or _UNANNOTATED)
+    return number if -1 <= number <= 1 else None
 
 
 def _not_an_expression(expression: int) -> str:

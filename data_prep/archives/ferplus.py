@@ -23,6 +23,9 @@ from unifer_tasks.labels import label_space
 
 DATASET = "ferplus"
 
+NESTED = ("fer*", "icml_face_data", "data", "train", "challenges*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
 VOTE_COLUMNS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """The labels of the first eight of the ten vote columns; `unknown` and `NF` follow."""
 
@@ -101,6 +104,7 @@ def open_source(tree: Tree, *, majority: bool = False) -> Source:
         partial(_read, tree, images, labels, joint, folders, rule),
         splits,
         reason,
+        has_official_labels=not majority,
     )
 
 

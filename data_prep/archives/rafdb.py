@@ -17,6 +17,9 @@ from data_prep.archives.tree import ArchiveError, Tree, join
 
 DATASET = "rafdb"
 
+NESTED = ("aligned", "image", "emolabel", "basic", "dataset", "raf*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """The label of the ids 1 to 7."""
 

@@ -30,6 +30,8 @@ class Sample:
         member: The image's name in the source's tree.
         votes: How many annotators chose each candidate label, in the order of the dataset's
             label space; None where the dataset has one label and no votes.
+        valence: From -1, unpleasant, to 1; None where the dataset does not say.
+        arousal: From -1, calm, to 1; None where the dataset does not say.
         prompt: The question, where it is not the benchmark's.
         response: An answer with its rationale, where the source has one.
     """
@@ -40,6 +42,8 @@ class Sample:
     split: Split
     member: str
     votes: tuple[int, ...] | None = None
+    valence: float | None = None
+    arousal: float | None = None
     prompt: str | None = None
     response: str | None = None
 
@@ -73,6 +77,7 @@ class Source:
         read: Yields a split's samples, in an order that depends on the archive alone.
         splits: What `read` can be asked for.
         not_benchmark: Why its test split is not FERBench's, None if it is.
+        has_official_labels: False if the labels follow another rule than the official counts do.
     """
 
     dataset: str
@@ -81,3 +86,4 @@ class Source:
     read: Callable[[Split], Iterator[Sample | Skipped]]
     splits: tuple[Split, ...] = (Split.TRAIN, Split.TEST)
     not_benchmark: str | None = None
+    has_official_labels: bool = True

@@ -20,6 +20,9 @@ from data_prep.archives.tree import ArchiveError, Tree, join
 
 DATASET = "sfew"
 
+NESTED = ("train", "val", "*_aligned_faces", "sfew*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
 LABELS: Mapping[str, str] = MappingProxyType(
     {
         "Angry": "angry",

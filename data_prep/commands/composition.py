@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep import compose
-from data_prep.archives import Split, open_tree
-from data_prep.archives.counts import official_counts
-from data_prep.commands.options import INCOMPLETE, add_jobs, add_push, natural, share
+from data_prep.archives import open_tree
+from data_prep.commands.options import (
+    INCOMPLETE,
+    add_jobs,
+    add_push,
+    natural,
+    share,
+    unpacked,
+)
 from data_prep.errors import PreparationError
+from data_prep.inputs import Input, inputs_of_published
 from data_prep.leaks import MAX_BITS
 from data_prep.published import Keys
 from data_prep.training import TrainingManifest
@@ -76,7 +82,7 @@ def composition_options(args: argparse.Namespace) -> compose.Options:
     )
 
 
-def published_inputs(args: argparse.Namespace, keys: Keys) -> list[compose.Input]:
+def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
     """Returns the rows of the paper's file that `--from` names.
 
     Raises:
@@ -84,21 +90,26 @@ def published_inputs(args: argparse.Namespace, keys: Keys) -> list[compose.Input
     """
     if args.images is None:
         raise PreparationError("--from needs --images: the folder its image paths start from")
-    return compose.inputs_of_published(args.published, open_tree(args.images), keys)
+    return inputs_of_published(args.published, open_tree(args.images, unpacked(args)), keys)
 
 
-def report(out: Path, manifest: TrainingManifest) -> int:
+def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> int:
     """Says what was written, what was left out and what differs from the official counts."""
+    official = {given.name for given in inputs if given.official is not None}
     for dataset, counts in manifest.counts_in.items():
-        splits = [Split(split) for name, split in manifest.recipe["inputs"] if name == dataset]
-        official = _official(dataset, splits, counts) if splits else ""
-        print(f"{dataset:<10} {sum(counts.values()):>8,} samples read{official}")
+        differs = any(line.startswith(f"{dataset} ") for line in manifest.differences)
+        note = ", the official counts" if dataset in official and not differs else ""
+        print(f"{dataset:<10} {sum(counts.values()):>8,} samples read{note}")
+    for difference in manifest.differences:
+        print(f"not the official counts: {difference}")
     for reason, n in manifest.left_out.items():
         print(f"{n:>8,} left out: {reason}")
     with (out / compose.DUPLICATES_NAME).open(encoding="utf-8") as lines:
-        conflicts = sum(json.loads(line)["conflict"] for line in lines)
-    if conflicts:
-        print(f"{conflicts:>8,} groups of equal pixels with different labels")
+        conflicts = [json.loads(line)["conflict"] for line in lines]
+    print(
+        f"{len(conflicts):>8,} groups of equal or nearly equal images within a split, "
+        f"{sum(conflicts):,} of them with different labels"
+    )
     tested = manifest.recipe["tested_against"]
     if tested is None:
         print("Not compared with any benchmark: scores of a model trained on this may be too good.")
@@ -109,15 +120,13 @@ def report(out: Path, manifest: TrainingManifest) -> int:
     print(
         f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
     )
+    for given in inputs:
+        root, now = manifest.roots[given.name], str(given.root(out / compose.IMAGES))
+        if root != now:
+            print(
+                f"{given.name}: these rows name images below {root}, where `rebase` put them; "
+                f"unifer-data rebase {out} --root {given.name}={now} names those read now"
+            )
     if manifest.unusable:
         print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
     return INCOMPLETE if manifest.unusable else 0
-
-
-def _official(dataset: str, splits: Sequence[Split], counts: Mapping[str, int]) -> str:
-    expected: Counter[str] = Counter()
-    for split in splits:
-        expected.update(official_counts(dataset, split))
-    if expected == Counter(counts):
-        return ", the official counts"
-    return f", {sum(expected.values()):,} in the official {' and '.join(splits)} split"

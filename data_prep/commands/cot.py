@@ -19,13 +19,14 @@ from data_prep.commands.composition import (
     published_inputs,
     report,
 )
-from data_prep.commands.options import INCOMPLETE, Subparsers, positive, progress
+from data_prep.commands.options import INCOMPLETE, positive, progress
 from data_prep.errors import PreparationError
 from data_prep.published import COT_KEYS
 from data_prep.rationales import Limits, Mode
 from data_prep.rows import PUBLISHED_COT
 from data_prep.teacher import Pace, Reporter, Tally, Teacher, ask_all
 from data_prep.training import TrainingManifest, open_folder
+from unifer_tasks.commands import Subparsers
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 
@@ -84,6 +85,8 @@ def add(commands: Subparsers) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     if args.published is not None:
+        # Before anything is unpacked to it.
+        open_folder(args.out)
         inputs = published_inputs(args, COT_KEYS)
         manifest = compose.build(
             args.out,
@@ -95,7 +98,7 @@ def _run(args: argparse.Namespace) -> int:
             progress=progress,
         )
         write_training_card(args.out, manifest)
-        return report(args.out, manifest)
+        return report(args.out, inputs, manifest)
     if args.rows is None or args.teacher is None:
         raise PreparationError("give --rows and --teacher, or the paper's file with --from")
     return _ask(args)

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from data_prep import stand_in
-from data_prep.commands.options import Subparsers, add_jobs, natural, positive, progress
+from data_prep.commands.options import add_jobs, natural, positive, progress, share
 from data_prep.index import read_index
 from data_prep.stand_in_training import LABELS, build_training
+from unifer_tasks.commands import Subparsers
 from unifer_tasks.manifest import DATA_VARIABLE
 
 PER_CLASS = 8
@@ -56,6 +57,14 @@ def add(commands: Subparsers) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
+        "--untagged",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the SFT rows of --train that answer in a sentence and not between tags "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--valid", type=natural, default=0, metavar="N", help="validation faces beside --train"
     )
     parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
@@ -72,6 +81,7 @@ def _train(args: argparse.Namespace) -> int:
         args.out,
         args.train,
         labels=args.labels,
+        untagged=args.untagged,
         valid=args.valid,
         seed=args.seed,
         jobs=args.jobs,

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep import ferbench
-from data_prep.benchmark import BuildError
+from data_prep.benchmark import BuildError, check_folder
 from data_prep.card import write_benchmark_card
 from data_prep.commands.options import (
     INCOMPLETE,
-    Subparsers,
     add_jobs,
     add_push,
     add_sources,
@@ -21,7 +20,8 @@ from data_prep.commands.options import (
     progress,
 )
 from data_prep.index import Question, read_index
-from data_prep.quarantine import QUARANTINE_NAME, read_faults
+from data_prep.quarantine import QUARANTINE_NAME, SKIPPED_NAME, read_faults
+from unifer_tasks.commands import Subparsers
 from unifer_tasks.manifest import DATA_VARIABLE, Manifest
 
 
@@ -54,6 +54,8 @@ def add(commands: Subparsers) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     index = read_index(args.index) if args.index else {}
+    # Before anything is unpacked to it.
+    check_folder(args.out)
     sources = open_sources(args)
     plans = [ferbench.plan(source, index.get(key)) for key, source in sources.items()]
     _show_skipped(plans)
@@ -98,6 +100,9 @@ def _report(out: Path, manifest: Manifest) -> int:
         faults = read_faults(out / dataset / QUARANTINE_NAME)
         left_out += len(faults)
         print(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
+        skipped = out / dataset / SKIPPED_NAME
+        if skipped.exists() and skipped.stat().st_size:
+            print(f"{dataset:<10} not asked about: listed in {skipped}")
         for fault in faults:
             print(f"left out: {fault.dataset} {fault.id} {fault.reason}", file=sys.stderr)
     caveat = manifest.caveat()

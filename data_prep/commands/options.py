@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
-from data_prep.archives import Source, open_source
+from data_prep.archives import UNPACKED, Source, open_source
 from data_prep.errors import PreparationError
 from unifer_tasks.labels import LABEL_SPACES
 
@@ -19,13 +19,6 @@ INCOMPLETE = 3
 Item = TypeVar("Item")
 
 
-class Subparsers(Protocol):
-    """What `ArgumentParser.add_subparsers` returns."""
-
-    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
-        """Adds a subcommand."""
-
-
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """Adds an option for the archive of each dataset."""
     for dataset, space in LABEL_SPACES.items():
@@ -33,7 +26,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
             f"--{dataset}",
             type=Path,
             metavar="PATH",
-            help=f"{space.title}: its official folder, zip or tar",
+            help=f"{space.title}: its official folder, zip, tar or 7z",
         )
 
 
@@ -45,7 +38,9 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     """
     paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in LABEL_SPACES}
     sources = {
-        dataset: open_source(dataset, path, majority=getattr(args, "ferplus_majority", False))
+        dataset: open_source(
+            dataset, path, unpacked(args), majority=getattr(args, "ferplus_majority", False)
+        )
         for dataset, path in paths.items()
         if path is not None
     }
@@ -53,6 +48,12 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
         options = ", ".join(f"--{dataset}" for dataset in LABEL_SPACES)
         raise PreparationError(f"no archive was named; give at least one of {options}")
     return sources
+
+
+def unpacked(args: argparse.Namespace) -> Path:
+    """Returns the folder below the output for what must be unpacked to be read."""
+    out: Path = args.out
+    return out / UNPACKED
 
 
 def add_push(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.commands.options import Subparsers
 from data_prep.rebase import rebase
 from data_prep.verify import missing_roots
+from unifer_tasks.commands import Subparsers
 
 
 def add(commands: Subparsers) -> None:

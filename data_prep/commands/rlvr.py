@@ -17,15 +17,17 @@ from data_prep.commands.composition import (
     report,
 )
 from data_prep.commands.options import (
-    Subparsers,
     add_sources,
     open_sources,
     positive,
     progress,
 )
+from data_prep.inputs import Input, inputs_of
 from data_prep.published import RLVR_KEYS
 from data_prep.rows import RLVR
 from data_prep.tokens import prompt_token_counter
+from data_prep.training import open_folder
+from unifer_tasks.commands import Subparsers
 
 
 def add(commands: Subparsers) -> None:
@@ -44,6 +46,11 @@ def add(commands: Subparsers) -> None:
         "--ferplus-majority",
         action="store_true",
         help="label FERPlus by the majority rule of its paper",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="train on what is there when counts are not the official ones; recorded",
     )
     add_composition(parser)
     for name, what in (("classes", "labels within a dataset"), ("datasets", "datasets")):
@@ -75,22 +82,26 @@ def _run(args: argparse.Namespace) -> int:
     counter: Callable[[str], int] | None = (
         prompt_token_counter(args.processor) if args.processor else None
     )
+    # Before anything is unpacked to it.
+    open_folder(args.out)
+    inputs = _inputs(args)
     manifest = compose.build(
         args.out,
-        _inputs(args),
+        inputs,
         options,
         RLVR,
         benchmark=args.ferbench,
+        partial=args.partial,
         count_tokens=counter,
         jobs=args.jobs,
         progress=progress,
     )
     write_training_card(args.out, manifest)
-    return report(args.out, manifest)
+    return report(args.out, inputs, manifest)
 
 
-def _inputs(args: argparse.Namespace) -> list[compose.Input]:
+def _inputs(args: argparse.Namespace) -> list[Input]:
     if args.published is not None:
         return published_inputs(args, RLVR_KEYS)
     splits = (Split.TRAIN, Split.VALID) if args.ferplus_valid else (Split.TRAIN,)
-    return compose.inputs_of(open_sources(args), splits)
+    return inputs_of(open_sources(args), splits)

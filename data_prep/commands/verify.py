@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from data_prep import verify
-from data_prep.commands.options import Subparsers, add_jobs, positive
+from data_prep.commands.options import add_jobs, positive
+from unifer_tasks.commands import Subparsers
 from unifer_tasks.manifest import MANIFEST_NAME
 
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# A sharded FSDP checkpoint -> a Hugging Face folder that vLLM and lmms-eval load.
-#   merge.sh RUN/global_step_N[/actor] OUT
+# A sharded FSDP checkpoint -> a Hugging Face folder with a model card, that vLLM and lmms-eval load.
+#   merge.sh RUN/global_step_N OUT [--scores RESULTS.json]
 set -euo pipefail
-: "${1:?give the checkpoint: RUN/global_step_N of SFT, RUN/global_step_N/actor of GRPO}"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${1:?give the checkpoint: RUN/global_step_N}"
 : "${2:?give the folder to write}"
-exec python -m verl.model_merger merge --backend fsdp --local_dir "$1" --target_dir "$2"
+export PYTHONPATH="$here/../..${PYTHONPATH:+:$PYTHONPATH}"
+exec python -m recipes.merge "$@"

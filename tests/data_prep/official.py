@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import tarfile
 import zipfile
 from functools import cache
@@ -120,7 +121,7 @@ def write_ferplus(root: Path, per_class: int = 2, *, as_png: bool = False) -> Pa
     for folder, table in lists.items():
         # The official training list has another order than fer2013new.csv.
         write_csv(root / "data" / folder / "label.csv", table[::-1])
-    write_csv(root / "fer2013new.csv", joint)
+    write_csv(root / "fer2013new.csv", joint, BOM)
     if not as_png:
         write_csv(root / "fer2013.csv", pixels)
     return root
@@ -133,7 +134,10 @@ def write_csv(path: Path, rows: list[list[str]], mark: bytes = b"") -> None:
 
 
 def write_affectnet(root: Path, per_class: int = 2, *, header: bool = True) -> Path:
-    """The first release: every third image has another extension than `.jpg`."""
+    """The first release: every third image has another extension than `.jpg`.
+
+    Faces that show no expression have no valence and arousal: -2.
+    """
     extensions = ("jpg", "JPG", "png")
     for part in ("training", "validation"):
         rows = [list(affectnet._COLUMNS)] if header else []
@@ -149,7 +153,8 @@ def write_affectnet(root: Path, per_class: int = 2, *, header: bool = True) -> P
                 name = f"{number % 4}/{stem}.{extension}"
                 data = face(label, seed, (96, 96), form)
                 put(root / "Manually_Annotated_Images" / name, data)
-                rows.append([name, "0", "0", "96", "96", "1;2;3", str(expression), "0.1", "-0.2"])
+                degrees = ["0.1", "-0.25"] if expression < 8 else ["-2", "-2"]
+                rows.append([name, "0", "0", "96", "96", "1;2;3", str(expression), *degrees])
         write_csv(root / "Manually_Annotated_file_lists" / f"{part}.csv", rows, BOM)
     return root
 
@@ -163,7 +168,8 @@ def write_affectnet_numbered(root: Path, per_class: int = 2) -> Path:
                 number += 1
                 put(root / part / f"images/{number}.jpg", face(label, number, (96, 96), "JPEG"))
                 (root / part / "annotations").mkdir(exist_ok=True)
-                for kind, value in (("exp", str(expression)), ("val", "0.5"), ("aro", "0.5")):
+                arousal = "-2" if number == 1 else "-0.25"
+                for kind, value in (("exp", str(expression)), ("val", "0.5"), ("aro", arousal)):
                     # The release stores numbers as strings.
                     np.save(root / part / f"annotations/{number}_{kind}.npy", np.array(value))
     return root
@@ -240,16 +246,30 @@ def write_published(root: Path, index: dict[str, list[Question]]) -> dict[str, P
     return paths
 
 
-def packed(folder: Path, form: str) -> Path:
-    """Packs a folder, below a folder of its own name, as people do."""
+def packed(folder: Path, form: str, *, below: bool = True) -> Path:
+    """Packs a folder, below a folder of its own name, as people do, or without."""
     path = folder.with_name(f"{folder.name}.{form}")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    if form == "zip":
+    root = folder.parent if below else folder
+    if form == "7z":
+        import py7zr
+
+        with py7zr.SevenZipFile(path, "w") as archive_7z:
+            for file in files:
+                archive_7z.write(file, str(file.relative_to(root)))
+    elif form == "zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
-                archive.write(file, file.relative_to(folder.parent))
+                archive.write(file, file.relative_to(root))
     else:
         with tarfile.open(path, "w:gz" if form.endswith("gz") else "w") as tar:
             for file in files:
-                tar.add(file, file.relative_to(folder.parent))
+                tar.add(file, file.relative_to(root))
+    return path
+
+
+def pack_away(folder: Path, form: str, *, below: bool = True) -> Path:
+    """Packs a folder and removes it."""
+    path = packed(folder, form, below=below)
+    shutil.rmtree(folder)
     return path

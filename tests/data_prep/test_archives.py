@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 import tarfile
 import zipfile
@@ -241,6 +242,24 @@ def test_affectnet_finds_images_whose_extension_was_rewritten(tmp_path: Path) ->
     }
 
 
+@pytest.mark.parametrize("write", [official.write_affectnet, official.write_affectnet_numbered])
+def test_affectnet_keeps_valence_and_arousal(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    samples, _ = read(open_source("affectnet", write(tmp_path)), Split.TRAIN)
+    valence = 0.1 if write is official.write_affectnet else 0.5
+    arousal = {-0.25} if write is official.write_affectnet else {-0.25, None}
+    assert {sample.valence for sample in samples} == {valence}
+    # One face of the newer release is not annotated: -2.
+    assert {sample.arousal for sample in samples} == arousal
+
+
+def test_affectnet_names_the_row_of_a_bad_number(tmp_path: Path) -> None:
+    root = official.write_affectnet(tmp_path)
+    table = root / "Manually_Annotated_file_lists/training.csv"
+    table.write_text(table.read_text("utf-8-sig").replace("-0.25", "calm", 1))
+    with pytest.raises(ArchiveError, match=r"training\.csv, row 2 lacks .* valence or arousal"):
+        list(open_source("affectnet", root).read(Split.TRAIN))
+
+
 def test_affectnet_lists_may_lack_their_header(tmp_path: Path) -> None:
     headed = open_source("affectnet", official.write_affectnet(tmp_path / "headed"))
     bare = open_source("affectnet", official.write_affectnet(tmp_path / "bare", header=False))
@@ -298,6 +317,26 @@ def test_a_folder_of_something_else_says_what_is_looked_for(dataset: str, tmp_pa
     with pytest.raises(ArchiveError) as caught:
         open_source(dataset, tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_what_a_wrong_folder_holds_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="It is empty"):
+        open_source("sfew", tmp_path / "empty")
+    root = official.write_sfew(tmp_path / "faces", 1)
+    with pytest.raises(ArchiveError, match=r"is no RAF-DB: .* It holds SFEW.*: --sfew"):
+        open_source("rafdb", root)
+
+
+def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+    faces = official.write_sfew(tmp_path, 1) / "Train/Train_Aligned_Faces/Sad"
+    (face,) = faces.iterdir()
+    face.rename(os.fsdecode(os.fsencode(faces) + b"/F\xe9te.png"))
+    samples, skipped = read(open_source("sfew", tmp_path), Split.TRAIN)
+    assert len(samples) == 6
+    assert ("Train/Train_Aligned_Faces/Sad/F\\udce9te.png", "its name is no UTF-8; rename it") in [
+        (entry.name, entry.reason) for entry in skipped
+    ]
 
 
 def zipped(path: Path, name: str) -> None:
@@ -363,7 +402,9 @@ def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.7z", b"7z\xbc\xaf\x27\x1c", "7z x a.7z -oa"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "a.7z is damaged"),
+        ("a.part01.rar", b"Rar!", "7z x a.part01.rar -oa.part01"),
+        ("a.7z.001", b"7z", "only be read once it is unpacked"),
         ("a.zip", b"PK\x03\x04 cut", "interrupted download"),
         ("none.zip", None, "does not exist"),
     ],

@@ -36,7 +36,17 @@ def rlvr(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """GRPO rows of 28 faces, some of them more than once."""
     root = tmp_path_factory.mktemp("rlvr")
     archive = official.write_sfew(root / "sfew", 4)
-    run = ["rlvr", "--sfew", archive, "--out", root / "rows", "--no-leak-check", "--jobs", "1"]
+    run = [
+        "rlvr",
+        "--sfew",
+        archive,
+        "--out",
+        root / "rows",
+        "--no-leak-check",
+        "--partial",
+        "--jobs",
+        "1",
+    ]
     assert main([*map(str, run), "--rows", "40"]) == 0
     return root / "rows"
 
@@ -189,6 +199,17 @@ def test_a_finished_folder_is_left_alone(rlvr: Path, tmp_path: Path) -> None:
     assert teacher.requests["answered"] == N_QUESTIONS
 
 
+def test_a_folder_that_was_rebased_is_left_alone(rlvr: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(Teacher()) as teacher:
+        assert main(command(rlvr, out, teacher)) == 0
+        assert main(["rebase", str(out), "--root", "/node"]) == 0
+        before = times(out)
+        assert main(command(rlvr, out, teacher)) == 0
+        assert times(out) == before
+    assert teacher.requests["answered"] == N_QUESTIONS
+
+
 def test_filters_can_be_changed_without_asking_again(rlvr: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with serving(Teacher()) as teacher:
@@ -254,7 +275,7 @@ def test_images_that_moved_are_reported_once_with_the_remedy(
 ) -> None:
     archive = official.write_sfew(tmp_path / "sfew", 1)
     out = tmp_path / "rows"
-    run = ["rlvr", "--sfew", archive, "--out", out, "--no-leak-check", "--jobs", "1"]
+    run = ["rlvr", "--sfew", archive, "--out", out, "--no-leak-check", "--partial", "--jobs", "1"]
     assert main(list(map(str, run))) == 0
     shutil.move(archive, tmp_path / "moved")
     with serving(Teacher()) as teacher:

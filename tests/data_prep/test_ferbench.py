@@ -21,7 +21,7 @@ from data_prep.index import INDEX_FILES, read_index
 from data_prep.quarantine import read_faults
 from tests.conftest import run_command
 from tests.data_prep import official
-from tests.data_prep.reading import hashes, times
+from tests.data_prep.reading import hashes, lines, times
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import read_manifest
 from unifer_tasks.prompts import question
@@ -178,6 +178,27 @@ def test_bad_images_are_left_out_listed_and_counted(
     manifest = read_manifest(out)
     assert manifest.datasets["rafdb"].rows == 11
     assert read_faults(out / "sfew/quarantine.jsonl") == []
+
+
+def test_what_is_not_asked_about_is_listed_by_name(
+    archives: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (archives["rafdb"] / "basic/Image/aligned/test_0004_aligned.jpg").unlink()
+    assert main(command(archives, out, "--partial")) == 0
+    assert f"listed in {out}/affectnet/skipped.jsonl" in capsys.readouterr().out
+    listed = {dataset: lines(out / dataset / "skipped.jsonl") for dataset in archives}
+    assert listed["ferplus"] == []
+    assert listed["rafdb"] == [
+        {
+            "dataset": "rafdb",
+            "name": "test_0004.jpg",
+            "reason": "its aligned face is missing",
+            "by_rule": False,
+        }
+    ]
+    assert [entry["name"] for entry in listed["sfew"]] == ["Val/Fear/NoFace_000000001_00000001.png"]
+    assert len({entry["name"] for entry in listed["affectnet"]}) == 6
 
 
 def test_a_second_run_writes_nothing_and_a_changed_archive_is_noticed(

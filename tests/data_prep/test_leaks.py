@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import leaks
 from data_prep.examined import _SCHEMA, Examined
-from data_prep.leaks import Duplicate, Leak, find_duplicates, find_leaks
+from data_prep.leaks import Leak, find_leaks
 
 
 def row(
@@ -67,29 +66,6 @@ def test_blocks_and_the_first_word_lose_no_pair(seed: int, max_bits: int) -> Non
     assert {(r, t): n for r, tests in found.items() for t, n in tests.items()} == expected
 
 
-@pytest.mark.parametrize("n_files", [1, 2])
-def test_duplicates_and_conflicts_within_a_split(tmp_path: Path, n_files: int) -> None:
-    rows = [
-        row("a", 1, bytes(32)),
-        row("b", 2, bytes(32)),
-        row("c", 1, bytes(32), "fear"),
-        row("d", 2, bytes(32)),
-        row("e", 1, bytes(32), split="test"),
-        row("f", 3, bytes(32)),
-        Examined("sfew", "train", "g", "", "sad", "is empty"),
-        Examined("sfew", "train", "h", "", "sad", "is empty"),
-    ]
-    size = len(rows) // n_files
-    paths = [write(tmp_path / str(n), rows[n * size : (n + 1) * size]) for n in range(n_files)]
-    found = find_duplicates(paths)
-    assert found == [
-        Duplicate("sfew", "train", ("a", "c"), ("sad", "fear")),
-        Duplicate("sfew", "train", ("b", "d"), ("sad", "sad")),
-    ]
-    assert [duplicate.is_conflict for duplicate in found] == [True, False]
-
-
 def test_nothing_to_compare_is_no_leak(tmp_path: Path) -> None:
     path = write(tmp_path / "train", [row("a", 1, bytes(32))])
     assert list(find_leaks([path], [], jobs=1)) == []
-    assert find_duplicates([]) == []

@@ -31,7 +31,18 @@ def rlvr(tmp_path: Path) -> Path:
     official.write_ferplus(archives / "ferplus", 1)
     out = archives / "rows"
     run = ["rlvr", "--sfew", archives / "sfew", "--ferplus", archives / "ferplus"]
-    run += ["--out", out, "--no-leak-check", "--jobs", "1", "--valid", "0.2", "--seed", "1"]
+    run += [
+        "--out",
+        out,
+        "--no-leak-check",
+        "--partial",
+        "--jobs",
+        "1",
+        "--valid",
+        "0.2",
+        "--seed",
+        "1",
+    ]
     assert main(list(map(str, run))) == 0
     return out
 
@@ -261,7 +272,7 @@ def test_verl_counts_the_tokens_that_the_rows_say(
     archives = {name: official.WRITERS[name](tmp_path / name, 1) for name in ("sfew", "ferplus")}
     named = [text for name, path in archives.items() for text in (f"--{name}", path)]
     out = tmp_path / "out"
-    run = ["rlvr", *named, "--out", out, "--no-leak-check", "--jobs", "1"]
+    run = ["rlvr", *named, "--out", out, "--no-leak-check", "--partial", "--jobs", "1"]
     assert main([*map(str, run), "--processor", str(tiny_model)]) == 0
     n_tokens = [row["extra_info"]["n_prompt_tokens"] for row in rows(out)]
     assert len(set(n_tokens)) == 2

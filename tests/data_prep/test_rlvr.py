@@ -42,7 +42,7 @@ def benchmark(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 def command(archives: dict[str, Path], out: Path, *options: str | Path) -> list[str]:
     named = [text for key, path in archives.items() for text in (f"--{key}", path)]
-    return list(map(str, ["rlvr", *named, "--out", out, "--jobs", "1", *options]))
+    return list(map(str, ["rlvr", *named, "--out", out, "--jobs", "1", "--partial", *options]))
 
 
 def test_rows_are_what_verl_and_the_reward_read(
@@ -134,25 +134,86 @@ def test_balancing_repeats_rare_labels(archives: dict[str, Path], tmp_path: Path
     assert counts["happiness"] == pytest.approx(100, abs=12)
 
 
-def test_counts_are_compared_with_the_official_ones(
+def test_other_counts_than_the_official_ones_are_refused_or_recorded(
     archives: dict[str, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ferplus = {"ferplus": archives["ferplus"]}
-    run = [*command(ferplus, tmp_path / "out", "--no-leak-check"), "--ferplus-valid"]
+    out = tmp_path / "out"
+    run = [*command(ferplus, out, "--no-leak-check"), "--ferplus-valid"]
+    strict = [option for option in run if option != "--partial"]
+    difference = "ferplus valid: 2 samples are contempt, 27 are official"
+    assert main(strict) == 1
+    said = capsys.readouterr().err
+    assert "16 differences from the official counts; no rows were written" in said
+    assert "--partial" in said
+    assert f"  {difference}\n" in said
+    assert not (out / "manifest.json").exists()
     assert main(run) == 0
-    assert "33 samples read, 32,137 in the official train and valid split" in (
-        capsys.readouterr().out
-    )
-    present = read_training_manifest(tmp_path / "out").counts_in["ferplus"]
+    assert f"not the official counts: {difference}" in capsys.readouterr().out
+    assert difference in read_training_manifest(out).differences
+    assert f"* {difference}" in (out / "README.md").read_text()
+    # What was accepted once is asked for again.
+    assert main(strict) == 1
+    counts = {"train": Counter(dict.fromkeys(LABEL_SPACES["ferplus"].labels, 2))}
+    counts["train"]["neutral"] += 1
+    counts["valid"] = Counter(dict.fromkeys(LABEL_SPACES["ferplus"].labels, 2))
     monkeypatch.setattr(
-        "data_prep.commands.composition.official_counts",
-        lambda dataset, split: present if split == "train" else {},
+        "data_prep.inputs.official_counts", lambda dataset, split: counts[str(split)]
     )
-    assert main(run) == 0
+    whole = [str(tmp_path / "whole") if option == str(out) else option for option in strict]
+    assert main(whole) == 0
     assert "33 samples read, the official counts" in capsys.readouterr().out
+    assert read_training_manifest(tmp_path / "whole").differences == ()
+
+
+def test_the_majority_rule_has_no_official_counts(
+    archives: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = command({"ferplus": archives["ferplus"]}, tmp_path / "out", "--no-leak-check")
+    run.remove("--partial")
+    assert main([*run, "--ferplus-majority"]) == 0
+    assert "official" not in capsys.readouterr().out
+
+
+def test_degrees_of_valence_and_arousal_are_kept(archives: dict[str, Path], tmp_path: Path) -> None:
+    own = {key: archives[key] for key in ("affectnet", "sfew")}
+    assert main(command(own, tmp_path / "out", "--no-leak-check")) == 0
+    degrees = {
+        (row["data_source"], row["extra_info"]["valence"], row["extra_info"]["arousal"])
+        for row in rows(tmp_path / "out")
+    }
+    assert degrees == {("affectnet", 0.1, -0.25), ("sfew", None, None)}
+
+
+def test_what_is_left_out_is_listed_by_name(archives: dict[str, Path], tmp_path: Path) -> None:
+    own = {"affectnet": archives["affectnet"]}
+    assert main(command(own, tmp_path / "out", "--no-leak-check")) == 0
+    left_out = lines(tmp_path / "out/left_out.jsonl")
+    assert Counter(entry["reason"] for entry in left_out) == {
+        f"expression {8 + n} ({name}) is no candidate label": 2
+        for n, name in enumerate(("none", "uncertain", "non-face"))
+    }
+    assert len({entry["id"] for entry in left_out}) == 6
+
+
+def test_near_duplicates_of_a_split_are_listed(
+    archives: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = shutil.copytree(archives["rafdb"], tmp_path / "rafdb") / "basic/Image/aligned"
+    again = Image.open(faces / "train_00001_aligned.jpg").resize((140, 140))
+    again.save(faces / "train_00005_aligned.jpg", quality=70)
+    out = tmp_path / "out"
+    assert main(command({"rafdb": tmp_path / "rafdb"}, out, "--no-leak-check")) == 0
+    (found,) = lines(out / "duplicates.jsonl")
+    assert [name[-16:-12] for name in found["ids"]] == ["0001", "0005"]
+    assert found["labels"] == ["surprise", "disgust"]
+    assert found["conflict"]
+    assert 0 <= found["bits"] <= 20
+    said = capsys.readouterr().out
+    assert "1 groups of equal or nearly equal images within a split, 1 of them with" in said
 
 
 def test_unusable_images_are_left_out_with_a_reason(
@@ -210,7 +271,39 @@ def test_a_second_run_does_nothing_and_a_changed_image_is_noticed(
     face = next((root / "Train/Train_Aligned_Faces/Sad").iterdir())
     face.write_bytes(official.face("sad", 777, (143, 181), "PNG"))
     assert main(run) == 1
-    assert "holds another build" in capsys.readouterr().err
+    assert "holds another build: the sources' files, sizes or times" in capsys.readouterr().err
+    assert main([*run, "--seed", "3"]) == 1
+    assert "seed was 0, is 3" in capsys.readouterr().err
+
+
+def test_after_a_move_the_folder_is_recognised(
+    archives: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Images in place and images written out: both may lie elsewhere when the rows are rebased."""
+    for dataset in ("sfew", "ferplus"):
+        shutil.copytree(archives[dataset], tmp_path / "old" / dataset)
+    own = {dataset: tmp_path / "old" / dataset for dataset in ("sfew", "ferplus")}
+    assert main(command(own, tmp_path / "old/out", "--no-leak-check")) == 0
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    assert main(["rebase", str(tmp_path / "new/out"), "--root", str(tmp_path / "new")]) == 0
+    before = times(tmp_path / "new")
+    moved = {dataset: tmp_path / "new" / dataset for dataset in own}
+    with monkeypatch.context() as patched:
+        patched.setattr(examined, "inspect", None)
+        assert main(command(moved, tmp_path / "new/out", "--no-leak-check")) == 0
+    assert times(tmp_path / "new") == before
+    assert main(["verify", str(tmp_path / "new/out")]) == 0
+    capsys.readouterr()
+    # For a node that this machine is not: the rows stay as they are, and that is said.
+    assert main(["rebase", str(tmp_path / "new/out"), "--root", "/node"]) == 0
+    assert main(command(moved, tmp_path / "new/out", "--no-leak-check")) == 0
+    said = capsys.readouterr().out
+    assert "sfew: these rows name images below /node/sfew, where `rebase` put them" in said
+    assert f"--root sfew={tmp_path / 'new/sfew'}" in said
+    assert read_training_manifest(tmp_path / "new/out").roots["sfew"] == "/node/sfew"
 
 
 def test_a_folder_of_something_else_is_not_touched(

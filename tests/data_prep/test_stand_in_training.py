@@ -79,6 +79,17 @@ def test_sft_rows_answer_the_question_in_form(drawn: Path) -> None:
         assert Image.open(row["images"][0]["image"]).size[0] in {48, 100, 143, 256}
 
 
+def test_a_share_of_the_answers_has_no_tags(tmp_path: Path) -> None:
+    build_training(tmp_path / "rows", 60, untagged=0.5, valid=8, jobs=1)
+    for part, low, high in (("train", 15, 45), ("valid", 0, 0)):
+        rows = pq.read_table(tmp_path / "rows" / "cot" / f"{part}-00000.parquet").to_pylist()
+        untagged = [row for row in rows if "<answer>" not in row["messages"][1]["content"]]
+        assert low <= len(untagged) <= high
+        for row in untagged:
+            sentence = f"The expression is {row['extra_info']['label']}."
+            assert row["messages"][1]["content"].endswith(sentence)
+
+
 def test_grpo_rows_are_rewarded(drawn: Path) -> None:
     for part, n in (("train", 24), ("valid", 8)):
         assert validate(rows(drawn / "rlvr", part), preset="unifer") == n

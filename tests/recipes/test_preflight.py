@@ -31,6 +31,10 @@ def grpo(drawn_rows: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) ->
         f"data.train_files={rows / 'train-00000.parquet'}",
         f"data.val_files={rows / 'valid-00000.parquet'}",
         f"actor_rollout_ref.model.path={tiny_model}",
+        "data.train_batch_size=4",
+        "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=32",
+        "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=32",
     ]
     return compose(TINY / "grpo_tiny.yaml", overrides)
 

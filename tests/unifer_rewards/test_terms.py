@@ -9,10 +9,10 @@ from unifer_rewards.action_units import action_units
 from unifer_rewards.brevity import brevity
 from unifer_rewards.consistency import consistency
 from unifer_rewards.format import format_kept
-from unifer_rewards.repetition import repetition
 from unifer_rewards.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.answers import Answer, Outcome
 from unifer_tasks.reasoning import read_rationale
+from unifer_tasks.repetition import repetition
 
 FEAR = Answer("fear", Outcome.ANSWERED)
 NOTHING = Answer(None, Outcome.EMPTY)

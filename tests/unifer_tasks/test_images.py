@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unifer_tasks.images import IMAGE_SIZE, protocol_image
+from unifer_tasks.images import IMAGE_SIZE, native_image, protocol_image
 
 
 def noise(mode: str, size: tuple[int, int]) -> Image.Image:
@@ -33,3 +33,9 @@ def test_pixels_are_those_of_the_papers_loader(mode: str) -> None:
 def test_transparency_is_white() -> None:
     clear = Image.new("RGBA", (10, 10), (0, 0, 0, 0))
     assert protocol_image(clear).getpixel((5, 5)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA"])
+def test_a_native_image_keeps_its_size(mode: str) -> None:
+    image = native_image(noise(mode, (31, 77)))
+    assert (image.mode, image.size) == ("RGB", (31, 77))

@@ -21,7 +21,6 @@ from unifer_tasks.predictions import read_responses
 from unifer_tasks.prompts import question, response
 
 pytest.importorskip("lmms_eval")
-pytestmark = pytest.mark.xdist_group("lmms-eval")
 
 METRICS = {
     "accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable",

@@ -43,6 +43,8 @@ def test_any_text_survives_the_tokenizer(tiny_model: Path, text: str) -> None:
 
 def test_the_chat_format_is_qwens(tiny_model: Path) -> None:
     processor = AutoProcessor.from_pretrained(tiny_model)
+    tokenizer = processor.tokenizer
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
     text = processor.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
     assert text == (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -54,8 +56,8 @@ def test_the_chat_format_is_qwens(tiny_model: Path) -> None:
     assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n")
 
 
-@pytest.mark.parametrize(("min_pixels", "tokens"), [(MIN_PIXELS, 64), (256 * 28 * 28, 256)])
-def test_the_protocols_image_is_64_tokens_unless_it_is_enlarged(
+@pytest.mark.parametrize(("min_pixels", "tokens"), [(MIN_PIXELS, 16), (448 * 448, 64)])
+def test_the_protocols_image_is_16_tokens_unless_it_is_enlarged(
     tiny_model: Path, min_pixels: int, tokens: int
 ) -> None:
     processor = AutoProcessor.from_pretrained(

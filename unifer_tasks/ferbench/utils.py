@@ -2,34 +2,50 @@
 
 lmms-eval loads this file by path, once for each `!function` of each task file, and resolves
 a name by `getattr`. So names made on demand (`__getattr__` below) can hold what is only known
-when a task is selected: where the data lies and how its results are to be headed.
+when a task is selected, where the data lies and how its results are to be headed, and what
+differs from variant to variant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from loguru import logger
 
-from unifer_tasks.answers import read_answer, read_upstream, request_failed
-from unifer_tasks.images import protocol_image
+from unifer_tasks.answers import read_upstream, request_failed
+from unifer_tasks.images import IMAGE_SIZE
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import data_root, dataset_path, read_manifest
 from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
-from unifer_tasks.prompts import question
+from unifer_tasks.variants import (
+    BASE,
+    TASKS,
+    VARIANTS,
+    Variant,
+    group_name,
+    marks,
+    orders,
+)
 
 Record = Mapping[str, Any]
 
+TASK_VERSION = 1.0
+"""Rises whenever the same responses would be asked for or scored otherwise."""
 
-def doc_to_visual(doc: Record) -> list[Any]:
-    """The question's image, at the protocol's size."""
-    return [protocol_image(doc["image"])]
+_PACKAGES = ("unifer", "lmms-eval", "transformers", "torch")
 
 
-def doc_to_text(doc: Record) -> str:
+def doc_to_visual(doc: Record, variant: Variant = BASE) -> list[Any]:
+    """The question's image, in the base at the protocol's size."""
+    return [variant.show(doc["image"])]
+
+
+def doc_to_text(doc: Record, variant: Variant = BASE) -> str:
     """The question's text, the same for every model."""
-    return question(doc["candidate_labels"])
+    return variant.ask(doc["candidate_labels"])
 
 
 def doc_to_target(doc: Record) -> str:
@@ -37,19 +53,45 @@ def doc_to_target(doc: Record) -> str:
     return str(doc["target"])
 
 
-def process_results(doc: Record, results: Sequence[str]) -> dict[str, dict[str, Any]]:
+def in_every_order(docs: Any) -> Any:
+    """Repeats each question once for each order of its candidates, one after another.
+
+    Args:
+        docs: A `datasets.Dataset`; its images are not copied.
+    """
+    from datasets import concatenate_datasets
+
+    labels = docs["candidate_labels"]
+    features = docs.features
+    docs = docs.remove_columns("candidate_labels")
+    copies = [
+        docs.add_column(
+            "candidate_labels", list(listed), feature=features["candidate_labels"]
+        ).add_column("permutation", [permutation] * len(docs))
+        for permutation, listed in enumerate(zip(*map(orders, labels), strict=True))
+    ]
+    together = concatenate_datasets(copies)
+    n = len(docs)
+    return together.select([row for first in range(n) for row in range(first, len(together), n)])
+
+
+def process_results(
+    doc: Record, results: Sequence[str], variant: Variant = BASE
+) -> dict[str, dict[str, Any]]:
     """Reads one response with both readers.
 
     Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
-    the question, so the record of the accuracy says which one it was and what became of it.
+    the question, so the record of the accuracy says which one it was and what became of it;
+    `unifer_tasks.variants` says what it has beside that.
     """
     response, dataset, gold = results[0], doc["dataset"], doc["target"]
-    answer = read_answer(response, dataset)
+    answer = variant.read(response, dataset)
     strict = {"dataset": dataset, "gold": gold, "prediction": answer.label}
     upstream = {"dataset": dataset, "gold": gold, **_upstream_predictions(response, dataset)}
     return {
         "accuracy": {
             "id": doc["id"],
+            **marks(variant, doc),
             **strict,
             "outcome": answer.outcome.value,
             # Where lmms-eval takes its standard error of the mean from.
@@ -144,12 +186,35 @@ def _heading(task: str, datasets: Sequence[str]) -> str:
     return f"{task} [{caveat}]" if caveat else task
 
 
+def _metadata() -> dict[str, Any]:
+    """What the results file is to say of a run: lmms-eval copies it from the task."""
+    manifest = read_manifest(data_root())
+    return {
+        "version": TASK_VERSION,
+        "packages": {name: version(name) for name in _PACKAGES},
+        "pixels": list(IMAGE_SIZE),
+        "stand_in": manifest.stand_in,
+        "sha256": {dataset: file.sha256 for dataset, file in manifest.datasets.items()},
+    }
+
+
 def __getattr__(name: str) -> Any:
+    if name == "metadata":
+        return _metadata()
     kind, _, rest = name.partition("_")
     if kind == "data" and rest in LABEL_SPACES:
         return _data(rest)
-    if kind == "alias" and rest in LABEL_SPACES:
-        return _heading(f"ferbench_{rest}", [rest])
-    if name == "alias_ferbench":
-        return _heading("ferbench", list(LABEL_SPACES))
+    if kind == "alias" and rest in TASKS:
+        return _heading(rest, [TASKS[rest][1]])
+    if kind == "alias" and rest in map(group_name, (BASE, *VARIANTS.values())):
+        return _heading(rest, list(LABEL_SPACES))
+    if kind in _OF_VARIANT and rest in VARIANTS:
+        return partial(_OF_VARIANT[kind], variant=VARIANTS[rest])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_OF_VARIANT: Mapping[str, Callable[..., Any]] = {
+    "visual": doc_to_visual,
+    "text": doc_to_text,
+    "results": process_results,
+}

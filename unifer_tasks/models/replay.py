@@ -9,7 +9,8 @@ from accelerate import Accelerator
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
 
-from unifer_tasks.predictions import PredictionError, read_responses
+from unifer_tasks.predictions import PredictionError, Responses, read_responses
+from unifer_tasks.variants import TASKS, Variant
 
 
 class Replay(lmms):  # type: ignore[misc]
@@ -33,9 +34,11 @@ class Replay(lmms):  # type: ignore[misc]
         self._rank = self.accelerator.process_index
         self._world_size = self.accelerator.num_processes
         self.device = self.accelerator.device
-        self._samples = samples
-        self._responses = read_responses(Path(samples).expanduser())
-        self._ids: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._samples = Path(samples).expanduser()
+        if not self._samples.exists():
+            raise PredictionError(f"{samples} is not there")
+        self._responses: dict[Variant, Responses] = {}
+        self._ids: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
 
     @property
     def rank(self) -> int:
@@ -62,17 +65,22 @@ class Replay(lmms):  # type: ignore[misc]
     def _response(self, request: Instance) -> str:
         *_, doc_id, task, split = request.args
         key = self._keys(task, split)[doc_id]
+        variant, _ = TASKS[task]
+        if variant not in self._responses:
+            self._responses[variant] = read_responses(self._samples, variant)
         try:
-            return self._responses[key]
+            return self._responses[variant][key]
         except KeyError:
             raise PredictionError(
                 f"{self._samples} has no response to {key[0]} {key[1]!r}; "
                 "the log is of other data or of an interrupted run"
             ) from None
 
-    def _keys(self, task: str, split: str) -> list[tuple[str, str]]:
-        """(dataset, id) of every question, read without decoding an image."""
+    def _keys(self, task: str, split: str) -> list[tuple[str, str, int]]:
+        """The key of every question, read without decoding an image."""
         if (task, split) not in self._ids:
-            columns: Any = self.task_dict[task][split].select_columns(["dataset", "id"])
-            self._ids[task, split] = list(zip(columns["dataset"], columns["id"], strict=True))
+            docs: Any = self.task_dict[task][split]
+            orders = docs["permutation"] if "permutation" in docs.column_names else [0] * len(docs)
+            keys = zip(docs["dataset"], docs["id"], orders, strict=True)
+            self._ids[task, split] = list(keys)
         return self._ids[task, split]

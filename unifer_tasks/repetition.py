@@ -1,4 +1,4 @@
-"""Term: does the response say things once?"""
+"""How much a text repeats itself: for the reward, and for the report."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Sequence
 N_GRAM = 4
 """Long enough that "the corners of the" may recur, short enough to catch a loop."""
 
+MIN_DISTINCT = 0.7
+"""A text whose `repetition` is lower repeats itself."""
+
 
 def repetition(words: Sequence[str]) -> float:
-    """Scores how little a response repeats itself.
+    """Scores how little a text repeats itself.
 
     The number of different runs of four words over the number of such runs, upper and lower
-    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. A response of fewer than
+    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. A text of fewer than
     four words scores 1.
 
     Args:
-        words: The response's words, in order.
+        words: The text's words, in order.
 
     Returns:
         The score, in (0, 1]; 1 if nothing is said twice.

@@ -1,0 +1,1 @@
+"""FERBench in the formats of other evaluation suites, one a module."""

@@ -1,0 +1,267 @@
+"""The model card of a checkpoint, written from the record of the run that made it.
+
+    python -m recipes.card RUN/global_step_N/huggingface [--scores RESULTS.json]
+
+`merge` writes one by itself; this command gives one to a checkpoint of SFT, or adds scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recipes.record import DataFile, Record, RecordError, find_record
+from unifer_rewards.presets import make_reward
+from unifer_tasks.files import replacing
+
+CARD_NAME = "README.md"
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+_SETTINGS = {
+    "sft": {
+        "epochs": "trainer.total_epochs",
+        "rows a batch": "data.train_batch_size",
+        "learning rate": "optim.lr",
+        "schedule": "optim.lr_scheduler_type",
+        "warm-up, share of steps": "optim.lr_warmup_steps_ratio",
+        "weight decay": "optim.weight_decay",
+        "gradient clip": "optim.clip_grad",
+        "most tokens a row": "data.max_length",
+        "GPUs a node": "trainer.n_gpus_per_node",
+        "nodes": "trainer.nnodes",
+    },
+    "grpo": {
+        "epochs": "trainer.total_epochs",
+        "prompts a batch": "data.train_batch_size",
+        "rollouts a prompt": "actor_rollout_ref.rollout.n",
+        "temperature": "actor_rollout_ref.rollout.temperature",
+        "most new tokens": "data.max_response_length",
+        "learning rate": "actor_rollout_ref.actor.optim.lr",
+        "schedule": "actor_rollout_ref.actor.optim.lr_scheduler_type",
+        "weight decay": "actor_rollout_ref.actor.optim.weight_decay",
+        "KL loss": "actor_rollout_ref.actor.use_kl_loss",
+        "KL coefficient": "actor_rollout_ref.actor.kl_loss_coef",
+        "KL estimator": "actor_rollout_ref.actor.kl_loss_type",
+        "loss": "actor_rollout_ref.actor.loss_agg_mode",
+        "advantage over the group's deviation": "algorithm.norm_adv_by_std_in_grpo",
+        "gradient clip": "actor_rollout_ref.actor.grad_clip",
+        "GPUs a node": "trainer.n_gpus_per_node",
+        "nodes": "trainer.nnodes",
+    },
+}
+
+_METRICS = ("accuracy", "macro_f1", "uar", "unreadable")
+
+
+class CardError(Exception):
+    """A card that cannot be written."""
+
+
+def card(record: Record, scores: Path | None = None) -> str:
+    """Returns the text of a model card, with the header that the Hugging Face hub reads.
+
+    Args:
+        record: Of the run, with the step of the checkpoint.
+        scores: A results file of lmms-eval or of `ferbench score --json`.
+
+    Raises:
+        CardError: `scores` is neither.
+    """
+    stages = lineage(record)
+    base = stages[-1].model
+    parts = [
+        _header(stages, base),
+        f"# {Path(base).name}, trained by {' and '.join(_title(run) for run in reversed(stages))}",
+        "Facial expression recognition as visual question answering. "
+        f"Base model: `{_shown(base)}`.",
+        *_warning(stages),
+        *(section for run in reversed(stages) for section in _stage(run)),
+        "## Scores",
+        "\n".join(_scores(scores)) if scores else "Not measured.",
+        "## Licence and use",
+        "The licences of the base model and of the datasets apply; the datasets admit research "
+        "only, and their images are not part of this model's files. An expression is evidence of "
+        "an emotion, not proof; inferring emotions is restricted by law in places.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def lineage(record: Record) -> list[Record]:
+    """Returns the runs behind a checkpoint, the last one first, as far as records tell."""
+    runs = [record]
+    while (path := Path(runs[-1].model).expanduser()).is_dir():
+        earlier = find_record(path)
+        if earlier is None:
+            break
+        runs.append(earlier)
+    return runs
+
+
+def write_card(folder: Path, record: Record, scores: Path | None = None) -> None:
+    """Writes the card into a Hugging Face folder."""
+    text = card(record, scores)
+    with replacing(folder / CARD_NAME) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _shown(model: str) -> str:
+    """Where a folder lies on the machine of the run is nobody else's business."""
+    return Path(model).name if Path(model).is_absolute() else model
+
+
+def _header(stages: Sequence[Record], base: str) -> str:
+    tags = ["unifer", "facial-expression-recognition", "verl", *(run.stage for run in stages)]
+    fields: dict[str, Any] = {
+        "license": "other",
+        "license_name": "base-model-and-datasets",
+        "library_name": "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "language": ["en"],
+        "tags": [*tags, "stand-in-data"] if _stand_in(stages) else tags,
+    }
+    if _HUB_ID.fullmatch(base) and not Path(base).exists():
+        fields["base_model"] = base
+    # JSON is YAML, and needs no library to be written right.
+    lines = [f"{key}: {json.dumps(value)}" for key, value in fields.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _warning(stages: Sequence[Record]) -> Iterator[str]:
+    if _stand_in(stages):
+        yield (
+            "**Trained on drawn faces.** It shows that the recipe runs, and can tell nothing "
+            "about photographs."
+        )
+
+
+def _stand_in(stages: Iterable[Record]) -> bool:
+    return any(file.stand_in for run in stages for files in run.data.values() for file in files)
+
+
+def _title(run: Record) -> str:
+    return run.stage.upper()
+
+
+def _stage(run: Record) -> Iterator[str]:
+    step = "" if run.step is None else f", {run.step:,} steps"
+    yield f"## {_title(run)}{step}"
+    yield _table(("setting", "value"), ((n, _at(run, p)) for n, p in _SETTINGS[run.stage].items()))
+    if run.stage == "grpo":
+        yield from _reward(run)
+    yield _table(("data", "file", "rows", "SHA-256", "faces"), _files(run))
+    rows = list(_counts(run))
+    if rows:
+        yield _table(("part", "dataset", "label", "rows"), rows)
+    yield "Versions: " + ", ".join(f"{name} {found}" for name, found in run.versions.items()) + "."
+
+
+def _reward(run: Record) -> Iterator[str]:
+    function = run.config["reward"]["custom_reward_function"]
+    options = dict(function.get("reward_kwargs") or {})
+    if function["path"] != "pkg://unifer_rewards.fer":
+        yield f"Reward: `{function['path']}`, `{function['name']}`, {json.dumps(options)}."
+        return
+    reward = make_reward(**options)
+    weights = ", ".join(f"{term} {weight:g}" for term, weight in reward.weights.items())
+    gated = "gated on format" if reward.gated else "ungated"
+    yield f"Reward: {json.dumps(options)}, that is {weights}, {gated}; at most {reward.maximum:g}."
+
+
+def _files(run: Record) -> Iterator[tuple[object, ...]]:
+    for part, files in run.data.items():
+        for file in files:
+            yield part, f"`{Path(file.path).name}`", f"{file.rows:,}", file.sha256, _faces(file)
+
+
+def _faces(file: DataFile) -> str:
+    return {True: "drawn", False: "photographs", None: "not recorded"}[file.stand_in]
+
+
+def _counts(run: Record) -> Iterator[tuple[object, ...]]:
+    manifests = {
+        json.dumps(file.manifest, sort_keys=True): file.manifest
+        for files in run.data.values()
+        for file in files
+        if file.manifest is not None
+    }
+    for manifest in manifests.values():
+        for part, datasets in manifest["counts_out"].items():
+            for dataset, labels in datasets.items():
+                for label, n in labels.items():
+                    yield part, dataset, label, f"{n:,}"
+
+
+def _at(run: Record, path: str) -> Any:
+    value: Any = run.config
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
+def _scores(path: Path) -> Iterator[str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = list(_lmms_eval(found) if "results" in found else _ferbench(found))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CardError(
+            f"{path} is no results file of lmms-eval or `ferbench score --json`: {error!r}"
+        ) from error
+    if not rows:
+        raise CardError(f"{path} holds no score of a ferbench task")
+    yield _table(("", *_METRICS), rows)
+
+
+def _lmms_eval(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for task, row in found["results"].items():
+        if task.startswith("ferbench") and "accuracy,none" in row:
+            name = row.get("alias", task).strip(" -")
+            yield name, *(_number(row[f"{metric},none"]) for metric in _METRICS)
+
+
+def _ferbench(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    complete = "" if found["complete"] else " [not the whole benchmark]"
+    sections = {**found["datasets"], "pooled": found["pooled"], "mean": found["mean"]}
+    for name, row in sections.items():
+        title = f"{name}, {found['reader']} reader{complete}"
+        yield title, *(_number(row[metric]) for metric in _METRICS)
+
+
+def _number(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.card", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="a Hugging Face folder of a run")
+    parser.add_argument(
+        "--scores", type=Path, metavar="RESULTS.json", help="of lmms-eval or `ferbench score`"
+    )
+    args = parser.parse_args(argv)
+    try:
+        if not (args.checkpoint / "config.json").is_file():
+            raise CardError(f"{args.checkpoint} is no Hugging Face checkpoint: no config.json")
+        record = find_record(args.checkpoint)
+        if record is None:
+            raise CardError(f"{args.checkpoint} comes from no run that recipes.launch recorded")
+        write_card(args.checkpoint, record, args.scores)
+    except (CardError, RecordError, OSError) as error:
+        print(f"card: {error}", file=sys.stderr)
+        return 1
+    print(args.checkpoint / CARD_NAME)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

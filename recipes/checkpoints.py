@@ -1,0 +1,132 @@
+"""Which of a run's checkpoints are whole, so that a run resumes from one that is.
+
+verl resumes from the step that `latest_checkpointed_iteration.txt` names. The GRPO trainer does
+not write that file atomically: killed then, it fails on an empty one for ever. And if the folder
+named is gone, it trains from the start without a word. Both are mended or refused here.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from unifer_tasks.files import replacing
+
+TRACKER = "latest_checkpointed_iteration.txt"
+
+_SHARD = re.compile(r"(model|optim|extra_state)_world_size_(\d+)_rank_(\d+)\.pt")
+
+
+class CheckpointError(Exception):
+    """A run's checkpoints do not admit going on."""
+
+
+def step_of(checkpoint: Path) -> int:
+    """Returns the step of a folder `global_step_N`."""
+    return int(checkpoint.name.rpartition("_")[2])
+
+
+def whole_checkpoints(run: Path) -> list[Path]:
+    """Returns the checkpoints below a run's folder that were written to their end, by step."""
+    return [step for step in _steps(run) if not any(damage(step))]
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Returns the newest whole checkpoint below a run's folder; None if there is none."""
+    return max(whole_checkpoints(run), key=step_of, default=None)
+
+
+def damage(checkpoint: Path) -> Iterator[str]:
+    """Yields what a checkpoint of SFT or GRPO lacks.
+
+    verl writes the shards of every rank, then the Hugging Face folder, then the state of the data
+    loader: `data.pt` by GRPO, `data_RANK.pt` by SFT. A shard is a zip archive, whose directory is
+    at its end.
+    """
+    folder = sharded(checkpoint)
+    found = {
+        (match[1], int(match[2]), int(match[3])): path
+        for path in folder.glob("*.pt")
+        if (match := _SHARD.fullmatch(path.name))
+    }
+    sizes = {size for _, size, _ in found}
+    if len(sizes) != 1:
+        yield f"{folder} holds shards of {sorted(sizes) or 'no'} ranks"
+        return
+    (size,) = sizes
+    kinds = {kind for kind, _, _ in found}
+    shards = [
+        folder / f"{kind}_world_size_{size}_rank_{rank}.pt"
+        for kind in sorted(kinds | {"model"})
+        for rank in range(size)
+    ]
+    loaders = (
+        [checkpoint / "data.pt"]
+        if folder != checkpoint
+        else [checkpoint / f"data_{rank}.pt" for rank in range(size)]
+    )
+    for path in [*shards, *loaders]:
+        if not zipfile.is_zipfile(path):
+            yield f"{path} is {'cut off' if path.exists() else 'missing'}"
+
+
+def world_size(checkpoint: Path) -> int:
+    """Returns how many ranks wrote a whole checkpoint."""
+    first = next(sharded(checkpoint).glob("model_world_size_*_rank_0.pt"))
+    match = _SHARD.fullmatch(first.name)
+    assert match is not None
+    return int(match[2])
+
+
+def resumable(run: Path, n_gpus: int) -> Path | None:
+    """Returns the checkpoint that a run goes on from: the newest whole one.
+
+    Args:
+        run: The run's folder (`trainer.default_local_dir`).
+        n_gpus: Ranks of the run to come.
+
+    Returns:
+        None where the run starts from the beginning.
+
+    Raises:
+        CheckpointError: verl would start from the beginning although the folder says that it
+            had come further, or the checkpoint was written by another number of ranks.
+    """
+    newest = newest_checkpoint(run)
+    tracker = run / TRACKER
+    if newest is None:
+        if tracker.exists():
+            reasons = [next(damage(step)) for step in _steps(run)] or ["no global_step_* is there"]
+            raise CheckpointError(
+                f"{tracker} exists, but {run} holds no whole checkpoint: {'; '.join(reasons)}. On "
+                "several nodes it must lie on storage that all of them share. To start from the "
+                "beginning, remove it or give another trainer.default_local_dir"
+            )
+        return None
+    wrote = world_size(newest)
+    if wrote != n_gpus:
+        raise CheckpointError(
+            f"{newest} was written by {wrote} GPUs and this run has {n_gpus}: give as many, or "
+            "start from its huggingface/ folder in another trainer.default_local_dir"
+        )
+    return newest
+
+
+def name_newest(checkpoint: Path) -> None:
+    """Makes verl resume from a checkpoint; tells if it would have resumed from another."""
+    tracker, text = checkpoint.parent / TRACKER, str(step_of(checkpoint))
+    if not tracker.exists() or tracker.read_text(encoding="utf-8").strip() != text:
+        print(f"{TRACKER} now names step {text}, the newest whole checkpoint", flush=True)
+        with replacing(tracker) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def _steps(run: Path) -> list[Path]:
+    return sorted((path for path in run.glob("global_step_*") if path.is_dir()), key=step_of)
+
+
+def sharded(checkpoint: Path) -> Path:
+    """Returns where a checkpoint's shards lie: in `actor` by GRPO, at the top by SFT."""
+    return actor if (actor := checkpoint / "actor").is_dir() else checkpoint

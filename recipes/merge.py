@@ -1,0 +1,79 @@
+"""The sharded checkpoint of a run -> a Hugging Face folder with a model card.
+
+python -m recipes.merge RUN/global_step_N OUT [--scores RESULTS.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from recipes.card import CardError, write_card
+from recipes.checkpoints import damage, sharded
+from recipes.record import RecordError, find_record, write_record
+from unifer_tasks.files import replacing
+
+
+class MergeError(Exception):
+    """A checkpoint that cannot be merged."""
+
+
+def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
+    """Merges a checkpoint by verl's own merger and writes its card.
+
+    Args:
+        checkpoint: `RUN/global_step_N`, or its `actor`.
+        out: The folder to write; whole or absent.
+        scores: See `card.card`.
+
+    Raises:
+        MergeError: `out` exists, the checkpoint is damaged or belongs to no recorded run, or
+            verl's merger failed.
+        CardError: See `card.card`.
+        RecordError: See `record.find_record`.
+    """
+    if out.exists():
+        raise MergeError(f"{out} exists; choose another folder or remove it")
+    step = checkpoint.parent if checkpoint.name == "actor" else checkpoint
+    problems = list(damage(step))
+    if problems:
+        raise MergeError(f"{step} is no whole checkpoint: {'; '.join(problems)}")
+    record = find_record(step)
+    if record is None:
+        raise MergeError(f"{step} lies in no run that recipes.launch recorded")
+    with replacing(out) as partial:
+        # What a merge that was killed left.
+        shutil.rmtree(partial, ignore_errors=True)
+        command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
+        places = ["--local_dir", str(sharded(step)), "--target_dir", str(partial)]
+        status = subprocess.run([*command, *places], check=False).returncode
+        if status or not (partial / "config.json").is_file():
+            raise MergeError(f"verl's merger exited {status} and left no whole model")
+        write_record(partial, record)
+        write_card(partial, record, scores)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.merge", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="RUN/global_step_N, or its actor")
+    parser.add_argument("out", type=Path, help="the folder to write")
+    parser.add_argument(
+        "--scores", type=Path, metavar="RESULTS.json", help="of lmms-eval or `ferbench score`"
+    )
+    args = parser.parse_args(argv)
+    try:
+        merge(args.checkpoint, args.out, args.scores)
+    except (MergeError, CardError, RecordError, OSError) as error:
+        print(f"merge: {error}", file=sys.stderr)
+        return 1
+    print(args.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""What a run is made of, written beside its checkpoints when it starts: the source of its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from data_prep.stand_in import SOURCE as STAND_IN
+from recipes.checkpoints import step_of
+from recipes.preflight import Config, Stage, data_files, model_config, n_rows
+from unifer_tasks.files import replacing
+from unifer_tasks.manifest import MANIFEST_NAME, sha256
+
+RECORD_NAME = "run.json"
+SCHEMA = 1
+
+_PACKAGES = ("unifer", "verl", "vllm", "torch", "transformers", "ray")
+
+
+class RecordError(Exception):
+    """A run's record cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file that the run reads.
+
+    Attributes:
+        path: As given.
+        rows: How many it holds.
+        sha256: Of its bytes.
+        manifest: The manifest beside it; None if it has none.
+    """
+
+    path: str
+    rows: int
+    sha256: str
+    manifest: Mapping[str, Any] | None
+
+    @property
+    def stand_in(self) -> bool | None:
+        """Whether its faces are drawn; None if nothing tells."""
+        return None if self.manifest is None else STAND_IN in self.manifest["roots"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run is made of.
+
+    Attributes:
+        stage: "sft" or "grpo".
+        overrides: hydra overrides, as given.
+        config: The resolved configuration of verl's trainer.
+        data: "train" and "val" -> its files.
+        versions: Package -> version.
+        step: The step of the checkpoint that the record lies with; None beside a whole run.
+    """
+
+    stage: Stage
+    overrides: tuple[str, ...]
+    config: Config
+    data: Mapping[str, tuple[DataFile, ...]]
+    versions: Mapping[str, str]
+    step: int | None = None
+
+    @property
+    def model(self) -> str:
+        """What was trained: a Hugging Face folder or a hub id."""
+        return str(model_config(self.stage, self.config)["path"])
+
+    def n_rows(self, part: str) -> int:
+        """Returns how many rows of "train" or "val" verl reads."""
+        return n_rows(self.config, part, {file.path: file.rows for file in self.data[part]})
+
+
+def record_run(
+    stage: Stage, config: Config, overrides: Sequence[str], rows: Mapping[str, int]
+) -> Record:
+    """Describes a run that is about to start.
+
+    Args:
+        stage: "sft" or "grpo".
+        config: The resolved configuration.
+        overrides: hydra overrides, as given.
+        rows: Data file -> rows, from `preflight`.
+    """
+    data = {
+        part: tuple(
+            DataFile(str(path), rows[str(path)], sha256(path), _manifest(path.parent))
+            for path in data_files(config, f"{part}_files")
+        )
+        for part in ("train", "val")
+    }
+    return Record(stage, tuple(overrides), config, data, dict(_versions()))
+
+
+def _manifest(folder: Path) -> Mapping[str, Any] | None:
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        return None
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest if "roots" in manifest else None
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Writes the record into a run's folder, or beside a merged checkpoint."""
+    text = json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2) + "\n"
+    with replacing(folder / RECORD_NAME) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def find_record(checkpoint: Path) -> Record | None:
+    """Returns the record of the run that a checkpoint comes from; None if it comes from none.
+
+    Args:
+        checkpoint: A folder that `merge` wrote, or one inside a run: `global_step_N`, its `actor`
+            or their `huggingface`.
+
+    Raises:
+        RecordError: There is one that cannot be read.
+    """
+    checkpoint = checkpoint.resolve()
+    if (checkpoint / RECORD_NAME).is_file():
+        return read_record(checkpoint)
+    for folder in (checkpoint, *checkpoint.parents):
+        if folder.name.startswith("global_step_") and (folder.parent / RECORD_NAME).is_file():
+            return replace(read_record(folder.parent), step=step_of(folder))
+    return None
+
+
+def read_record(folder: Path) -> Record:
+    """Reads the record in a folder.
+
+    Raises:
+        RecordError: It cannot be read.
+    """
+    path = folder / RECORD_NAME
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("schema") != SCHEMA:
+            raise RecordError(f"{path} was written by another version; run the stage again")
+        data = {
+            part: tuple(DataFile(**file) for file in files)
+            for part, files in fields.pop("data").items()
+        }
+        overrides = tuple(fields.pop("overrides"))
+        return Record(data=data, overrides=overrides, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(f"{path} cannot be read: {error!r}") from error

@@ -1,0 +1,143 @@
+"""What the demo shows at its end: scores by stage, the reward's curve, what each model says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+
+from unifer_tasks.files import replacing
+from unifer_tasks.report.scores import RunScores
+from unifer_tasks.report.sources import read_runs
+from unifer_tasks.scoring import Reading, read
+
+REWARD = "critic/rewards/mean"
+_EDGE = 5
+_SPEAKERS = 3
+
+
+def write_summary(
+    out: Path,
+    results: Mapping[str, Path],
+    steps: Mapping[int, Mapping[str, float]],
+    seconds: Mapping[str, float],
+) -> Path:
+    """Writes `README.md` and `reward.png`.
+
+    Args:
+        out: The demo's folder, which holds the report.
+        results: Model -> its lmms-eval output, in the order of training.
+        steps: GRPO's metrics by step.
+        seconds: Time of each stage.
+
+    Returns:
+        The Markdown file.
+    """
+    scores = json.loads((out / "report" / "scores.json").read_text(encoding="utf-8"))
+    runs: dict[str, RunScores] = {run["name"]: run for run in scores["runs"]}
+    rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
+    _plot(rewards, out / "reward.png")
+    lines = [
+        "# The UniFER recipe on a CPU, with drawn faces",
+        "",
+        *_table([runs[name] for name in results]),
+        "",
+        *_reward_lines(rewards, steps),
+        "",
+        "![Mean reward of each step of GRPO](reward.png)",
+        "",
+        "[The report](report/index.html) has every question, response and confusion.",
+        "",
+        *_samples(results),
+        *_times(seconds),
+        "",
+        "The faces are drawn: these figures say that the recipe works, and nothing of photographs.",
+    ]
+    path = out / "README.md"
+    with replacing(path) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _table(runs: Sequence[RunScores]) -> Iterator[str]:
+    yield "| model | held-out accuracy | 95 % interval | UAR | unreadable |"
+    yield "|---|---:|---|---:|---:|"
+    for run in runs:
+        pooled = run["strict"]["pooled"]
+        low, high = (pooled["intervals"] or {}).get("accuracy", (0.0, 0.0))
+        cells = (pooled[key] or 0.0 for key in ("accuracy", "uar", "unreadable"))
+        accuracy, uar, unreadable = (f"{100 * value:.1f} %" for value in cells)
+        interval = f"{100 * low:.1f} to {100 * high:.1f}"
+        yield f"| {run['name']} | {accuracy} | {interval} | {uar} | {unreadable} |"
+
+
+def _reward_lines(
+    rewards: Mapping[int, float], steps: Mapping[int, Mapping[str, float]]
+) -> Iterator[str]:
+    values = list(rewards.values())
+    edge = min(_EDGE, len(values))
+    yield (
+        f"GRPO, {len(values)} steps: the mean reward of the first {edge} was "
+        f"{mean(values[:edge]):.3f}, of the last {edge} {mean(values[-edge:]):.3f}."
+    )
+    correlation = min(_column(steps, "training/rollout_actor_probs_pearson_corr"))
+    divergence = max(_column(steps, "actor/kl_loss"))
+    yield (
+        f"Least correlation of the rollout's and the actor's probabilities: {correlation:.5f}; "
+        f"greatest KL: {divergence:.4f}."
+    )
+
+
+def _column(steps: Mapping[int, Mapping[str, float]], name: str) -> list[float]:
+    return [metrics[name] for metrics in steps.values() if name in metrics]
+
+
+def _samples(results: Mapping[str, Path], count: int = 3) -> Iterator[str]:
+    """The first questions that the last model answers rightly and the one before wrongly."""
+    readings = {
+        name: {
+            (row.dataset, row.id): read(row, "strict")
+            for run in read_runs([folder])
+            for row in run.predictions
+        }
+        for name, folder in results.items()
+    }
+    *_, before, after = readings.values()
+    mended = [
+        key
+        for key, row in after.items()
+        if _is_right(row) and key in before and not _is_right(before[key])
+    ]
+    for key in mended[:count]:
+        yield f"A face that shows *{after[key].prediction.target}* ({key[1]}):"
+        yield ""
+        for name, rows in [*readings.items()][-_SPEAKERS:]:
+            yield f"* {name}: `{(rows[key].prediction.response or '')[:200]!r}`"
+        yield ""
+
+
+def _is_right(row: Reading) -> bool:
+    return row.label == row.prediction.target
+
+
+def _times(seconds: Mapping[str, float]) -> Iterator[str]:
+    yield "| stage | seconds |"
+    yield "|---|---:|"
+    for name, took in seconds.items():
+        yield f"| {name} | {took:,.0f} |"
+    yield f"| all | {sum(seconds.values()):,.0f} |"
+
+
+def _plot(rewards: Mapping[int, float], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+    axes.plot(list(rewards), list(rewards.values()), marker="o", markersize=3)
+    axes.set_xlabel("step of GRPO")
+    axes.set_ylabel("mean reward")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

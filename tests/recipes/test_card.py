@@ -1,0 +1,229 @@
+"""A model card says what a model was made of, and what was measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_prep.stand_in import SOURCE
+from recipes.card import CardError, card, main
+from recipes.record import (
+    RECORD_NAME,
+    DataFile,
+    Record,
+    RecordError,
+    find_record,
+    read_record,
+    record_run,
+    write_record,
+)
+
+BASE = "Qwen/Qwen2.5-VL-7B-Instruct"
+TRAINER = {"total_epochs": 1, "n_gpus_per_node": 8, "nnodes": 1}
+
+
+def manifest(source: str) -> dict[str, Any]:
+    return {"roots": {source: "/images"}, "counts_out": {"train": {"rafdb": {"happy": 1234}}}}
+
+
+def data(described: dict[str, Any] | None) -> dict[str, tuple[DataFile, ...]]:
+    return {
+        "train": (DataFile("/rows/train-00000.parquet", 1234, "a1b2", described),),
+        "val": (DataFile("/rows/valid-00000.parquet", 56, "c3d4", described),),
+    }
+
+
+def sft(model: str, described: dict[str, Any] | None = None) -> Record:
+    config = {
+        "model": {"path": model},
+        "trainer": TRAINER,
+        "data": {"train_batch_size": 16, "max_length": 2048},
+        "optim": {
+            "lr": 1e-5, "lr_scheduler_type": "cosine", "lr_warmup_steps_ratio": 0.03,
+            "weight_decay": 0.01, "clip_grad": 5.0,
+        },
+    }  # fmt: skip
+    return Record("sft", (), config, data(described), {"verl": "0.9.1"})
+
+
+def grpo(model: str, **reward: object) -> Record:
+    config = {
+        "algorithm": {"norm_adv_by_std_in_grpo": True},
+        "actor_rollout_ref": {
+            "model": {"path": model},
+            "actor": {
+                "optim": {"lr": 1e-6, "lr_scheduler_type": "cosine", "weight_decay": 0.01},
+                "use_kl_loss": True, "kl_loss_coef": 0.04, "kl_loss_type": "low_var_kl",
+                "loss_agg_mode": "seq-mean-token-mean", "grad_clip": 5.0,
+            },
+            "rollout": {"n": 8, "temperature": 1.0},
+        },
+        "data": {"train_batch_size": 32, "max_response_length": 1024},
+        "trainer": TRAINER,
+        "reward": {
+            "custom_reward_function": {
+                "path": "pkg://unifer_rewards.fer", "name": "compute_score", "reward_kwargs": reward
+            }
+        },
+    }  # fmt: skip
+    return Record("grpo", (), config, data(manifest("rafdb")), {"verl": "0.9.1"}, step=200)
+
+
+def header(text: str) -> dict[str, Any]:
+    lines = text.split("---\n")[1].splitlines()
+    return {key: json.loads(value) for key, value in (line.split(": ", 1) for line in lines)}
+
+
+def test_a_run_of_grpo_is_described() -> None:
+    text = card(grpo(BASE, preset="grounded", weights={"brevity": 0.5}))
+    assert header(text) == {
+        "license": "other",
+        "license_name": "base-model-and-datasets",
+        "library_name": "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "language": ["en"],
+        "tags": ["unifer", "facial-expression-recognition", "verl", "grpo"],
+        "base_model": BASE,
+    }
+    for line in (
+        "## GRPO, 200 steps",
+        "| rollouts a prompt | 8 |",
+        "| KL coefficient | 0.04 |",
+        "consistency 0.1, action_units 0.1, brevity 0.5, gated on format; at most 1.5",
+        "| train | `train-00000.parquet` | 1,234 | a1b2 | photographs |",
+        "| train | rafdb | happy | 1,234 |",
+        "Versions: verl 0.9.1.",
+        "Not measured.",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("described", "faces", "warned"),
+    [
+        (manifest(SOURCE), "drawn", True),
+        (manifest("rafdb"), "photographs", False),
+        (None, "not recorded", False),
+    ],
+)
+def test_drawn_faces_are_told(described: dict[str, Any] | None, faces: str, warned: bool) -> None:
+    text = card(sft(BASE, described))
+    assert f"| {faces} |" in text
+    assert ("**Trained on drawn faces.**" in text) == warned
+    assert ("stand-in-data" in header(text)["tags"]) == warned
+
+
+def test_both_stages_are_told_with_the_first_ones_base(tmp_path: Path) -> None:
+    start = tmp_path / "sft" / "global_step_77" / "huggingface"
+    start.mkdir(parents=True)
+    write_record(tmp_path / "sft", sft(BASE, manifest(SOURCE)))
+    text = card(grpo(str(start)))
+    assert header(text)["base_model"] == BASE
+    assert "# Qwen2.5-VL-7B-Instruct, trained by SFT and GRPO" in text
+    assert text.index("## SFT, 77 steps") < text.index("## GRPO, 200 steps")
+    # What the first stage saw, the model has seen.
+    assert "**Trained on drawn faces.**" in text
+
+
+def test_a_base_on_this_machine_is_not_linked_to(tmp_path: Path) -> None:
+    assert "base_model" not in header(card(sft(str(tmp_path))))
+
+
+ROW = {"accuracy": 0.5, "macro_f1": 0.25, "uar": 0.125, "unreadable": None}
+
+
+@pytest.mark.parametrize(
+    ("found", "lines"),
+    [
+        (
+            {"results": {
+                "ferbench": {
+                    "alias": "ferbench [STAND-IN faces, 60 of 11,072 questions]",
+                    "accuracy,none": 0.5, "macro_f1,none": 0.25, "uar,none": 0.125,
+                    "unreadable,none": "N/A",
+                },
+                "mmmu": {"accuracy,none": 1.0},
+            }},
+            ["| ferbench [STAND-IN faces, 60 of 11,072 questions] "
+             "| 0.5000 | 0.2500 | 0.1250 | - |"],
+        ),
+        (
+            {"reader": "strict", "complete": False, "datasets": {"sfew": ROW}, "pooled": ROW,
+             "mean": ROW},
+            ["| sfew, strict reader [not the whole benchmark] | 0.5000 |", "| pooled, strict"],
+        ),
+    ],
+)  # fmt: skip
+def test_scores_are_read_from_both_programs(
+    found: dict[str, Any], lines: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(found))
+    text = card(sft(BASE), path)
+    assert "Not measured" not in text
+    assert "mmmu" not in text
+    for line in lines:
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no results file of lmms-eval"),
+        ("[]", "is no results file of lmms-eval"),
+        ('{"results": {"mmmu": {"accuracy,none": 1}}}', "holds no score of a ferbench task"),
+    ],
+)
+def test_other_files_hold_no_scores(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(content)
+    with pytest.raises(CardError, match=message):
+        card(sft(BASE), path)
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    record = grpo(BASE, preset="unifer")
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+    checkpoint = tmp_path / "global_step_12" / "actor" / "huggingface"
+    checkpoint.mkdir(parents=True)
+    assert find_record(checkpoint) == replace(record, step=12)
+    assert find_record(tmp_path / "elsewhere") is None
+    (tmp_path / RECORD_NAME).write_text('{"schema": 0}')
+    with pytest.raises(RecordError, match="was written by another version"):
+        find_record(checkpoint)
+
+
+def test_a_run_is_recorded_with_its_data(drawn_rows: Path) -> None:
+    rows = drawn_rows / "cot"
+    files = {part: str(rows / f"{part}-00000.parquet") for part in ("train", "valid")}
+    config = {
+        "data": {"train_files": files["train"], "val_files": [files["valid"]]},
+        "model": {"path": BASE},
+    }
+    record = record_run("sft", config, ["a=b"], {files["train"]: 12, files["valid"]: 4})
+    (train,) = record.data["train"]
+    assert train.stand_in
+    assert len(train.sha256) == 64
+    assert (record.n_rows("train"), record.n_rows("val")) == (12, 4)
+    assert record.versions["unifer"]
+
+
+def test_the_command_writes_a_card_beside_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path, sft(BASE))
+    model = tmp_path / "global_step_3" / "huggingface"
+    assert main([str(model)]) == 1
+    assert "no config.json" in capsys.readouterr().err
+    model.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    assert main([str(model)]) == 0
+    assert "## SFT, 3 steps" in (model / "README.md").read_text()
+    (tmp_path / RECORD_NAME).unlink()
+    assert main([str(model)]) == 1
+    assert "comes from no run" in capsys.readouterr().err

@@ -1,0 +1,77 @@
+"""A checkpoint is merged whole or not at all; real shards are merged in `test_cluster`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recipes.merge import main
+from recipes.record import find_record, write_record
+from tests.recipes.test_card import BASE, grpo
+from tests.recipes.test_checkpoints import GRPO, write
+
+Merger = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def merger(status: int) -> Merger:
+    """What stands for verl's merger, without its work."""
+
+    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
+        out = Path(command[command.index("--target_dir") + 1])
+        out.mkdir()
+        (out / "config.json").write_text("{}")
+        return subprocess.CompletedProcess(command, status)
+
+    return run
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """The last checkpoint of a run of GRPO."""
+    run = tmp_path / "run"
+    step = write(run, 200, GRPO)
+    write_record(run, grpo(BASE, preset="unifer"))
+    return step
+
+
+@pytest.mark.parametrize("part", [".", "actor"])
+def test_a_merged_model_has_a_card_and_its_record(
+    checkpoint: Path, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipes.merge.subprocess.run", merger(0))
+    out = tmp_path / "merged"
+    assert main([str(checkpoint / part), str(out)]) == 0
+    assert "## GRPO, 200 steps" in (out / "README.md").read_text()
+    record = find_record(out)
+    assert record is not None
+    assert (record.step, record.model) == (200, BASE)
+
+
+def test_a_merge_that_failed_leaves_nothing_and_starts_anew(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "merged"
+    monkeypatch.setattr("recipes.merge.subprocess.run", merger(1))
+    assert main([str(checkpoint), str(out)]) == 1
+    assert "verl's merger exited 1" in capsys.readouterr().err
+    assert not out.exists()
+    monkeypatch.setattr("recipes.merge.subprocess.run", merger(0))
+    assert main([str(checkpoint), str(out)]) == 0
+    assert main([str(checkpoint), str(out)]) == 1
+    assert "exists; choose another folder" in capsys.readouterr().err
+
+
+def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "merged"
+    (checkpoint.parent / "run.json").unlink()
+    assert main([str(checkpoint), str(out)]) == 1
+    assert "lies in no run that recipes.launch recorded" in capsys.readouterr().err
+    (checkpoint / "data.pt").unlink()
+    assert main([str(checkpoint), str(out)]) == 1
+    assert "data.pt is missing" in capsys.readouterr().err

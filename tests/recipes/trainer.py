@@ -1,0 +1,28 @@
+"""What the tests that run verl's trainers have in common."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recipes.tiny_cpu.environment import ENVIRONMENT
+from tests.conftest import REPOSITORY, run_command
+
+
+def run_for(
+    minutes: float,
+    command: Sequence[str | Path],
+    env: Mapping[str, str] = ENVIRONMENT,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command from the repository's root, and ends it if it takes longer."""
+    timed = ["timeout", "--kill-after=20", f"{minutes}m", *command]
+    return run_command(timed, env=env, cwd=REPOSITORY)
+
+
+def data(folder: Path) -> list[str]:
+    """Overrides that name the rows of a folder."""
+    return [
+        f"data.train_files={folder / 'train-00000.parquet'}",
+        f"data.val_files={folder / 'valid-00000.parquet'}",
+    ]

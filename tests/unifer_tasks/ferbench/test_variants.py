@@ -1,0 +1,167 @@
+"""The variants' task files, and what a run of them leaves in the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import run_command
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.plugin import TASKS_FOLDER
+from unifer_tasks.predictions import PredictionError, read_responses
+from unifer_tasks.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
+
+pytest.importorskip("lmms_eval")
+
+GROUP = """\
+include: ../ferbench.yaml
+group: ferbench_{key}
+group_alias: !function ../utils.alias_ferbench_{key}
+task:
+  - ferbench_{key}_rafdb
+  - ferbench_{key}_ferplus
+  - ferbench_{key}_affectnet
+  - ferbench_{key}_sfew
+"""
+LEAF = """\
+include: [_variant_yaml, ../ferbench_{dataset}.yaml]
+task: ferbench_{key}_{dataset}
+task_alias: !function ../utils.alias_ferbench_{key}_{dataset}
+"""
+
+
+@pytest.mark.parametrize("key", VARIANTS)
+def test_a_variants_files_follow_one_pattern(key: str) -> None:
+    texts = {path.name: path.read_text() for path in (TASKS_FOLDER / key).iterdir()}
+    assert "utils.results_" + key in texts.pop("_variant_yaml")
+    assert texts == {
+        f"ferbench_{key}.yaml": GROUP.format(key=key),
+        **{
+            f"{task_name(dataset, VARIANTS[key])}.yaml": LEAF.format(key=key, dataset=dataset)
+            for dataset in LABEL_SPACES
+        },
+    }
+
+
+def test_the_base_knows_nothing_of_variants() -> None:
+    from unifer_tasks.ferbench.utils import process_results
+
+    doc = {"id": "a", "dataset": "sfew", "target": "sad", "candidate_labels": ["sad"]}
+    assert list(process_results(doc, ["sad"])["accuracy"]) == [
+        "id", "dataset", "gold", "prediction", "outcome", "score",
+    ]  # fmt: skip
+
+
+def test_orders_repeat_the_questions_without_copying_images(stand_in: Path, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    from unifer_tasks.ferbench.utils import in_every_order
+
+    docs = datasets.load_dataset(
+        "parquet",
+        data_files={"test": str(stand_in / "rafdb" / "test.parquet")},
+        cache_dir=str(tmp_path),
+    )["test"]
+    turned = in_every_order(docs)
+    assert len(turned) == N_ORDERS * len(docs)
+    assert turned.features["candidate_labels"] == docs.features["candidate_labels"]
+    light = turned.remove_columns("image").to_list()
+    for number, doc in enumerate(docs.remove_columns("image").to_list()):
+        copies = light[N_ORDERS * number : N_ORDERS * (number + 1)]
+        assert copies == [
+            {**doc, "candidate_labels": list(order), "permutation": turn}
+            for turn, order in enumerate(orders(doc["candidate_labels"]))
+        ]
+    assert turned[N_ORDERS + 1]["image"].tobytes() == docs[1]["image"].tobytes()
+
+
+@pytest.fixture(scope="module")
+def evaluate(bin_folder: Path, stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    cache = tmp_path_factory.mktemp("hf-datasets")
+
+    def run(*options: str) -> tuple[Path, dict[str, Any], dict[str, list[dict[str, Any]]]]:
+        out = tmp_path_factory.mktemp("run")
+        env = {"FERBENCH_DATA": str(stand_in), "HF_DATASETS_CACHE": str(cache)}
+        log = ["--output_path", str(out), "--log_samples"]
+        run_command([bin_folder / "ferbench", "lmms-eval", *options, *log], env=env)
+        (results,) = out.rglob("*_results.json")
+        samples = {
+            path.stem.partition("_samples_")[2]: [
+                json.loads(line) for line in path.read_text().splitlines()
+            ]
+            for path in out.rglob("*_samples_*.jsonl")
+        }
+        return out, json.loads(results.read_text())["results"], samples
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tasks() -> str:
+    sfew = [task_name("sfew", VARIANTS[key]) for key in ("native", "described")]
+    return ",".join(["ferbench_sfew", "ferbench_direct", "ferbench_shuffled_sfew", *sfew])
+
+
+@pytest.fixture(scope="module")
+def tiny_run(evaluate: Any, tiny_model: Path, tasks: str) -> Any:
+    return evaluate(
+        "--model", "unifer", "--model_args", f"pretrained={tiny_model},device=cpu",
+        "--batch_size", "16", "--gen_kwargs", "max_new_tokens=4", "--tasks", tasks,
+    )  # fmt: skip
+
+
+def test_a_run_names_the_variant_and_the_stand_in(tiny_run: Any) -> None:
+    _, rows, _ = tiny_run
+    alias = "ferbench_direct [STAND-IN faces, 60 of 11,072 questions]"
+    assert rows["ferbench_direct"]["alias"] == alias
+    assert rows["ferbench_direct"]["accuracy,none"] >= 0
+    assert rows["ferbench_native_sfew"]["alias"].startswith("ferbench_native_sfew [STAND-IN")
+
+
+def test_every_sample_says_which_question_of_which_variant_it_was(tiny_run: Any) -> None:
+    _, _, samples = tiny_run
+    base = [sample["accuracy"]["id"] for sample in samples["ferbench_sfew"]]
+    for task, logged in samples.items():
+        variant, dataset = TASKS[task]
+        found = [sample["accuracy"] for sample in logged]
+        assert {record.get("variant", BASE.key) for record in found} == {variant.key}
+        assert {record["dataset"] for record in found} == {dataset}
+        if dataset == "sfew":
+            assert list(dict.fromkeys(record["id"] for record in found)) == base
+        for sample in logged:
+            labels = sample["accuracy"].get("candidate_labels", LABEL_SPACES[dataset].labels)
+            assert sample["input"] == variant.ask(labels)
+    turned = [sample["accuracy"]["permutation"] for sample in samples["ferbench_shuffled_sfew"]]
+    assert turned == [*range(N_ORDERS)] * len(base)
+
+
+def test_replay_gives_each_variant_its_own_responses(
+    evaluate: Any, tiny_run: Any, tasks: str
+) -> None:
+    folder, rows, samples = tiny_run
+    _, again, replayed = evaluate(
+        "--model", "replay", "--model_args", f"samples={folder}", "--tasks", tasks
+    )
+    for task, logged in samples.items():
+        assert [sample["filtered_resps"] for sample in replayed[task]] == [
+            sample["filtered_resps"] for sample in logged
+        ]
+    assert again == rows
+
+
+def test_a_variants_log_is_not_taken_for_the_base(tiny_run: Any, tmp_path: Path) -> None:
+    folder, _, samples = tiny_run
+    base = read_responses(folder)
+    assert len(base) == len(samples["ferbench_sfew"])
+    turned = read_responses(folder, VARIANTS["shuffled"])
+    assert len(turned) == len(samples["ferbench_shuffled_sfew"])
+    (log,) = folder.rglob("*_samples_ferbench_native_sfew.jsonl")
+    with pytest.raises(PredictionError, match="line 1: a sample of the variant native, not of"):
+        read_responses(log)
+    alone = tmp_path / "direct"
+    alone.mkdir()
+    (alone / log.name).write_bytes(log.read_bytes())
+    with pytest.raises(PredictionError, match=r"no \*_samples_ferbench_\*\.jsonl"):
+        read_responses(alone)

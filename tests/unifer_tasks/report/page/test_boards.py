@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unifer_tasks.report.page.made_up import three_runs
+from unifer_tasks.report.assessment import Assessment
+from unifer_tasks.report.comparison import compare, telling_pairs
+from unifer_tasks.report.page.boards import (
+    OVERVIEW,
+    Scale,
+    badges,
+    boards,
+    duel_scale,
+    duels,
+    variants,
+)
+from unifer_tasks.report.published import published_scores
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[Assessment]:
+    return three_runs(30)
+
+
+def test_there_is_a_board_for_each_reader_and_scope_that_a_run_has(runs: list[Assessment]) -> None:
+    found = [(board.reader, board.scope) for board in boards(runs, [])]
+    scopes = [OVERVIEW, "pooled", "mean", "rafdb", "sfew"]
+    assert found == [(reader, scope) for reader in ("strict", "upstream") for scope in scopes]
+
+
+def test_the_best_run_is_first_and_figures_are_those_of_the_summary(
+    runs: list[Assessment],
+) -> None:
+    board = boards(list(reversed(runs)), [])[1]
+    assert board.rows[0].title == "Oracle"
+    pooled = runs[0].strict["pooled"]
+    cell = board.rows[0].cells["accuracy"]
+    assert cell.value == pooled["accuracy"]
+    assert (cell.low, cell.high) == pooled["intervals"]["accuracy"]
+    assert board.rows[0].n == pooled["n"]
+
+
+def test_every_figure_lies_on_its_scale(runs: list[Assessment]) -> None:
+    for board in boards(runs, published_scores()):
+        for row in (*board.rows, *board.published):
+            for cell in row.cells.values():
+                for value in (cell.low, cell.value, cell.high):
+                    assert value is None or -0.01 <= board.scale.place(value) <= 100.01
+
+
+def test_published_rows_stand_apart_on_both_readers_boards(runs: list[Assessment]) -> None:
+    for board in boards(runs, published_scores()):
+        titles = [row.title for row in board.published]
+        assert titles == (["UniFER-7B"] if board.scope in {OVERVIEW, "pooled"} else [])
+        assert "UniFER-7B" not in [row.title for row in board.rows]
+
+
+def test_badges_name_what_is_wrong(runs: list[Assessment]) -> None:
+    assert badges(runs[0]) == ("incomplete: 60 of 11,072",)
+    assert badges(runs[1]) == ("stand-in faces", "incomplete: 53 of 11,072")
+
+
+def test_a_variant_stands_beside_its_base(runs: list[Assessment]) -> None:
+    found = variants(runs, compare(telling_pairs(runs)))
+    assert list(found) == ["Smiler"]
+    base, direct = found["Smiler"]
+    assert (base.variant, base.change) == ("base", None)
+    assert direct.variant == "direct"
+    assert direct.change is not None
+    assert direct.change.low < direct.change.value < direct.change.high  # type: ignore[operator]
+
+
+def test_differences_are_drawn_on_one_scale_with_zero_in_its_middle(
+    runs: list[Assessment],
+) -> None:
+    comparisons = compare(telling_pairs(runs))
+    scale = duel_scale(comparisons)
+    assert scale.place(0) == 50
+    found = duels(comparisons)
+    assert list(found) == ["pooled", "rafdb", "sfew"]
+    for duel in found["pooled"]:
+        assert 0 <= scale.place(duel.difference.interval[0]) <= 100
+
+
+def test_no_comparison_is_no_error() -> None:
+    assert duels([]) == {}
+    assert duel_scale([]) == Scale(-1, 1)

@@ -1,0 +1,408 @@
+"""The page, in headless Chromium."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unifer_tasks.report.page.conftest import Browser
+from tests.unifer_tasks.report.page.made_up import (
+    LEFT_OUT,
+    N_EACH,
+    assessed,
+    run,
+    three_runs,
+    write_data,
+)
+from unifer_tasks.predictions import Prediction
+from unifer_tasks.report.page import write_page
+
+N = 2 * N_EACH
+RIGHT_BY_SMILING = 39
+
+
+def test_it_loads_without_an_error_and_asks_for_nothing(opened: Browser) -> None:
+    opened.until("const i = document.querySelector('#sample .no-image'); return i")
+    assert opened.errors() == []
+    assert [url for url in opened.requests() if not url.startswith("file:")] == []
+    names = "return performance.getEntriesByType('resource').map((e) => e.name)"
+    assert opened.js(names) == []
+
+
+def test_what_must_not_be_overlooked_is_at_the_top(opened: Browser) -> None:
+    warning = opened.find(".warning").text
+    assert "Mind the gap." in warning
+    assert "Incomplete: 3 of 3 runs" in warning
+    badges = opened.texts("[data-panel='strict overview'] tbody:first-of-type .badge")
+    assert badges.count("stand-in faces") == 2
+    assert len([badge for badge in badges if badge.startswith("incomplete")]) == 3
+
+
+def board(browser: Browser, body: str = "first") -> list[str]:
+    return browser.texts(f"[data-panel='strict pooled'] tbody:{body}-of-type th bdi")
+
+
+def test_a_click_sorts_and_a_second_one_turns_it_round(opened: Browser) -> None:
+    opened.find("[name='board-scope'][value='pooled']").click()
+    opened.until("return !document.querySelector(\"[data-panel='strict pooled']\").hidden")
+    heading = "[data-panel='strict pooled'] thead th:first-child"
+    orders = {
+        "ascending": ["Oracle", "Smiler", "Smiler (direct)"],
+        "descending": ["Smiler (direct)", "Smiler", "Oracle"],
+    }
+    for order, titles in orders.items():
+        opened.find(f"{heading} button").click()
+        assert opened.find(heading).get_attribute("aria-sort") == order
+        assert board(opened) == titles
+        assert board(opened, "last") == ["UniFER-7B"]
+    sorted_by = "[data-panel='strict pooled'] th[aria-sort]"
+    assert len(opened.texts(sorted_by)) == 1
+
+
+def test_numbers_sort_as_numbers_by_keyboard(opened: Browser) -> None:
+    opened.js("document.querySelector(\"[name='board-scope'][value='pooled']\").click()")
+    column = "[data-panel='strict pooled'] thead th:nth-child(2)"
+    opened.js("document.querySelector(arguments[0]).focus()", f"{column} button")
+    opened.press("\ue007")
+    values = opened.js(
+        "return [...document.querySelectorAll(\"[data-panel='strict pooled'] tbody:first-of-type "
+        'td:nth-child(2)")].map((cell) => Number(cell.dataset.value))'
+    )
+    assert opened.find(column).get_attribute("aria-sort") == "ascending"
+    assert values == sorted(values)
+
+
+def test_the_other_reader_and_each_scope_have_their_board(opened: Browser) -> None:
+    for reader in ("strict", "upstream"):
+        for scope in ("overview", "pooled", "mean", "rafdb", "sfew"):
+            for name, value in (("reader", reader), ("scope", scope)):
+                opened.js(
+                    "document.querySelector(arguments[0]).click()",
+                    f"[name='board-{name}'][value='{value}']",
+                )
+            seen = "return [...document.querySelectorAll('#boards > :not([hidden])')]"
+            (panel,) = opened.js(f"{seen}.map((panel) => panel.dataset.panel)")
+            assert panel == f"{reader} {scope}"
+
+
+def test_dark_and_light(opened: Browser) -> None:
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    light = opened.js(paper)
+    button = opened.find("#theme")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    dark = opened.js(paper)
+    assert brightness(dark) < 60 < 200 < brightness(light)
+    button.click()
+    assert opened.js(paper) == light
+    feature = {"name": "prefers-color-scheme", "value": "dark"}
+    opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        opened.js("delete document.documentElement.dataset.theme")
+        assert opened.js(paper) == dark
+    finally:
+        opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def brightness(color: str) -> float:
+    return sum(map(float, re.findall(r"[\d.]+", color)[:3])) / 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_text_has_the_contrast_of_wcag_aa(opened: Browser, theme: str) -> None:
+    """4.5 to 1, or 3 to 1 for large text, against the nearest background that is painted."""
+    opened.js("document.documentElement.dataset.theme = arguments[0]", theme)
+    assert opened.js(CONTRASTS) == []
+
+
+CONTRASTS = """
+const canvas = Object.assign(document.createElement('canvas'), { width: 1, height: 1 })
+  .getContext('2d', { willReadFrequently: true });
+const rgba = (color) => {
+  canvas.clearRect(0, 0, 1, 1);
+  canvas.fillStyle = color;
+  canvas.fillRect(0, 0, 1, 1);
+  return [...canvas.getImageData(0, 0, 1, 1).data];
+};
+const luminance = (color) => rgba(color).slice(0, 3).map((v) => v / 255)
+  .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+const poor = [];
+for (const element of document.querySelectorAll('body *')) {
+  const said = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  if (!said || !element.checkVisibility() || element.closest('select:disabled, svg, script')) continue;
+  if (element.closest('.unseen, .arrow')) continue;
+  let painted = element;
+  while (painted !== document.documentElement && rgba(getComputedStyle(painted).backgroundColor)[3] < 255) {
+    painted = painted.parentElement;
+  }
+  const style = getComputedStyle(element);
+  const [a, b] = [luminance(style.color), luminance(getComputedStyle(painted).backgroundColor)];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  const size = parseFloat(style.fontSize);
+  const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+  if (ratio < (large ? 3 : 4.5)) {
+    poor.push(`${element.tagName}.${element.className} ${element.textContent.slice(0, 30)} ${ratio}`);
+  }
+}
+return poor;
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_but_tables_scrolls_sideways(browser: Browser, page: Path, width: int) -> None:
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.open(page)
+        assert browser.js("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_structure_for_those_who_do_not_see_it(opened: Browser) -> None:
+    assert opened.js("return document.documentElement.lang") == "en"
+    for landmark in ("header", "nav[aria-label]", "main", "footer"):
+        assert len(opened.driver.find_elements("css selector", landmark)) == 1
+    unnamed = opened.js(
+        """
+        const named = (e) => e.labels?.length || e.textContent.trim() || e.getAttribute('aria-label');
+        return [...document.querySelectorAll('input, select, button, table, [role=region], img')]
+          .filter((e) => !(e.tagName === 'TABLE' ? e.caption : e.tagName === 'IMG' ? e.alt : named(e)))
+          .map((e) => e.outerHTML)
+        """  # noqa: E501
+    )
+    assert unnamed == []
+    assert opened.js("return [...document.querySelectorAll('th:not([scope])')].length") == 0
+    ids = opened.js("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_the_skip_link_is_first_and_focus_is_seen(opened: Browser) -> None:
+    opened.press("\ue004")
+    focused = opened.driver.switch_to.active_element
+    assert focused.text == "Skip to the figures"
+    assert focused.rect["y"] >= 0
+    assert opened.js("return getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    opened.press("\ue007")
+    assert opened.js("return document.activeElement.id") == "main"
+
+
+def test_the_close_up_follows_its_choice(opened: Browser) -> None:
+    cells = opened.texts("#confusion tbody tr:first-child td")
+    assert cells[-1] == "40"
+    opened.js("document.querySelector(\"[name='view'][value='counts']\").click()")
+    counts = [
+        int(text.replace(",", "")) for text in opened.texts("#confusion tbody td:not(.total)")
+    ]
+    assert sum(counts) == N
+    opened.js(
+        "const f = document.getElementById('closeup-choice'); f.elements.run.value = '1';"
+        "f.elements.scope.value = 'rafdb'; f.dispatchEvent(new Event('change'))"
+    )
+    assert opened.texts("#confusion thead th")[1] == "surprise"
+    predicted = opened.texts("#prior tbody tr:nth-child(4) td")
+    assert predicted[1] == "100.0 %"
+    opened.js("document.getElementById('closeup-choice').elements.scope.value = 'affectnet'")
+    opened.js("document.getElementById('closeup-choice').dispatchEvent(new Event('change'))")
+    assert opened.find("#closeup-missing").is_displayed()
+
+
+def test_a_cell_of_the_confusions_leads_to_its_samples(opened: Browser) -> None:
+    opened.js("document.querySelector(\"[name='view'][value='counts']\").click()")
+    cell = opened.find("#confusion td.hit a")
+    expected = int(cell.text)
+    opened.js("arguments[0].click()", cell)
+    opened.until(
+        "return document.getElementById('browser-status').textContent.startsWith(arguments[0])",
+        f"{expected} of ",
+    )
+    assert opened.js("return document.getElementById('filters').elements.label.value") == "anger"
+
+
+FILTERS = [
+    ({}, N),
+    ({"dataset": "sfew"}, N_EACH),
+    ({"label": "anger"}, 40),
+    ({"answer": "none"}, 2),
+    ({"outcome": "truncated"}, 1),
+    ({"outcome": "request-failed"}, 1),
+    ({"verdict": "right"}, N - 2),
+    ({"verdict": "wrong"}, 2),
+    ({"dataset": "rafdb", "verdict": "wrong"}, 2),
+    ({"dataset": "sfew", "verdict": "wrong"}, 0),
+    ({"run": "Smiler"}, N - LEFT_OUT),
+    ({"run": "Smiler", "verdict": "right"}, RIGHT_BY_SMILING),
+    ({"run": "Smiler", "other": "Smiler (direct)", "pairing": "differ"}, N - LEFT_OUT),
+    ({"run": "Smiler", "other": "Oracle", "pairing": "gained"}, 0),
+    ({"run": "Smiler", "other": "Oracle", "pairing": "lost"}, N - LEFT_OUT - 2 - RIGHT_BY_SMILING),
+    ({"text": "it is SAMPLE 139."}, 2),
+    ({"text": "sfew/139"}, 1),
+    ({"text": "nobody says this"}, 0),
+    ({"text": "sample 1", "dataset": "rafdb"}, 50),
+]
+
+
+def test_each_filter_counts_what_it_should(opened: Browser) -> None:
+    found = []
+    for filters, _ in FILTERS:
+        opened.js("document.querySelector('#filters [type=reset]').click()")
+        opened.until(
+            "return document.getElementById('browser-status').textContent.startsWith(arguments[0])",
+            f"{N} of {N} ",
+        )
+        for name, value in filters.items():
+            opened.choose(name, value)
+        found.append((filters, opened.n_found()))
+        assert opened.find("#samples").is_displayed() == bool(opened.n_found())
+    assert found == FILTERS
+    assert opened.errors() == []
+
+
+def sample(browser: Browser) -> str:
+    return str(browser.js("return document.querySelector('#sample h3').textContent"))
+
+
+def shows(browser: Browser, title: str) -> None:
+    browser.until(
+        "return document.querySelector('#sample h3')?.textContent === arguments[0]", title
+    )
+
+
+def test_the_arrow_keys_walk_through_the_list(opened: Browser) -> None:
+    shows(opened, "RAF-DB rafdb/000.png")
+    opened.js("document.getElementById('samples').focus()")
+    steps = {
+        "\ue015": "RAF-DB rafdb/001.png",  # Down.
+        "\ue010": "SFEW 2.0 sfew/139.png",  # End.
+        "\ue013": "SFEW 2.0 sfew/138.png",  # Up.
+        "\ue011": "RAF-DB rafdb/000.png",  # Home.
+        "j": "RAF-DB rafdb/001.png",
+        "k": "RAF-DB rafdb/000.png",
+    }
+    for key, title in steps.items():
+        opened.press(key)
+        shows(opened, title)
+    active = opened.js(
+        "const box = document.getElementById('samples');"
+        "return document.getElementById(box.getAttribute('aria-activedescendant'))"
+        ".getAttribute('aria-selected')"
+    )
+    assert active == "true"
+
+
+def test_next_and_previous_and_letters_in_a_field_do_not_move(opened: Browser) -> None:
+    opened.js("document.getElementById('next').click()")
+    shows(opened, "RAF-DB rafdb/001.png")
+    opened.js("document.getElementById('previous').click()")
+    shows(opened, "RAF-DB rafdb/000.png")
+    opened.js("document.querySelector('[name=text]').focus()")
+    opened.press("j")
+    shows(opened, "RAF-DB rafdb/000.png")
+
+
+def test_only_the_rows_in_view_exist(opened: Browser) -> None:
+    assert len(opened.driver.find_elements("css selector", "[role=option]")) < 40
+    opened.js("document.getElementById('samples').scrollTop = 8000")
+    opened.until("return document.querySelector('[aria-posinset=\"185\"]')")
+    assert len(opened.driver.find_elements("css selector", "[role=option]")) < 40
+
+
+def test_a_sample_shows_response_cues_answer_and_image(browser: Browser, page: Path) -> None:
+    browser.open(page, "#browse?run=Smiler&sample=sfew:sfew/004.png")
+    shows(browser, "SFEW 2.0 sfew/004.png")
+    assert browser.texts("#sample .response mark:not(.denied)") == [
+        "lip corners are pulled up",
+        "cheeks are raised",
+    ]
+    assert browser.texts("#sample .response mark.denied") == ["furrowed brow"]
+    assert "AU 12 lip corner puller" in browser.texts("#sample .cues")[0]
+    assert "AU 4 brow lowerer" in browser.texts("#sample .cues")[0]
+    facts = dict(zip(browser.texts("#sample dt"), browser.texts("#sample dd"), strict=True))
+    assert facts == {
+        "Truth": "neutral",
+        "Answer": "✗ happiness, wrong",
+        "Outcome": "answered",
+        "Rationale argues for": "happiness",
+    }
+    assert "<answer>happy</answer>" in browser.texts("#sample .response")[0]
+    assert "candidate labels: angry, disgust" in browser.texts("#sample .question")[0]
+    assert browser.texts("#sample .answers li") == [
+        "Oracle ✓ neutral, right",
+        "Smiler ✗ happiness, wrong",
+        "Smiler (direct) ✗ sadness, wrong",
+    ]
+    browser.until("return document.querySelector('#sample img').naturalWidth === 168")
+    assert browser.errors() == []
+
+
+@pytest.mark.parametrize(
+    ("sample_id", "said"),
+    [
+        ("rafdb:rafdb/000.png", "There is no well-formed rationale."),
+        ("rafdb:rafdb/001.png", "No response was heard."),
+        ("rafdb:rafdb/002.png", "Only a label was given: disgust"),
+        ("sfew:sfew/139.png", "No image of this id in the data"),
+    ],
+)
+def test_what_is_absent_is_said(browser: Browser, page: Path, sample_id: str, said: str) -> None:
+    browser.open(page, f"#browse?run=Oracle&sample={sample_id}")
+    browser.until(
+        "return document.getElementById('sample').textContent.includes(arguments[0])", said
+    )
+
+
+def test_the_address_names_filters_and_sample(opened: Browser, page: Path) -> None:
+    assert opened.js("return location.hash") == ""
+    for name, value in {"run": "Smiler (direct)", "dataset": "sfew", "verdict": "right"}.items():
+        opened.choose(name, value)
+    opened.js("document.getElementById('next').click()")
+    shows(opened, "SFEW 2.0 sfew/012.png")
+    title = sample(opened)
+    opened.until("return location.hash.endsWith('012.png')")
+    found, fragment = opened.n_found(), opened.js("return location.hash")
+    opened.open(page, fragment)
+    shows(opened, title)
+    assert opened.n_found() == found
+
+
+def test_a_pair_leads_to_the_samples_that_flipped(opened: Browser) -> None:
+    link = opened.find("#duels [data-panel='pooled'] tbody tr td:nth-child(5) a")
+    expected = int(link.text.replace(",", ""))
+    opened.js("arguments[0].click()", link)
+    opened.until(
+        "return document.getElementById('browser-status').textContent.startsWith(arguments[0])",
+        f"{expected} of ",
+    )
+    assert expected > 0
+
+
+def test_print_shows_figures_and_hides_controls(opened: Browser) -> None:
+    opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        for selector in (".top", "#filters", ".samples", ".choices"):
+            assert not opened.find(selector).is_displayed()
+        assert opened.find("table.board").is_displayed()
+    finally:
+        opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert len(opened.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 10_000
+
+
+def test_embedded_images_are_shown_from_the_page_alone(browser: Browser, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", 3)
+    rows = [Prediction("sfew", f"sfew/{k:03d}.png", "happy", label="happy") for k in range(3)]
+    page = write_page(assessed(run("A", rows)), [], [], tmp_path / "out", data=data, embed=True)
+    assert [path.name for path in page.path.parent.iterdir()] == ["index.html"]
+    browser.open(page.path)
+    browser.until("return document.querySelector('#sample img')?.naturalWidth === 168")
+    assert browser.errors() == []
+
+
+def test_without_data_there_is_a_placeholder(browser: Browser, tmp_path: Path) -> None:
+    page = write_page(three_runs(7), [], [], tmp_path)
+    assert page.missing_images == 0
+    browser.open(page.path)
+    browser.until("return document.querySelector('#sample .no-image')")
+    assert browser.find(".no-image").text == "Images are not part of this page"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.unifer_tasks.report.page.made_up import assessed, run, write_data
+from unifer_tasks.manifest import DataError
+from unifer_tasks.predictions import Prediction
+from unifer_tasks.report.page import write_page
+from unifer_tasks.report.page.pictures import (
+    CHUNK,
+    SIDE,
+    embedded,
+    gallery,
+    thumbnail,
+    write_pictures,
+)
+
+N = 70
+WANTED = {"sfew": [f"sfew/{k:03d}.png" for k in (0, 1, 3, CHUNK + 2)] + ["sfew/none.png"]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), N, damaged=[3])
+
+
+def test_only_the_images_that_are_shown_are_written_and_the_damaged_told(
+    data: Path, tmp_path: Path
+) -> None:
+    found = gallery(data, WANTED)
+    assert write_pictures(found, tmp_path) == ["sfew sfew/003.png"]
+    folder = tmp_path / found.folders["sfew"]
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.jpg", "00001.jpg", "00066.jpg"]
+    with Image.open(folder / "00066.jpg") as image:
+        assert image.format == "JPEG"
+        assert max(image.size) == SIDE
+
+
+def test_a_second_call_goes_on_where_the_first_was_killed(data: Path, tmp_path: Path) -> None:
+    found = gallery(data, WANTED)
+    write_pictures(found, tmp_path)
+    folder = tmp_path / found.folders["sfew"]
+    (folder / "00001.jpg").unlink()
+    (folder / "00000.jpg").write_bytes(b"stays")
+    write_pictures(found, tmp_path)
+    assert (folder / "00000.jpg").read_bytes() == b"stays"
+    assert (folder / "00001.jpg").exists()
+
+
+def test_embedded_images_lie_at_their_rows(data: Path) -> None:
+    unreadable: list[str] = []
+    chunks = dict(embedded(gallery(data, WANTED), "sfew", unreadable))
+    assert unreadable == ["sfew sfew/003.png"]
+    assert set(chunks) == {0, 1}
+    shown = [
+        (number, row) for number, chunk in chunks.items() for row, jpeg in enumerate(chunk) if jpeg
+    ]
+    assert shown == [(0, 0), (0, 1), (1, 2)]
+    jpeg = chunks[1][2]
+    assert jpeg is not None
+    with Image.open(io.BytesIO(base64.b64decode(jpeg))) as image:
+        assert image.format == "JPEG"
+
+
+def test_small_images_keep_their_size_and_metadata_goes() -> None:
+    image = Image.new("RGB", (40, 20), "teal")
+    exif = image.getexif()
+    exif[0x0112] = 6  # Lies on its side.
+    exif[0x010E] = "a secret"
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", exif=exif)
+    written = thumbnail(encoded.getvalue())
+    with Image.open(io.BytesIO(written)) as small:
+        assert small.size == (20, 40)
+        assert not small.getexif()
+
+
+@pytest.mark.parametrize(
+    "encoded", [b"", b"<svg onload=alert(1)>", b"\x89PNG\r\n\x1a\n", b"GIF89a"]
+)
+def test_what_is_no_image_is_an_oserror(encoded: bytes) -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - Pillow's own message
+        thumbnail(encoded)
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_images_that_the_data_lacks_are_counted(data: Path, tmp_path: Path, embed: bool) -> None:
+    rows = [Prediction("sfew", id_, "happy", label="happy") for id_ in WANTED["sfew"]]
+    done = write_page(assessed(run("A", rows)), [], [], tmp_path, data=data, embed=embed)
+    assert done.missing_images == 1
+    assert done.unreadable_images == ("sfew sfew/003.png",)
+
+
+def test_a_folder_that_is_no_benchmark_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
+    rows = [Prediction("sfew", "a", "happy", label="happy")]
+    with pytest.raises(DataError):
+        write_page(assessed(run("A", rows)), [], [], tmp_path / "out", data=tmp_path)
+    assert not (tmp_path / "out").exists()

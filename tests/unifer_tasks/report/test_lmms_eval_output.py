@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unifer_tasks.report.on_disk import answers, write_logs
+from unifer_tasks.predictions import PredictionError
+from unifer_tasks.report.lmms_eval_output import without_secrets
+from unifer_tasks.report.runs import Run
+from unifer_tasks.report.sources import read_runs
+
+SFEW = {"ferbench_sfew": answers("sfew")}
+
+
+def only(runs: list[Run]) -> Run:
+    (run,) = runs
+    return run
+
+
+def test_a_run_says_where_it_comes_from(tmp_path: Path) -> None:
+    cli = {
+        "model": "unifer",
+        "model_args": "pretrained=org/model",
+        "tasks": "ferbench",
+        "limit": None,
+    }
+    write_logs(tmp_path / "org__model", SFEW, config={"resolved_cli_args": cli, "device": "cpu"})
+    run = only(read_runs([tmp_path]))
+    assert (run.name, run.variant, run.title, run.stand_in) == (
+        "org/model",
+        "base",
+        "org/model",
+        False,
+    )
+    assert run.source == str(tmp_path / "org__model")
+    assert len(run.predictions) == 21
+    expected = {
+        "model": "org/model",
+        "command": "lmms-eval --model unifer --model_args pretrained=org/model --tasks ferbench",
+        "date": "20260101_000000",
+        "unifer": "0.1.0",
+        "torch": "2.11.0",
+        "pixels": "224 x 224",
+        "generation": "max_new_tokens=8",
+        "data sfew": "ab" * 32,
+    }
+    assert expected.items() <= run.provenance.items()
+    assert run.provenance["questions"].endswith("(as this version asks)")
+    assert "angry, disgust, fear" in run.questions["sfew"]
+    assert run.notes == ("Incomplete: 21 of 11,072 questions (RAF-DB 0 of 3,068, FERPlus 0 of "
+                         "3,573, AffectNet 0 of 4,000, SFEW 2.0 21 of 431).",)  # fmt: skip
+
+
+def test_several_models_and_variants_in_one_folder(tmp_path: Path) -> None:
+    tasks = {
+        **SFEW,
+        "ferbench_direct_sfew": answers("sfew"),
+        "ferbench_shuffled_sfew": answers("sfew"),
+    }
+    write_logs(tmp_path / "a", tasks, model="org/a")
+    write_logs(tmp_path / "b", SFEW, model="/home/me/merged/step_10/huggingface")
+    runs = read_runs([tmp_path])
+    assert [run.title for run in runs] == [
+        "org/a", "org/a (direct)", "org/a (shuffled_0)", "org/a (shuffled_1)",
+        "org/a (shuffled_2)", "org/a (shuffled_3)", "step_10/huggingface",
+    ]  # fmt: skip
+    assert {len(run.predictions) for run in runs} == {21}
+    assert {run.stand_in for run in runs} == {False}
+    assert len({run.provenance["questions"] for run in runs}) == 6
+    assert runs[1].tasks.key == "direct"
+    assert runs[5].tasks.key == "shuffled"
+
+
+def test_the_newest_run_of_a_task_counts(tmp_path: Path) -> None:
+    old = {**SFEW, "ferbench_rafdb": answers("rafdb")}
+    write_logs(tmp_path, old, date="20260101_000000")
+    new = {"ferbench_sfew": answers("sfew", right=3, wrong=0)}
+    write_logs(
+        tmp_path, new, date="20260102_000000", config={"model_args": "pretrained=org/model,x=1"}
+    )
+    run = only(read_runs([tmp_path]))
+    assert all(row.response and row.target in row.response for row in run.predictions[-21:])
+    assert run.notes[:3] == (
+        "The newest run of each task counts; 1 older logs are left out (ferbench_sfew).",
+        "Put together from several runs (20260101_000000: rafdb; 20260102_000000: sfew).",
+        "These runs had different model arguments; shown are those of the newest.",
+    )
+
+
+def broken(folder: Path, case: str) -> None:
+    log = next(folder.glob("*_samples_*.jsonl"))
+    if case == "cut-off":
+        log.write_text(log.read_text()[:-30])
+    elif case == "no-results":
+        next(folder.glob("*_results.json")).unlink()
+    elif case == "no-log":
+        document = json.loads(next(folder.glob("*_results.json")).read_text())
+        document["configs"]["ferbench_rafdb"] = {}
+        next(folder.glob("*_results.json")).write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("case", "n", "note"),
+    [
+        ("cut-off", 20, "samples_ferbench_sfew.jsonl breaks off and is left out"),
+        ("cut-off", 20, "holds 20 of 21 samples"),
+        ("no-results", 21, "has no results file beside it"),
+        ("no-log", 21, "no sample log of ferbench_rafdb, which the results file lists"),
+    ],
+)
+def test_an_interrupted_run_is_read_and_says_so(
+    tmp_path: Path, case: str, n: int, note: str
+) -> None:
+    folder = write_logs(tmp_path / "model", SFEW)
+    broken(folder, case)
+    run = only(read_runs([tmp_path]))
+    assert len(run.predictions) == n
+    assert any("Interrupted" in found and note in found for found in run.notes)
+    assert any(found.startswith("Incomplete") for found in run.notes)
+    if case == "no-results":
+        assert (run.name, run.stand_in) == ("model", None)
+
+
+def test_a_limited_run_says_so(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, config={"limit": 3.0})
+    assert (
+        "Run with --limit 3: a part of each dataset was asked." in only(read_runs([tmp_path])).notes
+    )
+
+
+def test_other_questions_than_this_versions_are_noticed(tmp_path: Path) -> None:
+    folder = write_logs(tmp_path, SFEW)
+    (log,) = folder.glob("*.jsonl")
+    log.write_text(log.read_text().replace("As an expert", "As a layman"))
+    run = only(read_runs([tmp_path]))
+    assert "The questions are not those that this version asks." in run.notes
+    assert "this version" not in run.provenance["questions"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "stand_in"),
+    [
+        ("ferbench_sfew [STAND-IN faces, 14 of 431 questions]", True),
+        ("ferbench_sfew", False),
+        (None, None),
+    ],
+)
+def test_runs_before_the_metadata_tell_stand_ins_by_their_heading(
+    tmp_path: Path, heading: str | None, stand_in: bool | None
+) -> None:
+    folder = write_logs(tmp_path, SFEW)
+    (path,) = folder.glob("*_results.json")
+    document: dict[str, Any] = json.loads(path.read_text())
+    document["configs"]["ferbench_sfew"] = {"task_alias": heading, "metadata": {"version": 1.0}}
+    path.write_text(json.dumps(document))
+    assert only(read_runs([tmp_path])).stand_in is stand_in
+
+
+def test_an_api_model_and_a_replay_have_names(tmp_path: Path) -> None:
+    replay = {"model": "replay", "model_args": "samples=/data/strong.jsonl"}
+    write_logs(tmp_path, SFEW, model="", config=replay)
+    assert only(read_runs([tmp_path])).name == "replay strong.jsonl"
+
+
+def test_one_log_alone_can_be_given(tmp_path: Path) -> None:
+    tasks = {**SFEW, "ferbench_rafdb": answers("rafdb")}
+    folder = write_logs(tmp_path, tasks)
+    run = only(read_runs([folder / "20260101_000000_samples_ferbench_sfew.jsonl"]))
+    assert {row.dataset for row in run.predictions} == {"sfew"}
+
+
+def test_a_damaged_log_or_results_file_is_an_error(tmp_path: Path) -> None:
+    folder = write_logs(tmp_path, SFEW)
+    (log,) = folder.glob("*.jsonl")
+    log.write_text("{}\n" + log.read_text())
+    with pytest.raises(PredictionError, match="line 1: is no FERBench sample"):
+        read_runs([tmp_path])
+    next(folder.glob("*_results.json")).write_text("{")
+    with pytest.raises(PredictionError, match=r"_results.json is not JSON .*; leave it out"):
+        read_runs([tmp_path])
+
+
+def test_a_log_of_an_unknown_task_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "1_samples_ferbench_moods.jsonl"
+    path.write_text("{}\n")
+    with pytest.raises(PredictionError, match="ferbench_moods, which is no task of this version"):
+        read_runs([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("model=x,api_key=sk-123,timeout=9", "model=x,api_key=***,timeout=9"),
+        ("OPENAI_API_KEY=sk-1 lmms-eval", "OPENAI_API_KEY=*** lmms-eval"),
+        ("token=abc", "token=***"),
+        ("max_new_tokens=8", "max_new_tokens=8"),
+        ("tokenizer=x", "tokenizer=x"),
+    ],
+)
+def test_secrets_are_not_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown

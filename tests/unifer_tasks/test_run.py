@@ -1,0 +1,287 @@
+"""`ferbench run` as a command: back ends that agree, a kill in between, one report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_command
+from tests.unifer_tasks.chat_server import Asked, serve
+from unifer_tasks.cli import main
+from unifer_tasks.predictions import read_responses
+from unifer_tasks.prompts import response
+from unifer_tasks.running.answer_log import AnswerLog, AnswerLogError
+from unifer_tasks.running.progress import read_progress
+
+pytest.importorskip("lmms_eval")
+
+KEY = "sk-a-key-that-nobody-may-see"
+# lmms-eval itself writes this one to its log.
+TOKEN = "hf_a_token_that_nobody_may_see"
+ONE_IMAGE = '{"image":1,"video":0}'
+N_QUESTIONS = 60
+PATIENCE_SECONDS = 1200
+# What is common to all of them, and what a CPU needs.
+VLLM_ENV = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_NO_USAGE_STATS": "1",
+    "TORCHDYNAMO_DISABLE": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def environment(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        **os.environ,
+        **VLLM_ENV,
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "FERBENCH_DATA": str(stand_in),
+        "HF_DATASETS_CACHE": str(tmp_path_factory.mktemp("hf-datasets")),
+        "OPENAI_API_KEY": KEY,
+        "HF_TOKEN": TOKEN,
+    }
+
+
+def preset(folder: Path, name: str, model: str, arguments: str, comment: str = "") -> Path:
+    path = folder / f"{name}.yaml"
+    lines = [comment, f"model: {model}", f"model_args: '{arguments}'", "tasks: ferbench"]
+    path.write_text("\n".join([*lines, "batch_size: 2", "log_samples: true"]) + "\n")
+    return path
+
+
+def wait_until(what: str, holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def vllm_server(
+    seeing_model: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """`vllm serve` of the tiny model; it may not be up yet."""
+    pytest.importorskip("vllm")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port),
+        "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024",
+        "--max-num-seqs", "8", "--limit-mm-per-prompt", ONE_IMAGE, "--skip-mm-profiling",
+    ]  # fmt: skip
+    with (tmp_path_factory.mktemp("vllm") / "serve.log").open("wb") as log:
+        server = subprocess.Popen(
+            [Path(sys.executable).parent / "vllm", "serve", seeing_model, *options],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        yield f"http://127.0.0.1:{port}"
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def is_up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health") as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run that was killed and started again, and then once more."""
+
+    out: Path
+    names: list[str]
+    kept: str
+    first: subprocess.CompletedProcess[str]
+    second: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def resumed(
+    seeing_model: Path,
+    vllm_server: str,
+    environment: dict[str, str],
+    bin_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Resumed:
+    """Three back ends of one model, killed during the first."""
+    folder = tmp_path_factory.mktemp("run")
+    out = folder / "out"
+    local = f"model={seeing_model},dtype=float32,enforce_eager=true,max_model_len=1024"
+    presets = [
+        preset(folder, "transformers", "unifer", f"pretrained={seeing_model},device=cpu"),
+        preset(
+            folder,
+            "vllm",
+            "vllm",
+            f"{local},max_num_seqs=8,max_new_tokens=1,limit_mm_per_prompt={ONE_IMAGE},"
+            "skip_mm_profiling=true",
+        ),
+        preset(
+            folder,
+            "served",
+            "async_openai",
+            f"model=tiny,base_url={vllm_server}/v1,num_cpus=4,max_retries=2",
+            "# key: OPENAI_API_KEY\n# price: [1, 2]",
+        ),
+        # In bfloat16, whatever the machine: lmms-eval fixes it.
+        preset(
+            folder,
+            "own_qwen",
+            "qwen2_5_vl",
+            f"pretrained={seeing_model},device=cpu,device_map=cpu,min_pixels=3136",
+        ),
+    ]
+    command = [
+        str(bin_folder / "ferbench"), "run", "--models", ",".join(map(str, presets)),
+        "--out", str(out), "--set", "gen_kwargs.max_new_tokens=12",
+    ]  # fmt: skip
+
+    log = out / "transformers" / "answers-0.jsonl"
+    killed = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    wait_until("answers arrive", lambda: log.exists() and log.read_text().count("\n") >= 2)
+    killed.kill()
+    killed.wait()
+
+    def is_free() -> bool:
+        try:
+            AnswerLog(log.parent).close()
+        except AnswerLogError:
+            return False
+        return True
+
+    wait_until("the orphan has ended", is_free)
+    kept = log.read_text()
+    wait_until("vLLM serves", lambda: is_up(vllm_server))
+    first = run_command(command, env=environment)
+    second = run_command(command, env=environment)
+    return Resumed(out, [path.stem for path in presets], kept, first, second)
+
+
+def test_a_kill_loses_nothing_that_was_answered(resumed: Resumed) -> None:
+    lines = (resumed.out / "transformers" / "answers-0.jsonl").read_text()
+    assert lines.startswith(resumed.kept)
+    keys = [json.loads(line)["key"] for line in lines.splitlines()]
+    assert len(keys) == len(set(keys)) == N_QUESTIONS
+    progress = read_progress(resumed.out / "transformers")
+    assert progress is not None
+    assert (progress.answered, progress.failed) == (N_QUESTIONS, 0)
+    assert progress.reused == resumed.kept.count("\n") >= 2
+
+
+def test_back_ends_agree_under_greedy_decoding(resumed: Resumed) -> None:
+    answers = {name: read_responses(resumed.out / name / "results") for name in resumed.names}
+    reference = answers["transformers"]
+    assert len(reference) == N_QUESTIONS
+    differences = {
+        name: sum(own[key] != text for key, text in reference.items())
+        for name, own in answers.items()
+    }
+    # One precision, one answer. In bfloat16 two tokens that are nearly as likely may change places.
+    assert {name: differences[name] for name in ("vllm", "served")} == {"vllm": 0, "served": 0}
+    assert differences["own_qwen"] <= N_QUESTIONS / 4
+
+
+def test_one_report_shows_all_models(resumed: Resumed) -> None:
+    with (resumed.out / "report" / "leaderboard.csv").open(newline="") as file:
+        text = [" ".join(row) for row in csv.reader(file)]
+    for name in resumed.names:
+        assert any(name in row for row in text), text
+    assert (resumed.out / "report" / "index.html").is_file()
+
+
+def test_what_is_done_is_not_run_again(resumed: Resumed) -> None:
+    for name in resumed.names:
+        assert f"{name}: {N_QUESTIONS} of {N_QUESTIONS} answered" in resumed.first.stdout
+        assert f"{name}: done before" in resumed.second.stdout
+    assert "answered" not in resumed.second.stdout
+
+
+def test_spend_is_told_before_and_after(resumed: Resumed) -> None:
+    told = resumed.first.stdout
+    assert "served: will cost at most about 0.04 for 60 questions" in told
+    assert re.search(r"served: cost 0\.\d\d for [\d,]+ tokens in and [1-9][\d,]* out", told)
+
+
+def test_failed_requests_are_told_and_asked_again(
+    environment: dict[str, str], bin_folder: Path, tmp_path: Path
+) -> None:
+    broken = True
+
+    def answer(request: Asked) -> str | None:
+        # RAF-DB lists surprise first.
+        fails = broken and "labels: surprise" in request.text
+        return None if fails else response("Hm.", "fear")
+
+    with serve(answer) as server:
+        arguments = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
+        path = preset(tmp_path, "stub", "openai", arguments, "# key: OPENAI_API_KEY")
+        command = [bin_folder / "ferbench", "run", "--models", path, "--out", tmp_path / "out"]
+        first = run_command(command, env=environment, status=3)
+        n_first = len(server.asked)
+        broken = False
+        second = run_command(command, env=environment)
+        n_second = len(server.asked) - n_first
+    assert n_first == N_QUESTIONS
+    assert n_second == 14
+    assert "stub: 46 of 60 answered, 0 of them before, 14 failed" in first.stdout
+    assert "14 requests failed; start again to ask them again" in first.stderr
+    assert "stub: 60 of 60 answered, 46 of them before, 0 failed" in second.stdout
+    files = (path for path in (tmp_path / "out" / "stub").rglob("*") if path.is_file())
+    written = [path.read_text() for path in files]
+    assert len(written) > 10
+    for secret in (KEY, TOKEN):
+        assert not [text for text in written if secret in text]
+        for done in (first, second):
+            assert secret not in done.stdout + done.stderr
+    assert "'token': '[HF_TOKEN]'" in (tmp_path / "out" / "stub" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--models", "nobody"], "no preset is called 'nobody'"),
+        (["--models", "gemini_2_5_pro"], "gemini_2_5_pro: set GOOGLE_API_KEY"),
+        (["--models", "qwen2_5_vl_72b", "--gpus", "0,1"], "needs 4 GPUs, --gpus names 2"),
+        (["--models", "gpt_4o", "--set", "batch_size"], "must have the form [PRESET:]KEY=VALUE"),
+        (["--models", "gpt_4o", "--price", "gpt_4o=cheap"], "must have the form PRESET=IN,OUT"),
+        (["--models", "gpt_4o", "--price", "gpt_5=1,2"], "names no model of this run"),
+    ],
+)
+def test_what_cannot_be_run_is_told_at_once(
+    options: list[str],
+    message: str,
+    stand_in: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    assert main(["run", *options, "--out", str(tmp_path / "out")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,97 @@
+"""Runs in, a report out: scores, leaderboard, plots and page in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from unifer_tasks.files import replacing
+from unifer_tasks.report.assessment import assess
+from unifer_tasks.report.comparison import compare, telling_pairs
+from unifer_tasks.report.leaderboard import as_csv, as_latex, as_markdown
+from unifer_tasks.report.published import PublishedScore
+from unifer_tasks.report.runs import Run, differences
+from unifer_tasks.report.scores import SCORES_NAME, scores_document, write_scores
+
+PLOTS_FOLDER = "plots"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        page: The page to open.
+        warnings: What must be known before any figure is read, a sentence each.
+    """
+
+    page: Path
+    warnings: tuple[str, ...]
+
+
+def build_report(
+    runs: Sequence[Run],
+    published: Sequence[PublishedScore],
+    out: Path,
+    *,
+    data: Path | None = None,
+    embed_images: bool = False,
+) -> Report:
+    """Scores runs and writes everything about them into a folder.
+
+    Args:
+        runs: At least one (see `unifer_tasks.report.sources.read_runs`).
+        published: Scores of others, to show beside them.
+        out: The folder; files of an earlier report in it are replaced.
+        data: The benchmark folder whose images the page shows; None for none.
+        embed_images: Whether the page holds the images itself.
+
+    Raises:
+        DataError: `data` is no benchmark folder.
+        OSError: A file cannot be written.
+    """
+    from unifer_tasks.report.page import write_page
+    from unifer_tasks.report.plots import write_plots
+
+    assessments = [assess(run) for run in tqdm(runs, "reading answers", unit="run", disable=None)]
+    comparisons = compare(telling_pairs(assessments))
+    warnings = (*differences(runs), *_stand_ins(runs))
+    write_scores(out / SCORES_NAME, scores_document(assessments, comparisons, published, warnings))
+    texts: Mapping[str, Callable[[], str]] = {
+        "md": lambda: as_markdown(assessments, comparisons, published, warnings),
+        "csv": lambda: as_csv(assessments, published),
+        "tex": lambda: as_latex(assessments, published),
+    }
+    for kind, text in texts.items():
+        with replacing(out / f"leaderboard.{kind}") as partial:
+            partial.write_text(text(), encoding="utf-8")
+    with tqdm(desc="drawing", bar_format="{desc}: {postfix}", disable=None) as bar:
+        write_plots(assessments, published, out / PLOTS_FOLDER, bar.set_postfix_str)
+    page = write_page(
+        assessments,
+        comparisons,
+        published,
+        out,
+        data=data,
+        embed=embed_images,
+        warnings=warnings,
+    )
+    return Report(page.path, (*warnings, *_images(page.missing_images, page.unreadable_images)))
+
+
+def _stand_ins(runs: Sequence[Run]) -> list[str]:
+    if drawn := [run.title for run in runs if run.stand_in]:
+        return [f"STAND-IN faces: no result on photographs ({', '.join(drawn)})."]
+    return []
+
+
+def _images(missing: int, unreadable: Sequence[str]) -> list[str]:
+    found = []
+    if missing:
+        found.append(f"{missing:,} questions have no image in the data and show a placeholder.")
+    if unreadable:
+        found.append(f"{len(unreadable):,} images cannot be decoded: {', '.join(unreadable[:5])}.")
+    return found

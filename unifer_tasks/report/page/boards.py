@@ -1,0 +1,320 @@
+"""What the page's tables show: runs and published scores, in the order of their accuracy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.manifest import N_QUESTIONS
+from unifer_tasks.metrics import READERS, Reader
+from unifer_tasks.report.assessment import Assessment
+from unifer_tasks.report.comparison import Comparison, Difference
+from unifer_tasks.report.leaderboard import HEADLINE, SCOPES, section
+from unifer_tasks.report.measures import Measures
+from unifer_tasks.report.published import POOLED, PublishedScore
+from unifer_tasks.report.runs import BASE
+
+MEAN = "mean"
+OVERVIEW = "overview"
+TITLES: Mapping[str, str] = {OVERVIEW: "Overview", **SCOPES, POOLED: "Pooled"}
+"""Scope -> its title, short enough for a button."""
+
+_DIGITS = 1
+_SCALE_STEP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number, its 95 % interval where there is one, and how many digits to show."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    digits: int = _DIGITS
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What part of the axis a column's drawings span."""
+
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Returns where a value lies, in percent of the scale's length."""
+        return round(100 * (value - self.low) / (self.high - self.low), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One run, or one system of a publication, in one scope.
+
+    Attributes:
+        title: Its name.
+        cells: Column -> what stands in it; a column that is absent has no figure.
+        badges: What must not be overlooked, in a few words each.
+        n: Answers that were counted; None for a mean of datasets, and where it is not told.
+        unreadable: The share of answers that could not be read.
+        words: The median length of a response, in words.
+        note: Of a published row, how and by whom it was measured.
+        url: Of a published row, where.
+    """
+
+    title: str
+    cells: Mapping[str, Estimate]
+    badges: tuple[str, ...] = ()
+    n: int | None = None
+    unreadable: float | None = None
+    words: float | None = None
+    note: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A leaderboard.
+
+    Attributes:
+        scope: `OVERVIEW`, or a key of `SCOPES`.
+        reader: Who read the answers.
+        columns: Column -> its heading.
+        scale: That of all its columns, so that they can be compared.
+        rows: The runs, best first.
+        published: What others measured.
+        questions: How many the benchmark asks in this scope; None for a mean of datasets.
+    """
+
+    scope: str
+    reader: Reader
+    columns: Mapping[str, str]
+    scale: Scale
+    rows: Sequence[BoardRow]
+    published: Sequence[BoardRow]
+    questions: int | None = None
+
+    @property
+    def is_overview(self) -> bool:
+        """Whether its columns are scopes and not metrics."""
+        return self.scope == OVERVIEW
+
+
+def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> list[Board]:
+    """Returns the leaderboards: for each reader an overview, the pool, the mean, each dataset."""
+    present = {dataset for one in assessments for dataset in one.strict["datasets"]}
+    scopes = [scope for scope in SCOPES if scope in {POOLED, MEAN, *present}]
+    return [
+        board
+        for reader in READERS
+        for board in (
+            _overview(assessments, published, reader, scopes),
+            *(_board(assessments, published, reader, scope) for scope in scopes),
+        )
+    ]
+
+
+def badges(one: Assessment) -> tuple[str, ...]:
+    """Says in a few words each why a run's scores are not FERBench scores."""
+    said = []
+    if one.run.stand_in:
+        said.append("stand-in faces")
+    if not one.strict["complete"]:
+        answered = len(one.run.predictions)
+        said.append(
+            f"incomplete: {answered:,} of {N_QUESTIONS:,}"
+            if answered < N_QUESTIONS
+            else "questions of other labels than the benchmark's"
+        )
+    return tuple(said)
+
+
+def measures_of(one: Assessment, scope: str, kind: str = "all") -> Measures | None:
+    """Returns a run's measures over the pool or a dataset; None if there are none."""
+    parts = one.measures.overall if scope == POOLED else one.measures.datasets.get(scope)
+    measures: Measures | None = getattr(parts, kind) if parts else None
+    return measures
+
+
+def _board(
+    assessments: Sequence[Assessment],
+    published: Sequence[PublishedScore],
+    reader: Reader,
+    scope: str,
+) -> Board:
+    rows = []
+    for one in assessments:
+        if part := section(one, scope, reader):
+            measures = measures_of(one, scope)
+            rows.append(
+                BoardRow(
+                    one.run.title,
+                    {metric: _estimate(part, metric) for metric in HEADLINE},
+                    badges(one),
+                    part.get("n"),
+                    part["unreadable"],
+                    measures.words.median if measures else None,
+                )
+            )
+    theirs = _published(
+        (score for score in published if score.dataset == scope and score.metric in HEADLINE),
+        lambda score: score.metric,
+    )
+    questions = None if scope == MEAN else N_QUESTIONS
+    if scope in LABEL_SPACES:
+        questions = LABEL_SPACES[scope].n_test
+    ordered = _best_first(rows, "accuracy")
+    return Board(scope, reader, HEADLINE, _scale([*rows, *theirs]), ordered, theirs, questions)
+
+
+def _overview(
+    assessments: Sequence[Assessment],
+    published: Sequence[PublishedScore],
+    reader: Reader,
+    scopes: Sequence[str],
+) -> Board:
+    rows = []
+    for one in assessments:
+        parts = {scope: section(one, scope, reader) for scope in scopes}
+        cells = {scope: _estimate(part, "accuracy") for scope, part in parts.items() if part}
+        counted = section(one, POOLED, reader)
+        rows.append(BoardRow(one.run.title, cells, badges(one), counted["n"] if counted else None))
+    theirs = _published(
+        (s for s in published if s.metric == "accuracy" and s.dataset in scopes),
+        lambda score: score.dataset,
+    )
+    columns = {scope: TITLES[scope] for scope in scopes}
+    scale = _scale([*rows, *theirs])
+    ordered = _best_first(rows, POOLED)
+    return Board(OVERVIEW, reader, columns, scale, ordered, theirs, N_QUESTIONS)
+
+
+def _estimate(part: Mapping[str, Any], metric: str) -> Estimate:
+    low, high = (part["intervals"] or {}).get(metric, (None, None))
+    return Estimate(part[metric], low, high)
+
+
+def _published(
+    scores: Iterable[PublishedScore], column: Callable[[PublishedScore], str]
+) -> list[BoardRow]:
+    groups: dict[tuple[str, ...], list[PublishedScore]] = {}
+    for score in scores:
+        key = (score.model, score.reader, score.prompt, score.by, score.source)
+        groups.setdefault(key, []).append(score)
+    return [
+        BoardRow(
+            first.model,
+            {
+                column(score): Estimate(score.score, digits=max(score.decimals, _DIGITS))
+                for score in group
+            },
+            n=first.n,
+            note=f"by {first.by}, reader: {first.reader}. {first.source}",
+            url=first.url,
+        )
+        for group in groups.values()
+        for first in group[:1]
+    ]
+
+
+def _scale(rows: Iterable[BoardRow]) -> Scale:
+    """Returns the narrowest scale in steps of 5 points that holds every figure."""
+    values = [
+        value
+        for row in rows
+        for cell in row.cells.values()
+        for value in (cell.value, cell.low, cell.high)
+        if value is not None
+    ]
+    if not values:
+        return Scale(0, 1)
+    low = math.floor(min(values) / _SCALE_STEP) * _SCALE_STEP
+    high = math.ceil(max(values) / _SCALE_STEP) * _SCALE_STEP
+    return Scale(low, high) if high > low else Scale(max(0, low - _SCALE_STEP), low + _SCALE_STEP)
+
+
+def _best_first(rows: Iterable[BoardRow], column: str) -> list[BoardRow]:
+    def rank(row: BoardRow) -> float:
+        cell = row.cells.get(column)
+        return -1.0 if cell is None or cell.value is None else cell.value
+
+    return sorted(rows, key=rank, reverse=True)
+
+
+class Duel(NamedTuple):
+    """Two runs in one scope: their titles and their difference."""
+
+    a: str
+    b: str
+    difference: Difference
+
+
+def duels(comparisons: Sequence[Comparison]) -> dict[str, list[Duel]]:
+    """Returns scope -> its comparisons, the surest first; scopes without any are absent."""
+    found: dict[str, list[Duel]] = {}
+    for each in comparisons:
+        for scope, difference in {POOLED: each.pooled, **each.datasets}.items():
+            found.setdefault(scope, []).append(Duel(each.a, each.b, difference))
+    return {
+        scope: sorted(found[scope], key=lambda duel: duel.difference.p_holm)
+        for scope in SCOPES
+        if scope in found
+    }
+
+
+def duel_scale(comparisons: Sequence[Comparison]) -> Scale:
+    """Returns the scale on which all differences are drawn: zero lies in its middle."""
+    ends = [
+        abs(end)
+        for each in comparisons
+        for difference in (each.pooled, *each.datasets.values())
+        for end in difference.interval
+    ]
+    widest = max(ends, default=0) or 1
+    return Scale(-widest, widest)
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRow:
+    """A variant of a run beside the benchmark as published.
+
+    Attributes:
+        variant: Its key.
+        one: The run.
+        change: Accuracy minus that of the base, pooled; None if the two were not compared.
+    """
+
+    variant: str
+    one: Assessment
+    change: Estimate | None
+
+
+def variants(
+    assessments: Sequence[Assessment], comparisons: Sequence[Comparison]
+) -> dict[str, list[VariantRow]]:
+    """Returns model -> its base and variants, for the models that have both."""
+    pairs = {(each.a, each.b): each.pooled for each in comparisons}
+    models: dict[str, list[Assessment]] = {}
+    for one in assessments:
+        models.setdefault(one.run.name, []).append(one)
+    found = {}
+    for name, runs in models.items():
+        bases = [one for one in runs if one.run.variant == BASE]
+        if bases and len(runs) > len(bases):
+            base = bases[0].run.title
+            ordered = [*bases, *(one for one in runs if one.run.variant != BASE)]
+            found[name] = [
+                VariantRow(one.run.variant, one, _change(pairs, base, one.run.title))
+                for one in ordered
+            ]
+    return found
+
+
+def _change(pairs: Mapping[tuple[str, str], Difference], base: str, other: str) -> Estimate | None:
+    if ahead := pairs.get((other, base)):
+        return Estimate(ahead.difference, *ahead.interval)
+    if behind := pairs.get((base, other)):
+        low, high = behind.interval
+        return Estimate(-behind.difference, -high, -low)
+    return None

@@ -1,0 +1,257 @@
+"""Puts the page together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from unifer_tasks.files import replacing
+from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.metrics import READERS
+from unifer_tasks.report.assessment import Assessment
+from unifer_tasks.report.comparison import Comparison
+from unifer_tasks.report.leaderboard import SCOPES, p_value, section
+from unifer_tasks.report.order import order_biases
+from unifer_tasks.report.page.boards import (
+    MEAN,
+    TITLES,
+    badges,
+    boards,
+    duel_scale,
+    duels,
+    measures_of,
+    variants,
+)
+from unifer_tasks.report.page.inert import policy, script_json, visible
+from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
+from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
+from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
+from unifer_tasks.report.published import PublishedScore
+
+PAGE_NAME = "index.html"
+
+# In the order in which they build on each other.
+_SCRIPTS = (
+    "dom",
+    "payload",
+    "theme",
+    "tables",
+    "closeup",
+    "filters",
+    "list",
+    "sample",
+    "browser",
+    "main",
+)
+_ALL_PANELS = "\n[data-panel][hidden] { display: block; }\n"
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was written.
+
+    Attributes:
+        path: The page.
+        missing_images: Questions that the data has no image of; 0 where none was asked for.
+        unreadable_images: "DATASET ID" of each image that cannot be decoded and is left out.
+    """
+
+    path: Path
+    missing_images: int = 0
+    unreadable_images: tuple[str, ...] = ()
+
+
+def write_page(
+    assessments: Sequence[Assessment],
+    comparisons: Sequence[Comparison],
+    published: Sequence[PublishedScore],
+    out: Path,
+    *,
+    data: Path | None = None,
+    embed: bool = False,
+    warnings: Sequence[str] = (),
+) -> Page:
+    """Writes `index.html`, and the images beside it if there are any.
+
+    Args:
+        assessments: The runs; at least one.
+        comparisons: What is known of their differences.
+        published: Scores of others.
+        out: The folder to write to.
+        data: The benchmark folder with the images; None leaves them out.
+        embed: Whether the images go into the page; otherwise they are written to `images/`
+            beside it.
+        warnings: What a reader must know before any figure, a sentence each.
+
+    Raises:
+        DataError: `data` is no benchmark folder, or a damaged one.
+        OSError: A file cannot be read or written.
+    """
+    questions = all_questions(assessments)
+    wanted: dict[str, list[str]] = {}
+    for dataset, id_, _ in questions:
+        wanted.setdefault(dataset, []).append(id_)
+    pictures = gallery(data, wanted) if data else None
+    rows = pictures.rows if pictures else {}
+    unreadable: list[str] = []
+    parts = blocks(assessments, questions, rows)
+    if pictures and embed:
+        parts = chain(parts, image_blocks(pictures, unreadable))
+    elif pictures:
+        unreadable += write_pictures(pictures, out)
+    content = _template().stream(
+        **_texts(),
+        **_tables(assessments, comparisons, published),
+        **_choices(assessments),
+        header=script_json(_header(assessments, pictures, embed=embed)),
+        blocks=parts,
+        assessments=assessments,
+        n_questions=len(questions),
+        warnings=warnings,
+        pictures=pictures,
+        embed=embed,
+    )
+    with replacing(out / PAGE_NAME) as partial:
+        content.dump(str(partial), encoding="utf-8")
+    missing = len(questions) - sum(map(len, rows.values())) if pictures else 0
+    return Page(out / PAGE_NAME, missing, tuple(unreadable))
+
+
+def _texts() -> dict[str, str]:
+    """The page's style and script, and the policy that admits them."""
+    style = _text("page.css")
+    parts = "".join(_text(f"js/{name}.js") for name in _SCRIPTS)
+    # One function, so that the page has no globals; strict, as modules are.
+    script = f'\n(async () => {{\n"use strict";\n{parts}}})();\n'
+    return {
+        "style": style,
+        "all_panels": _ALL_PANELS,
+        "script": script,
+        "policy": policy([script], [style, _ALL_PANELS]),
+    }
+
+
+def _tables(
+    assessments: Sequence[Assessment],
+    comparisons: Sequence[Comparison],
+    published: Sequence[PublishedScore],
+) -> dict[str, Any]:
+    """What the tables show."""
+    tables = boards(assessments, published)
+    differences = duels(comparisons)
+    scopes = [board.scope for board in tables if board.reader == READERS[0]]
+    return {
+        "boards": tables,
+        "scopes": [(scope, TITLES[scope]) for scope in scopes],
+        "duels": differences,
+        "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
+        "duel_scale": duel_scale(comparisons),
+        "variants": variants(assessments, comparisons),
+        "orders": order_biases(assessments),
+        "scope_titles": TITLES,
+        "badges": badges,
+        "measures_of": measures_of,
+    }
+
+
+def _choices(assessments: Sequence[Assessment]) -> dict[str, Any]:
+    """What can be chosen from: (value, text) of each option."""
+    return {
+        "datasets": LABEL_SPACES,
+        "outcomes": OUTCOMES,
+        "titles": [(one.run.title, one.run.title) for one in assessments],
+        "dataset_options": [(key, space.title) for key, space in LABEL_SPACES.items()],
+        "label_options": [(label, label) for label in CANONICAL_LABELS],
+        "outcome_options": [(outcome, outcome) for outcome in OUTCOMES],
+    }
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("unifer_tasks.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.filters |= {
+        "percent": _percent,
+        "points": _points,
+        "p_value": p_value,
+        "browse": _browse_link,
+    }
+    return environment.get_template("page.html")
+
+
+def _text(name: str) -> str:
+    return files("unifer_tasks.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"  # noqa: RUF001
+
+
+def _points(difference: float | None) -> str:
+    return "–" if difference is None else f"{100 * difference:+.1f}".replace("-", "−")  # noqa: RUF001
+
+
+def _browse_link(filters: Mapping[str, str]) -> str:
+    """Returns the address of the sample browser with these filters, as filters.js reads it."""
+    return f"#browse?{urlencode({name: visible(value) for name, value in filters.items()})}"
+
+
+def _header(
+    assessments: Sequence[Assessment], pictures: Gallery | None, *, embed: bool
+) -> dict[str, Any]:
+    """What the scripts know at once; payload.js says how the rest is found."""
+    return {
+        "labels": CANONICAL_LABELS,
+        "outcomes": OUTCOMES,
+        "chunk": CHUNK,
+        "datasets": [{"key": key, "title": space.title} for key, space in LABEL_SPACES.items()],
+        "images": pictures
+        and {"embedded": embed, "folders": pictures.folders, "chunk": IMAGES_CHUNK},
+        "runs": [
+            {
+                "name": visible(one.run.title),
+                "questions": dict(one.run.questions),
+                "scores": {
+                    reader: {
+                        scope: _closeup(part)
+                        for scope in SCOPES
+                        if scope != MEAN and (part := section(one, scope, reader)) is not None
+                    }
+                    for reader in READERS
+                },
+            }
+            for one in assessments
+        ],
+    }
+
+
+def _closeup(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts and class scores of a scope, under canonical names."""
+    *labels, _ = part["confusion"]["labels"]
+    return {
+        "n": part["n"],
+        "labels": [canonical(label) for label in labels],
+        # The last row is that of unknown truths, which there are none of.
+        "confusion": part["confusion"]["counts"][:-1],
+        "classes": [
+            {
+                name: round(value, _DIGITS) if isinstance(value, float) else value
+                for name, value in part["classes"][label].items()
+            }
+            for label in labels
+        ],
+    }

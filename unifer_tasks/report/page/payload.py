@@ -1,0 +1,184 @@
+"""What the sample browser unpacks: columns of bytes and blocks of text, gzip in base64.
+
+Every question has a number, by which each run's columns are indexed. Columns are small and
+tell all that filters need; responses, which are nearly all of a page, lie in blocks of
+`CHUNK` questions that are unpacked when they are first shown or searched.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from unifer_tasks.action_units import AU_NAMES
+from unifer_tasks.answers import Outcome
+from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.predictions import Prediction
+from unifer_tasks.reasoning import Cue
+from unifer_tasks.report.assessment import Assessment
+from unifer_tasks.report.measures import RationaleRecord
+from unifer_tasks.report.page.pictures import Gallery, embedded
+from unifer_tasks.scoring import Reading
+
+CHUNK = 256
+"""Questions whose responses are unpacked together."""
+
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+_DATASETS = tuple(LABEL_SPACES)
+# As payload.js has them.
+_ABSENT, _NONE = 254, 255
+
+Question = tuple[str, str, str]
+"""Dataset, id and true label. Runs that disagree about the truth were not asked the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One packed part of the page: the id of its element, and gzip in base64."""
+
+    id: str
+    packed: str
+
+
+def question_of(prediction: Prediction) -> Question:
+    """Returns what was asked."""
+    return prediction.dataset, prediction.id, prediction.target
+
+
+def all_questions(assessments: Sequence[Assessment]) -> list[Question]:
+    """Returns every question that any run holds, dataset by dataset, in the order of the runs."""
+    seen = dict.fromkeys(
+        question_of(prediction) for one in assessments for prediction in one.run.predictions
+    )
+    return sorted(seen, key=lambda question: _DATASETS.index(question[0]))
+
+
+def blocks(
+    assessments: Sequence[Assessment],
+    questions: Sequence[Question],
+    images: Mapping[str, Mapping[str, int]],
+) -> Iterator[Block]:
+    """Packs what the browser shows, a block at a time.
+
+    Args:
+        assessments: The runs.
+        questions: Every question, in the order of its number.
+        images: Dataset key -> id -> the row of the question's image, where there is one.
+    """
+    yield _block(
+        "questions",
+        {
+            "dataset": [_DATASETS.index(dataset) for dataset, _, _ in questions],
+            "id": [id_ for _, id_, _ in questions],
+            "target": [CANONICAL_LABELS.index(canonical(target)) for _, _, target in questions],
+            "image": [images.get(dataset, {}).get(id_, -1) for dataset, id_, _ in questions],
+        },
+    )
+    meanings: dict[tuple[str, bool], int] = {}
+    for number, one in enumerate(tqdm(assessments, "samples", unit="run", disable=None)):
+        yield from _run_blocks(number, one, questions, meanings)
+    yield _block("meanings", [{"meaning": text, "present": here} for text, here in meanings])
+
+
+def image_blocks(pictures: Gallery, unreadable: list[str]) -> Iterator[Block]:
+    """Packs images; "DATASET ID" of each that cannot be decoded is appended to a list."""
+    for dataset in pictures.rows:
+        for chunk, images in embedded(pictures, dataset, unreadable):
+            yield _block(f"images-{dataset}-{chunk}", images)
+
+
+def _run_blocks(
+    number: int,
+    one: Assessment,
+    questions: Sequence[Question],
+    meanings: dict[tuple[str, bool], int],
+) -> Iterator[Block]:
+    found: Mapping[Question, tuple[Reading, RationaleRecord | None]] = {
+        question_of(reading.prediction): (reading, record)
+        for reading, record in zip(one.readings, one.records, strict=True)
+    }
+    columns = np.full((2, len(questions)), [[_ABSENT], [_NONE]], dtype=np.uint8)
+    for place, question in enumerate(questions):
+        if question in found:
+            reading, _ = found[question]
+            columns[0, place] = OUTCOMES.index(reading.outcome)
+            if reading.label is not None:
+                columns[1, place] = CANONICAL_LABELS.index(canonical(reading.label))
+    yield Block(f"readings-{number}", _pack(columns.tobytes()))
+    for first in range(0, len(questions), CHUNK):
+        rows = [found.get(question) for question in questions[first : first + CHUNK]]
+        yield _block(
+            f"responses-{number}-{first // CHUNK}",
+            {
+                "texts": [row and row[0].prediction.response for row in rows],
+                "labels": {
+                    place: row[0].prediction.label
+                    for place, row in enumerate(rows)
+                    if row and row[0].prediction.label is not None
+                },
+                "rationales": [row and _rationale(*row, meanings) for row in rows],
+            },
+        )
+
+
+def _rationale(
+    reading: Reading, record: RationaleRecord | None, meanings: dict[tuple[str, bool], int]
+) -> list[Any] | None:
+    """What a rationale says, as payload.js reads it.
+
+    Returns:
+        Where it begins in the response and how long it is; three numbers a cue (how far it
+        begins after the cue before it, its length, its meaning); the labels that it concludes
+        with; three entries a contradiction (two cues and the reason). Lengths are in UTF-16
+        units, as JavaScript counts. None without a rationale.
+    """
+    response = reading.prediction.response
+    if record is None or record.rationale is None or response is None:
+        return None
+    at = _utf16(response)
+    start = response.find(record.rationale)
+    cues: list[int] = []
+    before = start
+    for cue in record.cues:
+        begin, end = start + cue.start, start + cue.end
+        meaning = meanings.setdefault((_meaning(cue), cue.present), len(meanings))
+        cues += [at(begin) - at(before), at(end) - at(begin), meaning]
+        before = begin
+    return [
+        at(start),
+        at(start + len(record.rationale)) - at(start),
+        cues,
+        [CANONICAL_LABELS.index(label) for label in record.argued],
+        [[each.first, each.second, each.reason] for each in record.contradictions],
+    ]
+
+
+def _meaning(cue: Cue) -> str:
+    units = " + ".join(f"AU {unit} {AU_NAMES[unit]}" for unit in cue.units) or "at rest"
+    side = {None: "", "one": ", on one side", "both": ", on both sides"}.get(
+        cue.side, f", on the {cue.side}"
+    )
+    return f"{'' if cue.present else 'denied: '}{units}{side}"
+
+
+def _utf16(text: str) -> Callable[[int], int]:
+    """Returns what turns a place in a text into the same place in UTF-16 units."""
+    if text.isascii() or max(text) <= "\uffff":
+        return lambda place: place
+    return [*accumulate((1 + (ord(c) > 0xFFFF) for c in text), initial=0)].__getitem__
+
+
+def _block(id_: str, value: Any) -> Block:
+    return Block(id_, _pack(json.dumps(value, separators=(",", ":")).encode()))
+
+
+def _pack(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()

@@ -1,0 +1,28 @@
+"""One process of `ferbench run`: lmms-eval on one preset, for as long as its starter lives.
+
+    python -m unifer_tasks.running.worker LMMS_EVAL_OPTIONS
+
+Standard input is a pipe that nobody writes to. It ends with the starter, however that ends, and
+then this process ends too, with all that it started: a model that nobody waits for would hold a
+GPU and go on spending.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from unifer_tasks.host import run_lmms_eval
+
+
+def _end_with_the_starter() -> None:
+    # Unbuffered: Python could not end while a thread holds the lock of a buffer.
+    os.read(sys.stdin.fileno(), 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    sys.exit(run_lmms_eval(sys.argv[1:]))
