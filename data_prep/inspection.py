@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from data_prep.archives.tree import MAX_IMAGE_BYTES
 
@@ -51,9 +51,13 @@ class Inspection:
 def inspect(data: bytes | str) -> Inspection:
     """Decodes an image once and describes it.
 
+    Pillow is told, for the whole process, not to fill in what a cut file lacks: other packages
+    (lmms-eval on import) tell it to, and a face half gray would pass for sound.
+
     Args:
         data: What `Tree.try_read` gave.
     """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     if isinstance(data, str):
         return Inspection(data)
     if not data:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
 from data_prep import inspection
 from data_prep.drawn import draw
@@ -54,6 +54,14 @@ def huge_png() -> bytes:
 )
 def test_what_cannot_be_used_says_why(data: bytes | str, fault: str) -> None:
     assert fault in str(inspect(data).fault)
+
+
+@pytest.mark.parametrize("data", [JPEG, PNG], ids=["jpeg", "png"])
+def test_a_cut_file_is_refused_whatever_others_told_pillow(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval does on import
+    assert "cannot be decoded" in str(inspect(data[: len(data) // 2]).fault)
 
 
 def test_a_file_too_large_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
