@@ -126,7 +126,9 @@ _REFUSAL = re.compile(
     r"|i (?:can(?:no|['’])t|won['’]t|will not|must decline)"  # noqa: RUF001
     r"|(?:unable|not able|cannot|can['’]t) (?:to )?"  # noqa: RUF001
     r"(?:assist|comply|help|identify|determine|provide|fulfil|analy[sz]e)"
-    r"|as an ai\b)",
+    r"|as an ai\b)"
+    # What lmms-eval's Gemini back end returns for a blocked response (models/simple/gemini.py).
+    r"|\A\[SAFETY_BLOCKED:",
     re.IGNORECASE,
 )
 
@@ -145,7 +147,8 @@ def read_answer(response: str, dataset: str) -> Answer:
 
     Returns:
         The answer. A closed block decides by what is in it. Without one, an open block
-        means truncated, a phrase of refusal means refused, and all else missing.
+        means truncated, a phrase of refusal or a block by the API's filter means refused, and
+        all else missing.
 
     Raises:
         UnknownDatasetError: No label space has that key.

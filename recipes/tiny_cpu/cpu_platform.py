@@ -7,6 +7,7 @@ is replaced here, at import, each with its reason:
 
 * the process group: verl asks for `cpu:gloo,DEVICE:BACKEND`, and torch refuses one device twice;
 * the FSDP2 offload policy of the reference model pins memory, which needs a GPU;
+* the patch embedding is a convolution, at which a CPU spends a quarter of a step;
 * vLLM's CPU linear layers pack their weights and drop the originals, so that weights sent by
   the trainer have nowhere to go.
 
@@ -27,6 +28,8 @@ import torch
 import torch.distributed
 from torch.distributed.fsdp import CPUOffloadPolicy
 from verl.plugin.platform import PlatformBase, PlatformRegistry
+
+from unifer_tasks.models.patch_embedding import multiply_patches
 
 
 class _CpuModule(ModuleType):
@@ -177,5 +180,6 @@ def _keep_vllm_weights() -> None:
 
 torch.distributed.init_process_group = _init_process_group(torch.distributed.init_process_group)
 _offload_without_pinning()
+multiply_patches()
 if "vllm" in sys.modules:
     _keep_vllm_weights()

@@ -110,6 +110,8 @@ def test_strict_reads_one_label(answer: str, dataset: str, label: str) -> None:
         ("I'm sorry, but I can't help with that.", "rafdb", Outcome.REFUSED),
         ("I\u2019m unable to identify emotions of people.", "rafdb", Outcome.REFUSED),
         ("As an AI, I do not judge faces.", "rafdb", Outcome.REFUSED),
+        ("[SAFETY_BLOCKED:finish_reason=SAFETY]", "rafdb", Outcome.REFUSED),
+        ("It says [SAFETY_BLOCKED:x] above.", "rafdb", Outcome.MISSING),
         ("<think>The brows are lowered, I cannot see", "rafdb", Outcome.TRUNCATED),
         ("<think>Lowered brows.</think><answer>ang", "rafdb", Outcome.TRUNCATED),
         ("[LMMS_EVAL_REQUEST_FAILED after 5 retries] timeout", "rafdb", Outcome.REQUEST_FAILED),

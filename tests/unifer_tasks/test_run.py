@@ -285,3 +285,11 @@ def test_what_cannot_be_run_is_told_at_once(
     assert main(["run", *options, "--out", str(tmp_path / "out")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_preset_is_told_before_missing_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FERBENCH_DATA", str(tmp_path / "gone"))
+    assert main(["run", "--models", "nobody", "--out", str(tmp_path / "out")]) == 1
+    assert "no preset is called 'nobody'" in capsys.readouterr().err

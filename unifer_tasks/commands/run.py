@@ -95,8 +95,9 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     from unifer_tasks.running.jobs import Job
     from unifer_tasks.running.settings import changed, read_change
 
-    data = sha256(data_root() / MANIFEST_NAME)
+    presets = find_presets(args.models.split(","))
     changes = [read_change(text) for text in args.changes]
+    data = sha256(data_root() / MANIFEST_NAME)
     return [
         Job(
             preset,
@@ -104,7 +105,7 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
             args.out / preset.name,
             data,
         )
-        for preset in find_presets(args.models.split(","))
+        for preset in presets
     ]
 
 

@@ -14,6 +14,7 @@ from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
+from unifer_tasks.models.patch_embedding import multiply_patches
 
 
 class UniFER(Qwen2_5_VL):  # type: ignore[misc]
@@ -54,6 +55,7 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
         self._world_size = self.accelerator.num_processes
         self._device = torch.device(device) if device else self.accelerator.device
         self.device_map = device_map or str(self._device)
+        multiply_patches()
         self._model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             pretrained,
             dtype=_dtype(dtype, self._device),

@@ -11,6 +11,11 @@ from unifer_tasks.report.lmms_eval_output import LOGS, RESULTS, read_results, ru
 from unifer_tasks.report.runs import BASE, Run, distinct, looks_drawn, ordered, with_coverage
 from unifer_tasks.report.upstream_results import runs_of_results
 
+_GIVE = (
+    f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of the paper's "
+    "scripts"
+)
+
 
 def read_runs(
     paths: Iterable[Path | tuple[str, Path]], progress: Callable[[str], None] = lambda _: None
@@ -43,6 +48,8 @@ def read_runs(
 def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
     if path.is_dir():
         return _read_folder(path, progress)
+    if not path.exists():
+        raise PredictionError(f"{path} does not exist; {_GIVE}")
     progress(str(path))
     if path.suffix == ".json":
         rows = read_results(path)
@@ -66,8 +73,7 @@ def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
         remedy = (
             "it has results files alone: run lmms-eval again with --log_samples"
             if results
-            else f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of "
-            "the paper's scripts"
+            else _GIVE
         )
         raise PredictionError(f"{path} holds no run of FERBench; {remedy}")
     return [*runs_of_logs(logs, progress), *runs_of_results(lists)]

@@ -95,7 +95,7 @@ def test_what_is_no_run_says_what_is(tmp_path: Path) -> None:
         read_runs([tmp_path])
     with pytest.raises(PredictionError, match="holds scores and no answers"):
         read_runs([path])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PredictionError, match=r"absent\.jsonl does not exist; give lmms-eval's"):
         read_runs([tmp_path / "absent.jsonl"])
     cut = write_predictions(tmp_path / "cut.jsonl", SFEW)
     cut.write_text(cut.read_text()[:-20])
