@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,8 @@ def main(samples: int = _SAMPLES, tokens: int = _TOKENS) -> None:
         peer = 0.0
         for title, (way, batch) in ways.items():
             # Each in a process of its own: threads and allocators of one do not disturb the next.
-            with get_context("spawn").Pool(1) as pool:
-                rate = pool.apply(_rate, (way, str(model), batch, samples, tokens))
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                rate = pool.submit(_rate, way, str(model), batch, samples, tokens).result()
             peer = peer or rate
             print(f"{title:<24} {rate:>8.1f} samples/s   ratio {rate / peer:>6.1f}", flush=True)
         if "vllm" not in ways:
