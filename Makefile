@@ -51,7 +51,7 @@ test: $(VENV)/.dev lint
 test-train: $(VENV)/.dev
 	$(BIN)/python -m pytest -m training
 
-# Two nodes of a ray cluster on this machine, a job killed and resumed: some ten minutes.
+# Two nodes of a ray cluster on this machine, a job killed and resumed.
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -m cluster
 

@@ -136,10 +136,11 @@ def _unifer(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
 def _vllm(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
     from lmms_eval.models.chat.vllm import VLLM
 
-    # Answers of an earlier batch must not be at hand for the next.
+    # It takes the larger of its own number of tokens, else 4,096, and the request's; and answers
+    # of an earlier batch must not be at hand for the next.
     lm = VLLM(
-        model, batch_size=batch, max_model_len=2048, dtype="auto", disable_log_stats=True,
-        mm_processor_cache_gb=0, enable_prefix_caching=False,
+        model, batch_size=batch, max_model_len=2048, max_new_tokens=1, dtype="auto",
+        disable_log_stats=True, mm_processor_cache_gb=0, enable_prefix_caching=False,
     )  # fmt: skip
     lm.task_dict.update(datasets)
     return lm.generate_until  # type: ignore[no-any-return]

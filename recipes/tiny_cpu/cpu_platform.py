@@ -3,11 +3,13 @@
 verl loads this module in every process (`VERL_USE_EXTERNAL_MODULES=recipes.tiny_cpu.cpu_platform`)
 and selects it by `VERL_PLATFORM=cpu`. It serves tests, demos and debugging: one process computes
 what one GPU would, slowly. Nothing of verl or vLLM is edited; what their public hooks do not reach
-is replaced here, at import, each with its reason:
+is replaced here, each with its reason:
 
 * the process group: verl asks for `cpu:gloo,DEVICE:BACKEND`, and torch refuses one device twice;
 * the FSDP2 offload policy of the reference model pins memory, which needs a GPU;
 * the patch embedding is a convolution, at which a CPU spends a quarter of a step;
+* without flash-attn, verl takes the log-probabilities of one token after another, which spares
+  memory that a tiny vocabulary does not use and costs a fifth of a step;
 * vLLM's CPU linear layers pack their weights and drop the originals, so that weights sent by
   the trainer have nowhere to go.
 
@@ -28,8 +30,6 @@ import torch
 import torch.distributed
 from torch.distributed.fsdp import CPUOffloadPolicy
 from verl.plugin.platform import PlatformBase, PlatformRegistry
-
-from unifer_tasks.models.patch_embedding import multiply_patches
 
 
 class _CpuModule(ModuleType):
@@ -153,9 +153,21 @@ class PlatformCpu(PlatformBase):  # type: ignore[misc]
 def _init_process_group(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def init_process_group(backend: str | None = None, *args: Any, **options: Any) -> None:
+        _ease_the_model()
         return init("gloo" if backend == "cpu:gloo,cpu:gloo" else backend, *args, **options)
 
     return init_process_group
+
+
+def _ease_the_model() -> None:
+    # Not before a process joins a group: half of verl's processes never build a model, and
+    # start sooner without transformers.
+    from verl.utils import torch_functional
+
+    from unifer_tasks.models.patch_embedding import multiply_patches
+
+    multiply_patches()
+    torch_functional.logprobs_from_logits_v2 = torch_functional.logprobs_from_logits_naive
 
 
 def _offload_without_pinning() -> None:
@@ -180,6 +192,5 @@ def _keep_vllm_weights() -> None:
 
 torch.distributed.init_process_group = _init_process_group(torch.distributed.init_process_group)
 _offload_without_pinning()
-multiply_patches()
 if "vllm" in sys.modules:
     _keep_vllm_weights()

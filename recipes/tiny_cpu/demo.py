@@ -5,7 +5,10 @@
 
 Every stage is the command that a user would run, with a tiny model and fewer steps:
 
-* **SFT** teaches an untrained model to see, on faces of all labels alike.
+* **SFT** teaches an untrained model to see, on faces of all labels alike: first on few, again and
+  again, then on many. Repetition is what gets a small transformer off the plateau on which it has
+  learned the format and guesses the label; variety is what makes it see (F. Charton and J. Kempe,
+  "Emergent properties with repeated examples", arXiv 2410.07041).
 * **Cold start**: a little more SFT, on what a careless teacher leaves: labels as skewed as in the
   official training splits, and half of the answers without tags. What the model sees, it no
   longer says, or says so that it does not count.
@@ -38,7 +41,7 @@ from unifer_tasks.files import replacing
 
 HERE = Path(__file__).parent
 _SECONDS = "seconds.json"
-_CORES = str(os.cpu_count() or 1)
+_CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +49,31 @@ class Sizes:
     """How much of everything.
 
     Attributes:
-        faces: Faces to train on, all labels alike.
+        few: Faces of the first SFT, all labels alike.
+        faces: Faces of the second SFT and of GRPO, all labels alike.
         skewed: Faces of the cold start, labels as rare as in the official splits.
         untagged: Share of the cold start's responses that answer without tags.
         held_out: Faces for each label of each dataset to evaluate on.
-        sft_steps: Steps of SFT, 32 faces each.
+        few_steps: Steps of the first SFT, 32 faces each.
+        sft_steps: Steps of the second SFT.
         cold_steps: Steps of the cold start.
         grpo_steps: Steps of GRPO.
     """
 
-    faces: int = 12_000
+    few: int = 1_000
+    faces: int = 8_000
     skewed: int = 4_000
     untagged: float = 0.5
     held_out: int = 25
-    sft_steps: int = 2_600
+    few_steps: int = 350
+    sft_steps: int = 1_250
     cold_steps: int = 125
     grpo_steps: int = 15
 
 
-QUICK = Sizes(faces=64, skewed=64, held_out=1, sft_steps=2, cold_steps=2, grpo_steps=2)
+QUICK = Sizes(
+    few=32, faces=64, skewed=64, held_out=1, few_steps=2, sft_steps=2, cold_steps=2, grpo_steps=2
+)
 
 
 class StageError(Exception):
@@ -97,8 +106,13 @@ def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) ->
     if start is None:
         stages.command("untrained model", "ferbench", "tiny-model", out / "untrained")
         models["untrained"] = out / "untrained"
+        stages.data("--train", sizes.few, "--valid", 32, to="few")
+        begun = stages.sft(
+            "first SFT", out / "untrained", out / "few", out / "first-sft", sizes.few_steps,
+            "optim.lr_scheduler_type=constant",
+        )  # fmt: skip
         models["SFT"] = start = stages.sft(
-            "SFT", out / "untrained", out / "faces", out / "sft", sizes.sft_steps
+            "SFT", begun, out / "faces", out / "sft", sizes.sft_steps
         )
     else:
         models["SFT"] = start
@@ -137,6 +151,8 @@ class _Stages:
             # As many epochs as the steps take.
             "trainer.total_epochs=1000", f"trainer.save_freq={max(1, steps // 2)}",
             f"trainer.test_freq={steps}", *more,
+            # One core prepares the next batch.
+            threads=max(1, _CORES - 1),
         )  # fmt: skip
         return self._newest(to) / "huggingface"
 
@@ -169,7 +185,9 @@ class _Stages:
             FERBENCH_DATA=str(self.out / "held-out"),
         )  # fmt: skip
 
-    def command(self, name: str, *command: str | float | Path, **environment: str) -> None:
+    def command(
+        self, name: str, *command: str | float | Path, threads: int = _CORES, **environment: str
+    ) -> None:
         """Runs a command; its output goes to a log of the stage's name.
 
         Raises:
@@ -185,7 +203,7 @@ class _Stages:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # ray would give each of its workers one thread.
-                env={"OMP_NUM_THREADS": _CORES, **os.environ, **ENVIRONMENT, **environment},
+                env={"OMP_NUM_THREADS": str(threads), **os.environ, **ENVIRONMENT, **environment},
                 check=False,
             )
         if done.returncode:
@@ -196,9 +214,11 @@ class _Stages:
         path = self.out / _SECONDS
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def _launch(self, name: str, stage: str, config: str, *overrides: str) -> None:
+    def _launch(
+        self, name: str, stage: str, config: str, *overrides: str, threads: int = _CORES
+    ) -> None:
         launcher = (sys.executable, "-m", "recipes.launch", stage, str(HERE / f"{config}.yaml"))
-        self.command(name, *launcher, "--stall-minutes", 15, *overrides)
+        self.command(name, *launcher, "--stall-minutes", 15, *overrides, threads=threads)
 
     def _newest(self, folder: Path) -> Path:
         checkpoint = newest_checkpoint(folder)

@@ -121,7 +121,6 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     reached = int((out / TRACKER).read_text())
     assert 1 <= reached < STEPS
     second = run_for(MINUTES, job).stdout
-    assert re.search(r"ended \d+ processes left of a run", second)
     assert f"done: {out / f'global_step_{STEPS}'}" in second
     taken = sorted({int(step) for step in re.findall(r"step:(\d+) - ", second)})
     assert taken == list(range(taken[0], STEPS + 1))
@@ -130,7 +129,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     assert "acc/mean@1" in second
     assert "Error in _run_prompt" not in first + second
     steps = read_steps(out / LOG_NAME)
-    # What the trainer did between the death of its launcher and its own is in no log.
+    # A step whose checkpoint was written need not have been logged when the kill came.
     assert {1, *taken} <= steps.keys()
     for step in steps.values():
         # The weights that the rollouts sample from are the trainer's.
@@ -165,8 +164,10 @@ def until_killed(job: list[str | Path], out: Path) -> str:
             assert submission.poll() is None, submission.communicate()[0][-4000:]
             assert time.monotonic() < ends
             time.sleep(0.5)
-        # Its trainer lives on, for the next start to end.
-        launcher(out).kill()
+        # Its trainer too, which would go on to the end; the actors are ray's to end.
+        killed = launcher(out)
+        for process in (killed, *killed.children(recursive=True)):
+            process.kill()
         return submission.communicate(timeout=120)[0]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_command
+from tests.conftest import VLLM_ENVIRONMENT, run_command
 from tests.unifer_tasks.chat_server import Asked, serve
 from unifer_tasks.cli import main
 from unifer_tasks.predictions import read_responses
@@ -36,20 +36,13 @@ TOKEN = "hf_a_token_that_nobody_may_see"
 ONE_IMAGE = '{"image":1,"video":0}'
 N_QUESTIONS = 60
 PATIENCE_SECONDS = 1200
-# What is common to all of them, and what a CPU needs.
-VLLM_ENV = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_NO_USAGE_STATS": "1",
-    "TORCHDYNAMO_DISABLE": "1",
-}
 
 
 @pytest.fixture(scope="session")
 def environment(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         **os.environ,
-        **VLLM_ENV,
+        **VLLM_ENVIRONMENT,
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
         "FERBENCH_DATA": str(stand_in),
@@ -86,6 +79,7 @@ def vllm_server(
         "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port),
         "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024",
         "--max-num-seqs", "8", "--limit-mm-per-prompt", ONE_IMAGE, "--skip-mm-profiling",
+        "--distributed-executor-backend", "uni",
     ]  # fmt: skip
     with (tmp_path_factory.mktemp("vllm") / "serve.log").open("wb") as log:
         server = subprocess.Popen(
@@ -138,7 +132,7 @@ def resumed(
             "vllm",
             "vllm",
             f"{local},max_num_seqs=8,max_new_tokens=1,limit_mm_per_prompt={ONE_IMAGE},"
-            "skip_mm_profiling=true",
+            "skip_mm_profiling=true,distributed_executor_backend=uni",
         ),
         preset(
             folder,

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
-from tests.conftest import run_command
+from tests.conftest import VLLM_ENVIRONMENT, run_command
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS, protocol_image
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import sha256
@@ -74,7 +74,7 @@ def test_vllm_generates_what_transformers_generates(tiny_model: Path, tmp_path: 
     script.write_text(VLLM_SCRIPT)
     image = tmp_path / "face.png"
     protocol_image(Image.effect_noise((224, 224), 80)).save(image)
-    done = run_command([sys.executable, script, tiny_model, image], env=VLLM_ENV)
+    done = run_command([sys.executable, script, tiny_model, image], env=VLLM_ENVIRONMENT)
 
     processor = AutoProcessor.from_pretrained(tiny_model)
     text = processor.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
@@ -85,13 +85,6 @@ def test_vllm_generates_what_transformers_generates(tiny_model: Path, tmp_path: 
     assert f"ids {inputs.input_ids.shape[1]} {expected}" in done.stdout.splitlines()
 
 
-VLLM_ENV = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_NO_USAGE_STATS": "1",
-    "OMP_NUM_THREADS": "1",
-    "TORCHDYNAMO_DISABLE": "1",
-}
 VLLM_SCRIPT = f"""
 import sys
 from PIL import Image
@@ -106,6 +99,7 @@ def main(model, image):
     llm = LLM(
         model, dtype="float32", enforce_eager=True, max_model_len=512, max_num_seqs=1,
         limit_mm_per_prompt={{"image": 1, "video": 0}}, skip_mm_profiling=True,
+        distributed_executor_backend="uni",
     )
     prompt = {{"prompt": text, "multi_modal_data": {{"image": Image.open(image).convert("RGB")}}}}
     (result,) = llm.generate([prompt], SamplingParams(temperature=0, max_tokens=8))
