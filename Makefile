@@ -45,7 +45,8 @@ demo-grpo: $(VENV)/.dev
 
 # By file: what costs most, a server or a run of lmms-eval, is shared within one.
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20 -m "not training and not cluster"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		--durations 20 -m "not training and not cluster"
 
 # verl's trainers, run for real on the CPU.
 test-train: $(VENV)/.dev

@@ -25,6 +25,14 @@ VLLM_ENVIRONMENT: Mapping[str, str] = {
 """vLLM on a CPU, for tests; `distributed_executor_backend="uni"` goes with it."""
 
 
+_LONG = ("test_readme.py", "test_run.py", "test_lmms_eval.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take minutes first; at the end, one worker would be alone with them."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 def run_command(
     command: Sequence[str | Path],
     *,
