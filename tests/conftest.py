@@ -10,20 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from recipes.tiny_cpu.environment import VLLM_ENVIRONMENT
+
 REPOSITORY = Path(__file__).parents[1]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-VLLM_ENVIRONMENT: Mapping[str, str] = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "VLLM_NO_USAGE_STATS": "1",
-    "TORCHDYNAMO_DISABLE": "1",
+VLLM_IN_PROCESS: Mapping[str, str] = {
+    **VLLM_ENVIRONMENT,
     # Its engine and its worker would each import vLLM again, a quarter of a minute on one core.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
 """vLLM on a CPU, for tests; `distributed_executor_backend="uni"` goes with it."""
-
 
 _LONG = ("test_readme.py", "test_run.py", "test_lmms_eval.py")
 

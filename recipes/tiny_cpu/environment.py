@@ -6,19 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+VLLM_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        # What vLLM may take of the memory, in GiB, and no binding of its threads to cores.
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        # Compiling costs minutes, which a tiny model never earns back.
+        "TORCHDYNAMO_DISABLE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+)
+"""What of it vLLM alone needs."""
+
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
+        **VLLM_ENVIRONMENT,
         "VERL_USE_EXTERNAL_MODULES": "recipes.tiny_cpu.cpu_platform",
         "VERL_PLATFORM": "cpu",
         # verl registers its FSDP engine for this name only.
         "VERL_ENGINE_DEVICE": "cuda",
         # Every worker process imports `recipes`, which is run from the repository.
         "PYTHONPATH": str(Path(__file__).parents[2]),
-        # What vLLM may take of the memory, in GiB, and no binding of its threads to cores.
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        # Compiling costs minutes, which a tiny model never earns back.
-        "TORCHDYNAMO_DISABLE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         # transformers 5 warns once for every row that verl reads.
@@ -26,6 +34,5 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         # With a token that a first run left in the home folder, `ray start` refuses a second node.
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
-        "VLLM_NO_USAGE_STATS": "1",
     }
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import VLLM_ENVIRONMENT, run_command
+from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.unifer_tasks.chat_server import Asked, serve
 from unifer_tasks.cli import main
 from unifer_tasks.predictions import read_responses
@@ -42,7 +42,7 @@ PATIENCE_SECONDS = 1200
 def environment(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         **os.environ,
-        **VLLM_ENVIRONMENT,
+        **VLLM_IN_PROCESS,
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
         "FERBENCH_DATA": str(stand_in),

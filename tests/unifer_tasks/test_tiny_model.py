@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
-from tests.conftest import VLLM_ENVIRONMENT, run_command
+from tests.conftest import VLLM_IN_PROCESS, run_command
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS, protocol_image
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import sha256
@@ -74,7 +74,7 @@ def test_vllm_generates_what_transformers_generates(tiny_model: Path, tmp_path: 
     script.write_text(VLLM_SCRIPT)
     image = tmp_path / "face.png"
     protocol_image(Image.effect_noise((224, 224), 80)).save(image)
-    done = run_command([sys.executable, script, tiny_model, image], env=VLLM_ENVIRONMENT)
+    done = run_command([sys.executable, script, tiny_model, image], env=VLLM_IN_PROCESS)
 
     processor = AutoProcessor.from_pretrained(tiny_model)
     text = processor.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
