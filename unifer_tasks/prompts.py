@@ -89,6 +89,23 @@ def _question(labels: Sequence[str], request: str) -> str:
     return " ".join((STEM, _CANDIDATES.format(labels=", ".join(labels)), request))
 
 
+def listed_labels(text: str) -> tuple[str, ...]:
+    """Reads the candidate labels off a text that holds a question, the inverse of `question`.
+
+    Args:
+        text: A prompt, with whatever a chat template put around the question.
+
+    Raises:
+        ValueError: It holds no question of this module.
+    """
+    opening, closing = _CANDIDATES.split("{labels}")
+    _, opened, rest = text.partition(opening)
+    labels, closed, _ = rest.partition(closing)
+    if not (opened and closed):
+        raise ValueError(f"no question that lists its candidates in {text[:200]!r}")
+    return tuple(labels.split(", "))
+
+
 def response(rationale: str, label: str) -> str:
     """Returns a response in the format that the question asks for."""
     return f"<{THINK_TAG}>{rationale}</{THINK_TAG}>\n<{ANSWER_TAG}>{label}</{ANSWER_TAG}>"

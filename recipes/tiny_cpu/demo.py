@@ -49,8 +49,8 @@ class Sizes:
     """How much of everything.
 
     Attributes:
-        few: Faces of the first SFT, all labels alike.
-        faces: Faces of the second SFT and of GRPO, all labels alike.
+        faces: Faces of SFT and of GRPO, all labels alike.
+        few: How many of these the first SFT sees.
         skewed: Faces of the cold start, labels as rare as in the official splits.
         untagged: Share of the cold start's responses that answer without tags.
         held_out: Faces for each label of each dataset to evaluate on.
@@ -60,19 +60,19 @@ class Sizes:
         grpo_steps: Steps of GRPO.
     """
 
-    few: int = 1_000
     faces: int = 8_000
+    few: int = 1_000
     skewed: int = 4_000
     untagged: float = 0.5
     held_out: int = 25
     few_steps: int = 350
-    sft_steps: int = 1_250
+    sft_steps: int = 1_000
     cold_steps: int = 125
     grpo_steps: int = 15
 
 
 QUICK = Sizes(
-    few=32, faces=64, skewed=64, held_out=1, few_steps=2, sft_steps=2, cold_steps=2, grpo_steps=2
+    faces=64, few=32, skewed=64, held_out=1, few_steps=2, sft_steps=2, cold_steps=2, grpo_steps=2
 )
 
 
@@ -106,10 +106,9 @@ def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) ->
     if start is None:
         stages.command("untrained model", "ferbench", "tiny-model", out / "untrained")
         models["untrained"] = out / "untrained"
-        stages.data("--train", sizes.few, "--valid", 32, to="few")
         begun = stages.sft(
-            "first SFT", out / "untrained", out / "few", out / "first-sft", sizes.few_steps,
-            "optim.lr_scheduler_type=constant",
+            "first SFT", out / "untrained", out / "faces", out / "first-sft", sizes.few_steps,
+            f"data.train_max_samples={sizes.few}", "optim.lr_scheduler_type=constant",
         )  # fmt: skip
         models["SFT"] = start = stages.sft(
             "SFT", begun, out / "faces", out / "sft", sizes.sft_steps

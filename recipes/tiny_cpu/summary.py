@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
+from recipes.rollouts import read_run, table
 from unifer_tasks.files import replacing
 from unifer_tasks.report.scores import RunScores
 from unifer_tasks.report.sources import read_runs
@@ -15,6 +16,7 @@ from unifer_tasks.scoring import Reading, read
 REWARD = "critic/rewards/mean"
 _EDGE = 5
 _SPEAKERS = 3
+_ROLLOUT_LINES = 5
 
 
 def write_summary(
@@ -38,6 +40,7 @@ def write_summary(
     runs: dict[str, RunScores] = {run["name"]: run for run in scores["runs"]}
     rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
     _plot(rewards, out / "reward.png")
+    rollouts = read_run(out / "grpo")
     lines = [
         "# The UniFER recipe on a CPU, with drawn faces",
         "",
@@ -46,6 +49,11 @@ def write_summary(
         *_reward_lines(rewards, steps),
         "",
         "![Mean reward of each step of GRPO](reward.png)",
+        "",
+        "What the rollouts were like, as the benchmark reads them; groups without variance teach "
+        "nothing:",
+        "",
+        *table(rollouts, _ROLLOUT_LINES),
         "",
         "[The report](report/index.html) has every question, response and confusion.",
         "",

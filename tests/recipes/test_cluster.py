@@ -32,7 +32,7 @@ from recipes.training_log import read_steps
 
 pytestmark = pytest.mark.cluster
 
-STEPS = 5
+STEPS = 4
 MINUTES = 10
 """A job takes two on two idle cores."""
 

@@ -13,6 +13,7 @@ from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
 
+from recipes.rollouts import read_run
 from recipes.tiny_cpu.keep import WEIGHTS, keep
 from recipes.training_log import read_steps
 
@@ -56,6 +57,13 @@ def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_pa
     assert list(steps) == [1, 2]
     assert all(s["training/rollout_actor_probs_pearson_corr"] > 0.999 for s in steps.values())
     assert all(s["actor/grad_norm"] > 0 for s in steps.values())
+    # Every rollout was kept, and what is read of them is what verl logged.
+    rollouts = read_run(out / "grpo")
+    assert list(rollouts) == [1, 2]
+    for step, kept in rollouts.items():
+        assert kept.rollouts == 32 * 8
+        assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])
+    assert "| without variance |" in summary
     # Nothing is left to do, and nothing is done again.
     again = run_for(3, [*command, "--start", seeing_model], {}).stdout
     assert "GRPO ..." in again

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ import pytest
 from data_prep.index import INDEX_FILES, IndexFileError, read_index
 from unifer_tasks.answers import read_answer, read_upstream
 from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.prompts import question, response
+from unifer_tasks.prompts import (
+    STEM,
+    described_question,
+    direct_question,
+    listed_labels,
+    question,
+    response,
+)
 
 
 def test_the_question_lists_the_candidates_in_order() -> None:
@@ -19,6 +27,21 @@ def test_the_question_lists_the_candidates_in_order() -> None:
         "Provide your detailed reasoning between the <think></think> tags, and then give your "
         "final answer between the <answer></answer> tags."
     )
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+@pytest.mark.parametrize("ask", [question, direct_question, described_question])
+def test_the_candidates_are_read_off_a_prompt(
+    dataset: str, ask: Callable[[Sequence[str]], str]
+) -> None:
+    labels = LABEL_SPACES[dataset].labels
+    assert listed_labels(f"system\nYou help.\nuser\n{ask(labels)}\nassistant\n") == labels
+
+
+@pytest.mark.parametrize("text", ["", "Which expression?", STEM, "candidate labels: sad, happy"])
+def test_a_text_without_a_question_has_no_candidates(text: str) -> None:
+    with pytest.raises(ValueError, match="no question that lists its candidates"):
+        listed_labels(text)
 
 
 def test_a_question_without_candidates_is_an_error() -> None:

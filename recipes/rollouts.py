@@ -1,0 +1,205 @@
+"""What the rollouts of GRPO were like, step by step: what is logged and not optimised.
+
+    python -m recipes.rollouts RUN [--lines 20]
+
+Of a training batch verl logs the reward and no term of it. The recipe has it keep the rollouts of
+each step (`trainer.rollout_data_dir`), which are read here as the benchmark reads a response.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from unifer_rewards.groups import zero_variance_share
+from unifer_tasks.answers import Outcome, read_choice
+from unifer_tasks.prompts import listed_labels
+
+FOLDER = "rollouts"
+"""Where a run keeps them: `N.jsonl` of step N, below its `trainer.default_local_dir`."""
+
+
+class RolloutsError(Exception):
+    """A run's rollouts cannot be read; the message names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One response to a training prompt.
+
+    Attributes:
+        group: What the rollouts of one prompt share.
+        prompt: As the model was given it, without special tokens.
+        response: What it said, likewise.
+        truth: The prompt's true label.
+        reward: What the response earned.
+    """
+
+    group: str
+    prompt: str
+    response: str
+    truth: str
+    reward: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepRollouts:
+    """The rollouts of one step, summed up.
+
+    Attributes:
+        rollouts: How many.
+        reward: Their mean reward.
+        accuracy: Share that the benchmark's strict reader counts as right, in [0, 1].
+        zero_variance: Share of the groups that have nothing to learn from; see
+            `unifer_rewards.groups`. Near 0 where such groups were left out (DAPO).
+        words: Mean length of a response.
+        outcomes: Outcome -> share of the rollouts, for every outcome.
+    """
+
+    rollouts: int
+    reward: float
+    accuracy: float
+    zero_variance: float
+    words: float
+    outcomes: Mapping[Outcome, float]
+
+
+def read_rollouts(path: Path) -> Iterator[Rollout]:
+    """Reads a file that verl dumped (`trainer/ppo/v1/trainer_base.py`, `_write_generations`).
+
+    Args:
+        path: `N.jsonl` of a run's rollouts.
+
+    Raises:
+        RolloutsError: A line is not one of verl's.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                # A rollout's key is PROMPT_ROLLOUT_OUTPUT.
+                group, _, _ = row["uid"].rsplit("_", 2)
+                yield Rollout(group, row["input"], row["output"], row["gts"], float(row["score"]))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise RolloutsError(
+                    f"{path}, line {number}: {type(error).__name__}: {error}; the file may have "
+                    "been cut off: run the step again, or remove the file"
+                ) from None
+
+
+def sum_up(rollouts: Sequence[Rollout]) -> StepRollouts:
+    """Sums the rollouts of a step up.
+
+    Raises:
+        ValueError: There is none, or a prompt holds no question of the benchmark.
+    """
+    answers = [read_choice(row.response, listed_labels(row.prompt)) for row in rollouts]
+    rewards = [row.reward for row in rollouts]
+    outcomes = Counter(answer.outcome for answer in answers)
+    return StepRollouts(
+        rollouts=len(rollouts),
+        zero_variance=zero_variance_share(rewards, [row.group for row in rollouts]),
+        reward=fmean(rewards),
+        accuracy=fmean(a.label == row.truth for a, row in zip(answers, rollouts, strict=True)),
+        words=fmean(len(row.response.split()) for row in rollouts),
+        outcomes={outcome: outcomes[outcome] / len(rollouts) for outcome in Outcome},
+    )
+
+
+def read_run(run: Path) -> dict[int, StepRollouts]:
+    """Reads all rollouts that a run kept.
+
+    Args:
+        run: The run's folder (`trainer.default_local_dir`).
+
+    Returns:
+        Step -> its rollouts, in the order of the steps.
+
+    Raises:
+        RolloutsError: There is none, or a file cannot be read.
+    """
+    steps = {int(path.stem): path for path in (run / FOLDER).glob("*.jsonl")}
+    if not steps:
+        raise RolloutsError(
+            f"{run / FOLDER} holds no rollouts: is {run} the folder of a run of GRPO, and was "
+            "trainer.rollout_data_dir left as the recipe has it?"
+        )
+    read = {}
+    for step, path in sorted(steps.items()):
+        try:
+            read[step] = sum_up(list(read_rollouts(path)))
+        except ValueError as error:
+            raise RolloutsError(f"{path}: {error}") from None
+    return read
+
+
+def mean_of(steps: Iterable[StepRollouts]) -> StepRollouts:
+    """Returns the mean of several steps, each of equal weight; of `rollouts` the sum."""
+    rows = list(steps)
+    return StepRollouts(
+        rollouts=sum(row.rollouts for row in rows),
+        reward=fmean(row.reward for row in rows),
+        accuracy=fmean(row.accuracy for row in rows),
+        zero_variance=fmean(row.zero_variance for row in rows),
+        words=fmean(row.words for row in rows),
+        outcomes={o: fmean(row.outcomes[o] for row in rows) for o in Outcome},
+    )
+
+
+def table(steps: Mapping[int, StepRollouts], most_lines: int) -> Iterator[str]:
+    """Yields a Markdown table.
+
+    Args:
+        steps: Step -> its rollouts.
+        most_lines: Where there are more steps, a line is the mean of several.
+    """
+    several = -(-len(steps) // most_lines)
+    numbers = list(steps)
+    lines = [numbers[start : start + several] for start in range(0, len(numbers), several)]
+    met = [o for o in Outcome if any(step.outcomes[o] for step in steps.values())]
+    head = ("steps", "rollouts", "reward", "accuracy", "without variance", "words", *met)
+    yield f"| {' | '.join(head)} |"
+    yield "|---" + "|---:" * (len(head) - 1) + "|"
+    for line in lines:
+        mean = mean_of(steps[number] for number in line)
+        shares = [mean.accuracy, mean.zero_variance, *(mean.outcomes[o] for o in met)]
+        accuracy, without, *outcomes = (f"{100 * share:.1f} %" for share in shares)
+        name = f"{line[0]}" if len(line) == 1 else f"{line[0]} to {line[-1]}"
+        cells = (name, f"{mean.rollouts:,}", f"{mean.reward:.3f}", accuracy, without)
+        yield f"| {' | '.join((*cells, f'{mean.words:.1f}', *outcomes))} |"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.rollouts",
+        description="What the rollouts of a run of GRPO earned, said and left out, by step.",
+    )
+    parser.add_argument("run", type=Path, help="its trainer.default_local_dir")
+    parser.add_argument(
+        "--lines",
+        type=int,
+        default=20,
+        metavar="N",
+        help="at most N, each the mean of several steps (default: %(default)s)",
+    )
+    args = parser.parse_args(argv)
+    if args.lines < 1:
+        parser.error("--lines must be 1 or more")
+    try:
+        steps = read_run(args.run)
+    except RolloutsError as error:
+        print(f"rollouts: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(table(steps, args.lines)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
