@@ -1,4 +1,4 @@
-"""verl's SFT runs for real on a CPU, on two ranks; test_tiny_cpu.py has it on one."""
+"""verl's SFT runs for real on a CPU, on one rank and on two."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def assert_loads(checkpoint: Path) -> None:
 
     AutoProcessor.from_pretrained(checkpoint)
     Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint)
+
+
+def test_one_rank_trains(drawn_rows: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = run_for(4, [*command(drawn_rows, tiny_model, out, "data.micro_batch_size_per_gpu=4"),
+                       "trainer.total_training_steps=2"])  # fmt: skip
+    assert f"done: {out / 'global_step_2'}" in done.stdout
+    steps = read_steps(out / LOG_NAME)
+    assert list(steps) == [1, 2]
+    assert all(step["train/grad_norm"] > 0 for step in steps.values())
+    assert len(list((out / "global_step_2").glob("model_world_size_1_rank_*.pt"))) == 1
+    assert_loads(out / "global_step_2" / "huggingface")
 
 
 def test_two_ranks_go_on_where_they_stopped(
