@@ -75,13 +75,15 @@ def card(record: Record, scores: Path | None = None) -> str:
     """
     stages = lineage(record)
     base = stages[-1].model
+    methods = dict.fromkeys(_title(run) for run in reversed(stages))
+    counted: set[str] = set()
     parts = [
         _header(stages, base),
-        f"# {Path(base).name}, trained by {' and '.join(_title(run) for run in reversed(stages))}",
+        f"# {Path(base).name}, trained by {' and '.join(methods)}",
         "Facial expression recognition as visual question answering. "
         f"Base model: `{_shown(base)}`.",
         *_warning(stages),
-        *(section for run in reversed(stages) for section in _stage(run)),
+        *(section for run in reversed(stages) for section in _stage(run, counted)),
         "## Scores",
         "\n".join(_scores(scores)) if scores else "Not measured.",
         "## Licence and use",
@@ -116,7 +118,8 @@ def _shown(model: str) -> str:
 
 
 def _header(stages: Sequence[Record], base: str) -> str:
-    tags = ["unifer", "facial-expression-recognition", "verl", *(run.stage for run in stages)]
+    methods = dict.fromkeys(run.stage for run in stages)
+    tags = ["unifer", "facial-expression-recognition", "verl", *methods]
     fields: dict[str, Any] = {
         "license": "other",
         "license_name": "base-model-and-datasets",
@@ -148,14 +151,16 @@ def _title(run: Record) -> str:
     return run.stage.upper()
 
 
-def _stage(run: Record) -> Iterator[str]:
+def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     step = "" if run.step is None else f", {run.step:,} steps"
     yield f"## {_title(run)}{step}"
-    yield _table(("setting", "value"), ((n, _at(run, p)) for n, p in _SETTINGS[run.stage].items()))
+    settings = [(name, _at(run, path)) for name, path in _SETTINGS[run.stage].items()]
+    settings.append(("rows read to train on", f"{run.n_rows('train'):,}"))
+    yield _table(("setting", "value"), settings)
     if run.stage == "grpo":
         yield from _reward(run)
     yield _table(("data", "file", "rows", "SHA-256", "faces"), _files(run))
-    rows = list(_counts(run))
+    rows = list(_counts(run, counted))
     if rows:
         yield _table(("part", "dataset", "label", "rows"), rows)
     yield "Versions: " + ", ".join(f"{name} {found}" for name, found in run.versions.items()) + "."
@@ -183,14 +188,18 @@ def _faces(file: DataFile) -> str:
     return {True: "drawn", False: "photographs", None: "not recorded"}[file.stand_in]
 
 
-def _counts(run: Record) -> Iterator[tuple[object, ...]]:
+def _counts(run: Record, counted: set[str]) -> Iterator[tuple[object, ...]]:
+    """Counts of the labels, but for those of manifests that were counted for an earlier stage."""
     manifests = {
         json.dumps(file.manifest, sort_keys=True): file.manifest
         for files in run.data.values()
         for file in files
         if file.manifest is not None
     }
-    for manifest in manifests.values():
+    for key, manifest in manifests.items():
+        if key in counted:
+            continue
+        counted.add(key)
         for part, datasets in manifest["counts_out"].items():
             for dataset, labels in datasets.items():
                 for label, n in labels.items():

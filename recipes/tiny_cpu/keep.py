@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.card import CARD_NAME
+from recipes.record import RECORD_NAME
 
 WEIGHTS = "model.safetensors"
 
@@ -41,7 +42,9 @@ def keep(checkpoint: Path, out: Path) -> int:
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.bfloat16)
     out.mkdir(parents=True)
     for path in filter(Path.is_file, checkpoint.iterdir()):
-        shutil.copyfile(path, out / path.name)
+        # The record names folders of the machine; what matters of it is in the card.
+        if path.name != RECORD_NAME:
+            shutil.copyfile(path, out / path.name)
     model.save_pretrained(out)
     with (out / CARD_NAME).open("a", encoding="utf-8") as card:
         card.write(_NOTE)

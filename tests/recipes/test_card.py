@@ -24,6 +24,7 @@ from recipes.record import (
 
 BASE = "Qwen/Qwen2.5-VL-7B-Instruct"
 TRAINER = {"total_epochs": 1, "n_gpus_per_node": 8, "nnodes": 1}
+FILES = {"train_files": "/rows/train-00000.parquet", "val_files": "/rows/valid-00000.parquet"}
 
 
 def manifest(source: str) -> dict[str, Any]:
@@ -37,11 +38,11 @@ def data(described: dict[str, Any] | None) -> dict[str, tuple[DataFile, ...]]:
     }
 
 
-def sft(model: str, described: dict[str, Any] | None = None) -> Record:
+def sft(model: str, described: dict[str, Any] | None = None, **more: object) -> Record:
     config = {
         "model": {"path": model},
         "trainer": TRAINER,
-        "data": {"train_batch_size": 16, "max_length": 2048},
+        "data": {"train_batch_size": 16, "max_length": 2048, **FILES, **more},
         "optim": {
             "lr": 1e-5, "lr_scheduler_type": "cosine", "lr_warmup_steps_ratio": 0.03,
             "weight_decay": 0.01, "clip_grad": 5.0,
@@ -62,7 +63,7 @@ def grpo(model: str, **reward: object) -> Record:
             },
             "rollout": {"n": 8, "temperature": 1.0},
         },
-        "data": {"train_batch_size": 32, "max_response_length": 1024},
+        "data": {"train_batch_size": 32, "max_response_length": 1024, **FILES},
         "trainer": TRAINER,
         "reward": {
             "custom_reward_function": {
@@ -127,6 +128,20 @@ def test_both_stages_are_told_with_the_first_ones_base(tmp_path: Path) -> None:
     assert text.index("## SFT, 77 steps") < text.index("## GRPO, 200 steps")
     # What the first stage saw, the model has seen.
     assert "**Trained on drawn faces.**" in text
+
+
+def test_a_stage_in_two_runs_is_named_once(tmp_path: Path) -> None:
+    start = tmp_path / "first" / "global_step_7" / "huggingface"
+    start.mkdir(parents=True)
+    write_record(tmp_path / "first", sft(BASE, manifest(SOURCE), train_max_samples=100))
+    text = card(sft(str(start), manifest(SOURCE)))
+    assert "# Qwen2.5-VL-7B-Instruct, trained by SFT\n" in text
+    assert header(text)["tags"].count("sft") == 1
+    # What each run read is told, and what both files hold once.
+    first, second = text.split("## SFT, 7 steps")[1].split("## SFT\n")
+    assert "| rows read to train on | 100 |" in first
+    assert "| rows read to train on | 1,234 |" in second
+    assert text.count("| train | rafdb | happy | 1,234 |") == 1
 
 
 def test_a_base_on_this_machine_is_not_linked_to(tmp_path: Path) -> None:

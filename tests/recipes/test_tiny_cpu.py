@@ -31,9 +31,11 @@ def test_a_kept_checkpoint_is_the_model_in_half_the_bytes(tiny_model: Path, tmp_
 
     source = shutil.copytree(tiny_model, tmp_path / "source")
     (source / "README.md").write_text("# A model\n")
+    (source / "run.json").write_text('{"config": "/home/somebody"}')
     size = keep(source, tmp_path / "kept")
     assert size < 0.51 * (source / WEIGHTS).stat().st_size
     assert (tmp_path / "kept" / "README.md").read_text().startswith("# A model\n")
+    assert not (tmp_path / "kept" / "run.json").exists()
     before = Model.from_pretrained(source, dtype=torch.float32).state_dict()
     after = Model.from_pretrained(tmp_path / "kept", dtype=torch.float32).state_dict()
     assert all(torch.equal(before[name].bfloat16().float(), after[name]) for name in before)
