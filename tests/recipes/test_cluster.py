@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import psutil
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.recipes.trainer import data, run_for
+from tests.recipes.trainer import data, free_ports, run_for
 
 pytest.importorskip("verl")
 
@@ -83,14 +82,6 @@ def cluster(bin_folder: Path) -> Iterator[Cluster]:
         for process in run_processes(folder):
             process.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_ports(n: int) -> list[int]:
-    sockets = [socket.create_server(("", 0)) for _ in range(n)]
-    ports = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
 
 
 def test_a_killed_job_goes_on_and_its_shards_merge(

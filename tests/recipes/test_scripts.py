@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -69,46 +72,69 @@ def test_scripts_are_sound() -> None:
         assert "set -euo pipefail" in script.read_text()
 
 
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What slurm gives a job, with stubs in the place of its commands."""
+
+    folder: Path
+
+    def run(
+        self, *arguments: str, ray_starts: bool = True, status: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        stubs = {
+            # The launcher's mark is all that tells whether `ray symmetric-run` came to it.
+            "srun": 'echo srun "$@"; for word; do case $word in */tmp.*) '
+            f"{'echo >$word' if ray_starts else 'true'};; esac; done",
+            "scontrol": "printf 'node7\\nnode8\\n'",
+        }
+        for name, body in stubs.items():
+            (self.folder / name).write_text(f"#!/bin/sh\n{body}\n")
+            (self.folder / name).chmod(0o755)
+        # slurm copies the file before it runs it.
+        script = self.folder / "slurm_script"
+        script.write_bytes((SCRIPTS / "slurm.sbatch").read_bytes())
+        env = {
+            "PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}",
+            "TMPDIR": str(self.folder),
+            "SLURM_SUBMIT_DIR": str(REPOSITORY),
+            "SLURM_NNODES": "2",
+            "SLURM_GPUS_ON_NODE": "8",
+            "SLURM_CPUS_ON_NODE": "96",
+            "SLURM_JOB_NODELIST": "node[7-8]",
+        }
+        return run_command(["bash", script, *arguments], env=env, status=status)
+
+
+# test_slurm.py has the script under a real slurm.
 @pytest.mark.parametrize(
-    ("arguments", "started"),
+    ("stage", "started"),
     [
+        ("sft", 'bash -c NODE_RANK=$SLURM_NODEID exec "$@" run_sft {run}'),
         (
-            ["sft", "7b", "optim.lr=1e-6"],
-            'srun --kill-on-bad-exit bash -c NODE_RANK=$SLURM_NODEID exec "$@" run_sft {run}',
-        ),
-        (
-            ["grpo", "7b", "optim.lr=1e-6"],
-            "srun --kill-on-bad-exit ray symmetric-run --address node7:6379 --min-nodes 2 -- "
-            "env RAY_ADDRESS=node7:6379 {run}",
+            "grpo",
+            "ray symmetric-run --address node7:6379 --min-nodes 2 --num-cpus 96 --num-gpus 8 -- "
+            'env RAY_ADDRESS=node7:6379 bash -c echo >"$0" && exec "$@" MARK {run}',
         ),
     ],
 )
-def test_slurm_starts_a_stage_on_every_node(
-    arguments: list[str], started: str, tmp_path: Path
-) -> None:
-    # What slurm has on its nodes.
-    stubs = {"srun": 'echo srun "$@"', "scontrol": "printf 'node7\\nnode8\\n'"}
-    for name, body in stubs.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
-        (tmp_path / name).chmod(0o755)
-    allocation = {
-        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
-        "SLURM_SUBMIT_DIR": str(REPOSITORY),
-        "SLURM_NNODES": "2",
-        "SLURM_GPUS_ON_NODE": "8",
-        "SLURM_JOB_NODELIST": "node[7-8]",
-    }
-    # slurm copies the file before it runs it.
-    script = tmp_path / "slurm_script"
-    script.write_bytes((SCRIPTS / "slurm.sbatch").read_bytes())
-    done = run_command(["bash", script, *arguments], env=allocation)
+def test_slurm_starts_a_stage_on_every_node(stage: str, started: str, tmp_path: Path) -> None:
+    done = Allocation(tmp_path).run(stage, "7b", "optim.lr=1e-6")
     run = (
-        f"{SCRIPTS / f'run_{arguments[0]}.sh'} 7b optim.lr=1e-6 trainer.nnodes=2 "
-        "trainer.n_gpus_per_node=8"
+        f"{SCRIPTS / f'run_{stage}.sh'} 7b optim.lr=1e-6 trainer.nnodes=2 trainer.n_gpus_per_node=8"
     )
-    assert done.stdout.strip() == started.format(run=run)
-    wrong = run_command(["bash", script, "dpo", "7b"], env=allocation, status=2)
-    assert "dpo is no stage" in wrong.stderr
+    shown = re.sub(r"\S+/tmp\.\w+", "MARK", done.stdout.strip())
+    on_nodes = "srun --kill-on-bad-exit env -u ROCR_VISIBLE_DEVICES"
+    assert shown == f"{on_nodes} {started.format(run=run)}"
+    assert not list(tmp_path.glob("tmp.*"))
+
+
+def test_a_ray_that_does_not_start_fails_the_job(tmp_path: Path) -> None:
+    done = Allocation(tmp_path).run("grpo", "7b", ray_starts=False, status=1)
+    assert "ray did not start on node7" in done.stderr
+
+
+def test_slurm_knows_two_stages(tmp_path: Path) -> None:
+    assert "dpo is no stage" in Allocation(tmp_path).run("dpo", "7b", status=2).stderr
 
 
 def test_a_model_is_evaluated(
