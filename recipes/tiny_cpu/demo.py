@@ -61,6 +61,7 @@ class Sizes:
         sft_steps: Steps of the second SFT.
         cold_steps: Steps of the cold start.
         grpo_steps: Steps of GRPO.
+        prompts: Prompts of a step of GRPO.
     """
 
     faces: int = 8_000
@@ -72,10 +73,19 @@ class Sizes:
     sft_steps: int = 1_100
     cold_steps: int = 60
     grpo_steps: int = 15
+    prompts: int = 32
 
 
 QUICK = Sizes(
-    faces=64, few=32, skewed=64, held_out=1, few_steps=2, sft_steps=2, cold_steps=2, grpo_steps=2
+    faces=64,
+    few=32,
+    skewed=64,
+    held_out=1,
+    few_steps=2,
+    sft_steps=2,
+    cold_steps=2,
+    grpo_steps=2,
+    prompts=8,
 )
 
 
@@ -122,7 +132,7 @@ def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) ->
         "cold start", start, out / "skewed", out / "cold-start", sizes.cold_steps,
         "optim.lr=1e-3",
     )  # fmt: skip
-    models["GRPO"] = stages.grpo(models["cold start"], sizes.grpo_steps, seed)
+    models["GRPO"] = stages.grpo(models["cold start"], sizes.grpo_steps, sizes.prompts, seed)
     results = {name: out / "results" / name.replace(" ", "-") for name in models}
     for name, folder in results.items():
         stages.evaluate(name, models[name], folder)
@@ -159,7 +169,7 @@ class _Stages:
         )  # fmt: skip
         return self._newest(to) / "huggingface"
 
-    def grpo(self, model: Path, steps: int, seed: int) -> Path:
+    def grpo(self, model: Path, steps: int, prompts: int, seed: int) -> Path:
         to = self.out / "grpo"
         rows = self.out / "faces" / "rlvr"
         self._launch(
@@ -167,7 +177,8 @@ class _Stages:
             f"data.train_files={rows / 'train-00000.parquet'}",
             f"data.val_files={rows / 'valid-00000.parquet'}",
             f"actor_rollout_ref.model.path={model}", f"trainer.default_local_dir={to}",
-            "data.train_batch_size=32", "actor_rollout_ref.actor.ppo_mini_batch_size=32",
+            f"data.train_batch_size={prompts}",
+            f"actor_rollout_ref.actor.ppo_mini_batch_size={prompts}",
             f"trainer.total_training_steps={steps}", f"trainer.save_freq={steps}",
             "trainer.test_freq=-1", "trainer.val_before_train=false", f"data.seed={seed}",
         )  # fmt: skip

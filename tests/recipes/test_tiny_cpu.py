@@ -63,7 +63,7 @@ def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_pa
     rollouts = read_run(out / "grpo")
     assert list(rollouts) == [1, 2]
     for step, kept in rollouts.items():
-        assert kept.rollouts == 32 * 8
+        assert kept.rollouts == 8 * 8
         assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])
     assert "| without variance |" in summary
     # Nothing is left to do, and nothing is done again.
