@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from tqdm import tqdm
+
 from unifer_rewards.groups import zero_variance_share
 from unifer_tasks.answers import Outcome, read_choice
 from unifer_tasks.prompts import listed_labels
@@ -124,14 +126,15 @@ def read_run(run: Path) -> dict[int, StepRollouts]:
     Raises:
         RolloutsError: There is none, or a file cannot be read.
     """
-    steps = {int(path.stem): path for path in (run / FOLDER).glob("*.jsonl")}
+    files = (run / FOLDER).glob("*.jsonl")
+    steps = {int(path.stem): path for path in files if path.stem.isdecimal()}
     if not steps:
         raise RolloutsError(
             f"{run / FOLDER} holds no rollouts: is {run} the folder of a run of GRPO, and was "
             "trainer.rollout_data_dir left as the recipe has it?"
         )
     read = {}
-    for step, path in sorted(steps.items()):
+    for step, path in tqdm(sorted(steps.items()), "reading rollouts", unit="step", disable=None):
         try:
             read[step] = sum_up(list(read_rollouts(path)))
         except ValueError as error:

@@ -62,6 +62,7 @@ def test_what_is_right_is_read_and_not_taken_from_the_reward(tmp_path: Path) -> 
 def test_steps_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for number in (10, 9, 2):
         write(tmp_path, number, *A_STEP)
+    (tmp_path / FOLDER / "notes.jsonl").write_text("no step of verl's")
     assert list(read_run(tmp_path)) == [2, 9, 10]
 
 
