@@ -18,6 +18,7 @@ from typing import Any
 from recipes.record import DataFile, Record, RecordError, find_record
 from unifer_rewards.presets import make_reward
 from unifer_tasks.files import replacing
+from unifer_tasks.markdown import table
 
 CARD_NAME = "README.md"
 
@@ -156,13 +157,13 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     yield f"## {_title(run)}{step}"
     settings = [(name, _at(run, path)) for name, path in _SETTINGS[run.stage].items()]
     settings.append(("rows read to train on", f"{run.n_rows('train'):,}"))
-    yield _table(("setting", "value"), settings)
+    yield table(("setting", "value"), settings)
     if run.stage == "grpo":
         yield from _reward(run)
-    yield _table(("data", "file", "rows", "SHA-256", "faces"), _files(run))
+    yield table(("data", "file", "rows", "SHA-256", "faces"), _files(run))
     rows = list(_counts(run, counted))
     if rows:
-        yield _table(("part", "dataset", "label", "rows"), rows)
+        yield table(("part", "dataset", "label", "rows"), rows)
     yield "Versions: " + ", ".join(f"{name} {found}" for name, found in run.versions.items()) + "."
 
 
@@ -223,7 +224,7 @@ def _scores(path: Path) -> Iterator[str]:
         ) from error
     if not rows:
         raise CardError(f"{path} holds no score of a ferbench task")
-    yield _table(("", *_METRICS), rows)
+    yield table(("", *_METRICS), rows)
 
 
 def _lmms_eval(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -243,11 +244,6 @@ def _ferbench(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def _number(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, int | float) else "-"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from unifer_rewards.groups import zero_variance_share
 from unifer_tasks.answers import Outcome, read_choice
+from unifer_tasks.markdown import table
 from unifer_tasks.prompts import listed_labels
 
 FOLDER = "rollouts"
@@ -155,8 +156,8 @@ def mean_of(steps: Iterable[StepRollouts]) -> StepRollouts:
     )
 
 
-def table(steps: Mapping[int, StepRollouts], most_lines: int) -> Iterator[str]:
-    """Yields a Markdown table.
+def summary(steps: Mapping[int, StepRollouts], most_lines: int) -> str:
+    """Writes a Markdown table.
 
     Args:
         steps: Step -> its rollouts.
@@ -167,15 +168,15 @@ def table(steps: Mapping[int, StepRollouts], most_lines: int) -> Iterator[str]:
     lines = [numbers[start : start + several] for start in range(0, len(numbers), several)]
     met = [o for o in Outcome if any(step.outcomes[o] for step in steps.values())]
     head = ("steps", "rollouts", "reward", "accuracy", "without variance", "words", *met)
-    yield f"| {' | '.join(head)} |"
-    yield "|---" + "|---:" * (len(head) - 1) + "|"
+    rows = []
     for line in lines:
         mean = mean_of(steps[number] for number in line)
         shares = [mean.accuracy, mean.zero_variance, *(mean.outcomes[o] for o in met)]
         accuracy, without, *outcomes = (f"{100 * share:.1f} %" for share in shares)
         name = f"{line[0]}" if len(line) == 1 else f"{line[0]} to {line[-1]}"
-        cells = (name, f"{mean.rollouts:,}", f"{mean.reward:.3f}", accuracy, without)
-        yield f"| {' | '.join((*cells, f'{mean.words:.1f}', *outcomes))} |"
+        counts = (name, f"{mean.rollouts:,}", f"{mean.reward:.3f}")
+        rows.append((*counts, accuracy, without, f"{mean.words:.1f}", *outcomes))
+    return table(head, rows, numeric=range(1, len(head)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -200,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RolloutsError as error:
         print(f"rollouts: {error}", file=sys.stderr)
         return 1
-    print("\n".join(table(steps, args.lines)))
+    print(summary(steps, args.lines))
     return 0
 
 

@@ -34,6 +34,7 @@ from pathlib import Path
 
 from recipes.checkpoints import newest_checkpoint
 from recipes.launch import LOG_NAME
+from recipes.rollouts import RolloutsError
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.summary import write_summary
 from recipes.training_log import read_steps
@@ -272,7 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = args.start.resolve() if args.start else None
     try:
         summary = run(args.out.resolve(), sizes, start=start, seed=args.seed)
-    except StageError as error:
+    except (StageError, RolloutsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

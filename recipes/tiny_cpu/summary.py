@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-from recipes.rollouts import read_run, table
+from recipes import rollouts
 from unifer_tasks.files import replacing
+from unifer_tasks.markdown import table
 from unifer_tasks.report.scores import RunScores
 from unifer_tasks.report.sources import read_runs
 from unifer_tasks.scoring import Reading, read
@@ -40,11 +41,10 @@ def write_summary(
     runs: dict[str, RunScores] = {run["name"]: run for run in scores["runs"]}
     rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
     _plot(rewards, out / "reward.png")
-    rollouts = read_run(out / "grpo")
     lines = [
         "# The UniFER recipe on a CPU, with drawn faces",
         "",
-        *_table([runs[name] for name in results]),
+        _scores([runs[name] for name in results]),
         "",
         *_reward_lines(rewards, steps),
         "",
@@ -53,12 +53,12 @@ def write_summary(
         "What the rollouts were like, as the benchmark reads them; groups without variance teach "
         "nothing:",
         "",
-        *table(rollouts, _ROLLOUT_LINES),
+        rollouts.summary(rollouts.read_run(out / "grpo"), _ROLLOUT_LINES),
         "",
         "[The report](report/index.html) has every question, response and confusion.",
         "",
         *_samples(results),
-        *_times(seconds),
+        _times(seconds),
         "",
         "The faces are drawn: these figures say that the recipe works, and nothing of photographs.",
     ]
@@ -68,16 +68,17 @@ def write_summary(
     return path
 
 
-def _table(runs: Sequence[RunScores]) -> Iterator[str]:
-    yield "| model | held-out accuracy | 95 % interval | UAR | unreadable |"
-    yield "|---|---:|---|---:|---:|"
+def _scores(runs: Sequence[RunScores]) -> str:
+    rows = []
     for run in runs:
         pooled = run["strict"]["pooled"]
         low, high = (pooled["intervals"] or {}).get("accuracy", (0.0, 0.0))
         cells = (pooled[key] or 0.0 for key in ("accuracy", "uar", "unreadable"))
         accuracy, uar, unreadable = (f"{100 * value:.1f} %" for value in cells)
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
-        yield f"| {run['name']} | {accuracy} | {interval} | {uar} | {unreadable} |"
+        rows.append((run["name"], accuracy, interval, uar, unreadable))
+    head = ("model", "held-out accuracy", "95 % interval", "UAR", "unreadable")
+    return table(head, rows, numeric=(1, 3, 4))
 
 
 def _reward_lines(
@@ -129,12 +130,9 @@ def _is_right(row: Reading) -> bool:
     return row.label == row.prediction.target
 
 
-def _times(seconds: Mapping[str, float]) -> Iterator[str]:
-    yield "| stage | seconds |"
-    yield "|---|---:|"
-    for name, took in seconds.items():
-        yield f"| {name} | {took:,.0f} |"
-    yield f"| all | {sum(seconds.values()):,.0f} |"
+def _times(seconds: Mapping[str, float]) -> str:
+    rows = [*seconds.items(), ("all", sum(seconds.values()))]
+    return table(("stage", "seconds"), [(name, f"{took:,.0f}") for name, took in rows], (1,))
 
 
 def _plot(rewards: Mapping[int, float], path: Path) -> None:

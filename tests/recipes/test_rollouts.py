@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.rollouts import FOLDER, RolloutsError, main, mean_of, read_run, table
+from recipes.rollouts import FOLDER, RolloutsError, main, mean_of, read_run, summary
 from unifer_tasks.answers import Outcome
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.prompts import question
@@ -81,7 +81,7 @@ def test_the_mean_weighs_steps_alike(tmp_path: Path) -> None:
 def test_many_steps_share_a_line(tmp_path: Path, most_lines: int, names: list[str]) -> None:
     for number in range(1, 6):
         write(tmp_path, number, *A_STEP)
-    head, _, *lines = table(read_run(tmp_path), most_lines)
+    head, _, *lines = summary(read_run(tmp_path), most_lines).splitlines()
     # Outcomes that never came have no column.
     assert head.endswith("| words | answered | missing | truncated |")
     assert [line.split("|")[1].strip() for line in lines] == names

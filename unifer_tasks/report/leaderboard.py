@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from unifer_tasks.answers import Outcome
 from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.markdown import table
 from unifer_tasks.metrics import READERS, Reader
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import Comparison
@@ -99,7 +100,7 @@ def as_markdown(
         ]
         if rows:
             head = ["model", *HEADLINE.values(), "unreadable", "words", "questions", "faces"]
-            blocks += [f"## {title}", _table(head, rows, numeric=range(1, 6))]
+            blocks += [f"## {title}", table(head, rows, numeric=range(1, 6))]
     blocks += ["## What became of the questions", _outcomes(runs)]
     blocks += ["## Upstream reader", _upstream(runs)]
     if variants := _variants(runs, comparisons):
@@ -209,7 +210,7 @@ def _outcomes(runs: Sequence[Assessment]) -> str:
         [_md(one.run.title), *(f"{one.strict['pooled']['outcomes'][name]:,}" for name in names)]
         for one in runs
     ]
-    return _table(["model", *names], rows, numeric=range(1, len(names) + 1))
+    return table(["model", *names], rows, numeric=range(1, len(names) + 1))
 
 
 def _upstream(runs: Sequence[Assessment]) -> str:
@@ -220,7 +221,7 @@ def _upstream(runs: Sequence[Assessment]) -> str:
         rows.append([_md(one.run.title), *_scores(pooled)[:-1], f"{pooled['n']:,}", excluded])
     head = ["model", *HEADLINE.values(), "counted", "failed requests, left out"]
     text = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
-    return f"{text}\n\n{_table(head, rows, numeric=range(1, 6))}"
+    return f"{text}\n\n{table(head, rows, numeric=range(1, 6))}"
 
 
 def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> str:
@@ -253,7 +254,7 @@ def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> 
         "Points of pooled WAR against the benchmark as published, on the shared questions; "
         "McNemar's exact test, corrected over all tests of this report."
     )
-    return f"{text}\n\n{_table(head, rows, numeric=range(2, 7))}"
+    return f"{text}\n\n{table(head, rows, numeric=range(2, 7))}"
 
 
 def _orders(runs: Sequence[Assessment]) -> str:
@@ -271,7 +272,7 @@ def _orders(runs: Sequence[Assessment]) -> str:
     if not rows:
         return ""
     head = ["model", "dataset", "WAR under each order", "spread", "same answer under all"]
-    return _table(head, rows, numeric=range(2, 5))
+    return table(head, rows, numeric=range(2, 5))
 
 
 def _published(published: Sequence[PublishedScore]) -> str:
@@ -289,7 +290,7 @@ def _published(published: Sequence[PublishedScore]) -> str:
         for score in published
     ]
     head = ["model", "scope", "metric", "score", "reader", "questions", "measured by", "source"]
-    return _table(head, rows, numeric=(3, 5))
+    return table(head, rows, numeric=(3, 5))
 
 
 def _csv_row(
@@ -335,12 +336,6 @@ def _percent(value: float | None) -> str:
 def p_value(p: float) -> str:
     """Writes a p-value: three digits, and no more zeros than anyone needs."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numeric: Iterable[int]) -> str:
-    right = set(numeric)
-    rules = ["---:" if place in right else "---" for place in range(len(head))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rules, *rows))
 
 
 def _md(text: str) -> str:
