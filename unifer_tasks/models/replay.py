@@ -30,7 +30,8 @@ class Replay(lmms):  # type: ignore[misc]
 
     def __init__(self, samples: str, batch_size: int | str = 1, device: str | None = None) -> None:
         super().__init__()
-        self.accelerator = Accelerator(cpu=True)
+        # No `cpu=True`: lmms-eval's command line has made one, on a GPU where there is one.
+        self.accelerator = Accelerator()
         self._rank = self.accelerator.process_index
         self._world_size = self.accelerator.num_processes
         self.device = self.accelerator.device

@@ -50,10 +50,11 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
     ) -> None:
         # The parent's constructor fixes bfloat16 and, with several processes, CUDA.
         lmms.__init__(self)
-        self.accelerator = Accelerator(cpu=device == "cpu")
+        # No `cpu=True`: lmms-eval's command line has made one, on a GPU where there is one.
+        self.accelerator = Accelerator()
         self._rank = self.accelerator.process_index
         self._world_size = self.accelerator.num_processes
-        self._device = torch.device(device) if device else self.accelerator.device
+        self._device = _device(device, self.accelerator)
         self.device_map = device_map or str(self._device)
         multiply_patches()
         self._model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
@@ -72,6 +73,33 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
         self.use_cache = True
         # What the parent asks of videos, of which FERBench has none.
         self.fps, self.max_num_frames = None, 0
+
+
+def _device(name: str | None, accelerator: Accelerator) -> torch.device:
+    """Return the device that is asked for, or the process's own.
+
+    Raises:
+        ValueError: There is no such device, or several processes would not each have their own,
+            on which lmms-eval exchanges results.
+    """
+    own = accelerator.device
+    if name is None:
+        return own
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name} is not a device; give cpu, cuda or cuda:N") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise ValueError(f"device={name} is not there: torch sees {count} CUDA devices")
+    is_own = device.type == own.type and device.index in (None, own.index)
+    if accelerator.num_processes > 1 and not is_own:
+        raise ValueError(
+            f"device={name} cannot serve {accelerator.num_processes} processes, each of which has "
+            "its own: leave device out; `accelerate launch --cpu` runs them all on the CPU"
+        )
+    return device
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
