@@ -1,13 +1,11 @@
 """A teacher's answers, one JSON line each, written as they arrive.
 
-A line is written by one call, so a kill loses what was not answered and nothing else. What a crash
-of the machine leaves of a last line is cut off when the file is opened again.
+See `unifer_tasks.journal` for what a kill can lose.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +13,7 @@ from types import TracebackType
 import xxhash
 
 from data_prep.errors import PreparationError
+from unifer_tasks.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +52,30 @@ class AnswerLog:
         """Opens the file, or starts it.
 
         Raises:
+            BusyError: Another run is writing it.
             PreparationError: It holds answers of another teacher or mode, or a broken line.
         """
         self.path = path
         self.tokens_in = self.tokens_out = 0
         self._place_of: dict[tuple[str, str], int] = {}
-        self._file = path.open("a+b", buffering=0)
-        self._cut_off_a_half_line()
-        self._file.seek(0)
+        self._journal = Journal(path)
+        try:
+            self._read(mode, teacher)
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def _read(self, mode: str, teacher: str) -> None:
         place = 0
-        # Another handle, since the one for appending is not buffered.
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                answer = self._parse(line, number)
-                if (answer.mode, answer.teacher) != (mode, teacher):
-                    raise PreparationError(
-                        f"{path} holds answers of {answer.teacher} ({answer.mode}), not of "
-                        f"{teacher} ({mode}); choose another folder"
-                    )
-                self._add(answer, place)
-                place += len(line)
+        for number, line in enumerate(self._journal.lines(), start=1):
+            answer = self._parse(line, f"line {number}")
+            if (answer.mode, answer.teacher) != (mode, teacher):
+                raise PreparationError(
+                    f"{self.path} holds answers of {answer.teacher} ({answer.mode}), not of "
+                    f"{teacher} ({mode}); choose another folder"
+                )
+            self._add(answer, place)
+            place += len(line)
 
     def __enter__(self) -> AnswerLog:
         return self
@@ -83,7 +86,7 @@ class AnswerLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._journal.close()
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         return key in self._place_of
@@ -95,27 +98,32 @@ class AnswerLog:
     def digest(self) -> str:
         """Of the answers and nothing of the order in which they came."""
         whole = 0
-        with self.path.open("rb") as lines:
-            for line in lines:
-                whole ^= xxhash.xxh3_128_intdigest(line)
+        for line in self._journal.lines():
+            whole ^= xxhash.xxh3_128_intdigest(line)
         return f"{whole:032x}"
 
     def get(self, key: tuple[str, str]) -> LoggedAnswer | None:
-        """Reads the answer to a question; None if there is none yet."""
+        """Return the answer to a question; None if there is none yet.
+
+        Raises:
+            PreparationError: The file was changed meanwhile, and holds another answer there.
+        """
         place = self._place_of.get(key)
         if place is None:
             return None
-        with self.path.open("rb") as file:
-            file.seek(place)
-            return self._parse(file.readline(), 0)
+        answer = self._parse(self._journal.line_at(place), f"byte {place}")
+        if (answer.dataset, answer.id) != key:
+            raise PreparationError(
+                f"{self.path} was changed while this run was at work: the answer to {key[1]} is "
+                "not where it was written; run the same command again, by itself"
+            )
+        return answer
 
     def append(self, answer: LoggedAnswer) -> None:
         """Writes an answer; a second one to the same question is dropped."""
         if (answer.dataset, answer.id) in self:
             return
-        place = os.fstat(self._file.fileno()).st_size
-        self._file.write((json.dumps(asdict(answer)) + "\n").encode())
-        self._add(answer, place)
+        self._add(answer, self._journal.append(asdict(answer)))
 
     def _add(self, answer: LoggedAnswer, place: int) -> None:
         if (answer.dataset, answer.id) not in self._place_of:
@@ -123,24 +131,10 @@ class AnswerLog:
             self.tokens_in += answer.tokens_in
             self.tokens_out += answer.tokens_out
 
-    def _parse(self, line: bytes, number: int) -> LoggedAnswer:
+    def _parse(self, line: bytes, where: str) -> LoggedAnswer:
         try:
             return LoggedAnswer(**json.loads(line))
         except (ValueError, TypeError):
             raise PreparationError(
-                f"{self.path}, line {number} is no answer; remove the line to ask again"
+                f"{self.path}, {where} is no answer; remove the line to ask again"
             ) from None
-
-    def _cut_off_a_half_line(self) -> None:
-        size = self._file.seek(0, os.SEEK_END)
-        end = size
-        while end:
-            start = max(0, end - 4096)
-            self._file.seek(start)
-            found = self._file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        if end < size:
-            self._file.truncate(end)

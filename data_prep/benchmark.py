@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from data_prep.archives.packed import UNPACKED
 from data_prep.errors import PreparationError
 from data_prep.parallel import batches
+from unifer_tasks.files import replacing
 from unifer_tasks.labels import label_space
+from unifer_tasks.locks import LOCK_NAME
 from unifer_tasks.manifest import (
     MANIFEST_NAME,
     DatasetFile,
@@ -103,7 +105,7 @@ def check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another folder")
     names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if names - {UNPACKED} and MANIFEST_NAME not in names:
+    if names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names:
         raise BuildError(f"{out} exists and is no benchmark folder; choose another")
 
 
@@ -123,15 +125,15 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
     """
     relative = f"{dataset}/test.parquet"
     path = out / relative
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".parquet.partial")
     labels = list(label_space(dataset).labels)
     counts: Counter[str] = Counter()
-    with pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer:
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer,
+    ):
         for batch in batches(rows, ROWS_PER_GROUP):
             writer.write_batch(_batch(batch, labels, dataset))
             counts.update(row.target for row in batch)
-    partial.replace(path)
     file = DatasetFile(relative, {label: counts[label] for label in labels}, sha256(path))
     manifest = replace(manifest, datasets={**manifest.datasets, dataset: file})
     write_manifest(out, manifest)

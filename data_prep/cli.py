@@ -10,6 +10,9 @@ from data_prep import card
 from data_prep.commands import cot, drawn, export, ferbench, rebase, rlvr, verify
 from data_prep.commands.options import INCOMPLETE
 from data_prep.errors import PreparationError
+from unifer_tasks.commands import sole_run
+from unifer_tasks.files import explain
+from unifer_tasks.locks import HoldError
 from unifer_tasks.manifest import DataError
 
 _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
@@ -23,11 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
-        status = int(args.run(args))
-        if getattr(args, "push", None) and status in (0, INCOMPLETE):
-            card.push(args.out, args.push)
-    except (PreparationError, DataError, OSError) as error:
+        with sole_run(args):
+            status = int(args.run(args))
+            if getattr(args, "push", None) and status in (0, INCOMPLETE):
+                card.push(args.out, args.push)
+    except (PreparationError, DataError, HoldError) as error:
         print(f"unifer-data: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"unifer-data: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("unifer-data: interrupted; the same command goes on from here", file=sys.stderr)

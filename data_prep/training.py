@@ -20,6 +20,7 @@ from data_prep.benchmark import BuildError
 from data_prep.examined import FOLDER as EXAMINED_FOLDER
 from data_prep.parallel import batches
 from unifer_tasks.files import replacing
+from unifer_tasks.locks import LOCK_NAME
 from unifer_tasks.manifest import MANIFEST_NAME, DataError, sha256
 
 SCHEMA = 1
@@ -121,7 +122,7 @@ def open_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    names = {path.name.removesuffix(".partial") for path in out.iterdir()}
+    names = {path.name.removesuffix(".partial") for path in out.iterdir()} - {LOCK_NAME}
     if names and not names & {MANIFEST_NAME, *WORK_FOLDERS}:
         raise BuildError(f"{out} holds something else; choose another folder")
 

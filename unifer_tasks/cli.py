@@ -6,7 +6,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from unifer_tasks.commands import compare, doctor, report, run, score, tasks_path, tiny_model
+from unifer_tasks.commands import (
+    compare,
+    doctor,
+    report,
+    run,
+    score,
+    sole_run,
+    tasks_path,
+    tiny_model,
+)
+from unifer_tasks.files import explain
+from unifer_tasks.locks import HoldError
 from unifer_tasks.manifest import DataError
 from unifer_tasks.predictions import PredictionError
 
@@ -26,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_lmms_eval(arguments[1:])
     args = _parser().parse_args(arguments)
     try:
-        return int(args.run(args))
-    except (PredictionError, DataError, OSError) as error:
+        with sole_run(args):
+            return int(args.run(args))
+    except (PredictionError, DataError, HoldError) as error:
         print(f"ferbench: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"ferbench: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("ferbench: interrupted", file=sys.stderr)

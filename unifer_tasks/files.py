@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,22 +12,48 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path to write to, which takes the final name once the block ends well.
+    """Yield a path to write to, which takes the final name once the block ends well.
 
-    A kill leaves `NAME.partial` behind, which the next run overwrites.
+    An error leaves nothing behind. A kill leaves `NAME.partial`, which the next run overwrites.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    yield partial
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        if not partial.is_dir():
+            partial.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
 def replacing_lines(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Gives a function that writes an object as a line of a JSONL file, as `replacing` does."""
+    """Yield a function that writes an object as a line of a JSONL file, as `replacing` does."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
 
         def write(row: Mapping[str, Any]) -> None:
             file.write(json.dumps(row) + "\n")
 
         yield write
+
+
+_REASONS: Mapping[int, str] = {
+    errno.ENOSPC: "no space is left on the disk; make room, or write to another one",
+    errno.EDQUOT: "the disk quota is used up; make room, or write to another disk",
+    errno.EACCES: "permission denied; choose another place, or change its permissions",
+    errno.EPERM: "permission denied; choose another place, or change its permissions",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
+    errno.EISDIR: "it is a folder; name a file",
+    errno.EEXIST: "it exists already; choose another place",
+}
+
+
+def explain(error: OSError) -> str:
+    """Return an error of the file system as a sentence: where, what, and what to do."""
+    if error.errno is None:
+        return str(error)
+    reason = _REASONS.get(error.errno, error.strerror or str(error))
+    return f"{error.filename}: {reason}" if isinstance(error.filename, str) else reason

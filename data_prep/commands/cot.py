@@ -80,7 +80,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--min-words", type=positive, default=20, help="fewest in a rationale")
     parser.add_argument("--max-words", type=positive, default=400, help="most in a rationale")
     add_composition(parser)
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -69,7 +69,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
     add_jobs(parser, "draw")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def _run(args: argparse.Namespace) -> int:

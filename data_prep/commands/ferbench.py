@@ -49,7 +49,7 @@ def add(commands: Subparsers) -> None:
     )
     add_jobs(parser, "decode")
     add_push(parser)
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ def add(commands: Subparsers) -> None:
         metavar="[SOURCE=]NEW",
         help="the folder in place of the one that all images lie below, or of one source's",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="folder")
 
 
 def _run(args: argparse.Namespace) -> int:

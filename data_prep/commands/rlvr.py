@@ -69,7 +69,7 @@ def add(commands: Subparsers) -> None:
         metavar="MODEL",
         help="count each prompt's tokens with this model's processor (needs transformers)",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def _run(args: argparse.Namespace) -> int:

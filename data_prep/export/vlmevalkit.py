@@ -29,6 +29,7 @@ from data_prep.parallel import ordered_map
 from unifer_tasks.files import replacing
 from unifer_tasks.images import IMAGE_SIZE, protocol_image
 from unifer_tasks.labels import LABEL_SPACES, label_space
+from unifer_tasks.locks import hold_file
 from unifer_tasks.manifest import Manifest, dataset_path, read_manifest
 from unifer_tasks.prompts import STEM, question
 
@@ -95,6 +96,7 @@ def export(
     Raises:
         DataError: The benchmark folder is absent or damaged.
         BuildError: VLMEvalKit would show images that it kept of an earlier export.
+        HoldError: Another run writes the table, or `out` cannot be written to.
     """
     manifest = read_manifest(root)
     name = NAMES[form]
@@ -105,15 +107,17 @@ def export(
                 f"VLMEvalKit has kept {kept} of an earlier {table.name} and would go on using it; "
                 "remove it and export again"
             )
-    rows = ordered_map(_Encode(form), _questions(root, manifest), jobs)
-    with replacing(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS[form], delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(progress(name, rows, manifest.n_rows))
     counts = {dataset: part.rows for dataset, part in manifest.datasets.items()}
     written = Export(table, out / f"{name}.README.md", counts, manifest.caveat())
-    with replacing(written.card) as partial:
-        partial.write_text(_card(written, form), encoding="utf-8")
+    # Not the folder: the other form is another file in it.
+    with hold_file(table):
+        rows = ordered_map(_Encode(form), _questions(root, manifest), jobs)
+        with replacing(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS[form], delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(progress(name, rows, manifest.n_rows))
+        with replacing(written.card) as partial:
+            partial.write_text(_card(written, form), encoding="utf-8")
     return written
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
+
+from unifer_tasks.locks import hold, hold_file
 
 
 class Subparsers(Protocol):
@@ -11,3 +15,24 @@ class Subparsers(Protocol):
 
     def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
         """Adds a subcommand."""
+
+
+@contextmanager
+def sole_run(args: argparse.Namespace) -> Iterator[None]:
+    """Hold what a command writes, before it does anything, until it has ended.
+
+    Args:
+        args: Of a parser whose default `writes` names the argument that is the folder to write, or
+            whose default `writes_files` names those that are files. A command with neither writes
+            nothing, or holds it by itself.
+
+    Raises:
+        HoldError: Another run is at work there, or it cannot be written to.
+    """
+    with ExitStack() as stack:
+        if "writes" in args:
+            stack.enter_context(hold(getattr(args, args.writes)))
+        for name in getattr(args, "writes_files", ()):
+            if path := getattr(args, name):
+                stack.enter_context(hold_file(path))
+        yield

@@ -34,7 +34,7 @@ def add(commands: Subparsers) -> None:
         metavar="OUT.jsonl",
         help="write each question that one of two runs has right and the other wrong",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes_files=("flips",))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -33,7 +33,7 @@ def add(commands: Subparsers) -> None:
         action="store_true",
         help="put the images into the page; mind the datasets' terms before you pass it on",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.locks import hold
 from unifer_tasks.manifest import MANIFEST_NAME, data_root, sha256
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def add(commands: Subparsers) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from unifer_tasks.presets import PresetError
-    from unifer_tasks.running.jobs import check, run_jobs
+    from unifer_tasks.running.jobs import check
 
     try:
         jobs = _jobs(args)
@@ -68,6 +71,22 @@ def _run(args: argparse.Namespace) -> int:
     except PresetError as error:
         print(f"ferbench run: {error}", file=sys.stderr)
         return 1
+    with ExitStack() as stack:
+        # Not the whole output: another run may be at work on other models.
+        for job in to_do:
+            stack.enter_context(hold(job.folder))
+        return _run_all(jobs, to_do, prices, gpus, args.out)
+
+
+def _run_all(
+    jobs: Sequence[Job],
+    to_do: Sequence[Job],
+    prices: Mapping[str, Price],
+    gpus: Sequence[str] | None,
+    out: Path,
+) -> int:
+    from unifer_tasks.running.jobs import run_jobs
+
     for job in jobs:
         if job not in to_do:
             print(f"{job.preset.name}: done before")
@@ -80,7 +99,8 @@ def _run(args: argparse.Namespace) -> int:
         failed += ended.progress.failed if ended.progress else 0
     with_results = [job for job in jobs if any(job.results.rglob("*_results.json"))]
     if with_results:
-        _report(with_results, args.out / "report")
+        with hold(out / "report", wait=True):
+            _report(with_results, out / "report")
     if broken:
         print(f"{broken} of {len(jobs)} models broke; start again to go on", file=sys.stderr)
         return 1

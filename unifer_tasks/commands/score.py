@@ -31,7 +31,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--answers", type=Path, metavar="OUT.jsonl", help="write what was read from every line"
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes_files=("json", "answers"))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, writes="out")
 
 
 def _run(args: argparse.Namespace) -> int:

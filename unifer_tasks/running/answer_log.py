@@ -1,18 +1,19 @@
 """A model's answers, one JSON line each, written as they arrive.
 
-A line is written by one call, so a kill loses what was not answered and nothing else. What a crash
-of the machine leaves of a last line is cut off when the file is opened again. Every process of a
-run writes a file of its own and reads those of all, so the number of processes may change.
+Every process of a run writes a journal of its own (`unifer_tasks.journal`) and reads those of all,
+so the number of processes may change.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+
+from unifer_tasks.journal import Journal
+from unifer_tasks.locks import BusyError
 
 
 class AnswerLogError(Exception):
@@ -59,15 +60,10 @@ class AnswerLog:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"answers-{rank}.jsonl"
-        self._file = self.path.open("ab", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise AnswerLogError(
-                f"{self.path} is being written by another run; end that one, or wait for it"
-            ) from None
-        self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
+            self._journal = Journal(self.path)
+        except BusyError as error:
+            raise AnswerLogError(str(error)) from None
         self._answers: dict[str, LoggedAnswer] = {}
         for path in sorted(folder.glob("answers-*.jsonl")):
             for answer in _read(path):
@@ -86,7 +82,7 @@ class AnswerLog:
 
     def close(self) -> None:
         """Closes the file and lets another run write."""
-        self._file.close()
+        self._journal.close()
 
     def get(self, key: str) -> LoggedAnswer | None:
         """Returns the answer to a question; None if there is none yet."""
@@ -95,7 +91,7 @@ class AnswerLog:
     def append(self, answer: LoggedAnswer) -> None:
         """Writes an answer; a second one to the same question is dropped."""
         if answer.key not in self._answers:
-            self._file.write((json.dumps(asdict(answer)) + "\n").encode())
+            self._journal.append(asdict(answer))
             self._answers[answer.key] = answer
 
 
