@@ -10,22 +10,21 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from unifer_tasks.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.labels import LABEL_SPACES, UnknownDatasetError, label_space
-from unifer_tasks.variants import BASE, Variant, task_name
+from unifer_tasks.asked import AskedQuestion, asked_questions
+from unifer_tasks.labels import UnknownDatasetError, label_space
+from unifer_tasks.logs import RESULTS, Log, find_log, logs_of_one_run
+from unifer_tasks.logs import PredictionError as PredictionError
+from unifer_tasks.variants import BASE, Variant
 
 MAX_LISTED = 20
 """Bad lines that an error lists one by one; the rest are counted."""
-
-
-class PredictionError(Exception):
-    """A prediction file has lines that cannot be scored; the message names each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,21 @@ class LoggedSample:
     """A line of a sample log of lmms-eval.
 
     Attributes:
-        prediction: The question and the response; a request that failed has lmms-eval's note as
-            its response (see `answers.request_failed`).
+        answers: The question with each response to it, one unless lmms-eval was run with
+            `--repeats`; a request that failed has lmms-eval's note as its response (see
+            `answers.request_failed`).
         question: The text that was asked.
         permutation: Which order of the candidates was asked, from 0.
     """
 
-    prediction: Prediction
+    answers: tuple[Prediction, ...]
     question: str
     permutation: int
+
+    @property
+    def prediction(self) -> Prediction:
+        """The question with the first response to it."""
+        return self.answers[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class SampleLog:
 
 
 def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
-    """Reads a sample log of a FERBench task, up to where it breaks off if it does.
+    """Read a sample log of a FERBench task, up to where it breaks off if it does.
 
     Args:
         path: The log.
@@ -100,13 +105,13 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
 
     Raises:
         PredictionError: Lines are malformed, of another variant or repeat a question, or there
-            is none.
+            is none; or the log is one of `--predict_only` and its data is not at hand.
         OSError: The file cannot be read.
     """
     cut_off = _breaks_off(path)
     samples = _collect(
         path,
-        partial(_parse_logged, variant=variant),
+        _LoggedLines(path, variant).parse,
         lambda sample: (sample.prediction.dataset, sample.prediction.id, sample.permutation),
         cut_off=cut_off,
     )
@@ -164,35 +169,36 @@ def _breaks_off(path: Path) -> bool:
     return False
 
 
-Responses = dict[tuple[str, str, int], str]
-"""(dataset, id, permutation of the candidates) -> the model's whole output."""
+Responses = dict[tuple[str, str, int], tuple[str, ...]]
+"""(dataset, id, permutation of the candidates) -> what the model said, once for each time that
+it was asked."""
 
 
-def read_responses(path: Path, variant: Variant = BASE) -> Responses:
-    """Reads what a model said, from an lmms-eval output folder, a sample log or predictions.
+def read_responses(
+    path: Path, variant: Variant = BASE, note: Callable[[str], None] = lambda _: None
+) -> Responses:
+    """Read what a model said, from an lmms-eval output folder, a sample log or predictions.
 
     Args:
         path: A folder below which the sample logs of FERBench tasks lie (of several runs of a
-            task the newest counts), one such log, or a prediction file.
+            task the newest counts), the results file of one run, one such log, or a prediction
+            file.
         variant: Whose responses; in a folder, logs of others are passed over.
+        note: Is told what must not be overlooked, such as older runs.
 
     Raises:
-        PredictionError: Nothing there can be replayed; the message says why.
+        PredictionError: Nothing there can be replayed, or it is of several models or of runs
+            that differ; the message says why.
         OSError: A file cannot be read.
     """
-    if path.is_dir():
-        tasks = {task_name(dataset, variant) for dataset in LABEL_SPACES}
-        logs = sorted(path.rglob("*_samples_*.jsonl"), key=lambda log: log.name)
-        newest = {task: log for log in logs if (task := task_of_log(log)) in tasks}
-        if not newest:
-            raise PredictionError(
-                f"{path} holds no *_samples_{task_name('*', variant)}.jsonl; run lmms-eval with "
-                "--log_samples"
-            )
+    if path.is_dir() or path.match(RESULTS):
+        logs, older = logs_of_one_run(path, variant)
+        if older:
+            note(older)
         return {
-            key: text
-            for log in newest.values()
-            for key, text in read_responses(log, variant).items()
+            key: texts
+            for log in logs.values()
+            for key, texts in _logged_responses(log.path, variant).items()
         }
     first = next(_lines(path), None)
     if first is None:
@@ -200,14 +206,9 @@ def read_responses(path: Path, variant: Variant = BASE) -> Responses:
     if b'"filtered_resps"' in first[1]:
         return _logged_responses(path, variant)
     return {
-        (prediction.dataset, prediction.id, 0): _replayable(path, prediction)
+        (prediction.dataset, prediction.id, 0): (_replayable(path, prediction),)
         for prediction in read_predictions(path)
     }
-
-
-def task_of_log(path: Path) -> str:
-    """Returns the task whose samples a log of lmms-eval holds, by its name."""
-    return path.stem.partition("_samples_")[2]
 
 
 def _logged_responses(path: Path, variant: Variant) -> Responses:
@@ -215,7 +216,9 @@ def _logged_responses(path: Path, variant: Variant) -> Responses:
     if log.cut_off:
         raise PredictionError(f"{path} breaks off in its last line: the run was interrupted")
     return {
-        (row.prediction.dataset, row.prediction.id, row.permutation): row.prediction.response or ""
+        (row.prediction.dataset, row.prediction.id, row.permutation): tuple(
+            answer.response or "" for answer in row.answers
+        )
         for row in log.samples
     }
 
@@ -249,24 +252,95 @@ def _parse(line: bytes) -> Prediction:
     return as_prediction(_object(line))
 
 
-def _parse_logged(line: bytes, variant: Variant) -> LoggedSample:
-    """Reads one line of a sample log.
+class _LoggedLines:
+    """Reads the lines of one sample log.
 
-    Raises:
-        ValueError: What is wrong with it.
+    Args:
+        path: The log.
+        variant: Whose samples it is to hold.
     """
-    sample = _object(line)
+
+    def __init__(self, path: Path, variant: Variant) -> None:
+        self._path = path
+        self._variant = variant
+
+    def parse(self, line: bytes) -> LoggedSample:
+        """Read one line.
+
+        Raises:
+            ValueError: What is wrong with it.
+        """
+        sample = _object(line)
+        if "accuracy" not in sample and "bypass" in sample:
+            dataset, asked = self._asked(sample)
+        else:
+            dataset, asked = self._recorded(sample)
+        row = {"dataset": dataset, "id": asked.id, "target": asked.target}
+        answers = tuple(as_prediction({**row, "response": text}) for text in _responses(sample))
+        return LoggedSample(answers, sys.intern(asked.text), asked.permutation)
+
+    def _recorded(self, sample: dict[str, Any]) -> tuple[str, AskedQuestion]:
+        """Read which question it was from our own record."""
+        try:
+            record, question = sample["accuracy"], str(sample["input"])
+            variant = record.get("variant", BASE.key)
+            asked = AskedQuestion(
+                record["id"], record["gold"], record.get("permutation", 0), question
+            )
+            dataset = record["dataset"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _no_sample(error) from None
+        if variant != self._variant.key:
+            raise _other_variant(variant, self._variant)
+        return dataset, asked
+
+    def _asked(self, sample: dict[str, Any]) -> tuple[str, AskedQuestion]:
+        """Find out which question it was by its number, for `--predict_only`."""
+        log = self._log
+        if log.variant is not self._variant:
+            raise _other_variant(log.variant.key, self._variant)
+        number, target = sample.get("doc_id"), sample.get("target")
+        if not isinstance(number, int) or not 0 <= number < len(self._questions):
+            raise ValueError(f"has no question's number as `doc_id`, but {number!r}")
+        asked = self._questions[number]
+        if target != asked.target:
+            raise ValueError(
+                f"is of other data: question {number} there has the label {asked.target!r}, "
+                f"here {target!r}"
+            )
+        return log.dataset, AskedQuestion(
+            asked.id, asked.target, asked.permutation, str(sample.get("input", asked.text))
+        )
+
+    @cached_property
+    def _log(self) -> Log:
+        return find_log(self._path)
+
+    @cached_property
+    def _questions(self) -> tuple[AskedQuestion, ...]:
+        return asked_questions(self._log)
+
+
+def _responses(sample: dict[str, Any]) -> Sequence[Any]:
+    """Return the responses of a sample, as many as the question was asked times."""
     try:
-        record, response = sample["accuracy"], sample["filtered_resps"]
-        row = {"dataset": record["dataset"], "id": record["id"], "target": record["gold"]}
-        text = response if isinstance(response, str) else response[0]
-        question, permutation = str(sample["input"]), record.get("permutation", 0)
-        logged = record.get("variant", BASE.key)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"is no FERBench sample of lmms-eval ({error!r})") from None
-    if logged != variant.key:
-        raise ValueError(f"a sample of the variant {logged}, not of {variant.key}")
-    return LoggedSample(as_prediction({**row, "response": text}), sys.intern(question), permutation)
+        scored = sample["filtered_resps"]
+        # What lmms-eval's own filter leaves of several answers is the first.
+        every = sample.get("resps", scored)
+        if isinstance(scored, str):
+            repeated = isinstance(every, list) and len(every) > 1
+            return every if repeated else (scored,)
+        return [*scored] if isinstance(scored[0], str) else [*scored[0]]
+    except (KeyError, IndexError, TypeError) as error:
+        raise _no_sample(error) from None
+
+
+def _other_variant(found: str, expected: Variant) -> ValueError:
+    return ValueError(f"a sample of the variant {found}, not of {expected.key}")
+
+
+def _no_sample(error: Exception) -> ValueError:
+    return ValueError(f"is no FERBench sample of lmms-eval ({error!r})")
 
 
 def _object(line: bytes) -> dict[str, Any]:

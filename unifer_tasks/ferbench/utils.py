@@ -8,7 +8,7 @@ differs from variant to variant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from unifer_tasks.images import IMAGE_SIZE
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import data_root, dataset_path, read_manifest
 from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
+from unifer_tasks.repeats import agree, majority, pass_at
 from unifer_tasks.variants import (
     BASE,
     TASKS,
@@ -34,6 +35,9 @@ Record = Mapping[str, Any]
 
 TASK_VERSION = 1.0
 """Rises whenever the same responses would be asked for or scored otherwise."""
+
+BASELINE_KEY = "score"
+"""Where lmms-eval's `--baseline` looks for a question's score."""
 
 _PACKAGES = ("unifer", "lmms-eval", "transformers", "torch")
 
@@ -75,42 +79,77 @@ def in_every_order(docs: Any) -> Any:
     return together.select([row for first in range(n) for row in range(first, len(together), n)])
 
 
+class EveryAnswer:
+    """The filter that hands every answer to `process_results`; lmms-eval's drops all but one."""
+
+    def apply(self, responses: Iterable[list[str]], docs: Any) -> list[str | list[str]]:
+        """Return the answers to each question: a list of them if it was asked several times."""
+        return [given if len(given) > 1 else "".join(given) for given in responses]
+
+
 def process_results(
     doc: Record, results: Sequence[str], variant: Variant = BASE
-) -> dict[str, dict[str, Any]]:
-    """Reads one response with both readers.
+) -> dict[str, dict[str, Any] | float]:
+    """Reads the responses to one question with both readers.
 
     Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
     the question, so the record of the accuracy says which one it was and what became of it;
-    `unifer_tasks.variants` says what it has beside that.
+    `unifer_tasks.variants` says what it has beside that. Asked several times (`--repeats`), the
+    metrics count every answer, their records hold a list in the place of a label, and there are
+    metrics of `unifer_tasks.repeats`. The number `score` is what `--baseline` compares.
     """
-    response, dataset, gold = results[0], doc["dataset"], doc["target"]
-    answer = variant.read(response, dataset)
-    strict = {"dataset": dataset, "gold": gold, "prediction": answer.label}
-    upstream = {"dataset": dataset, "gold": gold, **_upstream_predictions(response, dataset)}
+    dataset, gold = doc["dataset"], doc["target"]
+    answers = [variant.read(response, dataset) for response in results]
+    labels = tuple(answer.label for answer in answers)
+    right = labels.count(gold) / len(labels)
+    strict = {"dataset": dataset, "gold": gold, **_listed("prediction", labels)}
+    upstream = {"dataset": dataset, "gold": gold, **_upstream_predictions(results, dataset)}
     return {
         "accuracy": {
             "id": doc["id"],
             **marks(variant, doc),
             **strict,
-            "outcome": answer.outcome.value,
+            **_listed("outcome", [answer.outcome.value for answer in answers]),
             # Where lmms-eval takes its standard error of the mean from.
-            "score": float(answer.label == gold),
+            "score": right,
         },
         **dict.fromkeys(("macro_precision", "macro_recall", "macro_f1", "uar"), strict),
-        "unreadable": {**strict, "score": float(answer.label is None)},
+        "unreadable": {**strict, "score": labels.count(None) / len(labels)},
         **dict.fromkeys(("upstream_accuracy", "upstream_macro_f1"), upstream),
+        **(_repeated(gold, labels) if len(labels) > 1 else {}),
+        BASELINE_KEY: right,
     }
 
 
-def _upstream_predictions(response: str, dataset: str) -> dict[str, str | None]:
-    """What upstream reads; None for an error, which it leaves out of its denominator."""
-    if request_failed(response):
-        return {"prediction": None, "pooled_prediction": None}
+def _listed(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """A value under its name; several, as a list under the plural."""
+    return {name: values[0]} if len(values) == 1 else {f"{name}s": list(values)}
+
+
+def _values(record: Record, name: str) -> Sequence[Any]:
+    """What `_listed` wrote."""
+    return record[f"{name}s"] if f"{name}s" in record else [record[name]]
+
+
+def _repeated(gold: str, labels: Sequence[str | None]) -> dict[str, float]:
+    n, right = len(labels), labels.count(gold)
     return {
-        "prediction": read_upstream(response, dataset),
-        "pooled_prediction": read_upstream(response, dataset, pooled=True),
+        "majority_vote": float(majority(labels) == gold),
+        "pass@k": pass_at(n, n, right),
+        "agreement": float(agree(labels)),
     }
+
+
+def _upstream_predictions(responses: Sequence[str], dataset: str) -> dict[str, Any]:
+    """What upstream reads; None for an error, which it leaves out of its denominator."""
+    own, pooled = (
+        [
+            None if request_failed(text) else read_upstream(text, dataset, pooled=pooled)
+            for text in responses
+        ]
+        for pooled in (False, True)
+    )
+    return {**_listed("prediction", own), **_listed("pooled_prediction", pooled)}
 
 
 class Score(float):
@@ -147,9 +186,10 @@ def _aggregator(
 
 def _confusion(records: Sequence[Record], reader: Reader, key: str) -> Confusion:
     pairs = [
-        (record["gold"], record[key])
+        (record["gold"], label)
         for record in records
-        if reader == "strict" or record[key] is not None
+        for label in _values(record, key)
+        if reader == "strict" or label is not None
     ]
     return dataset_confusion(records[0]["dataset"], pairs)
 

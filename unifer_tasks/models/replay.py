@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
+from loguru import logger
 
 from unifer_tasks.predictions import PredictionError, Responses, read_responses
 from unifer_tasks.variants import TASKS, Variant
@@ -16,14 +18,17 @@ from unifer_tasks.variants import TASKS, Variant
 class Replay(lmms):  # type: ignore[misc]
     """A model that answers from a log.
 
+    Asked several times (`--repeats`), it gives the first logged answer first, then the second.
+
     Args:
-        samples: An lmms-eval output folder, one of its sample logs, or a prediction file
-            (see `unifer_tasks.predictions`).
+        samples: An lmms-eval output folder of one model, the results file of one run, one of
+            its sample logs, or a prediction file (see `unifer_tasks.predictions`).
         batch_size: Ignored; lmms-eval passes it to every model.
         device: Ignored, likewise.
 
     Raises:
-        PredictionError: The log cannot be read, or lacks a question that is asked.
+        PredictionError: The log cannot be read, is of several models, lacks a question that is
+            asked, or has fewer answers to each than are asked for.
     """
 
     is_simple = False
@@ -40,6 +45,7 @@ class Replay(lmms):  # type: ignore[misc]
             raise PredictionError(f"{samples} is not there")
         self._responses: dict[Variant, Responses] = {}
         self._ids: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+        self._asked = Counter[tuple[str, int]]()
 
     @property
     def rank(self) -> int:
@@ -68,14 +74,33 @@ class Replay(lmms):  # type: ignore[misc]
         key = self._keys(task, split)[doc_id]
         variant, _ = TASKS[task]
         if variant not in self._responses:
-            self._responses[variant] = read_responses(self._samples, variant)
+            self._responses[variant] = self._read(variant, int(request.repeats or 1))
         try:
-            return self._responses[variant][key]
+            answers = self._responses[variant][key]
         except KeyError:
             raise PredictionError(
                 f"{self._samples} has no response to {key[0]} {key[1]!r}; "
                 "the log is of other data or of an interrupted run"
             ) from None
+        # Processes are evened out by asking a question again; it starts over then.
+        turn = self._asked[task, doc_id] % len(answers)
+        self._asked[task, doc_id] += 1
+        return answers[turn]
+
+    def _read(self, variant: Variant, repeats: int) -> Responses:
+        responses = read_responses(self._samples, variant, logger.warning)
+        fewest = min(map(len, responses.values()))
+        if repeats > fewest:
+            raise PredictionError(
+                f"{self._samples} has {fewest} answers to a question and --repeats {repeats} asks "
+                f"for more; pass --repeats {fewest}"
+            )
+        if repeats < fewest:
+            logger.warning(
+                f"{self._samples} has {fewest} answers to each question, of which the first "
+                f"{repeats} count; --repeats {fewest} replays all"
+            )
+        return responses
 
     def _keys(self, task: str, split: str) -> list[tuple[str, str, int]]:
         """The key of every question, read without decoding an image."""

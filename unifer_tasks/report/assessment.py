@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.repeats import Repeated, RepeatScores, repeat_scores
 from unifer_tasks.report.measures import (
     RationaleMeasures,
     RationaleRecord,
@@ -28,6 +30,8 @@ class Assessment:
         strict: The scores by the strict reader (see `unifer_tasks.scoring.summarise`).
         upstream: The scores by the upstream reader.
         measures: What the rationales are like.
+        repeats: Dataset key, or "pooled" -> what several answers to each question show, by the
+            strict reader; empty where each question was asked once.
     """
 
     run: Run
@@ -36,6 +40,7 @@ class Assessment:
     strict: Mapping[str, Any]
     upstream: Mapping[str, Any]
     measures: RationaleMeasures
+    repeats: Mapping[str, RepeatScores]
 
 
 def assess(run: Run) -> Assessment:
@@ -50,4 +55,15 @@ def assess(run: Run) -> Assessment:
         summarise(readings, "strict"),
         summarise(upstream, "upstream"),
         measure(readings, records),
+        _repeats(run),
     )
+
+
+def _repeats(run: Run) -> dict[str, RepeatScores]:
+    asked: dict[str, list[Repeated]] = {dataset: [] for dataset in LABEL_SPACES}
+    for answers in run.repeated:
+        labels = tuple(read(row, "strict", run.tasks.read).label for row in answers)
+        asked[answers[0].dataset].append(Repeated(answers[0].target, labels))
+    every = [one for part in asked.values() for one in part]
+    found = {name: repeat_scores(part) for name, part in {**asked, "pooled": every}.items()}
+    return {name: scores for name, scores in found.items() if scores is not None}

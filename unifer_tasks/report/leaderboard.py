@@ -103,6 +103,8 @@ def as_markdown(
             blocks += [f"## {title}", table(head, rows, numeric=range(1, 6))]
     blocks += ["## What became of the questions", _outcomes(runs)]
     blocks += ["## Upstream reader", _upstream(runs)]
+    if repeats := _repeats(runs):
+        blocks += ["## Repeated answers", repeats]
     if variants := _variants(runs, comparisons):
         blocks += ["## Variants", variants]
     if orders := _orders(runs):
@@ -222,6 +224,34 @@ def _upstream(runs: Sequence[Assessment]) -> str:
     head = ["model", *HEADLINE.values(), "counted", "failed requests, left out"]
     text = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
     return f"{text}\n\n{table(head, rows, numeric=range(1, 6))}"
+
+
+def _repeats(runs: Sequence[Assessment]) -> str:
+    rows = [
+        [
+            _md(one.run.title),
+            SCOPES[scope],
+            f"{found.repeats}",
+            _percent(found.accuracy),
+            _percent(found.majority_vote),
+            " / ".join(f"{_percent(share)} ({k})" for k, share in found.pass_at.items()),
+            _percent(found.agreement),
+            f"{found.questions:,}",
+        ]
+        for one in runs
+        for scope in SCOPES
+        if (found := one.repeats.get(scope)) is not None
+    ]
+    if not rows:
+        return ""
+    head = ["model", "scope", "k", "WAR of all answers", "majority vote", "pass@k (k)",
+            "agreement", "questions"]  # fmt: skip
+    text = (
+        "Each question was asked k times. Majority vote: the label that most answers chose is "
+        "right; an unreadable answer has no vote, of equals the first answered wins. pass@k: one "
+        "of k answers is right, without bias. Agreement: all answers are the same label."
+    )
+    return f"{text}\n\n{table(head, rows, numeric=range(2, 8))}"
 
 
 def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> str:

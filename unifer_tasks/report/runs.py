@@ -37,6 +37,8 @@ class Run:
         questions: Dataset key -> the question that all its samples were asked; a dataset whose
             question the files do not tell is absent.
         notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
+        repeated: All answers to each question that was asked several times, the first of which is
+            among `predictions`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Run:
     stand_in: bool | None = None
     questions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    repeated: tuple[tuple[Prediction, ...], ...] = ()
 
     @property
     def title(self) -> str:

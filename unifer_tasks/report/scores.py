@@ -86,10 +86,23 @@ class Summary(TypedDict):
     mean: MeanSection
 
 
+class RepeatedAnswers(TypedDict):
+    """`unifer_tasks.repeats.RepeatScores`; `pass_at` maps k, as a string, to pass@k."""
+
+    repeats: int
+    questions: int
+    accuracy: float
+    majority_vote: float
+    agreement: float
+    pass_at: dict[str, float]
+
+
 class RunScores(TypedDict):
     """A run, with both readers' scores and `measures.RationaleMeasures`.
 
-    `stand_in` is null where the files do not tell whether the faces are drawn.
+    `stand_in` is null where the files do not tell whether the faces are drawn. `repeats` maps a
+    dataset and "pooled" to the figures of several answers to each question, and is empty where
+    each was asked once.
     """
 
     name: str
@@ -104,6 +117,7 @@ class RunScores(TypedDict):
     strict: Summary
     upstream: Summary
     rationale: dict[str, Any]
+    repeats: dict[str, RepeatedAnswers]
 
 
 class Counts(TypedDict):
@@ -220,6 +234,10 @@ def _run(one: Assessment) -> dict[str, Any]:
         "strict": one.strict,
         "upstream": one.upstream,
         "rationale": asdict(one.measures),
+        "repeats": {
+            scope: {**asdict(found), "pass_at": {str(k): p for k, p in found.pass_at.items()}}
+            for scope, found in one.repeats.items()
+        },
     }
 
 

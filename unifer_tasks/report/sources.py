@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from unifer_tasks.logs import LOGS, RESULTS, log_paths, read_results
 from unifer_tasks.predictions import PredictionError, read_predictions
-from unifer_tasks.report.lmms_eval_output import LOGS, RESULTS, read_results, runs_of_logs
+from unifer_tasks.report.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.runs import BASE, Run, distinct, looks_drawn, ordered, with_coverage
 from unifer_tasks.report.upstream_results import runs_of_results
 
@@ -23,7 +24,8 @@ def read_runs(
     """Reads runs, as far as they go, and notes what is missing.
 
     Args:
-        paths: lmms-eval output folders (or sample logs in one), prediction files of
+        paths: lmms-eval output folders (or sample logs in one, or the results file of one run,
+            which stands for its logs), prediction files of
             `ferbench score`, results of the paper's scripts (`*.json`, or a folder of them).
             With a name before it, a path must hold the runs of one model, which gets the name.
         progress: Is told of each file before it is read.
@@ -54,6 +56,8 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
     if path.suffix == ".json":
         rows = read_results(path)
         if isinstance(rows, dict):
+            if path.match(RESULTS) and (logs := log_paths(path)):
+                return runs_of_logs(logs, progress)
             raise PredictionError(
                 f"{path} holds scores and no answers; give the folder that has the sample logs"
             )
@@ -66,7 +70,7 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
 
 
 def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
-    logs = sorted(path.rglob(LOGS))
+    logs = log_paths(path)
     results = {file: read_results(file) for file in sorted(path.rglob(RESULTS))}
     lists = {file: rows for file, rows in results.items() if isinstance(rows, list)}
     if not logs and not lists:
