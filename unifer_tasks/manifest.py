@@ -78,15 +78,32 @@ class Manifest:
         """Rows of all datasets."""
         return sum(file.rows for file in self.datasets.values())
 
-    def caveat(self, datasets: Iterable[str] = tuple(LABEL_SPACES)) -> str | None:
-        """Says in a few words why scores on this folder are not FERBench scores, if so."""
+    def caveat(
+        self,
+        datasets: Iterable[str] = tuple(LABEL_SPACES),
+        *,
+        asked: int | None = None,
+        orders: int = 1,
+    ) -> str | None:
+        """Says in a few words why scores on this folder are not FERBench scores, if so.
+
+        Args:
+            datasets: The datasets that are scored.
+            asked: How many questions were asked of them, where that is known.
+            orders: Under how many orders of the candidates each question is asked; each counts
+                as a question among those that were asked.
+        """
+        datasets = list(datasets)
         notes = []
         if self.stand_in:
             notes.append("STAND-IN faces")
-        if not all(map(self.is_complete, datasets)):
-            asked = [key for key in datasets if key in self.datasets]
-            rows = sum(self.datasets[key].rows for key in asked)
-            expected = sum(label_space(key).n_test for key in datasets)
+        rows = sum(self.datasets[key].rows for key in datasets if key in self.datasets)
+        expected = sum(label_space(key).n_test for key in datasets)
+        complete = all(map(self.is_complete, datasets))
+        if asked is not None and asked < orders * rows:
+            of_rows = "" if complete else f" of {orders * rows:,}"
+            notes.append(f"{asked:,}{of_rows} of {orders * expected:,} questions")
+        elif not complete:
             other = ", of other labels" if rows == expected else ""
             notes.append(f"{rows:,} of {expected:,} questions{other}")
         return ", ".join(notes) or None

@@ -13,6 +13,8 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unifer_tasks.evaluator import extend_evaluate, extend_tables
+
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
 
@@ -26,6 +28,7 @@ def load() -> list[ModelManifest]:
 
     try:
         _add_task_folder()
+        extend_tables()
     except Exception as error:
         logger.warning(
             f"FERBench could not add its tasks to this lmms-eval ({error!r}); "
@@ -54,6 +57,7 @@ def _add_task_folder() -> None:
         if include_defaults:
             given = [include_path] if isinstance(include_path, str) else include_path or []
             include_path = [*given, str(TASKS_FOLDER)]
+            extend_evaluate()
         return original(self, include_path, include_defaults, **options)
 
     initialize_tasks.adds_ferbench = True  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from typing import Any
 from loguru import logger
 
 from unifer_tasks.answers import read_upstream, request_failed
+from unifer_tasks.headings import GROUPS, heading
 from unifer_tasks.images import IMAGE_SIZE
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import data_root, dataset_path, read_manifest
@@ -26,7 +27,6 @@ from unifer_tasks.variants import (
     TASKS,
     VARIANTS,
     Variant,
-    group_name,
     marks,
     orders,
 )
@@ -220,12 +220,6 @@ def _data(dataset: str) -> dict[str, Any]:
     return {"data_files": {"test": str(path)}}
 
 
-def _heading(task: str, datasets: Sequence[str]) -> str:
-    """The row's name in the table of results, with what must not be overlooked beside it."""
-    caveat = read_manifest(data_root()).caveat(datasets)
-    return f"{task} [{caveat}]" if caveat else task
-
-
 def _metadata() -> dict[str, Any]:
     """What the results file is to say of a run: lmms-eval copies it from the task."""
     manifest = read_manifest(data_root())
@@ -244,10 +238,8 @@ def __getattr__(name: str) -> Any:
     kind, _, rest = name.partition("_")
     if kind == "data" and rest in LABEL_SPACES:
         return _data(rest)
-    if kind == "alias" and rest in TASKS:
-        return _heading(rest, [TASKS[rest][1]])
-    if kind == "alias" and rest in map(group_name, (BASE, *VARIANTS.values())):
-        return _heading(rest, list(LABEL_SPACES))
+    if kind == "alias" and (rest in TASKS or rest in GROUPS):
+        return heading(rest)
     if kind in _OF_VARIANT and rest in VARIANTS:
         return partial(_OF_VARIANT[kind], variant=VARIANTS[rest])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
