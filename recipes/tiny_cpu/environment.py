@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 VLLM_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
+        # No GPU for torch, where there is one, and an id to ray, which counts one logical GPU.
+        "CUDA_VISIBLE_DEVICES": "-1",
         # What vLLM may take of the memory, in GiB, and no binding of its threads to cores.
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
