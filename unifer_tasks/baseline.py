@@ -75,18 +75,26 @@ def baseline_scores(path: Path, task: str) -> dict[int, float]:
     return scores
 
 
-def check_baseline(load: Callable[[str, str], Any], baseline: str, tasks: Iterable[str]) -> None:
+def check_baseline(
+    load: Callable[[str, str], Any], baseline: str, tasks: Iterable[str], *, log_samples: bool
+) -> None:
     """Find out before any question is asked whether a baseline serves.
 
     Args:
         load: What loads the baseline of a task.
         baseline: As given to `--baseline`.
         tasks: The tasks of the run.
+        log_samples: Whether lmms-eval logs samples, which is what it compares.
 
     Raises:
-        PredictionError: It serves no task of FERBench, though there are some.
+        PredictionError: It serves no task of FERBench, though there are some, or no samples are
+            logged.
     """
     ours = [task for task in tasks if task in TASKS]
+    if ours and not log_samples:
+        raise PredictionError(
+            "--baseline compares logged samples: add --log_samples and --output_path DIR"
+        )
     problems: dict[str, str] = {}
     for task in ours:
         try:

@@ -59,8 +59,9 @@ def extend_evaluate() -> None:
     @wraps(evaluate)
     def evaluate_and_name(*given: Any, **options: Any) -> Any:
         if baseline := getattr(options.get("cli_args"), "baseline", None):
-            tasks = evaluator.get_task_list(options["task_dict"])
-            check_baseline(evaluator.load_baseline, baseline, (task.task_name for task in tasks))
+            tasks = [task.task_name for task in evaluator.get_task_list(options["task_dict"])]
+            logged = bool(options.get("log_samples", True))
+            check_baseline(evaluator.load_baseline, baseline, tasks, log_samples=logged)
         results = evaluate(*given, **options)
         if results is not None:
             try:

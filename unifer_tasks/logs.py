@@ -137,15 +137,22 @@ class Log:
         )
 
     @property
+    def rows(self) -> int | None:
+        """The number of samples that the task has in the data; None if unknown."""
+        return self._count("original")
+
+    @property
     def expected(self) -> int | None:
         """The number of samples that the log holds if its run ended; None if unknown."""
-        counts = _mapping(_mapping(self.results.get("n-samples")).get(self.task))
-        asked = counts.get("effective")
-        if asked is None:
-            return None
+        asked, rows = self._count("effective"), self._count("original")
+        if asked is None or rows is None:
+            return asked
         # lmms-eval's own figure forgets that an offset leaves fewer to ask.
-        left = counts.get("original", asked) - int(self.settings.offset)
-        return max(0, min(asked, left))
+        return max(0, min(asked, rows - int(self.settings.offset)))
+
+    def _count(self, name: str) -> int | None:
+        counts = _mapping(_mapping(self.results.get("n-samples")).get(self.task))
+        return int(counts[name]) if name in counts else None
 
 
 def read_results(path: Path) -> Any:
@@ -263,8 +270,10 @@ def plain(settings: Mapping[str, Any]) -> str:
 
 def _by_model(path: Path, logs: Iterable[Log]) -> str:
     root = path if path.is_dir() else path.parent
-    places = {log.model: str(log.path.parent.relative_to(root)) for log in logs}
-    return ", ".join(f"{model} in {place}" for model, place in sorted(places.items()))
+    places: dict[str, set[str]] = {}
+    for log in logs:
+        places.setdefault(log.model, set()).add(str(log.path.parent.relative_to(root)))
+    return "; ".join(f"{model} in {', '.join(sorted(places[model]))}" for model in sorted(places))
 
 
 def _by_date(logs: Iterable[Log]) -> str:

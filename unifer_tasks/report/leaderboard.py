@@ -59,13 +59,20 @@ def section(one: Assessment, scope: str, reader: Reader = "strict") -> Mapping[s
 
 
 def questions(one: Assessment, scope: str) -> str:
-    """Says how many questions were asked in a scope, and whether that is all of them."""
+    """Says how many questions were asked in a scope, and whether that is all of them.
+
+    Of a run with `--limit` it also says how many the data holds: "8 of 28 of 431".
+    """
     part = one.strict["datasets"].get(scope) or one.strict["pooled"]
-    asked = f"{part['n'] + part['excluded']:,}"
+    n = part["n"] + part["excluded"]
     if one.strict["complete"]:
-        return asked
-    complete = scope in one.strict["datasets"] and part["n"] == part["questions"]
-    return asked if complete else f"{asked} of {part['questions']:,}, INCOMPLETE"
+        return f"{n:,}"
+    if scope in one.strict["datasets"] and part["n"] == part["questions"]:
+        return f"{n:,}"
+    rows = one.run.rows
+    held = rows.get(scope, 0) if scope in one.strict["datasets"] else sum(rows.values())
+    of_held = f" of {held:,}" if n < held < part["questions"] else ""
+    return f"{n:,}{of_held} of {part['questions']:,}, INCOMPLETE"
 
 
 def faces(one: Assessment) -> str:

@@ -142,6 +142,11 @@ def _runs(
             },
             notes=(*notes, *_notes_on_repeats(asked), *unusual),
             repeated=tuple(s.answers for s in asked if len(s.answers) > 1),
+            rows={
+                dataset: log.rows // (N_ORDERS if variant.key == "shuffled" else 1)
+                for dataset, log in newest.items()
+                if log.rows is not None
+            },
         )
 
 

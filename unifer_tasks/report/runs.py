@@ -39,6 +39,8 @@ class Run:
         notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
         repeated: All answers to each question that was asked several times, the first of which is
             among `predictions`.
+        rows: Dataset key -> the questions of the data that was asked, all of them unless there
+            was a `--limit`; a dataset of which the files do not tell is absent.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Run:
     questions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     repeated: tuple[tuple[Prediction, ...], ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
