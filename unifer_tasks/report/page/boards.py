@@ -116,7 +116,7 @@ def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore
 
 
 def badges(one: Assessment) -> tuple[str, ...]:
-    """Says in a few words each why a run's scores are not FERBench scores."""
+    """Says in a few words each what a run's scores are not, or not all of."""
     said = []
     if one.run.stand_in:
         said.append("stand-in faces")
@@ -127,6 +127,8 @@ def badges(one: Assessment) -> tuple[str, ...]:
             if answered < N_QUESTIONS
             else "questions of other labels than the benchmark's"
         )
+    if one.repeats:
+        said.append(f"first of {max(found.repeats for found in one.repeats.values())} answers")
     return tuple(said)
 
 

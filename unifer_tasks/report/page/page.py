@@ -155,6 +155,7 @@ def _tables(
         "duel_scale": duel_scale(comparisons),
         "variants": variants(assessments, comparisons),
         "orders": order_biases(assessments),
+        "repeated": [one for one in assessments if one.repeats],
         "scope_titles": TITLES,
         "badges": badges,
         "measures_of": measures_of,
