@@ -4,14 +4,16 @@
     python -m recipes.launch grpo recipes/qwen2_5_vl/grpo_7b.yaml data.train_files=... [OVERRIDE]
 
 Before: `preflight`; what an earlier run left is ended; the run is recorded beside its checkpoints,
-and goes on from the newest whole one. During: the log is kept there too and watched; a run that
-says nothing for too long is ended (a weight sync that failed hangs). After: groups that verl
+and goes on from the newest whole one. During: the log is kept there too and watched; a run whose
+worker was killed is ended (`fatal`; verl waits for it), and so is one that says nothing for too
+long (a weight sync that failed hangs). After: groups that verl
 dropped, a missing checkpoint and a non-zero exit are all failures, told by the exit status.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import queue
 import re
@@ -19,7 +21,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -32,11 +36,17 @@ from recipes.checkpoints import (
     resumable,
     step_of,
 )
+from recipes.fatal import Failure, find_failure, more_telling
 from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
 from recipes.preflight import PreflightError, Stage, n_rows, preflight
 from recipes.record import Record, record_run, write_record
 
 LOG_NAME = "train.log"
+
+GRACE = 10.0
+"""Seconds that a trainer is given to end by itself after a line that nothing can follow."""
+
+_MOMENT = 1.0
 
 _READ = re.compile(r"train dataset size: (\d+), val dataset size: (\d+)")
 _DROPPED = re.compile(r"Error in _run_prompt|Error in compute_score|reward.*Traceback", re.I)
@@ -124,10 +134,11 @@ def run(
         How many times it said that a prompt's rollout or reward failed.
 
     Raises:
-        RunError: It failed, stalled, or read fewer rows than there are.
+        RunError: It failed, stalled, lost a worker, or read fewer rows than there are.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     dropped = 0
+    failure: Failure | None = None
     process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
@@ -139,19 +150,42 @@ def run(
     )
     try:
         with log.open("a", encoding="utf-8") as file:
+            ends = math.inf
             for line in _lines(process, stall_minutes * 60):
-                print(line, end="", flush=True)
-                file.write(line)
-                dropped += bool(_DROPPED.search(line))
-                _compare_rows(line, rows)
+                if line:
+                    print(line, end="", flush=True)
+                    file.write(line)
+                    dropped += bool(_DROPPED.search(line))
+                    _compare_rows(line, rows)
+                    if found := find_failure(line):
+                        # A trainer that can end by itself is given the time to; what comes
+                        # meanwhile may be nearer to the cause.
+                        ends = min(ends, time.monotonic() + GRACE)
+                        failure = more_telling(failure, found)
+                if time.monotonic() > ends:
+                    raise RunError(f"the run cannot go on and was ended: {failure} (see {log})")
         status = process.wait()
     except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process.pid)
         process.wait()
         raise
     if status:
-        raise RunError(f"the trainer exited {status}; see {log}")
+        _kill_group(process.pid)
+        why = f": {failure}" if failure else _killed(status)
+        raise RunError(f"the trainer exited {status}{why}; see {log}")
     return dropped
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _killed(status: int) -> str:
+    """Say what a negative exit status means."""
+    if status == -signal.SIGKILL:
+        return " (SIGKILL): the kernel does that where memory runs out (see `dmesg`), or a user"
+    return f" ({signal.Signals(-status).name})" if status < 0 else ""
 
 
 def _compare_rows(line: str, rows: tuple[int, int] | None) -> None:
@@ -168,6 +202,13 @@ def _compare_rows(line: str, rows: tuple[int, int] | None) -> None:
 
 
 def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
+    """Yield what a process prints until it ends; nothing at all where it is silent for a moment.
+
+    Its end counts, not that of its output, which workers that outlive it keep open.
+
+    Raises:
+        RunError: It was silent for too long.
+    """
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -177,16 +218,23 @@ def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
+    heard = time.monotonic()
     while True:
         try:
-            line = lines.get(timeout=seconds)
+            line = lines.get(timeout=min(seconds, _MOMENT))
         except queue.Empty:
-            raise RunError(
-                f"the trainer said nothing for {seconds / 60:g} minutes and was ended; "
-                "a weight sync that failed hangs like this (see --stall-minutes)"
-            ) from None
+            if process.poll() is not None:
+                return
+            if time.monotonic() - heard >= seconds:
+                raise RunError(
+                    f"the trainer said nothing for {seconds / 60:g} minutes and was ended; "
+                    "a weight sync that failed hangs like this (see --stall-minutes)"
+                ) from None
+            yield ""
+            continue
         if line is None:
             return
+        heard = time.monotonic()
         yield line
 
 

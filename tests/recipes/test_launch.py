@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import REPOSITORY
@@ -16,6 +17,7 @@ pytest.importorskip("verl")
 from recipes.launch import RunError, cluster_overrides, compose, main, run
 from recipes.leftovers import run_processes
 from recipes.record import read_record
+from tests.recipes.test_fatal import DIED_RAYLET, OOM_RAYLET
 from tests.recipes.trainer import data
 
 
@@ -106,3 +108,63 @@ def test_a_request_to_end_cleans_up(
     assert "ended by SIGTERM" in capsys.readouterr().err
     assert not run_processes(out)
     assert read_record(out).stage == "sft"
+
+
+def ends(pid: int) -> bool:
+    """Whether a process that was killed is gone, or waits for nothing but its parent."""
+    try:
+        psutil.Process(pid).wait(10)
+    except psutil.TimeoutExpired:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        pass
+    return True
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (
+            "import time; time.sleep(600)",
+            "ended: ray killed a worker because the machine's memory was full; give the",
+        ),
+        # Others may go on to talk.
+        (
+            "import time\nwhile True: print('alive', flush=True); time.sleep(0.1)",
+            "ended: ray killed a worker",
+        ),
+        ("raise SystemExit(3)", "exited 3: ray killed a worker because the machine's memory"),
+    ],
+)
+def test_a_trainer_that_lost_a_worker_is_ended_with_the_reason(
+    then: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recipes.launch.GRACE", 1)
+    code = f"""
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE).pid)
+print({DIED_RAYLET!r})
+print({OOM_RAYLET!r}, flush=True)
+{then}
+"""
+    log = tmp_path / "train.log"
+    with pytest.raises(RunError) as caught:
+        run(python(code), log, 60)
+    assert message in str(caught.value)
+    assert f"see {log}" in str(caught.value)
+    assert ends(int(log.read_text().splitlines()[0]))
+
+
+def test_what_ends_well_after_all_is_no_failure(tmp_path: Path) -> None:
+    assert run(python(f"print({DIED_RAYLET!r})"), tmp_path / "train.log", 1) == 0
+
+
+def test_a_trainer_that_was_killed_is_not_waited_for(tmp_path: Path) -> None:
+    # Its child holds the output open.
+    code = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+os.kill(os.getpid(), 9)
+"""
+    with pytest.raises(RunError, match=r"exited -9 \(SIGKILL\): the kernel does that"):
+        run(python(code), tmp_path / "train.log", 60)
