@@ -5,14 +5,23 @@ answers as if they were answers, knows no image content (a rebuilt benchmark get
 the old faces) and stores nothing before the last question is answered. This one has the same
 three methods and differs in that: an answer is found by a digest of all that decides it, failures
 are asked again, and what a kill can lose is about a minute's work.
+
+What decides an answer: the back end and its arguments, less those of pace and credentials; the
+server that the environment names; the local files behind the arguments (`model_files`); task,
+question number, text and pixels; the decoding; and which of several repeats it is. So a sampled
+answer is kept too: a run that goes on still has one sample a question, and `--repeats` has as many
+as were asked for. Versions of software do not count: after an upgrade a run keeps its answers, and
+a new folder asks anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,9 +29,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from unifer_tasks.answers import REQUEST_FAILED_PREFIX, request_failed
+from unifer_tasks.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.running.answer_log import AnswerLog, LoggedAnswer
+from unifer_tasks.running.model_files import digest_files
 from unifer_tasks.running.progress import Progress, write_progress
+from unifer_tasks.running.replies import careful_client
 from unifer_tasks.secrets import redact
 
 if TYPE_CHECKING:
@@ -36,40 +47,66 @@ smaller one: large calls keep a back end busy, small ones lose little in a kill.
 # How many questions a model takes at once goes by these names in lmms-eval's back ends.
 _BATCH_ATTRIBUTES = ("batch_size_per_gpu", "num_concurrent", "num_cpus")
 
-# Arguments that change how fast or how patiently a model is asked, and not what it answers.
+# Arguments that change how fast or how patiently a model is asked, by whom and where it keeps its
+# own files, and not what it answers.
 _NOT_DECISIVE = frozenset(
     {
         "adaptive_concurrency",
+        "api_key",
         "batch_size",
+        "cache_dir",
         "data_parallel_size",
+        "download_dir",
         "gpu_memory_utilization",
+        "hf_token",
         "max_num_seqs",
         "max_retries",
         "num_concurrent",
         "num_cpus",
+        "prefix_aware_queue",
         "retry_backoff_s",
         "timeout",
+        "token",
+        "work_dir",
     }
 )
 
-# lmms-eval's async_openai adds a reply's content to a string; a reply without any gives this.
-_NO_CONTENT = 'Error: can only concatenate str (not "NoneType") to str'
+# Back ends that ask an API. An empty text is then no answer: a request that failed, or was not made
+# since the budget was spent. A model in this process may have nothing to say.
+_ASKS_AN_API = frozenset(
+    {
+        "async_openai",
+        "batch_gpt4",
+        "claude",
+        "gemini",
+        "gpt4o_audio",
+        "gpt4v",
+        "litellm",
+        "openai",
+        "qwen_vl_api",
+        "reka",
+    }
+)
 
 
 class ResumedAnswers:
     """What lmms-eval takes for its `ResponseCache`."""
 
-    def __init__(self, folder: Path, model: str, rank: int, world_size: int) -> None:
+    def __init__(
+        self, folder: Path, backend: str, decisive: str, rank: int, world_size: int
+    ) -> None:
         """Opens the folder's log.
 
         Args:
             folder: Where answers and progress are kept.
-            model: What tells this model from others, arguments included.
+            backend: The model id of lmms-eval.
+            decisive: What tells this model from others.
             rank: This process's number.
             world_size: The number of processes.
         """
         self._folder = folder
-        self._model = model
+        self._asks_an_api = backend in _ASKS_AN_API
+        self._decisive = decisive
         self._rank = rank
         self._world_size = world_size
         self._log = AnswerLog(folder, rank)
@@ -86,14 +123,11 @@ class ResumedAnswers:
         global_rank: int = 0,
     ) -> ResumedAnswers:
         """Is called by lmms-eval once the tasks are built."""
-        return cls(Path(cache_root), f"{model} {_decisive(model_args)}", global_rank, world_size)
+        return cls(Path(cache_root), model, _decisive(model, model_args), global_rank, world_size)
 
     def execute(self, lm: lmms, reqtype: str, requests: Sequence[Instance]) -> list[Any]:
-        """Returns the answers, in the order of the requests; asks the model what is not known.
-
-        Sampled answers are neither kept nor reused: another sample is another answer.
-        """
-        if reqtype != "generate_until" or any(map(_is_sampled, requests)):
+        """Returns the answers, in the order of the requests; asks the model what is not known."""
+        if reqtype != "generate_until":
             return list(getattr(lm, reqtype)(list(requests)))
         answers: list[Any] = [None] * len(requests)
         progress = Progress(total=len(requests))
@@ -105,11 +139,16 @@ class ResumedAnswers:
             nonlocal progress
             self._tell(progress)
             start = time.monotonic()
-            outputs = lm.generate_until([requests[number] for number in missing])
+            with careful_client(lm):
+                outputs = lm.generate_until([requests[number] for number in missing])
             if calls:
                 calls.took(time.monotonic() - start, len(missing))
+            if len(outputs) != len(missing):
+                # lmms-eval's claude returns two for a failed request; none can be told apart.
+                what = f"{len(outputs)} answers came to {len(missing)} questions"
+                outputs = [f"{REQUEST_FAILED_PREFIX}: {what}]"] * len(missing)
             for (number, key), output in zip(missing.items(), outputs, strict=True):
-                answer = _answer(key, requests[number], output)
+                answer = _answer(key, requests[number], output, asks_an_api=self._asks_an_api)
                 answers[number] = _result(answer)
                 if request_failed(answer.text):
                     progress = progress.with_failure()
@@ -120,9 +159,14 @@ class ResumedAnswers:
 
         pool = ThreadPoolExecutor()
         try:
+            # Now, since some back ends write into their requests.
+            decodings = [_decoding(request) for request in requests]
             # Decoding the images takes a while; it goes on while the model answers.
-            keys = pool.map(partial(_key, self._model, lm), requests)
-            for number, key in enumerate(keys):
+            keys = pool.map(partial(_key, self._decisive, lm), requests, decodings)
+            repeats: Counter[str] = Counter()
+            for number, shared in enumerate(keys):
+                key = f"{shared}-{repeats[shared]}" if repeats[shared] else shared
+                repeats[shared] += 1
                 if known := self._log.get(key):
                     answers[number] = _result(known)
                     progress = progress.with_answer(known, reused=True)
@@ -164,24 +208,31 @@ class _CallSize:
             self.size = max(self._smallest, self.size // 2)
 
 
-def _decisive(model_args: str | dict[str, Any]) -> str:
+def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
+    """What tells a model from others: back end, arguments and the files that they name."""
     from lmms_eval.utils import simple_parse_args_string
 
     given = simple_parse_args_string(model_args) if isinstance(model_args, str) else model_args
     kept = {name: value for name, value in given.items() if name not in _NOT_DECISIVE}
-    return json.dumps(kept, sort_keys=True, default=str)
+    if backend in _ASKS_AN_API and (server := os.environ.get("OPENAI_API_BASE")):
+        kept.setdefault("base_url", server)
+    if files := _files(kept):
+        kept["files"] = files
+    return f"{backend} {json.dumps(kept, sort_keys=True, default=str)}"
 
 
-def _decoding(request: Instance) -> dict[str, Any]:
-    return next((part for part in request.args if isinstance(part, dict)), {})
+def _files(arguments: Mapping[str, Any]) -> Mapping[str, str]:
+    values = [value for value in arguments.values() if isinstance(value, str)]
+    revision = arguments.get("revision")
+    return digest_files(values, revision if isinstance(revision, str) else None)
 
 
-def _is_sampled(request: Instance) -> bool:
-    decoding = _decoding(request)
-    return bool(decoding.get("do_sample")) or (decoding.get("temperature") or 0) > 0
+def _decoding(request: Instance) -> str:
+    decoding = next((part for part in request.args if isinstance(part, dict)), {})
+    return json.dumps(decoding, sort_keys=True, default=str)
 
 
-def _key(model: str, lm: lmms, request: Instance) -> str:
+def _key(model: str, lm: lmms, request: Instance, decoding: str) -> str:
     """Digests all that decides an answer, as the model will see it."""
     *_, doc_id, task, split = request.args
     doc = lm.task_dict[task][split][doc_id]
@@ -189,7 +240,6 @@ def _key(model: str, lm: lmms, request: Instance) -> str:
     for part in _shown(request, doc, simple=lm.is_simple):
         shown.update(len(part).to_bytes(8))
         shown.update(part)
-    decoding = json.dumps(_decoding(request), sort_keys=True, default=str)
     decides = [model, str(task), str(doc_id), decoding, shown.hexdigest()]
     return hashlib.sha256("\0".join(decides).encode()).hexdigest()
 
@@ -214,13 +264,13 @@ def _bytes(shown: Any) -> bytes:
     return str(shown).encode()
 
 
-def _answer(key: str, request: Instance, output: Any) -> LoggedAnswer:
-    """Reads what a model returned; a reply without content is a failure."""
+def _answer(key: str, request: Instance, output: Any, *, asks_an_api: bool) -> LoggedAnswer:
+    """Reads what a model returned; an API's reply without a text is a failure."""
     from lmms_eval.api.instance import unwrap_generation_output
 
     *_, doc_id, task, _ = request.args
     text, tokens = unwrap_generation_output(output)
-    if getattr(output, "text", "") is None or text == _NO_CONTENT:
+    if getattr(output, "text", "") is None or (asks_an_api and not text.strip()):
         text = f"{REQUEST_FAILED_PREFIX}: the reply has no content]"
     if request_failed(text):
         # A server may quote the key that it refuses.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unifer_tasks.answers import REQUEST_FAILED_PREFIX
+from unifer_tasks.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.running import resume
 from unifer_tasks.running.progress import Progress, read_progress
 
@@ -54,7 +54,11 @@ class Model:
 
 
 def requests(
-    *, simple: bool = False, text: str = "Which?", decoding: dict[str, Any] = GREEDY
+    *,
+    simple: bool = False,
+    text: str = "Which?",
+    decoding: dict[str, Any] = GREEDY,
+    repeats: int = 1,
 ) -> list[Any]:
     def messages(image: Image.Image) -> list[dict[str, Any]]:
         content = [{"type": "image", "url": image}, {"type": "text", "text": text}]
@@ -68,7 +72,9 @@ def requests(
         where = (number, "ferbench_sfew", "test")
         shown = (dict(decoding), visuals) if simple else (messages, dict(decoding))
         metadata = {"task": "ferbench_sfew", "doc_id": number, "repeats": 1}
-        rows.append(instances.Instance("generate_until", (text, *shown, *where), 0, metadata))
+        row = instances.Instance("generate_until", (text, *shown, *where), 0, metadata)
+        # lmms-eval repeats the object itself.
+        rows += [row] * repeats
     return rows
 
 
@@ -80,10 +86,15 @@ def run(tmp_path: Path) -> Run:
     """Runs a model as lmms-eval does; returns its answers and the questions it was asked."""
 
     def run_once(
-        model: Model, *, args: str = "pretrained=a", world_size: int = 1, **options: Any
+        model: Model,
+        *,
+        args: str = "pretrained=a",
+        backend: str = "mine",
+        world_size: int = 1,
+        **options: Any,
     ) -> tuple[list[str], list[int]]:
         cache = resume.ResumedAnswers.create(
-            str(tmp_path), model="mine", model_args=args, world_size=world_size
+            str(tmp_path), model=backend, model_args=args, world_size=world_size
         )
         try:
             answers = cache.execute(
@@ -127,14 +138,31 @@ FAILURES: list[Any] = [
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_failure_is_shown_and_asked_again(run: Run, tmp_path: Path, failure: Any) -> None:
     answers, _ = run(Model(faces(), {3: failure}))
-    assert answers[3].startswith((REQUEST_FAILED_PREFIX, "[LMMS_EVAL_BUDGET_EXCEEDED]"))
+    assert request_failed(answers[3])
     assert read_progress(tmp_path) == Progress(total=N, answered=N - 1, failed=1)
     assert run(Model(faces())) == (ANSWERS, [3])
 
 
-def test_an_empty_answer_is_an_answer(run: Run) -> None:
-    assert run(Model(faces(), {3: ""}))[0][3] == ""
-    assert run(Model(faces()))[1] == []
+@pytest.mark.parametrize(
+    ("backend", "asked_again"), [("mine", []), ("claude", [3]), ("gemini", [3]), ("openai", [3])]
+)
+def test_an_empty_answer_is_an_answer_unless_an_api_gave_it(
+    run: Run, backend: str, asked_again: list[int]
+) -> None:
+    answer = run(Model(faces(), {3: ""}), backend=backend)[0][3]
+    assert request_failed(answer) == bool(asked_again)
+    assert run(Model(faces()), backend=backend)[1] == asked_again
+
+
+def test_too_many_answers_are_failures(run: Run, tmp_path: Path) -> None:
+    class Doubling(Model):
+        def generate_until(self, requests: Sequence[Any]) -> list[Any]:
+            return [*super().generate_until(requests), "more"]
+
+    answers, _ = run(Doubling(faces()))
+    assert all(map(request_failed, answers))
+    assert read_progress(tmp_path) == Progress(total=N, failed=N)
+    assert run(Model(faces())) == (ANSWERS, ALL)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +182,55 @@ def test_what_decides_an_answer_is_asked_anew(
     assert run(Model(images), **options)[1] == ALL
 
 
-def test_pace_decides_nothing(run: Run) -> None:
-    run(Model(faces()), args="pretrained=a,num_concurrent=8,timeout=10")
-    assert run(Model(faces()), args="timeout=60,pretrained=a")[1] == []
+def test_pace_and_credentials_decide_nothing(run: Run) -> None:
+    run(Model(faces()), args="pretrained=a,num_concurrent=8,timeout=10,api_key=b")
+    assert run(Model(faces()), args="timeout=60,pretrained=a,work_dir=/tmp")[1] == []
 
 
-def test_samples_are_drawn_anew(run: Run, tmp_path: Path) -> None:
+def test_other_weights_at_the_same_path_are_asked_anew(run: Run, tmp_path: Path) -> None:
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"one")
+    for text, asked in ((b"one", ALL), (b"one", []), (b"two", ALL), (b"one", [])):
+        weights.write_bytes(text)
+        assert run(Model(faces()), args=f"pretrained={weights.parent}")[1] == asked
+
+
+@pytest.mark.parametrize(("backend", "asked"), [("openai", ALL), ("vllm", [])])
+def test_the_server_of_the_environment_decides(
+    run: Run, backend: str, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_BASE", "http://one/v1")
+    run(Model(faces()), backend=backend)
+    monkeypatch.setenv("OPENAI_API_BASE", "http://two/v1")
+    assert run(Model(faces()), backend=backend)[1] == asked
+
+
+def test_a_sampled_run_has_one_sample_a_question(run: Run) -> None:
     sampled = {**GREEDY, "temperature": 1.0, "do_sample": True}
-    for _ in range(2):
-        assert run(Model(faces()), decoding=sampled)[1] == ALL
+    killed = Model(faces(), dies_after=4)
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, decoding=sampled)
+    assert run(Model(faces()), decoding=sampled) == (ANSWERS, ALL[len(killed.asked) :])
+    assert run(Model(faces()), decoding=sampled) == (ANSWERS, [])
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, {**GREEDY, "temperature": 1.0}])
+def test_each_repeat_is_an_answer_of_its_own(run: Run, decoding: dict[str, Any]) -> None:
+    class Counting(Model):
+        def generate_until(self, requests: Sequence[Any]) -> list[Any]:
+            super().generate_until(requests)
+            n = len(self.asked) - len(requests)
+            return [f"Answer {number}." for number in range(n, len(self.asked))]
+
+    first, asked = run(Counting(faces()), decoding=decoding, repeats=3)
+    assert first == [f"Answer {number}." for number in range(3 * N)]
+    assert asked == [number for number in ALL for _ in range(3)]
+    assert run(Counting(faces()), decoding=decoding, repeats=3) == (first, [])
+    # The first of them is the answer of a run without repeats.
+    assert run(Counting(faces()), decoding=decoding) == (first[::3], [])
+    _, more = run(Counting(faces()), decoding=decoding, repeats=4)
+    assert more == ALL
 
 
 def test_tokens_are_kept_with_their_answers(run: Run, tmp_path: Path) -> None:
