@@ -15,10 +15,16 @@ import pytest
 from data_prep.index import read_index
 from tests.conftest import run_command
 from tests.unifer_tasks.chat_server import Asked, serve
+from unifer_tasks.answers import read_answer
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.metrics import dataset_confusion, pool, scores
 from unifer_tasks.predictions import read_responses
 from unifer_tasks.prompts import question, response
+from unifer_tasks.repeats import agree, majority
+from unifer_tasks.report.assessment import assess
+from unifer_tasks.report.comparison import compare
+from unifer_tasks.report.leaderboard import questions
+from unifer_tasks.report.sources import read_runs
 
 pytest.importorskip("lmms_eval")
 
@@ -26,6 +32,13 @@ METRICS = {
     "accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable",
     "upstream_accuracy", "upstream_macro_f1",
 }  # fmt: skip
+
+
+TWO_PROCESSES = [
+    sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+    "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+    "-m", "lmms_eval",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -193,14 +206,138 @@ def test_the_command_line_scorer_agrees_with_the_tasks(
 def test_two_processes_score_as_one(
     evaluate: Evaluate, mixed_run: Results, mixed_predictions: Path
 ) -> None:
-    launcher = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "-m", "lmms_eval",
-    ]  # fmt: skip
-    two = evaluate(*replay(mixed_predictions), launcher=launcher)
+    two = evaluate(*replay(mixed_predictions), launcher=TWO_PROCESSES)
     for task in mixed_run.results["results"]:
         assert two.metrics(task) == mixed_run.metrics(task)
+
+
+@pytest.fixture(scope="session")
+def repeated_run(evaluate: Evaluate, seeing_model: Path) -> Results:
+    """The first five questions of each dataset, each asked three times at temperature 1."""
+    return evaluate(
+        "--model", "unifer", "--model_args", f"pretrained={seeing_model},device=cpu",
+        "--batch_size", "32", "--tasks", "ferbench", "--limit", "5", "--repeats", "3",
+        "--gen_kwargs", "temperature=1,do_sample=true",
+    )  # fmt: skip
+
+
+def test_every_answer_to_a_repeated_question_counts(repeated_run: Results) -> None:
+    right: list[float] = []
+    votes: list[float] = []
+    for dataset in LABEL_SPACES:
+        samples = repeated_run.samples[f"ferbench_{dataset}"]
+        texts = [sample["filtered_resps"] for sample in samples]
+        read = [[read_answer(text, dataset).label for text in three] for three in texts]
+        assert [len(three) for three in texts] == [3] * 5
+        assert [sample["accuracy"]["predictions"] for sample in samples] == read
+        gold = [sample["target"] for sample in samples]
+        scores = [three.count(target) / 3 for three, target in zip(read, gold, strict=True)]
+        assert [sample["score"] for sample in samples] == pytest.approx(scores)
+        vote = [majority(three) == target for three, target in zip(read, gold, strict=True)]
+        found = repeated_run.metrics(f"ferbench_{dataset}")
+        assert found["accuracy"] == pytest.approx(sum(scores) / 5)
+        assert found["majority_vote"] == pytest.approx(sum(vote) / 5)
+        assert found["pass@k"] == pytest.approx(sum(score > 0 for score in scores) / 5)
+        assert found["agreement"] == pytest.approx(sum(map(agree, read)) / 5)
+        right += scores
+        votes += vote
+    pooled = repeated_run.metrics("ferbench")
+    assert pooled["accuracy"] == pytest.approx(sum(right) / 20)
+    assert pooled["majority_vote"] == pytest.approx(sum(votes) / 20)
+    alias = "ferbench [STAND-IN faces, 20 of 60 of 11,072 questions, each asked 3 times]"
+    assert repeated_run.results["results"]["ferbench"]["alias"] == alias
+    assert alias in repeated_run.stdout
+
+
+def test_questions_asked_once_have_no_metrics_of_repeats(mixed_run: Results) -> None:
+    for row in mixed_run.results["results"].values():
+        names = {key.partition(",")[0] for key in row}
+        assert not names & {"majority_vote", "pass@k", "agreement", "score"}
+
+
+@pytest.fixture(scope="session")
+def replayed_repeats(evaluate: Evaluate, repeated_run: Results, mixed_run: Results) -> Results:
+    """The repeated run in two processes, compared with another model's."""
+    repeats = ["--repeats", "3", "--limit", "5", "--baseline", str(mixed_run.folder)]
+    return evaluate(*replay(repeated_run.folder), *repeats, launcher=TWO_PROCESSES)
+
+
+def test_the_nth_answer_is_replayed_the_nth_time(
+    repeated_run: Results, replayed_repeats: Results
+) -> None:
+    assert read_responses(replayed_repeats.folder) == read_responses(repeated_run.folder)
+    for task in repeated_run.results["results"]:
+        assert replayed_repeats.metrics(task) == pytest.approx(repeated_run.metrics(task))
+
+
+def test_the_report_agrees_on_repeats(repeated_run: Results) -> None:
+    one = assess(*read_runs([repeated_run.folder]))
+    for scope, found in one.repeats.items():
+        shown = repeated_run.metrics("ferbench" if scope == "pooled" else f"ferbench_{scope}")
+        assert found.repeats == 3
+        assert found.accuracy == pytest.approx(shown["accuracy"])
+        assert found.majority_vote == pytest.approx(shown["majority_vote"])
+        assert found.pass_at[3] == pytest.approx(shown["pass@k"])
+        assert found.agreement == pytest.approx(shown["agreement"])
+    assert questions(one, "sfew") == "5 of 14 of 431, INCOMPLETE"
+
+
+def test_a_baseline_is_compared_on_the_same_questions(
+    replayed_repeats: Results, mixed_run: Results
+) -> None:
+    """By the means of their scores; the sign and size are also those of lmms-eval's table."""
+    for dataset in LABEL_SPACES:
+        task = f"ferbench_{dataset}"
+        row = replayed_repeats.results["results"][task]
+        theirs = {sample["accuracy"]["id"]: sample["score"] for sample in mixed_run.samples[task]}
+        ours = {s["accuracy"]["id"]: s["score"] for s in replayed_repeats.samples[task]}
+        difference = 20 * sum(ours[id_] - theirs[id_] for id_ in ours)
+        assert (row["paired_ci_lower"] + row["paired_ci_upper"]) / 2 == pytest.approx(difference)
+        assert f"{difference:+.1f}%" in replayed_repeats.stdout
+
+
+@pytest.fixture(scope="session")
+def predicted_run(evaluate: Evaluate, mixed_predictions: Path) -> Results:
+    return evaluate(*replay(mixed_predictions), "--predict_only", "--limit", "6")
+
+
+def test_a_run_without_metrics_is_scored_from_its_responses(
+    predicted_run: Results, mixed_run: Results
+) -> None:
+    assert "accuracy" not in predicted_run.samples["ferbench_sfew"][0]
+    responses = read_responses(mixed_run.folder)
+    found = read_responses(predicted_run.folder)
+    assert len(found) == 24
+    assert found == {key: responses[key] for key in found}
+    (run,) = read_runs([predicted_run.folder])
+    asked = assess(run).strict["datasets"]
+    for dataset in LABEL_SPACES:
+        records = [s["accuracy"] for s in mixed_run.samples[f"ferbench_{dataset}"][:6]]
+        expected = sum(record["score"] for record in records) / 6
+        assert asked[dataset]["accuracy"] == pytest.approx(expected)
+    alias = "ferbench [STAND-IN faces, 24 of 60 of 11,072 questions]"
+    assert predicted_run.results["results"]["ferbench"]["alias"] == alias
+
+
+def test_a_baseline_differs_as_compare_says(
+    evaluate: Evaluate, mixed_run: Results, predicted_run: Results, mixed_predictions: Path
+) -> None:
+    """A baseline of `--predict_only`, which covers a part of the questions."""
+    right = mixed_predictions.with_name("right.jsonl")
+    with mixed_predictions.open() as lines, right.open("w") as file:
+        for line in lines:
+            row = json.loads(line)
+            row.pop("error", None)
+            file.write(json.dumps(row | {"response": response("So.", row["target"])}) + "\n")
+    run = evaluate(*replay(right), "--baseline", str(predicted_run.folder))
+    a, b = (assess(*read_runs([each.folder])) for each in (run, predicted_run))
+    (comparison,) = compare([(a, b)])
+    for dataset, part in comparison.datasets.items():
+        row = run.results["results"][f"ferbench_{dataset}"]
+        middle = (row["paired_ci_lower"] + row["paired_ci_upper"]) / 2
+        assert middle == pytest.approx(100 * part.difference)
+        assert row["paired_baseline_score"] == pytest.approx(100 * part.b)
+        assert f"{100 * part.difference:+.1f}%" in run.stdout
 
 
 def test_lmms_evals_own_qwen_model_runs(evaluate: Evaluate, tiny_model: Path) -> None:

@@ -53,14 +53,20 @@ def write_logs(
     config: Mapping[str, Any] | None = None,
     stand_in: bool = False,
     asked: int | None = None,
+    rows: int | None = None,
     sha256: str = "ab" * 32,
+    generation: Mapping[str, Any] | None = None,
+    repeats: int = 1,
 ) -> Path:
-    """An lmms-eval output folder with one run of some tasks."""
+    """An lmms-eval output folder with one run of some tasks.
+
+    Of several answers to each question (`repeats`) the last is the one given, the others fear.
+    """
     for task, given in tasks.items():
         variant, dataset = TASKS[task]
         labels = LABEL_SPACES[dataset].labels
         listings = orders(labels) if variant.key == "shuffled" else (labels,)
-        rows = []
+        lines = []
         for id_, label in given.items():
             for turn, listed in enumerate(listings):
                 mark = {"variant": variant.key} if variant.key != "base" else {}
@@ -68,10 +74,12 @@ def write_logs(
                 target = id_.partition("-")[0]
                 record = {"id": id_, "dataset": dataset, "gold": target, **mark, **order}
                 text = response("The brows are raised.", label)
-                rows.append(
-                    {"filtered_resps": text, "accuracy": record, "input": variant.ask(listed)}
+                others = [response("The eyes are wide.", "fear")] * (repeats - 1)
+                given_text = [*others, text] if others else text
+                lines.append(
+                    {"filtered_resps": given_text, "accuracy": record, "input": variant.ask(listed)}
                 )
-        write_lines(folder / f"{date}_samples_{task}.jsonl", rows)
+        write_lines(folder / f"{date}_samples_{task}.jsonl", lines)
     if results:
         metadata = {
             "version": 1.0,
@@ -81,14 +89,21 @@ def write_logs(
             "sha256": dict.fromkeys(LABEL_SPACES, sha256),
         }
         configs = {
-            task: {"metadata": metadata, "generation_kwargs": {"max_new_tokens": 8}}
+            task: {
+                "metadata": metadata,
+                "generation_kwargs": {"max_new_tokens": 8, **(generation or {})},
+                "repeats": repeats,
+            }
             for task in tasks
         }
         document = {
             "results": {task: {} for task in tasks},
             "configs": configs,
             "n-samples": {
-                task: {"effective": asked or len(given) * (4 if "shuffled" in task else 1)}
+                task: {
+                    "original": rows or len(given) * (4 if "shuffled" in task else 1),
+                    "effective": asked or len(given) * (4 if "shuffled" in task else 1),
+                }
                 for task, given in tasks.items()
             },
             "config": {"model": "unifer", "model_args": f"pretrained={model}", **(config or {})},

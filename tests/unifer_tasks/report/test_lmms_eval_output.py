@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.unifer_tasks.report.on_disk import answers, write_logs
+from tests.unifer_tasks.report.on_disk import answers, write_lines, write_logs
 from unifer_tasks.predictions import PredictionError
+from unifer_tasks.report.assessment import assess
+from unifer_tasks.report.leaderboard import as_markdown, questions
 from unifer_tasks.report.lmms_eval_output import without_secrets
 from unifer_tasks.report.runs import Run
 from unifer_tasks.report.sources import read_runs
@@ -129,6 +131,108 @@ def test_a_limited_run_says_so(tmp_path: Path) -> None:
     assert (
         "Run with --limit 3: a part of each dataset was asked." in only(read_runs([tmp_path])).notes
     )
+
+
+@pytest.mark.parametrize("limit", [None, -1])
+def test_no_limit_is_no_note(tmp_path: Path, limit: int | None) -> None:
+    write_logs(tmp_path, SFEW, config={"limit": limit})
+    assert not any("--limit" in note for note in only(read_runs([tmp_path])).notes)
+
+
+def test_a_limited_run_says_how_much_of_the_data_it_asked(tmp_path: Path) -> None:
+    tasks = {**SFEW, "ferbench_shuffled_sfew": answers("sfew")}
+    write_logs(tmp_path, tasks, config={"limit": 21.0}, rows=112, asked=21)
+    base, *turned = map(assess, read_runs([tmp_path]))
+    assert questions(base, "sfew") == "21 of 112 of 431, INCOMPLETE"
+    assert questions(base, "pooled") == "21 of 112 of 11,072, INCOMPLETE"
+    assert {questions(one, "sfew") for one in turned} == {"21 of 28 of 431, INCOMPLETE"}
+
+
+def test_an_offset_is_no_interruption(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, config={"offset": 10}, asked=31, rows=31)
+    assert not any("Interrupted" in note for note in only(read_runs([tmp_path])).notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": {"temperature": 1}},
+        {"repeats": 2},
+        {"config": {"model": "vllm"}},
+        {"sha256": "cd" * 32},
+        {"stand_in": True},
+    ],
+)
+def test_runs_of_one_model_that_differ_are_kept_apart(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    write_logs(tmp_path, {**SFEW, "ferbench_rafdb": answers("rafdb")}, date="20260101_000000")
+    write_logs(tmp_path, SFEW, date="20260102_000000", **change)
+    new, old = read_runs([tmp_path])
+    assert (new.title, old.title) == ("org/model", "org/model #2")
+    assert (len(new.predictions), len(old.predictions)) == (21, 42)
+    assert "This is the run of 20260102_000000. Its folder holds another" in new.notes[0]
+    assert "(20260101_000000), which differs in " in new.notes[0]
+
+
+def test_models_that_share_a_folder_and_a_short_name_have_their_whole_names(
+    tmp_path: Path,
+) -> None:
+    for date, root in (("20260101_000000", "x"), ("20260102_000000", "y")):
+        write_logs(tmp_path, SFEW, date=date, model=f"/{root}/step_10/hf")
+    assert [run.name for run in read_runs([tmp_path])] == ["/x/step_10/hf", "/y/step_10/hf"]
+
+
+def test_the_results_file_of_one_run_is_that_run(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, date="20260101_000000")
+    write_logs(tmp_path, SFEW, date="20260102_000000", repeats=2)
+    run = only(read_runs([tmp_path / "20260101_000000_results.json"]))
+    assert (run.provenance["date"], run.repeated) == ("20260101_000000", ())
+
+
+@pytest.mark.parametrize("scored", ["all", "first"])
+def test_repeated_answers_are_all_read(tmp_path: Path, scored: str) -> None:
+    """Also of logs of before, in which the first answer alone was scored."""
+    folder = write_logs(tmp_path, SFEW, repeats=3)
+    if scored == "first":
+        (log,) = folder.glob("*.jsonl")
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        for line in lines:
+            line["resps"] = line["filtered_resps"]
+            line["filtered_resps"] = line["resps"][0]
+        write_lines(log, lines)
+    one = assess(only(read_runs([tmp_path])))
+    # Two answers in three are fear; of the third, two in three are right.
+    assert one.strict["pooled"]["accuracy"] == pytest.approx(3 / 21)
+    found = one.repeats["sfew"]
+    assert (found.repeats, found.questions) == (3, 21)
+    assert found.majority_vote == pytest.approx(3 / 21)
+    assert found.accuracy == pytest.approx((2 * 3 + 14) / 63)
+    assert found.pass_at[3] == pytest.approx(15 / 21)
+    fears = list(SFEW["ferbench_sfew"].values()).count("fear")
+    assert found.agreement == pytest.approx(fears / 21)
+    assert one.repeats["pooled"] == found
+    assert one.run.provenance["repeats"] == "3"
+    assert any("was asked 3 times (--repeats)" in note for note in one.run.notes)
+    assert "| SFEW 2.0 | 3 |" in as_markdown([one], [], [])
+
+
+def test_a_question_asked_less_often_is_told(tmp_path: Path) -> None:
+    folder = write_logs(tmp_path, SFEW, repeats=3)
+    (log,) = folder.glob("*.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines[0]["filtered_resps"] = lines[0]["filtered_resps"][:1]
+    write_lines(log, lines)
+    one = assess(only(read_runs([tmp_path])))
+    assert one.repeats["sfew"].questions == 20
+    assert any("asked 3 times, others only 1" in note for note in one.run.notes)
+
+
+def test_questions_asked_once_have_no_figures_of_repeats(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW)
+    one = assess(only(read_runs([tmp_path])))
+    assert one.repeats == {}
+    assert "Repeated answers" not in as_markdown([one], [], [])
 
 
 def test_other_questions_than_this_versions_are_noticed(tmp_path: Path) -> None:
