@@ -10,10 +10,12 @@ from data_prep import card
 from data_prep.commands import cot, drawn, export, ferbench, rebase, rlvr, verify
 from data_prep.commands.options import INCOMPLETE
 from data_prep.errors import PreparationError
-from unifer_tasks.commands import sole_run
+from unifer_tasks.commands import require_extras, sole_run
+from unifer_tasks.extras import HUB, MissingModuleError, require
 from unifer_tasks.files import explain
 from unifer_tasks.locks import HoldError
 from unifer_tasks.manifest import DataError
+from unifer_tasks.secrets import redacted_output
 
 _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
 
@@ -24,13 +26,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 is success, 1 an error that left nothing half-written, 2 a wrong option, 3 a result that
     leaves something out, 130 an interrupt.
     """
-    args = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    with redacted_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    args = _parser().parse_args(arguments)
     try:
+        require_extras(f"unifer-data {args.command}", args)
+        if getattr(args, "push", None):
+            require("--push", HUB)
         with sole_run(args):
             status = int(args.run(args))
             if getattr(args, "push", None) and status in (0, INCOMPLETE):
                 card.push(args.out, args.push)
-    except (PreparationError, DataError, HoldError) as error:
+    except (PreparationError, DataError, HoldError, MissingModuleError) as error:
         print(f"unifer-data: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -46,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="unifer-data", description="Prepares the data of FERBench and of the UniFER recipe."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
     return parser

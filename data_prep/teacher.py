@@ -16,9 +16,11 @@ from PIL import Image
 from data_prep.answer_log import AnswerLog, LoggedAnswer
 from data_prep.errors import PreparationError
 from data_prep.rationales import Mode
+from unifer_tasks.extras import TEACHER
 from unifer_tasks.images import protocol_image
 from unifer_tasks.labels import label_space
 from unifer_tasks.prompts import question
+from unifer_tasks.secrets import redact_values
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -170,7 +172,7 @@ class _Run:
             from openai import AsyncOpenAI
         except ImportError:
             raise PreparationError(
-                "asking a teacher needs the openai client: pip install 'unifer[teacher]'"
+                f"asking a teacher needs the openai client: {TEACHER.install}"
             ) from None
         async with AsyncOpenAI(
             api_key=self._teacher.api_key,
@@ -262,7 +264,8 @@ class _Run:
             asked.id,
             self._teacher.mode,
             self._teacher.model,
-            content,
+            # A proxy may answer with an error that quotes the key.
+            redact_values(content),
             getattr(usage, "prompt_tokens", 0) or 0,
             getattr(usage, "completion_tokens", 0) or 0,
         )

@@ -10,16 +10,19 @@ from unifer_tasks.commands import (
     compare,
     doctor,
     report,
+    require_extras,
     run,
     score,
     sole_run,
     tasks_path,
     tiny_model,
 )
+from unifer_tasks.extras import MissingModuleError
 from unifer_tasks.files import explain
 from unifer_tasks.locks import HoldError
 from unifer_tasks.manifest import DataError
 from unifer_tasks.predictions import PredictionError
+from unifer_tasks.secrets import redacted_output
 
 _COMMANDS = (doctor, tasks_path, run, score, report, compare, tiny_model)
 
@@ -35,11 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         from unifer_tasks.host import run_lmms_eval
 
         return run_lmms_eval(arguments[1:])
+    with redacted_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     try:
+        require_extras(f"ferbench {args.command}", args)
         with sole_run(args):
             return int(args.run(args))
-    except (PredictionError, DataError, HoldError) as error:
+    except (PredictionError, DataError, HoldError, MissingModuleError) as error:
         print(f"ferbench: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -54,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ferbench", description="FERBench: facial expression recognition for MLLMs."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
     commands.add_parser(

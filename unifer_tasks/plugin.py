@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.evaluator import extend_evaluate, extend_tables
+from unifer_tasks.selection import check_data, check_names, repeated
+from unifer_tasks.tracker import extend_tracker
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
@@ -28,6 +30,7 @@ def load() -> list[ModelManifest]:
 
     try:
         _add_task_folder()
+        _check_selections()
         extend_tables()
     except Exception as error:
         logger.warning(
@@ -58,7 +61,38 @@ def _add_task_folder() -> None:
             given = [include_path] if isinstance(include_path, str) else include_path or []
             include_path = [*given, str(TASKS_FOLDER)]
             extend_evaluate()
+            extend_tracker()
         return original(self, include_path, include_defaults, **options)
 
     initialize_tasks.adds_ferbench = True  # type: ignore[attr-defined]
     TaskManager.initialize_tasks = initialize_tasks
+
+
+def _check_selections() -> None:
+    """Let every `TaskManager` check what is selected of FERBench before the model is loaded."""
+    from lmms_eval.tasks import TaskManager
+    from loguru import logger
+
+    match, load_all = TaskManager.match_tasks, TaskManager.load_task_or_group
+    if getattr(match, "checks_ferbench", False):
+        return
+
+    @wraps(match)
+    def match_tasks(self: TaskManager, task_list: list[str]) -> Any:
+        check_names(task_list, self.all_tasks)
+        names = match(self, task_list)
+        check_data(names)
+        return names
+
+    @wraps(load_all)
+    def load_task_or_group(
+        self: TaskManager, task_list: str | list[str] | None = None, *given: Any, **options: Any
+    ) -> Any:
+        if isinstance(task_list, list) and (twice := repeated(task_list)):
+            logger.warning(f"Asked once, with their group: {', '.join(twice)}")
+            task_list = [task for task in task_list if task not in twice]
+        return load_all(self, task_list, *given, **options)
+
+    match_tasks.checks_ferbench = True  # type: ignore[attr-defined]
+    TaskManager.match_tasks = match_tasks
+    TaskManager.load_task_or_group = load_task_or_group

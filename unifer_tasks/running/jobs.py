@@ -26,7 +26,7 @@ from tqdm import tqdm
 from unifer_tasks.files import replacing
 from unifer_tasks.presets import Preset, PresetError
 from unifer_tasks.running.progress import Progress, forget_progress, read_progress
-from unifer_tasks.secrets import redact
+from unifer_tasks.secrets import Concealed, conceal, redact
 
 _WORKER = (sys.executable, "-m", "unifer_tasks.running.worker", "--log_samples")
 _POLL_SECONDS = 0.5
@@ -49,6 +49,11 @@ class Job:
     settings: Mapping[str, Any]
     folder: Path
     data: str
+
+    @property
+    def kept(self) -> Concealed:
+        """The settings as the folder keeps them, and what the process is given beside them."""
+        return conceal(dict(self.settings))
 
     @property
     def results(self) -> Path:
@@ -74,7 +79,7 @@ class Job:
             partial.write_text(json.dumps(self._identity(), indent=2) + "\n", encoding="utf-8")
 
     def _identity(self) -> dict[str, Any]:
-        return {"settings": dict(self.settings), "data": self.data}
+        return {"settings": self.kept.settings, "data": self.data}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +202,10 @@ def _start(job: Job, gpus: list[str]) -> _Running:
     forget_progress(job.folder)
     config = job.folder / "config.yaml"
     with replacing(config) as partial:
-        partial.write_text(yaml.safe_dump(dict(job.settings), sort_keys=False), encoding="utf-8")
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else None
+        partial.write_text(yaml.safe_dump(job.kept.settings, sort_keys=False), encoding="utf-8")
+    environment = {**os.environ, **job.kept.environment}
+    if gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     popen = subprocess.Popen(
         [*_WORKER, "--config", config, "--output_path", job.results, "--use_cache", job.folder],
         stdin=subprocess.PIPE,
@@ -207,15 +214,15 @@ def _start(job: Job, gpus: list[str]) -> _Running:
         env=environment,
         start_new_session=True,
     )
-    copier = threading.Thread(target=_copy, args=(popen.stdout, job.log), daemon=True)
+    copier = threading.Thread(target=_copy, args=(popen.stdout, job.log, environment), daemon=True)
     copier.start()
     return _Running(job, popen, copier, gpus)
 
 
-def _copy(lines: IO[bytes], path: Path) -> None:
+def _copy(lines: IO[bytes], path: Path, environment: Mapping[str, str]) -> None:
     """Appends what a process prints to its log, less what a terminal overwrites, and less keys."""
     with path.open("a", encoding="utf-8") as log:
         for line in lines:
             text = line.decode("utf-8", errors="replace").rstrip("\r\n").rpartition("\r")[2]
-            log.write(redact(text) + "\n")
+            log.write(redact(text, environment) + "\n")
             log.flush()

@@ -34,7 +34,7 @@ from unifer_tasks.running.answer_log import AnswerLog, LoggedAnswer
 from unifer_tasks.running.model_files import digest_files
 from unifer_tasks.running.progress import Progress, write_progress
 from unifer_tasks.running.replies import careful_client
-from unifer_tasks.secrets import redact
+from unifer_tasks.secrets import redact, redact_settings, redact_values
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -218,7 +218,8 @@ def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
         kept.setdefault("base_url", server)
     if files := _files(kept):
         kept["files"] = files
-    return f"{backend} {json.dumps(kept, sort_keys=True, default=str)}"
+    # Another key to the same model gets the same answers.
+    return f"{backend} {json.dumps(redact_settings(kept), sort_keys=True, default=str)}"
 
 
 def _files(arguments: Mapping[str, Any]) -> Mapping[str, str]:
@@ -272,9 +273,8 @@ def _answer(key: str, request: Instance, output: Any, *, asks_an_api: bool) -> L
     text, tokens = unwrap_generation_output(output)
     if getattr(output, "text", "") is None or (asks_an_api and not text.strip()):
         text = f"{REQUEST_FAILED_PREFIX}: the reply has no content]"
-    if request_failed(text):
-        # A server may quote the key that it refuses.
-        text = redact(text)
+    # A server may quote the key that it refuses, in an error or in what it sends as an answer.
+    text = redact(text) if request_failed(text) else redact_values(text)
     tokens_in, tokens_out = (
         (tokens.input_tokens or 0, tokens.output_tokens or 0) if tokens else (0, 0)
     )
