@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes.record import DataFile, Record, RecordError, find_record
+from recipes.record import RECORD_NAME, DataFile, Record, RecordError, find_record
 from unifer_rewards.presets import make_reward
 from unifer_tasks.files import replacing
 from unifer_tasks.markdown import table
@@ -121,6 +121,7 @@ def _shown(model: str) -> str:
 def _header(stages: Sequence[Record], base: str) -> str:
     methods = dict.fromkeys(run.stage for run in stages)
     tags = ["unifer", "facial-expression-recognition", "verl", *methods]
+    tags += ["lora"] if any(run.adapter for run in stages) else []
     fields: dict[str, Any] = {
         "license": "other",
         "license_name": "base-model-and-datasets",
@@ -156,6 +157,8 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     step = "" if run.step is None else f", {run.step:,} steps"
     yield f"## {_title(run)}{step}"
     settings = [(name, _at(run, path)) for name, path in _SETTINGS[run.stage].items()]
+    if run.adapter:
+        settings += ((name, f"`{value}`") for name, value in run.adapter.settings.items())
     settings.append(("rows read to train on", f"{run.n_rows('train'):,}"))
     yield table(("setting", "value"), settings)
     if run.stage == "grpo":
@@ -260,6 +263,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         record = find_record(args.checkpoint)
         if record is None:
             raise CardError(f"{args.checkpoint} comes from no run that recipes.launch recorded")
+        if record.adapter and not (args.checkpoint / RECORD_NAME).is_file():
+            raise CardError(
+                f"{args.checkpoint} holds a LoRA adapter that was not merged; merge.sh merges it "
+                "and writes the card"
+            )
         write_card(args.checkpoint, record, args.scores)
     except (CardError, RecordError, OSError) as error:
         print(f"card: {error}", file=sys.stderr)

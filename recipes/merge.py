@@ -1,6 +1,8 @@
 """The sharded checkpoint of a run -> a Hugging Face folder with a model card.
 
-python -m recipes.merge RUN/global_step_N OUT [--scores RESULTS.json]
+    python -m recipes.merge RUN/global_step_N OUT [--scores RESULTS.json]
+
+The adapter of a LoRA run is folded into its base.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from recipes.adapters import Adapter
 from recipes.card import CardError, write_card
 from recipes.checkpoints import damage, sharded
 from recipes.record import RecordError, find_record, write_record
 from unifer_tasks.files import replacing
+from unifer_tasks.models.weights import weight_problems
 
 
 class MergeError(Exception):
@@ -23,7 +27,7 @@ class MergeError(Exception):
 
 
 def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
-    """Merges a checkpoint by verl's own merger and writes its card.
+    """Merge a checkpoint and write its card.
 
     Args:
         checkpoint: `RUN/global_step_N`, or its `actor`.
@@ -31,8 +35,8 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
         scores: See `card.card`.
 
     Raises:
-        MergeError: `out` exists, the checkpoint is damaged or belongs to no recorded run, or
-            verl's merger failed.
+        MergeError: `out` exists, the checkpoint is damaged or belongs to no recorded run, its
+            adapter is not that run's or is untrained, or verl's merger failed.
         CardError: See `card.card`.
         RecordError: See `record.find_record`.
     """
@@ -48,13 +52,32 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     with replacing(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)
-        command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
-        places = ["--local_dir", str(sharded(step)), "--target_dir", str(partial)]
-        status = subprocess.run([*command, *places], check=False).returncode
-        if status or not (partial / "config.json").is_file():
-            raise MergeError(f"verl's merger exited {status} and left no whole model")
+        if record.adapter is None:
+            _merge_shards(sharded(step), partial)
+        else:
+            _merge_adapter(sharded(step), partial, record.adapter, record.model)
         write_record(partial, record)
         write_card(partial, record, scores)
+
+
+def _merge_shards(shards: Path, out: Path) -> None:
+    command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
+    places = ["--local_dir", str(shards), "--target_dir", str(out)]
+    status = subprocess.run([*command, *places], check=False).returncode
+    if status or not (out / "config.json").is_file():
+        raise MergeError(f"verl's merger exited {status} and left no whole model")
+
+
+def _merge_adapter(shards: Path, out: Path, adapter: Adapter, base: str) -> None:
+    from recipes.adapter_merger import AdapterError, merge_adapter
+
+    try:
+        change = merge_adapter(shards, out, adapter, base)
+    except AdapterError as error:
+        raise MergeError(str(error)) from error
+    if problems := list(weight_problems(out)):
+        raise MergeError("; ".join(problems))
+    print(f"the adapter is folded in; it changes a weight by up to {change:.2g}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.stand_in import SOURCE as STAND_IN
+from recipes.adapters import Adapter, adapter_of
 from recipes.checkpoints import step_of
 from recipes.preflight import Config, Stage, data_files, model_config, n_rows
 from unifer_tasks.files import replacing
@@ -71,6 +72,11 @@ class Record:
     def model(self) -> str:
         """What was trained: a Hugging Face folder or a hub id."""
         return str(model_config(self.stage, self.config)["path"])
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """The LoRA adapter that was trained; None if the model's own weights were."""
+        return adapter_of(model_config(self.stage, self.config))
 
     def n_rows(self, part: str) -> int:
         """Returns how many rows of "train" or "val" verl reads."""

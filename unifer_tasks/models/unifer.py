@@ -7,6 +7,10 @@ device, several CPU processes included.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import torch
 from accelerate import Accelerator
 from lmms_eval.api.model import lmms
@@ -15,6 +19,7 @@ from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.models.patch_embedding import multiply_patches
+from unifer_tasks.models.weights import WeightsError, loading_problems, weight_problems
 
 
 class UniFER(Qwen2_5_VL):  # type: ignore[misc]
@@ -35,6 +40,7 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
 
     Raises:
         ValueError: An argument has no such value.
+        WeightsError: The checkpoint does not hold every weight of the model.
     """
 
     def __init__(
@@ -57,12 +63,12 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
         self._device = _device(device, self.accelerator)
         self.device_map = device_map or str(self._device)
         multiply_patches()
-        self._model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        self._model = _load(
             pretrained,
             dtype=_dtype(dtype, self._device),
             device_map=self.device_map,
             attn_implementation=attn_implementation,
-        ).eval()
+        )
         self.processor = AutoProcessor.from_pretrained(
             pretrained, min_pixels=min_pixels, max_pixels=max_pixels
         )
@@ -73,6 +79,28 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
         self.use_cache = True
         # What the parent asks of videos, of which FERBench has none.
         self.fps, self.max_num_frames = None, 0
+
+
+def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration:
+    """Load a model all of whose weights are the checkpoint's.
+
+    Raises:
+        WeightsError: transformers would draw some of them at random.
+    """
+    folder = Path(pretrained).expanduser()
+    if folder.is_dir():
+        _refuse(weight_problems(folder))
+    model, info = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        pretrained, output_loading_info=True, **options
+    )
+    # Of a hub id, or a model of another type, only loading tells.
+    _refuse(loading_problems(pretrained, info))
+    return model.eval()
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise WeightsError("; ".join(found))
 
 
 def _device(name: str | None, accelerator: Accelerator) -> torch.device:

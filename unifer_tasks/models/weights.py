@@ -155,15 +155,31 @@ def _refuse_pointer(file: Path) -> None:
             )
 
 
+def model_class(config: Any) -> Any:
+    """Return the class that transformers generates text with.
+
+    Args:
+        config: A model's configuration, of transformers.
+
+    Raises:
+        ValueError: There is none for models of this type.
+    """
+    import transformers
+
+    kinds = (transformers.AutoModelForImageTextToText, transformers.AutoModelForCausalLM)
+    found = next(
+        filter(None, (kind._model_mapping.get(type(config), None) for kind in kinds)), None
+    )
+    if found is None:
+        raise ValueError(f"a model of type {config.model_type} does not generate text")
+    return found
+
+
 def _dry_load(checkpoint: Path, weights: Mapping[str, Tensor]) -> Mapping[str, Any]:
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(checkpoint)
-    kinds = (transformers.AutoModelForImageTextToText, transformers.AutoModelForCausalLM)
-    found = (kind._model_mapping.get(type(config), None) for kind in kinds)
-    model = next(filter(None, found), None)
-    if model is None:
-        raise ValueError(f"a model of type {config.model_type} does not generate text")
+    model = model_class(config)
     is_tied = getattr(config, "tie_word_embeddings", False)
     tied = (model._tied_weights_keys or ()) if is_tied else ()
     # A tied weight that is there all the same would be compared by value.
