@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from data_prep.errors import PreparationError
+from unifer_tasks.extras import MODEL
 from unifer_tasks.images import IMAGE_SIZE, MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.labels import label_space
 from unifer_tasks.prompts import question
@@ -24,9 +25,7 @@ def prompt_token_counter(model: str) -> Callable[[str], int]:
     try:
         from transformers import AutoProcessor
     except ImportError:
-        raise PreparationError(
-            "--processor needs transformers: pip install 'unifer[eval]'"
-        ) from None
+        raise PreparationError(f"--processor needs transformers: {MODEL.install}") from None
     try:
         processor = AutoProcessor.from_pretrained(
             model, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS

@@ -17,6 +17,7 @@ from data_prep.errors import PreparationError
 from data_prep.inspection import inspect
 from data_prep.parallel import ordered_map
 from data_prep.training import TrainingManifest, read_training_manifest
+from unifer_tasks.extras import TRAIN
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.manifest import Manifest, dataset_path, read_manifest, sha256
 
@@ -152,7 +153,7 @@ def _verl_dataset(kind: str, files: list[str], model: str, limits: Limits) -> An
         sft = importlib.import_module("verl.utils.dataset.multiturn_sft_dataset")
     except ImportError as error:
         raise PreparationError(
-            f"reading rows as verl does needs verl ({error}): pip install 'unifer[train]'"
+            f"reading rows as verl does needs verl ({error}): {TRAIN.install}"
         ) from None
     processor = AutoProcessor.from_pretrained(model, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
     if kind == "cot":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
@@ -11,15 +11,19 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
+from unifer_tasks.extras import BACKENDS, EVAL
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import (
     DataError,
     Manifest,
     data_root,
-    dataset_path,
+    intact_path,
     read_manifest,
-    sha256,
 )
+from unifer_tasks.probe import problem
+
+MODELS = ("unifer",)
+"""Model ids whose modules are imported unless others are named."""
 
 Level = Literal["ok", "warning", "error"]
 
@@ -40,9 +44,13 @@ class Finding:
         return f"{self.level:<8} {self.text}"
 
 
-def examine() -> list[Finding]:
-    """Checks versions, the plugin and the data, and returns what was found."""
-    return [*_versions(), _plugin(), *_data()]
+def examine(models: Sequence[str] = MODELS) -> list[Finding]:
+    """Check versions, what a run imports, the plugin and the data, and return what was found.
+
+    Args:
+        models: Model ids of lmms-eval whose modules are imported.
+    """
+    return [*_versions(), _imports(models), _plugin(), *_data()]
 
 
 def _versions() -> Iterator[Finding]:
@@ -55,7 +63,7 @@ def _versions() -> Iterator[Finding]:
         try:
             found = version(name)
         except PackageNotFoundError:
-            yield Finding("error", f"{name} is not installed; pip install 'unifer[eval]'")
+            yield Finding("error", f"{name} is not installed; {EVAL.install}")
             continue
         # A local build such as 2.11.0+cpu satisfies 2.11.0.
         if requirement.specifier.contains(found.partition("+")[0], prereleases=True):
@@ -64,6 +72,16 @@ def _versions() -> Iterator[Finding]:
             yield Finding(
                 "error", f"{name} {found} does not satisfy {requirement.specifier}; install that"
             )
+
+
+def _imports(models: Sequence[str]) -> Finding:
+    for model in models:
+        if model in BACKENDS and (missing := BACKENDS[model].missing()):
+            text = f"the model {model} needs {missing[0]}: {BACKENDS[model].install}"
+            return Finding("error", text)
+    if reason := problem(models):
+        return Finding("error", f"lmms-eval cannot run {', '.join(models)}: {reason}")
+    return Finding("ok", f"lmms-eval and {', '.join(models)} import what they need")
 
 
 def _plugin() -> Finding:
@@ -89,12 +107,10 @@ def _data() -> Iterator[Finding]:
 
 def _dataset(root: Path, manifest: Manifest, dataset: str) -> Finding:
     try:
-        path = dataset_path(root, manifest, dataset)
+        intact_path(root, manifest, dataset)
     except DataError as error:
         return Finding("error", str(error))
     file = manifest.datasets[dataset]
-    if sha256(path) != file.sha256:
-        return Finding("error", f"{path} is damaged: its bytes are not those of the manifest")
     space = LABEL_SPACES[dataset]
     if manifest.is_complete(dataset):
         return Finding("ok", f"{space.title}: all {file.rows:,} questions")

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,17 @@ def data_root() -> Path:
     )
     if not value:
         raise DataError(f"FERBench data not found: {DATA_VARIABLE} is not set; {remedy}")
-    root = Path(value).expanduser()
+    # Not `Path.expanduser`, which raises where no user has the name after a tilde.
+    root = Path(os.path.expanduser(value))  # noqa: PTH111
     if not root.is_dir():
         raise DataError(f"FERBench data not found: {DATA_VARIABLE}={value} is no folder; {remedy}")
-    return root.resolve()
+    root = root.resolve()
+    if "::" in str(root):
+        raise DataError(
+            f"{DATA_VARIABLE}={value} lies at {root}: `datasets` takes `::` for a URL within a "
+            "URL; rename the folder"
+        )
+    return root
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -184,6 +192,31 @@ def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
     if not path.is_file():
         raise DataError(f"{path} is missing, though the manifest lists it; build {root} again")
     return path
+
+
+def intact_path(root: Path, manifest: Manifest, dataset: str) -> Path:
+    """Return the parquet file of one dataset, whose bytes are those of the manifest.
+
+    Raises:
+        DataError: The dataset was not built, or its file is gone or damaged.
+    """
+    path = dataset_path(root, manifest, dataset)
+    try:
+        state = path.stat()
+        found = _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if found != manifest.datasets[dataset].sha256:
+        raise DataError(
+            f"{path} is damaged: its bytes are not those of the manifest; build {root} again"
+        )
+    return path
+
+
+@lru_cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    # A run asks several times: for itself, and for each of the tasks.
+    return sha256(path)
 
 
 def sha256(path: Path) -> str:

@@ -21,6 +21,7 @@ from typing import IO, Generic, TypeVar, cast
 import xxhash
 
 from data_prep.archives.tree import DAMAGE, ArchiveError, DamagedError, FolderTree, Tree
+from unifer_tasks.extras import ARCHIVES
 from unifer_tasks.files import replacing
 
 Member = TypeVar("Member")
@@ -142,7 +143,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
         import py7zr
     except ImportError:
         raise ArchiveError(
-            f"{path} is a 7z: pip install 'unifer[archives]' reads it; or unpack it, "
+            f"{path} is a 7z, which needs py7zr: {ARCHIVES.install}; or unpack it, "
             f"`7z x {path.name} -o{path.stem}`, and give that folder"
         ) from None
     # A kill leaves half of an archive behind.

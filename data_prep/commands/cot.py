@@ -27,6 +27,7 @@ from data_prep.rows import PUBLISHED_COT
 from data_prep.teacher import Pace, Reporter, Tally, Teacher, ask_all
 from data_prep.training import TrainingManifest, open_folder
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import TEACHER, Need
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 
@@ -80,7 +81,11 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("--min-words", type=positive, default=20, help="fewest in a rationale")
     parser.add_argument("--max-words", type=positive, default=400, help="most in a rationale")
     add_composition(parser)
-    parser.set_defaults(run=_run, writes="out")
+    parser.set_defaults(run=_run, writes="out", needs=_needs)
+
+
+def _needs(args: argparse.Namespace) -> list[Need]:
+    return [] if args.published is not None else [TEACHER]
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from data_prep.rows import RLVR
 from data_prep.tokens import prompt_token_counter
 from data_prep.training import open_folder
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import MODEL
 
 
 def add(commands: Subparsers) -> None:
@@ -69,7 +70,9 @@ def add(commands: Subparsers) -> None:
         metavar="MODEL",
         help="count each prompt's tokens with this model's processor (needs transformers)",
     )
-    parser.set_defaults(run=_run, writes="out")
+    parser.set_defaults(
+        run=_run, writes="out", needs=lambda args: [MODEL] if args.processor else []
+    )
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from data_prep import verify
 from data_prep.commands.options import add_jobs, positive
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import TRAIN
 from unifer_tasks.manifest import MANIFEST_NAME
 
 
@@ -30,7 +31,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("--max-tokens", type=positive, default=4096, help="default: %(default)s")
     add_jobs(parser, "decode")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, needs=lambda args: [TRAIN] if args.processor else [])
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
+from unifer_tasks.extras import require
 from unifer_tasks.locks import hold, hold_file
 
 
@@ -15,6 +16,22 @@ class Subparsers(Protocol):
 
     def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
         """Adds a subcommand."""
+
+
+def require_extras(command: str, args: argparse.Namespace) -> None:
+    """Check that what a command imports is installed.
+
+    Args:
+        command: Its name, for the message.
+        args: Of a parser whose default `needs` returns, for these arguments, each `Need`. A
+            command without needs nothing but the package.
+
+    Raises:
+        MissingModuleError: Something is not installed.
+    """
+    if "needs" in args:
+        for need in args.needs(args):
+            require(command, need)
 
 
 @contextmanager

@@ -11,16 +11,23 @@ def add(commands: Subparsers) -> None:
     """Adds the subcommand."""
     parser = commands.add_parser(
         "doctor",
-        help="check data, versions and the lmms-eval plugin",
+        help="check data, versions, imports and the lmms-eval plugin",
         description="Checks what a run needs. Exit status 1 if something is missing or wrong.",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        dest="models",
+        metavar="ID",
+        help="import the module of this lmms-eval model (default: unifer)",
     )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from unifer_tasks.doctor import examine
+    from unifer_tasks.doctor import MODELS, examine
 
-    findings = examine()
+    findings = examine(args.models or MODELS)
     for finding in findings:
         print(finding)
     return int(any(finding.level == "error" for finding in findings))

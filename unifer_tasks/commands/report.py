@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import REPORT
 from unifer_tasks.manifest import DATA_VARIABLE, data_root
 
 
@@ -33,7 +34,7 @@ def add(commands: Subparsers) -> None:
         action="store_true",
         help="put the images into the page; mind the datasets' terms before you pass it on",
     )
-    parser.set_defaults(run=_run, writes="out")
+    parser.set_defaults(run=_run, writes="out", needs=lambda _: [REPORT])
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:

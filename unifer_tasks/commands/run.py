@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import EVAL, REPORT
 from unifer_tasks.locks import hold
 from unifer_tasks.manifest import MANIFEST_NAME, data_root, sha256
 
@@ -55,7 +56,7 @@ def add(commands: Subparsers) -> None:
         metavar="PRESET=IN,OUT",
         help="cost of a million tokens of an API, to estimate what a run costs",
     )
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, needs=lambda _: [EVAL, REPORT])
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from unifer_tasks.commands import Subparsers
+from unifer_tasks.extras import MODEL
 
 
 def add(commands: Subparsers) -> None:
@@ -18,7 +19,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.set_defaults(run=_run, writes="out")
+    parser.set_defaults(run=_run, writes="out", needs=lambda _: [MODEL])
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ differs from variant to variant.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from unifer_tasks.answers import read_upstream, request_failed
 from unifer_tasks.headings import GROUPS, heading
 from unifer_tasks.images import IMAGE_SIZE
 from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.manifest import data_root, dataset_path, read_manifest
+from unifer_tasks.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
 from unifer_tasks.repeats import agree, majority, pass_at
 from unifer_tasks.variants import (
@@ -214,10 +215,11 @@ def pooled(parts: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -
 def _data(dataset: str) -> dict[str, Any]:
     root = data_root()
     manifest = read_manifest(root)
-    path = dataset_path(root, manifest, dataset)
+    path = intact_path(root, manifest, dataset)
     if caveat := manifest.caveat([dataset]):
         logger.warning(f"ferbench_{dataset} is not the benchmark: {caveat} ({root})")
-    return {"data_files": {"test": str(path)}}
+    # `datasets` takes the path for a pattern.
+    return {"data_files": {"test": glob.escape(str(path))}}
 
 
 def _metadata() -> dict[str, Any]:

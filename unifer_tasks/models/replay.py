@@ -8,14 +8,14 @@ from typing import Any
 
 from accelerate import Accelerator
 from lmms_eval.api.instance import Instance
-from lmms_eval.api.model import lmms
 from loguru import logger
 
+from unifer_tasks.models.arguments import CheckedArguments
 from unifer_tasks.predictions import PredictionError, Responses, read_responses
 from unifer_tasks.variants import TASKS, Variant
 
 
-class Replay(lmms):  # type: ignore[misc]
+class Replay(CheckedArguments):
     """A model that answers from a log.
 
     Asked several times (`--repeats`), it gives the first logged answer first, then the second.

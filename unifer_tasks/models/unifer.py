@@ -18,11 +18,13 @@ from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
 from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
+from unifer_tasks.models.arguments import CheckedArguments
 from unifer_tasks.models.patch_embedding import multiply_patches
 from unifer_tasks.models.weights import WeightsError, loading_problems, weight_problems
+from unifer_tasks.options import positive
 
 
-class UniFER(Qwen2_5_VL):  # type: ignore[misc]
+class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
     """A Qwen2.5-VL chat model.
 
     Args:
@@ -56,6 +58,7 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
     ) -> None:
         # The parent's constructor fixes bfloat16 and, with several processes, CUDA.
         lmms.__init__(self)
+        n_at_once = positive("batch_size", batch_size)
         # No `cpu=True`: lmms-eval's command line has made one, on a GPU where there is one.
         self.accelerator = Accelerator()
         self._rank = self.accelerator.process_index
@@ -75,7 +78,7 @@ class UniFER(Qwen2_5_VL):  # type: ignore[misc]
         self._tokenizer = self.processor.tokenizer
         self._config = self._model.config
         self.min_pixels, self.max_pixels = min_pixels, max_pixels
-        self.batch_size_per_gpu = int(batch_size)
+        self.batch_size_per_gpu = n_at_once
         self.use_cache = True
         # What the parent asks of videos, of which FERBench has none.
         self.fps, self.max_num_frames = None, 0

@@ -1,0 +1,66 @@
+"""Which tasks of FERBench a run selects: each is asked once, of data that is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from unifer_tasks.headings import GROUPS
+from unifer_tasks.manifest import data_root, intact_path, read_manifest
+from unifer_tasks.nearest import did_you_mean
+from unifer_tasks.variants import TASKS
+
+NAMES = (*GROUPS, *TASKS)
+"""Every group and task of FERBench."""
+
+
+class TaskError(ValueError):
+    """No task has the name that is asked for."""
+
+
+def check_names(given: Sequence[str], known: Iterable[str]) -> None:
+    """Check that every task exists.
+
+    Args:
+        given: As on the command line: names, patterns, or YAML files.
+        known: The names of all tasks, groups and tags.
+
+    Raises:
+        TaskError: One does not.
+    """
+    names = set(known)
+    for name in given:
+        if any(mark in name for mark in "*?["):
+            if not any(fnmatchcase(task, name) for task in names):
+                raise TaskError(f"no task matches {name!r}{did_you_mean(name, names)}")
+        elif name not in names and not Path(name).exists():
+            raise TaskError(f"no task is called {name!r}{did_you_mean(name, names)}")
+
+
+def check_data(tasks: Iterable[str]) -> None:
+    """Check the data of those of these tasks and groups that are FERBench's.
+
+    Raises:
+        DataError: It is absent, damaged or not what it is taken for.
+    """
+    datasets: dict[str, None] = {}
+    for name in tasks:
+        for task in _members(name) if name in GROUPS else [name]:
+            if task in TASKS:
+                datasets[TASKS[task][1]] = None
+    if datasets:
+        root = data_root()
+        manifest = read_manifest(root)
+        for dataset in datasets:
+            intact_path(root, manifest, dataset)
+
+
+def repeated(tasks: Iterable[str]) -> list[str]:
+    """Return the tasks that are asked as members of a group too."""
+    names = set(tasks)
+    return [task for group in GROUPS if group in names for task in _members(group) if task in names]
+
+
+def _members(group: str) -> list[str]:
+    return [task for task, (variant, _) in TASKS.items() if variant is GROUPS[group]]
