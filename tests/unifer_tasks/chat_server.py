@@ -6,13 +6,15 @@ import base64
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from PIL import Image
+
+from unifer_tasks.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,100 @@ class ChatServer:
     asked: list[Asked] = field(default_factory=list)
 
 
-Answer = Callable[[Asked], str | None]
-"""What to say to a request; None refuses it, in a way that clients do not retry by themselves."""
+Answer = Callable[[Asked], str | Mapping[str, Any] | None]
+"""What to say to a request: a text, or the whole body of a reply with status 200; None refuses it,
+in a way that clients do not retry by themselves."""
+
+
+def completion(message: object, finish_reason: str = "stop", **more: object) -> dict[str, Any]:
+    """Returns the body of a reply.
+
+    Args:
+        message: The message, or its content.
+        finish_reason: Why it ended.
+        **more: Further fields of the choice.
+    """
+    if not isinstance(message, dict):
+        message = {"role": "assistant", "content": message}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason, **more}
+    return {**_BODY, "choices": [choice]}
+
+
+_BODY = {"id": "1", "object": "chat.completion", "created": 0, "model": "stub"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """A reply that servers have been seen to send in place of a text.
+
+    Attributes:
+        outcome: What becomes of the question.
+        body: The reply, with status 200; None for status 400.
+        text: What is kept of an answer to fear.
+    """
+
+    outcome: Outcome
+    body: Mapping[str, Any] | None
+    text: str | None = None
+
+
+def _message(**fields: object) -> dict[str, object]:
+    return {"role": "assistant", "content": None, **fields}
+
+
+def _parts(*parts: object) -> list[object]:
+    return [part if isinstance(part, dict) else {"type": "text", "text": part} for part in parts]
+
+
+_ANSWER = "<answer>fear</answer>"
+_READ = f"<think>Hm.</think>\n{_ANSWER}"
+_FAILED, _TRUNCATED = Outcome.REQUEST_FAILED, Outcome.TRUNCATED
+_REFUSED, _ANSWERED = Outcome.REFUSED, Outcome.ANSWERED
+
+UNUSUAL: Mapping[str, Unusual] = {
+    "status 400": Unusual(_FAILED, None),
+    "empty": Unusual(_FAILED, completion("")),
+    "blank": Unusual(_FAILED, completion(" \n")),
+    "null": Unusual(_FAILED, completion(None)),
+    "no content": Unusual(_FAILED, completion({"role": "assistant"})),
+    "no parts": Unusual(_FAILED, completion([])),
+    "an empty part": Unusual(_FAILED, completion(_parts(""))),
+    "null message": Unusual(_FAILED, {**_BODY, "choices": [{"index": 0, "message": None}]}),
+    "no choices": Unusual(_FAILED, {**_BODY, "choices": []}),
+    "null choices": Unusual(_FAILED, {**_BODY, "choices": None}),
+    "error": Unusual(_FAILED, {"error": {"message": "overloaded", "code": 502}}),
+    "error beside no choices": Unusual(_FAILED, {**_BODY, "choices": [], "error": "overloaded"}),
+    "vLLM's error": Unusual(_FAILED, {"object": "error", "message": "overloaded", "code": 400}),
+    "error in a choice": Unusual(
+        _FAILED, completion("Half an", "error", error={"message": "overloaded", "code": 502})
+    ),
+    "thinking only": Unusual(_FAILED, completion(_message(reasoning_content="Hm."))),
+    "a tool": Unusual(_FAILED, completion(_message(tool_calls=[]), "tool_calls")),
+    "cut off": Unusual(_TRUNCATED, completion(None, "length")),
+    "cut off in hidden thinking": Unusual(
+        _TRUNCATED, completion(_message(content="", reasoning_content="Hm"), "length")
+    ),
+    "filtered": Unusual(_REFUSED, completion(None, "content_filter")),
+    "a refusal": Unusual(_REFUSED, completion(_message(refusal="I will not."))),
+    "parts": Unusual(_ANSWERED, completion(_parts("<think>Hm.</think>\n", _ANSWER)), _READ),
+    "reasoning_content": Unusual(
+        _ANSWERED, completion(_message(content=_ANSWER, reasoning_content="Hm.")), _READ
+    ),
+    "reasoning": Unusual(_ANSWERED, completion(_message(content=_ANSWER, reasoning="Hm.")), _READ),
+    "a thinking part": Unusual(
+        _ANSWERED,
+        completion(_parts({"type": "thinking", "thinking": _parts("Hm.")}, _ANSWER)),
+        _READ,
+    ),
+    "an answer in the thinking": Unusual(
+        _ANSWERED,
+        completion(_message(content=_ANSWER, reasoning="</think><answer>joy</answer>?")),
+        f"<think>joy?</think>\n{_ANSWER}",
+    ),
+    "thinking before a think block": Unusual(
+        _ANSWERED, completion(_message(content=_READ, reasoning="So: think.")), _READ
+    ),
+}
 
 
 @contextmanager
@@ -43,28 +137,20 @@ def serve(answer: Answer) -> Iterator[ChatServer]:
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
+        # Connections are kept alive, as real servers keep them.
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
             request = _read(json.loads(self.rfile.read(length)))
             asked.append(request)
-            text = answer(request)
-            if text is None:
+            said = answer(request)
+            if said is None:
                 self._send(400, {"error": {"message": "out of order"}})
             else:
-                message = {"role": "assistant", "content": text}
-                choice = {"index": 0, "message": message, "finish_reason": "stop"}
-                self._send(
-                    200,
-                    {
-                        "id": "1",
-                        "object": "chat.completion",
-                        "created": 0,
-                        "model": "stub",
-                        "choices": [choice],
-                    },
-                )
+                self._send(200, completion(said) if isinstance(said, str) else said)
 
-        def _send(self, status: int, body: dict[str, Any]) -> None:
+        def _send(self, status: int, body: Mapping[str, Any]) -> None:
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -75,7 +161,12 @@ def serve(answer: Answer) -> Iterator[ChatServer]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            # A client that is gone; what fails here else, its client sees.
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield ChatServer(f"http://127.0.0.1:{server.server_port}/v1", asked)

@@ -13,16 +13,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import VLLM_IN_PROCESS, run_command
-from tests.unifer_tasks.chat_server import Asked, serve
+from tests.unifer_tasks.chat_server import UNUSUAL, Asked, serve
+from unifer_tasks.answers import read_answer
 from unifer_tasks.cli import main
+from unifer_tasks.outcomes import Outcome
 from unifer_tasks.predictions import read_responses
 from unifer_tasks.prompts import response
 from unifer_tasks.running.answer_log import AnswerLog, AnswerLogError
@@ -223,27 +227,60 @@ def test_spend_is_told_before_and_after(resumed: Resumed) -> None:
 def test_failed_requests_are_told_and_asked_again(
     environment: dict[str, str], bin_folder: Path, tmp_path: Path
 ) -> None:
+    """Each question is asked once a start, whatever the reply and however many calls it takes."""
     broken = True
+    back_ends = {"stub": "openai", "later": "async_openai"}
 
-    def answer(request: Asked) -> str | None:
-        # RAF-DB lists surprise first.
-        fails = broken and "labels: surprise" in request.text
-        return None if fails else response("Hm.", "fear")
+    def answer(request: Asked) -> str | Mapping[str, Any] | None:
+        number = asked[request.options["model"]]
+        asked[request.options["model"]] += 1
+        if broken and number < len(replies):
+            return replies[number].body
+        return response("Hm.", "fear")
 
+    replies = list(UNUSUAL.values())
+    outcomes = Counter(reply.outcome for reply in replies)
+    n_failed = outcomes[Outcome.REQUEST_FAILED]
+    n_answered = N_QUESTIONS - n_failed
     with serve(answer) as server:
-        arguments = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
-        path = preset(tmp_path, "stub", "openai", arguments, "# key: OPENAI_API_KEY")
-        command = [bin_folder / "ferbench", "run", "--models", path, "--out", tmp_path / "out"]
+        paths = [
+            preset(
+                tmp_path,
+                name,
+                back_end,
+                f"model={name},base_url={server.url},max_retries=1,"
+                f"{'num_cpus' if name == 'later' else 'num_concurrent'}=4",
+                "# key: OPENAI_API_KEY",
+            )
+            for name, back_end in back_ends.items()
+        ]
+        command = [
+            bin_folder / "ferbench", "run", "--models", ",".join(map(str, paths)),
+            "--out", tmp_path / "out", "--set", "gen_kwargs.temperature=0.7",
+        ]  # fmt: skip
+        asked = Counter[str]()
         first = run_command(command, env=environment, status=3)
-        n_first = len(server.asked)
+        assert asked == dict.fromkeys(back_ends, N_QUESTIONS)
         broken = False
+        asked.clear()
         second = run_command(command, env=environment)
-        n_second = len(server.asked) - n_first
-    assert n_first == N_QUESTIONS
-    assert n_second == 14
-    assert "stub: 46 of 60 answered, 0 of them before, 14 failed" in first.stdout
-    assert "14 requests failed; start again to ask them again" in first.stderr
-    assert "stub: 60 of 60 answered, 46 of them before, 0 failed" in second.stdout
+        assert asked == dict.fromkeys(back_ends, n_failed)
+        third = run_command(command, env=environment)
+        assert asked == dict.fromkeys(back_ends, n_failed)
+    total = n_failed * len(back_ends)
+    assert f"{total} requests failed; start again to ask them again" in first.stderr
+    for name in back_ends:
+        told = f"{name}: {n_answered} of 60 answered, 0 of them before, {n_failed} failed"
+        assert told in first.stdout
+        assert f"{name}: 60 of 60 answered, {n_answered} of them before, 0" in second.stdout
+        assert f"{name}: done before" in third.stdout
+        log = (tmp_path / "out" / name / "answers-0.jsonl").read_text().splitlines()
+        read = Counter(read_answer(json.loads(line)["text"], "sfew").outcome for line in log)
+        assert read == {
+            Outcome.TRUNCATED: outcomes[Outcome.TRUNCATED],
+            Outcome.REFUSED: outcomes[Outcome.REFUSED],
+            Outcome.ANSWERED: N_QUESTIONS - outcomes[Outcome.TRUNCATED] - outcomes[Outcome.REFUSED],
+        }
     files = (path for path in (tmp_path / "out" / "stub").rglob("*") if path.is_file())
     written = [path.read_text() for path in files]
     assert len(written) > 10
@@ -252,6 +289,21 @@ def test_failed_requests_are_told_and_asked_again(
         for done in (first, second):
             assert secret not in done.stdout + done.stderr
     assert "'token': '[HF_TOKEN]'" in (tmp_path / "out" / "stub" / "log.txt").read_text()
+
+
+def test_a_run_whose_every_request_failed_is_not_done(
+    environment: dict[str, str], bin_folder: Path, tmp_path: Path
+) -> None:
+    with serve(lambda request: None) as server:
+        arguments = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
+        path = preset(tmp_path, "stub", "openai", arguments, "# key: OPENAI_API_KEY")
+        command = [
+            bin_folder / "ferbench", "run", "--models", path, "--out", tmp_path / "out",
+            "--tasks", "ferbench_sfew", "--set", "gen_kwargs.temperature=1", "--set", "repeats=2",
+        ]  # fmt: skip
+        done = run_command(command, env=environment, status=3)
+    assert "stub: 0 of 28 answered, 0 of them before, 28 failed" in done.stdout
+    assert not (tmp_path / "out" / "stub" / "done.json").exists()
 
 
 @pytest.mark.parametrize(
