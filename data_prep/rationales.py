@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unifer_tasks.answers import keeps_format, read_answer
-from unifer_tasks.labels import canonical
+from unifer_tasks.answers import keeps_format, read_literal
+from unifer_tasks.labels import canonical, label_space
 from unifer_tasks.reasoning import argued_labels, read_rationale
 from unifer_tasks.repetition import MIN_DISTINCT, repetition
 
@@ -82,7 +82,7 @@ def reject(
     """
     if not keeps_format(response):
         return Reject.FORMAT
-    answer = read_answer(response, dataset)
+    answer = read_literal(response, label_space(dataset).labels)
     if answer.label != label:
         return Reject.LABEL
     rationale = answer.rationale or ""

@@ -16,13 +16,14 @@ def accuracy(
     """Scores the answered label.
 
     1 if it is the truth; else `vote_credit` * votes[label] / max(votes), which is 0 without
-    votes, without credit or without a label. The match is the benchmark's own: a declared
-    synonym was already read as its candidate label. That annotators' votes are worth more
-    than the majority's label alone is Barsoum et al., *Training deep networks for facial
-    expression recognition with crowd-sourced label distribution* (2016), who made FER+.
+    votes, without credit or without a label. A declared synonym was already read as its
+    candidate label, and a label in a model family's own wrapper was not read
+    (`answers.read_literal`). That annotators' votes are worth more than the majority's label
+    alone is Barsoum et al., *Training deep networks for facial expression recognition with
+    crowd-sourced label distribution* (2016), who made FER+.
 
     Args:
-        answer: What the response answered.
+        answer: What the response answered in the form that was asked for.
         truth: The true candidate label.
         votes: Candidate label -> annotators' votes or their share, all above 0.
         vote_credit: What a wrong label with as many votes as the winner is worth, in [0, 1].

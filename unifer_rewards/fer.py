@@ -11,7 +11,7 @@ from typing import Any
 
 from unifer_rewards.presets import DEFAULT_PRESET, make_reward
 from unifer_rewards.rows import read_target
-from unifer_tasks.answers import UNKNOWN, read_choice
+from unifer_tasks.answers import UNKNOWN, read_choice, read_literal
 
 
 def compute_score(
@@ -51,12 +51,13 @@ def compute_score(
     """
     reward = make_reward(preset, weights, **options)
     target = read_target(data_source, ground_truth, extra_info)
+    # What the benchmark takes off a model family's own format is not paid for.
+    paid = read_literal(solution_str, target.labels)
+    terms = reward.terms(solution_str, paid, target)
     answer = read_choice(solution_str, target.labels)
-    terms = reward.terms(solution_str, answer, target)
-    right = answer.label == target.truth
     return {
-        "score": reward.total(terms, right=right),
-        "acc": float(right),
+        "score": reward.total(terms, right=paid.label == target.truth),
+        "acc": float(answer.label == target.truth),
         **terms,
         "answered": float(answer.label is not None),
         "words": float(len(solution_str.split())),

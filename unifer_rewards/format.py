@@ -6,11 +6,11 @@ from unifer_tasks.answers import keeps_format
 
 
 def format_kept(response: str) -> float:
-    """Scores the form of a response.
+    """Score the form of a response.
 
-    1 for one think block and then one answer block, neither empty, with nothing but white
-    space around them; else 0. Stricter than the paper's (`upstream.upstream_format`), which
-    more blocks, or text between them, also satisfy.
+    1 for one think block and then one answer block, both with a visible letter or digit, and
+    nothing but white space around them; else 0. Stricter than the paper's
+    (`upstream.upstream_format`), which more blocks, or text between them, also satisfy.
 
     Returns:
         0 or 1.

@@ -2,13 +2,15 @@
 
 Two readers, both reported by every run:
 
-* **strict** (the headline): the last well-formed `<answer>` block, normalised, must be one
-  candidate label or one declared synonym and nothing else. Whatever is not has an outcome of
-  its own, counts as wrong and stays in the denominator.
+* **strict** (the headline): the last well-formed `<answer>` block outside the thinking, without
+  what belongs to a model family's own format (`model_formats`), must be one candidate label or
+  one declared synonym and nothing else. Whatever is not has an outcome of its own, counts as
+  wrong and stays in the denominator.
 * **upstream**: the behaviour of the paper's evaluators, label for label, with their substring
   fallbacks ("unhappy" reads as "happy"), for comparison with published numbers.
 
-Both run in time linear in the response, whatever it holds.
+The reward reads the strict way too, but only the form that the question asks for
+(`read_literal`, `keeps_format`). All run in time linear in the response, whatever it holds.
 """
 
 from __future__ import annotations
@@ -16,37 +18,44 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import chain, islice
+from string import ascii_uppercase
 from types import MappingProxyType
+from typing import NamedTuple
 
 from unifer_tasks.labels import CANONICAL_LABELS, canonical, label_space
+from unifer_tasks.model_formats import (
+    ASKED_THINKING,
+    FULL_WIDTH,
+    THINKING,
+    WRAPPERS,
+    Thinking,
+    Wrapper,
+)
+from unifer_tasks.outcomes import REQUEST_FAILED_PREFIX, Outcome, noted_outcome, request_failed
 from unifer_tasks.prompts import ANSWER_TAG, THINK_TAG
+
+__all__ = [
+    "REQUEST_FAILED_PREFIX",
+    "UNKNOWN",
+    "Answer",
+    "Outcome",
+    "has_visible_text",
+    "keeps_format",
+    "keeps_upstream_form",
+    "read_answer",
+    "read_choice",
+    "read_label",
+    "read_literal",
+    "read_upstream",
+    "read_upstream_label",
+    "request_failed",
+    "upstream_answer",
+]
 
 UNKNOWN = "unknown"
 """The extra class into which the paper's evaluators put what they cannot read."""
-
-
-class Outcome(StrEnum):
-    """What became of a question. Only `ANSWERED` can be right."""
-
-    ANSWERED = "answered"
-    """One candidate label was read."""
-    MISSING = "missing"
-    """The response has no well-formed answer block."""
-    EMPTY = "empty"
-    """The answer block holds no word."""
-    AMBIGUOUS = "ambiguous"
-    """The answer block names several candidate labels."""
-    OFF_LIST = "off-list"
-    """The answer block holds something else than one candidate label."""
-    TRUNCATED = "truncated"
-    """The response ends inside a block: the token limit was reached."""
-    REFUSED = "refused"
-    """The model declined to answer."""
-    REQUEST_FAILED = "request-failed"
-    """The model was never heard: its server or API failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,8 @@ class Answer:
     Attributes:
         label: The candidate label, in the dataset's own word; None unless answered.
         outcome: What became of the question.
-        rationale: The text of the first well-formed think block; None where there is none.
+        rationale: The text of the first think block with a word in it, or of the first if none
+            has one; None where there is no well-formed block. It is a part of the response.
     """
 
     label: str | None
@@ -114,41 +124,31 @@ _UPSTREAM_ORDER = (
     "surprise",
 )
 
-REQUEST_FAILED_PREFIX = "[LMMS_EVAL_REQUEST_FAILED"
-"""How the text begins that lmms-eval's API back ends return in place of a response."""
-
-_NEVER_ASKED_PREFIX = "[LMMS_EVAL_BUDGET_EXCEEDED]"
-
-_EDGE = " \t\r\n*_~`'\"“”‘’«».,;:!?()[]{}"  # noqa: RUF001
-_WORD = re.compile(r"[a-z]+")
+_WORD = re.compile(
+    rf"(?<![a-z])(?:{'|'.join(chain(_SYNONYMS, *_SYNONYMS.values()))})(?![a-z])"
+)
 _REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able)"  # noqa: RUF001
     r"|i (?:can(?:no|['’])t|won['’]t|will not|must decline)"  # noqa: RUF001
     r"|(?:unable|not able|cannot|can['’]t) (?:to )?"  # noqa: RUF001
     r"(?:assist|comply|help|identify|determine|provide|fulfil|analy[sz]e)"
-    r"|as an ai\b)"
-    # What lmms-eval's Gemini back end returns for a blocked response (models/simple/gemini.py).
-    r"|\A\[SAFETY_BLOCKED:",
+    r"|as an ai\b)",
     re.IGNORECASE,
 )
 
 
-def request_failed(response: str) -> bool:
-    """Tells whether a response is lmms-eval's note that the request failed or was not made."""
-    return response.startswith((REQUEST_FAILED_PREFIX, _NEVER_ASKED_PREFIX))
-
-
 def read_answer(response: str, dataset: str) -> Answer:
-    """Reads a response with the strict reader.
+    """Read a response with the strict reader.
 
     Args:
         response: The model's whole output, tags included.
         dataset: Key of the dataset whose candidate labels were asked for.
 
     Returns:
-        The answer. A closed block decides by what is in it. Without one, an open block
-        means truncated, a phrase of refusal or a block by the API's filter means refused, and
-        all else missing.
+        The answer. A note of lmms-eval decides by itself, then the last closed answer block.
+        An answer block inside the thinking is not the answer; one in a thought that is never
+        closed is, if the response ends with it. Without a block, an open block means
+        truncated, a phrase of refusal outside the thinking means refused, and all else missing.
 
     Raises:
         UnknownDatasetError: No label space has that key.
@@ -157,7 +157,7 @@ def read_answer(response: str, dataset: str) -> Answer:
 
 
 def read_choice(response: str, labels: Sequence[str]) -> Answer:
-    """Reads a response to a question over any candidate labels, as `read_answer` does.
+    """Read a response to a question over any candidate labels, as `read_answer` does.
 
     Args:
         response: The model's whole output, tags included.
@@ -167,21 +167,24 @@ def read_choice(response: str, labels: Sequence[str]) -> Answer:
         ValueError: There is none, or two of them mean one expression, or one is the label
             of no dataset.
     """
-    forms = _label_of_form(tuple(labels))
-    if request_failed(response):
-        return Answer(None, Outcome.REQUEST_FAILED)
-    thoughts = _Blocks.find(response, THINK_TAG)
-    rationale = thoughts.closed[0] if thoughts.closed else None
-    answers = _Blocks.find(response, ANSWER_TAG)
-    if answers.closed:
-        label, outcome = _read_label(answers.closed[-1], forms)
-    elif answers.ends_open or thoughts.ends_open:
-        label, outcome = None, Outcome.TRUNCATED
-    elif _REFUSAL.search(response):
-        label, outcome = None, Outcome.REFUSED
-    else:
-        label, outcome = None, Outcome.MISSING
-    return Answer(label, outcome, rationale)
+    return _read(response, labels, _STRICT)
+
+
+def read_literal(response: str, labels: Sequence[str]) -> Answer:
+    """Read a response in the form that the question asks for and in no model family's own.
+
+    Thoughts stand between `<think>` tags. Of what surrounds a label in its block, only ASCII
+    white space, punctuation and emphasis are taken off. The reward and the choice of training
+    rows read in this way: what is rewarded or imitated must be the form itself.
+
+    Args:
+        response: As for `read_choice`.
+        labels: Likewise.
+
+    Raises:
+        ValueError: As in `read_choice`.
+    """
+    return _read(response, labels, _LITERAL)
 
 
 def read_label(text: str, dataset: str) -> Answer:
@@ -194,18 +197,19 @@ def read_label(text: str, dataset: str) -> Answer:
     Raises:
         UnknownDatasetError: No label space has that key.
     """
-    label, outcome = _read_label(text, _label_of_form(label_space(dataset).labels))
+    forms = _label_of_form(label_space(dataset).labels)
+    label, outcome = _read_label(_STRICT.unwrap(text), forms)
     return Answer(label, outcome)
 
 
 def keeps_format(response: str) -> bool:
-    """Tells whether a response has the form that the question asks for, and nothing else.
+    """Return whether a response has the form that the question asks for, and nothing else.
 
-    That is one think block and then one answer block, both with a letter or digit in them,
+    That is one think block and then one answer block, both with a visible letter or digit,
     the tags spelt as in the question, and no more than white space around the blocks. A tag
     inside a block, in any spelling that the readers take for one, breaks the form.
     """
-    tags = list(islice(_tags(THINK_TAG, ANSWER_TAG).finditer(response), len(_FORM) + 1))
+    tags = list(islice(_TAG.finditer(response), len(_FORM) + 1))
     if tuple(tag[0] for tag in tags) != _FORM:
         return False
     starts = (0, *(tag.end() for tag in tags))
@@ -213,8 +217,13 @@ def keeps_format(response: str) -> bool:
     before, thought, between, answer, after = (
         response[start:end] for start, end in zip(starts, ends, strict=True)
     )
-    is_filled = _LETTER.search(thought) and _LETTER.search(answer)
-    return bool(is_filled) and not (before + between + after).strip()
+    is_filled = has_visible_text(thought) and has_visible_text(answer)
+    return is_filled and not (before + between + after).strip()
+
+
+def has_visible_text(text: str) -> bool:
+    """Return whether a text has a letter or digit that leaves ink."""
+    return _VISIBLE.search(text) is not None
 
 
 def keeps_upstream_form(response: str) -> bool:
@@ -291,15 +300,34 @@ def read_upstream_label(text: str, dataset: str) -> str:
     return label if label in label_space(dataset).labels else UNKNOWN
 
 
-def _read_label(text: str, forms: Mapping[str, str]) -> tuple[str | None, Outcome]:
-    words = text.strip(_EDGE)
+def _read(response: str, labels: Sequence[str], form: _Form) -> Answer:
+    forms = _label_of_form(tuple(labels))
+    if noted := noted_outcome(response):
+        return Answer(None, noted)
+    thoughts, unclosed = form.thoughts(response)
+    block, is_open = _last_answer(response, thoughts)
+    if block and unclosed is not None and block.opens > unclosed:
+        # The thinking either ended without its mark or was cut off after a draft.
+        block = None if form.unwrap(response[block.closes :]) else block
+    label = None
+    if block:
+        label, outcome = _read_label(form.unwrap(response[block.start : block.end]), forms)
+    elif is_open or unclosed is not None:
+        outcome = Outcome.TRUNCATED
+    else:
+        refuses = _REFUSAL.search(_spoken(response, thoughts))
+        outcome = Outcome.REFUSED if refuses else Outcome.MISSING
+    return Answer(label, outcome, _rationale(response, thoughts))
+
+
+def _read_label(words: str, forms: Mapping[str, str]) -> tuple[str | None, Outcome]:
     if not words:
         return None, Outcome.EMPTY
-    # Other scripts have look-alikes of Latin letters; lowering maps some of them to ASCII.
-    lowered = words.lower() if words.isascii() else words
+    # Only ASCII is lowered: case folding makes a Latin letter of some look-alikes.
+    lowered = words.translate(_LOWER)
     if lowered in forms:
         return forms[lowered], Outcome.ANSWERED
-    if len({forms[word] for word in _WORD.findall(lowered) if word in forms}) > 1:
+    if len({forms[word[0]] for word in _WORD.finditer(lowered) if word[0] in forms}) > 1:
         return None, Outcome.AMBIGUOUS
     return None, Outcome.REFUSED if _REFUSAL.search(words) else Outcome.OFF_LIST
 
@@ -329,35 +357,124 @@ def _upstream_synonyms(dataset: str) -> Sequence[tuple[str, tuple[str, ...]]]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Blocks:
-    """The well-formed blocks of one tag, none of which holds the tag again."""
+class _Block(NamedTuple):
+    """Where a block opens, its text starts and ends, and the block closes."""
 
-    closed: tuple[str, ...]
-    ends_open: bool
+    opens: int
+    start: int
+    end: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a reader takes for marks of a thought and for wrappers of a label.
+
+    Attributes:
+        marks: Matches every mark of a thought.
+        roles: Mark, lower case -> its family, and whether it closes.
+        before: Matches all that is taken off before a label.
+        after: Matches all that is taken off after it, in the reversed text.
+    """
+
+    marks: re.Pattern[str]
+    roles: Mapping[str, tuple[Thinking, bool]]
+    before: re.Pattern[str]
+    after: re.Pattern[str]
 
     @classmethod
-    def find(cls, text: str, tag: str) -> _Blocks:
-        closed = []
-        start = None
-        for match in _tags(tag).finditer(text):
-            if match[1]:
-                if start is not None:
-                    closed.append(text[start : match.start()])
-                start = None
-            else:
-                start = match.end()
-        return cls(tuple(closed), start is not None)
+    def of(cls, families: Sequence[Thinking], wrappers: Sequence[Wrapper], edge: str) -> _Form:
+        roles = {mark: (each, False) for each in families for mark in each.opening}
+        roles |= {mark: (each, True) for each in families for mark in each.closing}
+        # Families spell their marks in one way; the tags that were asked for pass in any case.
+        marks = (f"(?ai:{mark})" if mark in _FORM else re.escape(mark) for mark in roles)
+        return cls(
+            re.compile("|".join(marks)),
+            MappingProxyType({mark.lower(): role for mark, role in roles.items()}),
+            _run([each.opening for each in wrappers if each.opening], edge),
+            _run([each.closing[::-1] for each in wrappers], edge),
+        )
+
+    def thoughts(self, text: str) -> tuple[list[_Block], int | None]:
+        """Return the closed thoughts, and where one opens that is never closed."""
+        closed: list[_Block] = []
+        family: Thinking | None = None
+        opens = start = 0
+        for number, match in enumerate(self.marks.finditer(text)):
+            owner, closes = self.roles[match[0].lower()]
+            if not closes and family in (None, owner):
+                opens = match.start() if family is None else opens
+                family, start = owner, match.end()
+            elif closes and (family is owner or (number == 0 and owner.closes_alone)):
+                closed.append(_Block(opens, start, match.start(), match.end()))
+                family = None
+        return closed, None if family is None else opens
+
+    def unwrap(self, text: str) -> str:
+        """Return a text without what surrounds it by form."""
+        rest = text[_end(self.before, text) :]
+        return rest[: len(rest) - _end(self.after, rest[::-1])]
 
 
-@cache
-def _tags(*tags: str) -> re.Pattern[str]:
-    return re.compile(rf"<(/?)(?:{'|'.join(tags)})>", re.IGNORECASE | re.ASCII)
+def _run(wrappers: Sequence[str], edge: str) -> re.Pattern[str]:
+    # Possessive: a run of millions of wrappers leaves nothing to go back to.
+    return re.compile(f"(?:{'|'.join((*map(re.escape, wrappers), edge))})*+")
+
+
+def _end(pattern: re.Pattern[str], text: str) -> int:
+    match = pattern.match(text)
+    return match.end() if match else 0
+
+
+def _last_answer(text: str, thoughts: Sequence[_Block]) -> tuple[_Block | None, bool]:
+    """Return the last well-formed answer block, and whether another is open at the end.
+
+    Tags inside a thought do not count. A block does not hold its opening tag again.
+    """
+    last: _Block | None = None
+    opened: re.Match[str] | None = None
+    ahead = iter(thoughts)
+    thought = next(ahead, None)
+    for tag in _ANSWER.finditer(text):
+        while thought and thought.closes <= tag.start():
+            thought = next(ahead, None)
+        if thought and thought.opens <= tag.start():
+            continue
+        if not tag[1]:
+            opened = tag
+        elif opened:
+            last = _Block(opened.start(), opened.end(), tag.start(), tag.end())
+            opened = None
+    return last, opened is not None
+
+
+def _rationale(text: str, thoughts: Sequence[_Block]) -> str | None:
+    if not thoughts:
+        return None
+    filled = (each for each in thoughts if _VISIBLE.search(text, each.start, each.end))
+    block = next(filled, thoughts[0])
+    return text[block.start : block.end]
+
+
+def _spoken(text: str, thoughts: Sequence[_Block]) -> str:
+    """Return what a response says outside its thoughts."""
+    starts = (0, *(each.closes for each in thoughts))
+    ends = (*(each.opens for each in thoughts), len(text))
+    return "\n".join(text[start:end] for start, end in zip(starts, ends, strict=True))
 
 
 _FORM = (f"<{THINK_TAG}>", f"</{THINK_TAG}>", f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>")
-_LETTER = re.compile(r"\w")
+_TAG = re.compile("|".join(map(re.escape, _FORM)), re.IGNORECASE | re.ASCII)
+_ANSWER = re.compile(rf"<(/?){ANSWER_TAG}>", re.IGNORECASE | re.ASCII)
 _SEAM = re.compile(rf"{_FORM[1]}\s*{_FORM[2]}")
+_LOWER = {ord(letter): ord(letter.lower()) for letter in ascii_uppercase}
+
+# Letters by their category that leave no ink: Hangul's fillers, and hieroglyphic blanks.
+_VISIBLE = re.compile("[^\\W_\u115f\u1160\u3164\uffa0\U00013441\U00013442]")
+
+_ASCII_EDGE = " \t\r\n*_~`'\"“”‘’«».,;:!?()[]{}"  # noqa: RUF001
+_LITERAL = _Form.of([ASKED_THINKING], [], f"[{re.escape(_ASCII_EDGE)}]")
+_STRICT = _Form.of(THINKING, WRAPPERS, rf"[\s{re.escape(_ASCII_EDGE + FULL_WIDTH)}]")
 
 
 # Without re.ASCII, as upstream has it: the long s of U+017F passes for an s in a tag.

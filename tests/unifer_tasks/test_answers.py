@@ -10,12 +10,15 @@ from unifer_tasks.answers import (
     UNKNOWN,
     Answer,
     Outcome,
+    keeps_format,
     read_answer,
     read_label,
+    read_literal,
     read_upstream,
     read_upstream_label,
 )
-from unifer_tasks.labels import LABEL_SPACES, UnknownDatasetError, canonical
+from unifer_tasks.labels import LABEL_SPACES, UnknownDatasetError, canonical, label_space
+from unifer_tasks.model_formats import FULL_WIDTH, THINKING, WRAPPERS, Thinking, Wrapper
 from unifer_tasks.prompts import response
 
 DATASETS = st.sampled_from(sorted(LABEL_SPACES))
@@ -37,6 +40,13 @@ TAGGED_TEXT = st.lists(
             "Anger",
             "fear",
             "disdain",
+            "◁think▷",
+            "◁/think▷",
+            "<|begin_of_box|>",
+            "\\boxed{",
+            "}",
+            "。",
+            "<|im_end|>",
             "mad",
             "blank",
             " ",
@@ -74,6 +84,7 @@ TAGGED_TEXT = st.lists(
         ("<answer>fear</answer></answer>", "rafdb", "fear"),
         ("<answer>fear</answer><answer>ang", "rafdb", "fear"),
         ("no tags before <answer>fear</answer> and after", "rafdb", "fear"),
+        ("<answer>\u00a0fear\u2028</answer>", "rafdb", "fear"),
     ],
 )
 def test_strict_reads_one_label(answer: str, dataset: str, label: str) -> None:
@@ -110,12 +121,35 @@ def test_strict_reads_one_label(answer: str, dataset: str, label: str) -> None:
         ("I'm sorry, but I can't help with that.", "rafdb", Outcome.REFUSED),
         ("I\u2019m unable to identify emotions of people.", "rafdb", Outcome.REFUSED),
         ("As an AI, I do not judge faces.", "rafdb", Outcome.REFUSED),
-        ("[SAFETY_BLOCKED:finish_reason=SAFETY]", "rafdb", Outcome.REFUSED),
         ("It says [SAFETY_BLOCKED:x] above.", "rafdb", Outcome.MISSING),
         ("<think>The brows are lowered, I cannot see", "rafdb", Outcome.TRUNCATED),
         ("<think>Lowered brows.</think><answer>ang", "rafdb", Outcome.TRUNCATED),
-        ("[LMMS_EVAL_REQUEST_FAILED after 5 retries] timeout", "rafdb", Outcome.REQUEST_FAILED),
-        ("[LMMS_EVAL_BUDGET_EXCEEDED]", "rafdb", Outcome.REQUEST_FAILED),
+        # Drafts in the thinking are not the answer.
+        ("<think>So <answer>fear</answer></think>", "rafdb", Outcome.MISSING),
+        ("So <answer>fear</answer></think>", "rafdb", Outcome.MISSING),
+        ("<think>In <answer> tags.</think>fear</answer>", "rafdb", Outcome.MISSING),
+        ("<think>Say <answer>fear</answer> fits, but", "rafdb", Outcome.TRUNCATED),
+        ("<think>I cannot identify people.</think>Fear.", "rafdb", Outcome.MISSING),
+        ("<think>A face.</think>I cannot identify people.", "rafdb", Outcome.REFUSED),
+        ("<answer>fear<answer>", "rafdb", Outcome.TRUNCATED),
+        ("<answer><think>A face.</think>fear</answer>", "rafdb", Outcome.OFF_LIST),
+        # Wrappers hide no second label, no sentence and no missing block.
+        (r"<answer>\boxed{happy}\boxed{sad}</answer>", "ferplus", Outcome.AMBIGUOUS),
+        (r"<answer>\boxed{happy} or \boxed{sad}</answer>", "ferplus", Outcome.AMBIGUOUS),
+        ("<answer>Happy、Sad。</answer>", "ferplus", Outcome.AMBIGUOUS),
+        (
+            "<answer><|begin_of_box|>fear<|end_of_box|><|begin_of_box|>anger<|end_of_box|></answer>",
+            "rafdb",
+            Outcome.AMBIGUOUS,
+        ),
+        (r"<answer>\boxed{happy} \boxed{happy}</answer>", "ferplus", Outcome.OFF_LIST),
+        (r"<answer>It is \boxed{happy}</answer>", "ferplus", Outcome.OFF_LIST),
+        (r"<answer>\frac{happy}{1}</answer>", "ferplus", Outcome.OFF_LIST),
+        (r"<answer>\boxed{}</answer>", "ferplus", Outcome.EMPTY),
+        ("<answer>$ 。 <|im_end|></answer>", "ferplus", Outcome.EMPTY),
+        (r"\boxed{happy}", "ferplus", Outcome.MISSING),
+        ("<|begin_of_box|>happy<|end_of_box|>", "ferplus", Outcome.MISSING),
+        ("\uff1canswer\uff1ehappy\uff1c/answer\uff1e", "ferplus", Outcome.MISSING),
     ],
 )
 def test_strict_names_what_is_not_an_answer(answer: str, dataset: str, outcome: Outcome) -> None:
@@ -128,13 +162,99 @@ def test_strict_names_what_is_not_an_answer(answer: str, dataset: str, outcome: 
     [
         ("<think>a\nb</think><answer>fear</answer>", "a\nb"),
         ("<think>one</think><think>two</think><answer>fear</answer>", "one"),
+        ("<think>\n</think><think>two</think><answer>fear</answer>", "two"),
+        ("<think>\u3164_</think><think> </think><answer>fear</answer>", "\u3164_"),
         ("<THINK>a</THINK><answer>fear</answer>", "a"),
         ("<think>a<answer>fear</answer>", None),
-        ("a</think><answer>fear</answer>", None),
+        ("<think>a<answer>fear</answer>\n<|im_end|>", None),
+        ("a</think><answer>fear</answer>", "a"),
+        ("a</think><think>b</think><answer>fear</answer>", "a"),
+        ("</think>\n<think>b</think><answer>fear</answer>", "b"),
+        ("<think>a</think><answer>fear</answer></think>", "a"),
+        ("<think>a ◁think▷ b◁/think▷ c</think><answer>fear</answer>", "a ◁think▷ b◁/think▷ c"),
+        (
+            "<think>or <answer>anger</answer>?</think><answer>fear</answer>",
+            "or <answer>anger</answer>?",
+        ),
+        ("or <answer>anger</answer>?</think><answer>fear</answer>", "or <answer>anger</answer>?"),
+        ("<answer> it is. <think>a</think><answer>fear</answer>", "a"),
+        ("<think>a</think>\n<answer>\n<think>b</think>\n<answer>fear</answer>\n</answer>", "a"),
     ],
 )
-def test_rationale_is_the_first_closed_think_block(text: str, rationale: str | None) -> None:
-    assert read_answer(text, "rafdb").rationale == rationale
+def test_rationale_is_the_first_thought_with_a_word(text: str, rationale: str | None) -> None:
+    assert read_answer(text, "rafdb") == Answer("fear", Outcome.ANSWERED, rationale)
+
+
+THOUGHT = "The brows; <answer>anger</answer>?"
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "family"),
+    [
+        (opening, closing, family)
+        for family in THINKING
+        for opening in (*family.opening, *([""] if family.closes_alone else []))
+        for closing in family.closing
+    ],
+)
+def test_every_family_keeps_its_rationale(opening: str, closing: str, family: Thinking) -> None:
+    text = f"{opening}{THOUGHT}{closing}\n<answer>fear</answer>"
+    assert read_answer(text, "rafdb") == Answer("fear", Outcome.ANSWERED, THOUGHT)
+    cut_off = read_answer(f"{opening}The brows {closing[:-1]}", "rafdb")
+    assert cut_off.outcome is (Outcome.TRUNCATED if opening else Outcome.MISSING)
+
+
+def test_a_turns_end_closes_no_thought_by_itself() -> None:
+    text = "The brows. <answer>fear</answer><|end|>"
+    assert read_answer(text, "rafdb") == Answer("fear", Outcome.ANSWERED)
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS, ids=lambda wrapper: wrapper.closing)
+def test_every_wrapper_is_taken_off_and_none_is_paid(wrapper: Wrapper) -> None:
+    for wrapped in (
+        f"{wrapper.opening}Happy{wrapper.closing}",
+        f"\n**{wrapper.opening} happy.{wrapper.closing}** ",
+        rf"{wrapper.opening}$\boxed{{\text{{happy}}}}${wrapper.closing}",
+    ):
+        text = f"<think>a</think><answer>{wrapped}</answer>"
+        assert read_answer(text, "ferplus") == Answer("happy", Outcome.ANSWERED, "a")
+        assert read_label(wrapped, "ferplus").label == "happy"
+        assert read_literal(text, LABEL_SPACES["ferplus"].labels).label is None
+    around = f"{wrapper.opening}<answer>happy</answer>{wrapper.closing}"
+    assert read_answer(around, "ferplus").label == "happy"
+
+
+def test_every_format_names_its_source() -> None:
+    assert all(each.models and each.source for each in (*THINKING, *WRAPPERS))
+
+
+@pytest.mark.parametrize("mark", FULL_WIDTH + "\u3000")
+def test_full_width_punctuation_is_taken_off_and_not_paid(mark: str) -> None:
+    text = f"<answer>{mark}happy{mark}</answer>"
+    assert read_answer(text, "ferplus").label == "happy"
+    assert read_literal(text, LABEL_SPACES["ferplus"].labels).label is None
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("<think>a</think><answer> **Happy**.\n</answer>", "happy"),
+        ("<think>a</think><answer>joy</answer>", "happy"),
+        ("a</think><answer>happy</answer>", "happy"),
+        ("<think><answer>happy</answer></think>", None),
+        ("<answer>happy<|im_end|></answer>", None),
+        ("<answer>\u00a0happy</answer>", None),
+    ],
+)
+def test_literal_reads_the_form_that_was_asked_for(text: str, label: str | None) -> None:
+    assert read_literal(text, LABEL_SPACES["ferplus"].labels).label == label
+
+
+@given(TAGGED_TEXT, DATASETS)
+def test_strict_reads_all_that_literal_reads_in_form(text: str, dataset: str) -> None:
+    literal = read_literal(text, label_space(dataset).labels)
+    if keeps_format(text) and literal.label:
+        assert read_answer(text, dataset) == literal
 
 
 @pytest.mark.parametrize(
@@ -285,20 +405,30 @@ def test_unknown_dataset_is_named(call: object) -> None:
         call("<answer>fear</answer>", "fer2013")  # type: ignore[operator]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<answer>" * 100_000,
-        "<answer>" * 100_000 + "x\ny</answer>",
-        "<answer>\nx\ny</answer>" * 40_000,
-        ("<answer>" + " " * 5) * 60_000 + "</answer>",
-        "<answer>" + " " * 1_000_000,
-        "<think>" * 100_000 + "</think>" * 100_000,
-        "<answer>" + "fear " * 200_000 + "</answer>",
-    ],
-    ids=["open", "open-feed", "blocks", "spaced", "spaces", "think", "words"],
+SIZE = 400_000
+UNITS = (
+    *("<answer>", "</answer>", "<think>", "</think>", "<answer>\n", "</answer>\n<answer>"),
+    *("</think> ", "</think>\n<answer>", "<think> </think>", "<answer>happy</answer>"),
+    *("\n", " ", "\u3000", "\u3164", "<", "</", "[SAFETY_BLOCKED:", "finish_reason=", "I'm "),
+    *("\\boxed{", "}", "$", "*", "。", "<|im_end|>", "happy ", "x\n", "\u0130"),
+    *(mark for family in THINKING for mark in (*family.opening, *family.closing)),
 )
-def test_a_megabyte_of_tags_is_read_in_one_pass(text: str) -> None:
-    # Not timed: with upstream's own pattern the first case alone runs for minutes.
-    assert read_answer(text, "rafdb").label is None
-    assert read_upstream(text, "rafdb") in {UNKNOWN, "fear"}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "{}",
+        "<think>{}</think><answer>x</answer>",
+        "<think>a</think><answer>{}",
+        "<answer>{}x{}</answer>",
+        "{}</think><think></think>",
+    ],
+)
+@pytest.mark.parametrize("unit", UNITS)
+def test_hostile_text_is_read_in_one_pass(shape: str, unit: str) -> None:
+    # Not timed: in quadratic time a single case runs for minutes.
+    text = shape.replace("{}", unit * (SIZE // len(unit)))
+    assert read_answer(text, "ferplus").label in {None, "happy"}
+    assert read_upstream(text, "ferplus") in {UNKNOWN, "happy"}
+    assert keeps_format(text) in {True, False}
