@@ -15,7 +15,9 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 * `permutation`: from 0 up, which of the orders (`shuffled` alone);
 * `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone).
 
-So `dataset` and `id` name the base's question of every record.
+So `dataset` and `id` name the base's question of every record. Of a question that was asked several
+times (`--repeats`) the record has the lists `predictions` and `outcomes`, and as `score` the share
+of right answers.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import Any
 
 from PIL import Image
 
-from unifer_tasks.answers import Answer, Outcome, read_answer, read_label
+from unifer_tasks.answers import Answer, Outcome, read_answer, read_bare
 from unifer_tasks.images import native_image, protocol_image
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.prompts import described_question, direct_question, question
@@ -44,14 +46,15 @@ _SEED = "ferbench-shuffled-0"
 
 
 def read_direct(response: str, dataset: str) -> Answer:
-    """Reads a response to the direct question.
+    """Read a response to the direct question.
 
-    The strict reader decides wherever there is a tag of its own. A response without any is read
-    as if it stood in an answer block: it must be one candidate label or synonym and nothing else.
+    The strict reader decides wherever there is an answer tag. A response without any is read, its
+    thoughts aside, as if it stood in an answer block: it must be one candidate label or synonym
+    and nothing else.
     """
     answer = read_answer(response, dataset)
     if answer.outcome is Outcome.MISSING:
-        bare = read_label(response, dataset)
+        bare = read_bare(response, dataset)
         return bare if bare.outcome is Outcome.ANSWERED else answer
     return answer
 
