@@ -38,6 +38,7 @@ from recipes.checkpoints import (
 )
 from recipes.fatal import Failure, find_failure, more_telling
 from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
+from recipes.overrides import OverrideError, check_overrides, quote, quoted
 from recipes.preflight import PreflightError, Stage, n_rows, preflight
 from recipes.record import Record, record_run, write_record
 
@@ -58,21 +59,52 @@ class RunError(Exception):
 
 
 def compose(config: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Returns the configuration as verl's trainer will see it.
+    """Return the configuration as verl's trainer will see it.
 
     Args:
         config: A YAML file of a recipe.
-        overrides: hydra overrides, as on verl's command line.
+        overrides: As on the command line, or as returned by `quoted`.
+
+    Raises:
+        OverrideError: There is no such file, or an override cannot be meant.
     """
+    if not config.is_file():
+        raise OverrideError(_no_config(config))
+    given = quoted(overrides)
+    if given:
+        check_overrides(_compose(config, []), given)
+    return _compose(config, given)
+
+
+def _compose(config: Path, overrides: list[str]) -> dict[str, Any]:
     from hydra import compose as compose_config
     from hydra import initialize_config_dir
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-    with initialize_config_dir(str(config.parent.resolve()), version_base=None):
-        composed = compose_config(config.stem, overrides=list(overrides))
-    resolved = OmegaConf.to_container(composed, resolve=True)
+    try:
+        with initialize_config_dir(str(config.parent.resolve()), version_base=None):
+            composed = compose_config(config.stem, overrides=overrides)
+        resolved = OmegaConf.to_container(composed, resolve=True)
+    except InterpolationKeyError as error:
+        raise OverrideError(
+            f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
+            "is text where a backslash stands before it"
+        ) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise OverrideError(f"{config}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}
+
+
+def _no_config(config: Path) -> str:
+    """Say which sizes of a stage there are beside a file that is not there."""
+    stage, _, size = config.stem.rpartition("_")
+    sizes = sorted(path.stem.removeprefix(f"{stage}_") for path in config.parent.glob(f"{stage}_*"))
+    if not stage or not sizes:
+        return f"{config} is not a file; give a YAML file of a recipe"
+    return f"there is no size {size!r} ({config}); give one of {', '.join(sizes)}"
 
 
 def command(stage: Stage, config: Path, settings: Mapping[str, Any]) -> list[str]:
@@ -83,7 +115,7 @@ def command(stage: Stage, config: Path, settings: Mapping[str, Any]) -> list[str
         launcher += ["-m", "torch.distributed.run", *_rendezvous(trainer)]
     where = ["--config-path", str(config.parent.resolve()), "--config-name", config.stem]
     # hydra keeps its own notes in the working directory unless it is told where.
-    notes = f"hydra.run.dir={trainer['default_local_dir']}/hydra"
+    notes = f"hydra.run.dir={quote(str(trainer['default_local_dir']) + '/hydra')}"
     return [*launcher, "-m", _TRAINERS[stage], *where, notes]
 
 
@@ -108,7 +140,7 @@ def cluster_overrides(environment: Mapping[str, str], run: Path) -> list[str]:
         environment: If it has RAY_ADDRESS, ray runs already, and refuses to be told its size.
         run: The run's folder; workers on every node are marked with it.
     """
-    mark = f"+ray_kwargs.ray_init.runtime_env.env_vars.{RUN_VARIABLE}='{run}'"
+    mark = f"+ray_kwargs.ray_init.runtime_env.env_vars.{RUN_VARIABLE}={quote(str(run))}"
     if "RAY_ADDRESS" not in environment:
         return [mark]
     return [mark, *(f"++ray_kwargs.ray_init.{key}=null" for key in ("num_cpus", "num_gpus"))]
@@ -254,12 +286,14 @@ def launch(
         `resume_mode: auto`).
 
     Raises:
+        OverrideError: An override cannot be meant; nothing was started.
         PreflightError: The run cannot succeed; nothing was started.
         RunningError: Another run is at work in the folder.
         CheckpointError: The run's checkpoints do not admit going on.
         RunError: It did not succeed.
     """
     settings = compose(config, overrides)
+    overrides = quoted(overrides)
     rows = preflight(stage, settings)
     for file, n in rows.items():
         print(f"{n:>9,} rows   {file}")
@@ -341,7 +375,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checkpoint = launch(
             args.stage, args.config, args.overrides, stall_minutes=args.stall_minutes
         )
-    except PreflightError as error:
+    except (OverrideError, PreflightError) as error:
         print(f"launch: this run would fail\n{error}", file=sys.stderr)
         return 1
     except (RunError, RunningError, CheckpointError) as error:
