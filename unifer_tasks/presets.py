@@ -17,7 +17,6 @@ comment at the top, which is YAML too:
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -29,7 +28,6 @@ import yaml
 FOLDER = Path(__file__).parent / "mllms"
 
 _BYTES_PER_PARAMETER = 2
-_ARGUMENT = r"(?:^|,)(?:{names})=([^,]+)"
 
 
 class PresetError(Exception):
@@ -85,22 +83,28 @@ class Preset:
     @property
     def checkpoint(self) -> str:
         """The hub id of the weights, or the API's name of the model."""
-        return self._argument("pretrained", "model", "model_version") or "?"
+        arguments = model_arguments(self.settings)
+        names = ("pretrained", "model", "model_version")
+        return next((arguments[name] for name in names if name in arguments), "?")
 
     @property
     def gpus(self) -> int:
         """How many GPUs the model is spread over; 0 behind an API."""
-        return 0 if self.key else int(self._argument("tensor_parallel_size") or 1)
+        return 0 if self.key else int(model_arguments(self.settings).get("tensor_parallel_size", 1))
 
     @property
     def weights_gb(self) -> float | None:
         """Size of the weights in bfloat16, in GB: an estimate from the number of parameters."""
         return self.parameters and self.parameters * _BYTES_PER_PARAMETER
 
-    def _argument(self, *names: str) -> str | None:
-        pattern = _ARGUMENT.format(names="|".join(names))
-        match = re.search(pattern, str(self.settings.get("model_args", "")))
-        return match[1] if match else None
+
+def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """Returns the arguments of a configuration's model; of two of one name, the last."""
+    given = settings.get("model_args") or ""
+    if isinstance(given, Mapping):
+        return {str(name): str(value) for name, value in given.items()}
+    pairs = (part.partition("=") for part in str(given).split(","))
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
 def read_preset(path: Path) -> Preset:
@@ -131,7 +135,7 @@ def read_preset(path: Path) -> Preset:
         )
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise PresetError(f"{path} cannot be read: {error}") from None
-    if re.search(_ARGUMENT.format(names="api_key|token"), str(settings.get("model_args", ""))):
+    if {"api_key", "token"} & model_arguments(settings).keys():
         raise PresetError(
             f"{path} holds an API key, which every log would show; put it into the environment"
         )

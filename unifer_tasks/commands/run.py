@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,14 +120,13 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     presets = find_presets(args.models.split(","))
     changes = [read_change(text) for text in args.changes]
     data = sha256(data_root() / MANIFEST_NAME)
+    all_settings = [
+        changed(preset, changes, tasks=args.tasks, limit=args.limit) for preset in presets
+    ]
     return [
-        Job(
-            preset,
-            changed(preset, changes, tasks=args.tasks, limit=args.limit),
-            args.out / preset.name,
-            data,
-        )
-        for preset in presets
+        # What a preset needs, its GPUs for one, may be changed as well.
+        Job(replace(preset, settings=settings), settings, args.out / preset.name, data)
+        for preset, settings in zip(presets, all_settings, strict=True)
     ]
 
 
@@ -151,6 +151,7 @@ def _print_estimate(job: Job, price: Price) -> None:
     from unifer_tasks.running.spend import estimate, most_tokens_out, n_questions
 
     n = n_questions(str(job.settings["tasks"]), job.settings.get("limit"))
+    n *= int(job.settings.get("repeats") or 1)
     seen = read_progress(job.folder)
     text = estimate(price, n, most_tokens_out(job.settings), seen)
     print(f"{job.preset.name}: will cost {text}")
@@ -161,7 +162,7 @@ def _print_end(ended: Ended, price: Price | None) -> None:
 
     name, progress = ended.job.preset.name, ended.progress
     if ended.status:
-        print(f"{name}: broke (exit status {ended.status}); {ended.job.log} ends with")
+        print(f"{name}: broke ({ended.cause}); {ended.job.log} ends with")
         print(ended.tail())
         return
     if progress is None:

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,12 +25,14 @@ import yaml
 from tqdm import tqdm
 
 from unifer_tasks.files import replacing
-from unifer_tasks.presets import Preset, PresetError
+from unifer_tasks.presets import Preset, PresetError, model_arguments
+from unifer_tasks.running.model_files import digest_files
 from unifer_tasks.running.progress import Progress, forget_progress, read_progress
 from unifer_tasks.secrets import Concealed, conceal, redact
 
 _WORKER = (sys.executable, "-m", "unifer_tasks.running.worker", "--log_samples")
 _POLL_SECONDS = 0.5
+_SCORERS = ("unifer", "lmms-eval")
 _END_SECONDS = 10
 """How long a process that was asked to end may take."""
 
@@ -79,7 +82,14 @@ class Job:
             partial.write_text(json.dumps(self._identity(), indent=2) + "\n", encoding="utf-8")
 
     def _identity(self) -> dict[str, Any]:
-        return {"settings": self.kept.settings, "data": self.data}
+        """All that the results depend on; versions, since a newer one may score otherwise."""
+        arguments = model_arguments(self.settings)
+        return {
+            "settings": self.kept.settings,
+            "data": self.data,
+            "files": dict(digest_files(arguments.values(), arguments.get("revision"))),
+            "versions": {name: _version(name) for name in _SCORERS},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,15 @@ class Ended:
     job: Job
     status: int
     progress: Progress | None
+
+    @property
+    def cause(self) -> str:
+        """How the process ended."""
+        if self.status >= 0:
+            return f"exit status {self.status}"
+        name = signal.Signals(-self.status).name
+        hint = ": the machine may be out of memory" if name == "SIGKILL" else ""
+        return f"killed by {name}{hint}"
 
     def tail(self, n_lines: int = 12) -> str:
         """Returns the last lines that it printed."""
@@ -217,6 +236,13 @@ def _start(job: Job, gpus: list[str]) -> _Running:
     copier = threading.Thread(target=_copy, args=(popen.stdout, job.log, environment), daemon=True)
     copier.start()
     return _Running(job, popen, copier, gpus)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _copy(lines: IO[bytes], path: Path, environment: Mapping[str, str]) -> None:

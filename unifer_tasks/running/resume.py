@@ -21,7 +21,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -216,16 +216,11 @@ def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
     kept = {name: value for name, value in given.items() if name not in _NOT_DECISIVE}
     if backend in _ASKS_AN_API and (server := os.environ.get("OPENAI_API_BASE")):
         kept.setdefault("base_url", server)
-    if files := _files(kept):
+    arguments = {name: str(value) for name, value in kept.items()}
+    if files := digest_files(arguments.values(), arguments.get("revision")):
         kept["files"] = files
     # Another key to the same model gets the same answers.
     return f"{backend} {json.dumps(redact_settings(kept), sort_keys=True, default=str)}"
-
-
-def _files(arguments: Mapping[str, Any]) -> Mapping[str, str]:
-    values = [value for value in arguments.values() if isinstance(value, str)]
-    revision = arguments.get("revision")
-    return digest_files(values, revision if isinstance(revision, str) else None)
 
 
 def _decoding(request: Instance) -> str:

@@ -55,18 +55,22 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
         if dot and owner in _NESTED:
             settings[owner] = _with_argument(settings, owner, name, change.value)
         else:
-            settings[change.key] = _number(change.value)
+            settings[change.key] = _value(change.value)
     return settings
 
 
-def _with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> str:
+def _with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
     """Adds an argument; of two of one name, lmms-eval takes the last."""
-    before = str(settings.get(owner) or "")
+    before = settings.get(owner) or ""
+    if isinstance(before, Mapping):
+        return {**before, name: _value(value)}
     return f"{before},{name}={value}" if before else f"{name}={value}"
 
 
-def _number(text: str) -> int | float | str:
+def _value(text: str) -> bool | int | float | str:
     """lmms-eval takes the values of a file as they are, and hands them on unconverted."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
     for read in (int, float):
         try:
             return read(text)

@@ -43,7 +43,7 @@ def n_questions(tasks: str, limit: float | None) -> int:
 
 def most_tokens_out(settings: Mapping[str, Any]) -> int:
     """Returns how long an answer may become under an lmms-eval configuration."""
-    found = re.findall(r"max_new_tokens=(\d+)", str(settings.get("gen_kwargs", "")))
+    found = re.findall(r"max_new_tokens\W+(\d+)", str(settings.get("gen_kwargs", "")))
     return int(found[-1]) if found else MAX_NEW_TOKENS
 
 

@@ -90,13 +90,25 @@ def test_gpus_are_shared_out(tmp_path: Path) -> None:
     assert not overlap(everything, one)
 
 
+def test_a_process_that_a_signal_ended_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = f"import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n{WORKER}"
+    monkeypatch.setattr(jobs, "_WORKER", (sys.executable, "-c", killed))
+    (ended,) = run_jobs([job(tmp_path, "a")])
+    assert ended.cause == "killed by SIGKILL: the machine may be out of memory"
+    assert ended.progress is None
+
+
 def test_the_log_keeps_no_bars_and_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
     (ended,) = run_jobs([job(tmp_path, "a")])
     assert ended.tail() == "loading 100 %\ntoken [HF_TOKEN]"
 
 
-def test_what_is_done_is_known_by_all_that_it_was_a_run_of(tmp_path: Path) -> None:
+def test_what_is_done_is_known_by_all_that_it_was_a_run_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = job(tmp_path, "a")
     assert not one.is_done()
     list(run_jobs([one]))
@@ -105,8 +117,20 @@ def test_what_is_done_is_known_by_all_that_it_was_a_run_of(tmp_path: Path) -> No
     assert one.is_done()
     assert not replace(one, settings={**one.settings, "limit": 3}).is_done()
     assert not replace(one, data="other data").is_done()
+    with monkeypatch.context() as newer:
+        newer.setattr(jobs, "version", lambda package: "9")
+        assert not one.is_done()
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    local = replace(one, settings={**one.settings, "model_args": f"model={weights}"})
+    local.remember()
+    assert local.is_done()
+    (weights / "config.json").write_text("{ }")
+    assert not local.is_done()
+    (weights / "config.json").write_text("{}")
     (one.results / "1_results.json").unlink()
-    assert not one.is_done()
+    assert not local.is_done()
 
 
 def test_what_cannot_run_is_found_before_anything_starts(
