@@ -132,8 +132,7 @@ class Log:
             generation=plain(_mapping(self.task_config.get("generation_kwargs"))),
             system_instruction=str(self.results.get("system_instruction") or ""),
             repeats=str(self.task_config.get("repeats") or 1),
-            # To lmms-eval 0 and -1 are no limit.
-            limit="" if limit in (None, 0, -1) else f"{limit:g}",
+            limit="" if limit in (None, -1) else f"{limit:g}",
             offset=str(self.config.get("offset") or 0),
         )
 

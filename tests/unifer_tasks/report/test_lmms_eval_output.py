@@ -133,7 +133,7 @@ def test_a_limited_run_says_so(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("limit", [None, 0, -1, -1.0])
+@pytest.mark.parametrize("limit", [None, -1, -1.0])
 def test_no_limit_is_no_note(tmp_path: Path, limit: float | None) -> None:
     write_logs(tmp_path, SFEW, config={"limit": limit})
     assert not any("--limit" in note for note in only(read_runs([tmp_path])).notes)
