@@ -45,6 +45,7 @@ __all__ = [
     "keeps_format",
     "keeps_upstream_form",
     "read_answer",
+    "read_bare",
     "read_choice",
     "read_label",
     "read_literal",
@@ -124,9 +125,7 @@ _UPSTREAM_ORDER = (
     "surprise",
 )
 
-_WORD = re.compile(
-    rf"(?<![a-z])(?:{'|'.join(chain(_SYNONYMS, *_SYNONYMS.values()))})(?![a-z])"
-)
+_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(chain(_SYNONYMS, *_SYNONYMS.values()))})(?![a-z])")
 _REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able)"  # noqa: RUF001
     r"|i (?:can(?:no|['’])t|won['’]t|will not|must decline)"  # noqa: RUF001
@@ -185,6 +184,22 @@ def read_literal(response: str, labels: Sequence[str]) -> Answer:
         ValueError: As in `read_choice`.
     """
     return _read(response, labels, _LITERAL)
+
+
+def read_bare(response: str, dataset: str) -> Answer:
+    """Read what a response says outside its thoughts as if it stood in an answer block.
+
+    Args:
+        response: The model's whole output.
+        dataset: Key of the dataset whose candidate labels were asked for.
+
+    Raises:
+        UnknownDatasetError: No label space has that key.
+    """
+    forms = _label_of_form(label_space(dataset).labels)
+    thoughts, _ = _STRICT.thoughts(response)
+    label, outcome = _read_label(_STRICT.unwrap(_spoken(response, thoughts)), forms)
+    return Answer(label, outcome, _rationale(response, thoughts))
 
 
 def read_label(text: str, dataset: str) -> Answer:
