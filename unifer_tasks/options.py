@@ -41,8 +41,7 @@ def check_run(args: argparse.Namespace) -> None:
         OptionError: A value cannot be used.
         MissingModuleError: The model needs a module that is not installed.
     """
-    from lmms_eval.models import get_model
-    from lmms_eval.models.registry_v2 import MODEL_REGISTRY_V2
+    from lmms_eval.models import MODEL_REGISTRY_V2, get_model
 
     known = MODEL_REGISTRY_V2.list_model_names()
     if args.model not in known:

@@ -54,8 +54,7 @@ def _imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _main(models: Sequence[str]) -> int:
-    from lmms_eval.models import get_model
-    from lmms_eval.models.registry_v2 import MODEL_REGISTRY_V2
+    from lmms_eval.models import MODEL_REGISTRY_V2, get_model
 
     known = MODEL_REGISTRY_V2.list_model_names()
     for model in models:
