@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import product
+from string import digits
+from types import MappingProxyType
 from typing import Any, Literal
 
 from unifer_tasks.action_units import AU_NAMES
@@ -61,28 +65,28 @@ NUMBERED: State = ("", "unit")
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """Finds the phrases of the lexicon and the numbered action units, in order."""
-    lexicon = _lexicon()
-    matches = list(_WORD.finditer(text.translate(_LOWER)))
-    words = [match[0] for match in matches]
+    """Find the phrases of the lexicon and the numbered action units, in order.
+
+    Time is linear in the text, whatever it repeats, and memory is a few bytes a word.
+    """
+    words = _Words(text.translate(_LOWER), _lexicon())
     numbering = False
-    at = 0
-    while at < len(words):
-        # Most words mean nothing; only a number has groups.
-        if words[at] not in lexicon.phrases and not matches[at].lastindex:
-            numbering = False
-            at += 1
+    following = 0
+    for at in words.beginnings:
+        if at < following:
             continue
-        meaning, to = _longest_phrase(lexicon, words, at)
-        is_number = matches[at][2] is not None
-        is_sided = is_number and (matches[at][1] or matches[at][3])
-        if is_number and (numbering or is_sided):
-            meaning = ("unit", words[at])
+        # Between two phrases, a word without a meaning ends an enumeration of units.
+        numbering = numbering and at == following
+        meaning, to = words.longest_phrase(at)
+        word = words[at]
+        is_number = word in _NUMBERS
+        if is_number and (numbering or not word.isdecimal()):
+            meaning = ("unit", word)
         if meaning:
-            yield Token(*meaning, at, to, matches[at].start(), matches[to].end())
+            yield Token(*meaning, at, to, words.start(at), words.end(to))
         kind = meaning[0] if meaning else ""
         numbering = kind == "numbering" or (numbering and (is_number or kind in {"comma", "and"}))
-        at = to + 1
+        following = to + 1
 
 
 def sign(movement: Token, part: Token | None = None) -> Sign | None:
@@ -121,15 +125,26 @@ class _Lexicon:
 
     Attributes:
         phrases: A trie of words; the empty word leads to the (kind, name) that ends there.
+        words: First what stands for a word without a meaning, then the skipped words, then all
+            others of the phrases, and last the numbers.
+        ids: Word -> its place in `words`.
+        begins: Whether a phrase begins with the word of that place, or it is a number.
         skipped: Words that may stand between those of a phrase.
         signs: What a state stands for.
         exclusions: Two states that cannot both be, in either order -> why.
     """
 
     phrases: Mapping[str, Any]
+    words: tuple[str, ...]
+    ids: Mapping[str, int]
+    begins: tuple[bool, ...]
     skipped: frozenset[str]
     signs: Mapping[State, Sign]
     exclusions: Mapping[tuple[State, State], str]
+
+
+# Stands for every word that no phrase holds.
+_MEANINGLESS = " "
 
 
 @cache
@@ -153,7 +168,22 @@ def _lexicon() -> _Lexicon:
         for second in _states(row["against_parts"], row["against_movements"], signs)
         for pair in ((first, second), (second, first))
     }
-    return _Lexicon(trie, frozenset(data["skipped"]), signs, exclusions)
+    skipped = frozenset(data["skipped"])
+    for word in skipped & trie.keys():
+        if not skipped.isdisjoint(trie[word]):
+            # A run of such words would be walked through from each of them.
+            raise ValueError(f"{LEXICON_FILE}: a phrase begins with two skipped words: {word!r}")
+    words = tuple(dict.fromkeys((_MEANINGLESS, *sorted(skipped), *_words_of(trie), *_NUMBERS)))
+    ids = MappingProxyType({word: id_ for id_, word in enumerate(words)})
+    begins = tuple(word in trie or word in _NUMBERS for word in words)
+    return _Lexicon(trie, words, ids, begins, skipped, signs, exclusions)
+
+
+def _words_of(trie: Mapping[str, Any]) -> Iterator[str]:
+    for word, node in trie.items():
+        if word:
+            yield word
+            yield from _words_of(node)
 
 
 def _states(
@@ -172,31 +202,81 @@ def _plant(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str
                 raise ValueError(f"{LEXICON_FILE}: {' '.join(words)!r} is {node['']} and {meaning}")
 
 
+_NUMBERS = frozenset(map("".join, product(("", *"lr"), ("", *digits), digits, ("", *"lr"))))
 _UNIT = re.compile(r"([lr]?)([0-9]{1,2})([lr]?)")
 # As FACS writes a unit that acts on one side: L12, R14.
 _SIDE_OF_LETTER: Mapping[str, Side] = {"l": "left", "r": "right"}
-_WORD = re.compile(rf"{_UNIT.pattern}(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|[.,;!?()]")
+_STOP = "[.;!]"
+# Of a row of stops the last two say what all of them do.
+_STOPS_AHEAD = rf"\s*{_STOP}\s*{_STOP}"
+_WORD = re.compile(
+    rf"{_UNIT.pattern}(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|{_STOP}(?!{_STOPS_AHEAD})|[,?()]"
+)
 # Lowering would change the length of some texts, and a token's place is one in the text. The
 # end of a line ends a sentence.
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ’\n", "abcdefghijklmnopqrstuvwxyz'.")  # noqa: RUF001
 
 
-def _longest_phrase(
-    lexicon: _Lexicon, words: Sequence[str], at: int
-) -> tuple[tuple[str, str] | None, int]:
-    """Returns the meaning and the last word of the longest phrase that begins at a word."""
-    node = lexicon.phrases.get(words[at])
-    meaning, to = None, at
-    position = at
-    while node is not None:
-        if "" in node:
-            meaning, to = node[""], position
-        position += 1
-        while (
-            position < len(words)
-            and words[position] not in node
-            and words[position] in lexicon.skipped
-        ):
-            position += 1
-        node = node.get(words[position]) if position < len(words) else None
-    return meaning, to
+class _Words:
+    """The words of a text, in arrays: a looping response may hold millions of them.
+
+    Attributes:
+        beginnings: The numbers of those that a phrase may begin with, and of unit numbers.
+    """
+
+    def __init__(self, lowered: str, lexicon: _Lexicon) -> None:
+        self.beginnings = array("I")
+        self._lexicon = lexicon
+        self._ids = array("H")
+        self._starts = array("I")
+        # Where runs of skipped words end, lest each word before a run walks through it.
+        self._run_ends = array("I")
+        id_of, last_skipped, begins = lexicon.ids.get, len(lexicon.skipped), lexicon.begins
+        in_run = False
+        for at, match in enumerate(_WORD.finditer(lowered)):
+            id_ = id_of(match[0], 0)
+            if begins[id_]:
+                self.beginnings.append(at)
+            if 0 < id_ <= last_skipped:
+                in_run = True
+            elif in_run:
+                self._run_ends.append(at)
+                in_run = False
+            self._ids.append(id_)
+            self._starts.append(match.start())
+        self._run_ends.append(len(self._ids))
+
+    def __getitem__(self, at: int) -> str:
+        return self._lexicon.words[self._ids[at]]
+
+    def start(self, at: int) -> int:
+        """Return where a word begins in the text."""
+        return self._starts[at]
+
+    def end(self, at: int) -> int:
+        """Return where a word of the lexicon or a number ends in the text."""
+        return self._starts[at] + len(self[at])
+
+    def longest_phrase(self, at: int) -> tuple[tuple[str, str] | None, int]:
+        """Return the meaning and the last word of the longest phrase that begins at a word."""
+        node = self._lexicon.phrases.get(self[at])
+        meaning, to = None, at
+        position = at
+        while node is not None:
+            if "" in node:
+                meaning, to = node[""], position
+                if len(node) == 1:
+                    break
+            position = self._next(position + 1, node)
+            node = node.get(self[position]) if position < len(self._ids) else None
+        return meaning, to
+
+    def _next(self, position: int, node: Mapping[str, Any]) -> int:
+        """Return the first position, from one on, whose word is in a node or may not be skipped."""
+        skipped = self._lexicon.skipped
+        if position >= len(self._ids) or self[position] not in skipped:
+            return position
+        run_end = self._run_ends[bisect_right(self._run_ends, position)]
+        if not skipped.isdisjoint(node):
+            return next((at for at in range(position, run_end) if self[at] in node), run_end)
+        return run_end

@@ -18,9 +18,10 @@ agrees with itself, not whether it is true. English only; time is linear in the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 from unifer_tasks.action_units import PROTOTYPES
 from unifer_tasks.lexicon import Side, State, Token, exclusion, sign, state, tokens
@@ -28,6 +29,9 @@ from unifer_tasks.lexicon import Side, State, Token, exclusion, sign, state, tok
 # In words: how far a movement may stand before its part, a part before its movement, a negator
 # before what it denies, and a side beside its cue.
 _FORWARD, _BACKWARD, _DENIED, _BESIDE = 4, 10, 10, 4
+
+# More of anything is a loop; what is kept of it costs little memory. In tokens, and in cues.
+_LONGEST_CLAUSE, _MOST_KEPT = 1_000, 10_000
 
 # The only units that a prototype wants on one side, and the label that wants them so.
 _LATERAL_UNITS, _ONE_SIDED_LABEL = (12, 14), "contempt"
@@ -77,7 +81,12 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a rationale says, in the order in which it says it."""
+    """What a rationale says, in the order in which it says it.
+
+    Attributes:
+        cues: The signs that it mentions; of a loop the first 10,000.
+        mentions: The expressions that it names; of a loop the last 10,000.
+    """
 
     cues: tuple[Cue, ...] = ()
     mentions: tuple[Mention, ...] = ()
@@ -99,9 +108,9 @@ class Contradiction:
 
 
 def read_rationale(text: str) -> Argument:
-    """Reads the cues and the expressions that a rationale mentions."""
+    """Read the cues and the expressions that a rationale mentions."""
     cues: list[Cue] = []
-    mentions: list[Mention] = []
+    mentions: deque[Mention] = deque(maxlen=_MOST_KEPT)
     sentence = 0
     part = None
     for clause, ending in _clauses(tokens(text)):
@@ -111,7 +120,7 @@ def read_rationale(text: str) -> Argument:
         if ending != "question":
             standing = _standing(clause)
             mentions += _mentions(clause, standing, sentence)
-            cues += _cues(clause, standing)
+            cues += islice(_cues(clause, standing), _MOST_KEPT - len(cues))
         sentence += ending != "break"
     return Argument(tuple(cues), tuple(mentions))
 
@@ -215,13 +224,16 @@ def _claims(cue: Cue) -> Iterator[tuple[int, bool]]:
 
 
 def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
-    """Splits a text into clauses and tells of each what kind of token ends it."""
+    """Split a text into clauses and say of each what kind of token ends it.
+
+    Of a clause that is too long to be one, the beginning is read.
+    """
     clause: list[Token] = []
     for token in words:
         if token.kind in {"stop", "question", "turn", "break"}:
             yield clause, token.kind
             clause = []
-        else:
+        elif len(clause) < _LONGEST_CLAUSE:
             clause.append(token)
     yield clause, "stop"
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
 import tomllib
+import tracemalloc
+from collections.abc import Callable, Iterator
 from importlib.resources import files
+from itertools import product
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unifer_tasks import lexicon, reasoning
 from unifer_tasks.action_units import AU_NAMES, PROTOTYPES
 from unifer_tasks.labels import CANONICAL_LABELS
 from unifer_tasks.reasoning import (
@@ -341,11 +347,75 @@ def test_a_cue_points_at_its_words() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["brows and ", "raised ", "smile, ", "no ", "absent ", "if brows ", "left ", "the ", "1"],
+    ["brows and ", "raised ", "smile, ", "no ", "absent ", "if brows ", "left ", "the ", "1",
+     "it ", "slightly ", "rather ", "none of the ", "raise of ", "it was ", "wide-", ".", ".\n",
+     "\n", "smile. ", "sad. ", "AU12 ", "they, ", "\U0001f642"],
 )  # fmt: skip
 def test_a_long_text_is_read_in_one_pass(piece: str) -> None:
     # Not timed: what takes quadratic time takes minutes here.
     text = piece * (300_000 // len(piece))
     argument = read_rationale(text + "raised smile")
-    assert argued_labels(argument) == frozenset()
+    assert argued_labels(argument) == ({"sadness"} if "sad" in piece else frozenset())
     assert len(contradictions(argument)) < 10
+    assert len(argument.cues) <= 10_000
+    assert len(argument.mentions) <= 10_000
+
+
+def lines_run(text: str) -> int:
+    """Count the lines of the reader's own modules that are run to read a text."""
+    files = {reasoning.__file__, lexicon.__file__}
+    count = 0
+
+    def count_lines(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        nonlocal count
+        count += event == "line"
+        return count_lines if frame.f_code.co_filename in files else None
+
+    tracer = sys.gettrace()
+    sys.settrace(count_lines)
+    try:
+        read_rationale(text)
+    finally:
+        sys.settrace(tracer)
+    return count
+
+
+def test_no_phrase_or_word_of_the_lexicon_costs_more_when_it_is_repeated() -> None:
+    phrases = {phrase for phrase in all_phrases() if phrase}
+    words = {word for phrase in phrases for word in phrase.split()}
+    units = sorted(phrases | words | {*LEXICON["skipped"], "12", "l12", "x", "\n"})
+    steps = {unit: [lines_run(f"{unit} " * copies) for copies in (40, 80)] for unit in units}
+    assert len(units) > 900
+    assert {unit: few for unit, (few, many) in steps.items() if many > 2.2 * few} == {}
+
+
+def all_phrases() -> Iterator[str]:
+    kinds = [LEXICON["kinds"]] + [LEXICON[kind] for kind in ("side", "label", "part", "movement")]
+    for phrase in (phrase for kind in kinds for row in kind.values() for phrase in row):
+        yield from map(" ".join, product(*(slot.split("/") for slot in phrase.split())))
+
+
+LEXICON_WORDS = sorted({word for phrase in all_phrases() for word in phrase.split()})
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(
+        st.sampled_from([*LEXICON_WORDS, *LEXICON["skipped"], "12", "x", "\n"]),
+        min_size=1,
+        max_size=6,
+    ).map(" ".join)
+)
+def test_no_mixture_of_the_lexicon_costs_more_when_it_is_repeated(unit: str) -> None:
+    few, many = (lines_run(f"{unit} " * copies) for copies in (40, 80))
+    assert many <= 2.2 * few
+
+
+def test_a_loop_takes_little_memory() -> None:
+    text = "it smile. sad " * 30_000
+    tracemalloc.start()
+    read_rationale(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # With an object for every word it would be a hundred times the text.
+    assert peak < 15 * len(text)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _DATASETS = tuple(LABEL_SPACES)
 # As payload.js has them.
 _ABSENT, _NONE = 254, 255
+_BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 
 Question = tuple[str, str, str]
 """Dataset, id and true label. Runs that disagree about the truth were not asked the same."""
@@ -173,7 +176,8 @@ def _utf16(text: str) -> Callable[[int], int]:
     """Returns what turns a place in a text into the same place in UTF-16 units."""
     if text.isascii() or max(text) <= "\uffff":
         return lambda place: place
-    return [*accumulate((1 + (ord(c) > 0xFFFF) for c in text), initial=0)].__getitem__
+    doubled = array("Q", (match.start() for match in _BEYOND_16_BITS.finditer(text)))
+    return lambda place: place + bisect_left(doubled, place)
 
 
 def _block(id_: str, value: Any) -> Block:
