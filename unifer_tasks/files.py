@@ -21,9 +21,12 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         if not partial.is_dir():
             partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # A full disk is told by the write, which knows no name.
+            error.filename = str(path)
         raise
 
 
