@@ -45,12 +45,26 @@ def test_the_users_own_folder_comes_first(tmp_path: Path, as_list: bool) -> None
     assert "ferbench_rafdb" in manager.all_subtasks
 
 
-def test_loading_twice_adds_the_folder_once() -> None:
+def test_loading_twice_adds_everything_once() -> None:
+    from lmms_eval import utils
+    from lmms_eval.baselines import loader
     from lmms_eval.tasks import TaskManager
 
-    before = TaskManager.initialize_tasks
+    before = TaskManager.initialize_tasks, utils.make_table, loader._load_baseline_from_local
     plugin.load()
-    assert TaskManager.initialize_tasks is before
+    after = TaskManager.initialize_tasks, utils.make_table, loader._load_baseline_from_local
+    assert after == before
+
+
+def test_the_evaluator_is_extended_once() -> None:
+    from lmms_eval import evaluator
+    from lmms_eval.tasks import TaskManager
+
+    TaskManager()
+    extended = evaluator.evaluate
+    assert hasattr(extended, "knows_ferbench")
+    TaskManager()
+    assert evaluator.evaluate is extended
 
 
 def test_a_failure_inside_never_reaches_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
