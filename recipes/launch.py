@@ -41,6 +41,7 @@ from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
 from recipes.overrides import OverrideError, check_overrides, quote, quoted
 from recipes.preflight import PreflightError, Stage, n_rows, preflight
 from recipes.record import Record, record_run, write_record
+from unifer_tasks.secrets import learn, redact, redact_settings, redacted_output
 
 LOG_NAME = "train.log"
 
@@ -185,6 +186,7 @@ def run(
             ends = math.inf
             for line in _lines(process, stall_minutes * 60):
                 if line:
+                    line = redact(line)
                     print(line, end="", flush=True)
                     file.write(line)
                     dropped += bool(_DROPPED.search(line))
@@ -292,6 +294,7 @@ def launch(
         CheckpointError: The run's checkpoints do not admit going on.
         RunError: It did not succeed.
     """
+    learn(list(overrides))
     settings = compose(config, overrides)
     overrides = quoted(overrides)
     rows = preflight(stage, settings)
@@ -335,6 +338,9 @@ def _is_finished(
 
 def _train(stage: Stage, config: Path, record: Record, out: Path, stall_minutes: float) -> None:
     started = [*command(stage, config, record.config), *record.overrides]
+    if redact_settings(record.overrides) != record.overrides:
+        # hydra would keep them as they are, beside a record that does not.
+        started.append("hydra.output_subdir=null")
     environment = {**os.environ, RUN_VARIABLE: str(out)}
     node = _node(stage, record.config)
     log = out / (f"node{node}-{LOG_NAME}" if node else LOG_NAME)
@@ -352,6 +358,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise RunError(f"ended by {signal.Signals(number).name}")
 
 
+@redacted_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m recipes.launch")

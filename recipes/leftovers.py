@@ -7,7 +7,6 @@ ended well. A run is told apart by an environment variable, which every process 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+from unifer_tasks.locks import lock
 
 RUN_VARIABLE = "UNIFER_RUN"
 """The folder of the run that a process belongs to."""
@@ -46,7 +47,7 @@ def sole_run(folder: Path) -> Iterator[None]:
     path = folder / f".held-by-{socket.gethostname()}"
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, path)
         except BlockingIOError:
             file.seek(0)
             raise RunningError(

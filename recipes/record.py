@@ -15,6 +15,7 @@ from recipes.checkpoints import step_of
 from recipes.preflight import Config, Stage, data_files, model_config, n_rows
 from unifer_tasks.files import replacing
 from unifer_tasks.manifest import MANIFEST_NAME, sha256
+from unifer_tasks.secrets import redact_settings
 
 RECORD_NAME = "run.json"
 SCHEMA = 1
@@ -123,8 +124,9 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Writes the record into a run's folder, or beside a merged checkpoint."""
-    text = json.dumps({"schema": SCHEMA, **asdict(record)}, indent=2) + "\n"
+    """Writes the record, less credentials, into a run's folder or beside a merged checkpoint."""
+    kept = redact_settings(asdict(record))
+    text = json.dumps({"schema": SCHEMA, **kept}, indent=2) + "\n"
     with replacing(folder / RECORD_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 

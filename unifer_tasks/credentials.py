@@ -95,7 +95,7 @@ _FORMS = re.compile(
     """,
     re.VERBOSE,
 )
-_SETTING = re.compile(r"[\w.:-]+=")
+_SETTING = re.compile(r"[+~]{0,2}[\w.:-]+=")
 # A text without any of these holds no credential: most texts are not searched.
 _HINTS = (
     *(

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from weakref import WeakSet
 
 LOCK_NAME = ".lock"
@@ -27,7 +27,7 @@ LOCK_NAME = ".lock"
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 
-_held: WeakSet[IO[bytes]] = WeakSet()
+_held: WeakSet[IO[Any]] = WeakSet()
 
 
 class HoldError(Exception):
@@ -82,7 +82,7 @@ def hold_file(path: Path) -> Iterator[None]:
         yield
 
 
-def lock(file: IO[bytes], path: Path, *, wait: bool = False) -> None:
+def lock(file: IO[Any], path: Path, *, wait: bool = False) -> None:
     """Lock an open file for this process until it is closed; warn where files cannot be locked.
 
     Args:

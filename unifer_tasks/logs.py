@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.secrets import redact_settings
 from unifer_tasks.variants import GROUP, TASKS, Variant, task_name
 
 LOGS = f"*_samples_{GROUP}_*.jsonl"
@@ -187,7 +188,7 @@ def find_log(path: Path) -> Log:
     results = path.with_name(f"{date}_results.json")
     variant, dataset = TASKS[task]
     found = read_results(results) if results.is_file() else {}
-    return Log(path, date, task, variant, dataset, _mapping(found))
+    return Log(path, date, task, variant, dataset, _mapping(redact_settings(found)))
 
 
 def log_paths(path: Path) -> list[Path]:

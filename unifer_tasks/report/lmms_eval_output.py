@@ -9,7 +9,6 @@ results file tells.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,9 +20,9 @@ from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.logs import Log, differences, find_log, is_other_data, plain
 from unifer_tasks.predictions import LoggedSample, read_sample_log
 from unifer_tasks.report.runs import Run, ordered, question_hash
+from unifer_tasks.secrets import redact_settings
 from unifer_tasks.variants import N_ORDERS, TASKS, VARIANTS, Variant, orders
 
-_SECRET = re.compile(r"(?i)\b(\w*(?:api_?key|secret|password|auth\w*|\btoken)=)[^,\s]+")
 _OPTIONS = ("model", "model_args", "tasks", "batch_size", "num_fewshot", "limit", "gen_kwargs")
 
 _MERGED = {"model_args": "model arguments", "limit": "limits", "offset": "offsets"}
@@ -231,7 +230,7 @@ def _provenance(last: Log, logs: Iterable[Log]) -> dict[str, str]:
         "pixels": _pixels(last, metadata),
         **{f"data {log.dataset}": log.sha256.get(log.dataset) for log in logs},
     }
-    return {key: without_secrets(str(value)) for key, value in found.items() if value}
+    return {key: redact_settings(str(value)) for key, value in found.items() if value}
 
 
 def _pixels(log: Log, metadata: Mapping[str, Any]) -> str | None:
@@ -247,8 +246,3 @@ def _command(config: Mapping[str, Any]) -> str | None:
     given = {key: options[key] for key in _OPTIONS if options.get(key) not in (None, "")}
     words = [word for key, value in given.items() for word in (f"--{key}", str(value))]
     return shlex.join(["lmms-eval", *words])
-
-
-def without_secrets(text: str) -> str:
-    """Blanks keys and passwords among arguments: what is shown may be shared."""
-    return _SECRET.sub(r"\1***", text)

@@ -10,7 +10,6 @@ from tests.unifer_tasks.report.on_disk import answers, write_lines, write_logs
 from unifer_tasks.predictions import PredictionError
 from unifer_tasks.report.assessment import assess
 from unifer_tasks.report.leaderboard import as_markdown, questions
-from unifer_tasks.report.lmms_eval_output import without_secrets
 from unifer_tasks.report.runs import Run
 from unifer_tasks.report.sources import read_runs
 
@@ -292,17 +291,3 @@ def test_a_log_of_an_unknown_task_is_an_error(tmp_path: Path) -> None:
     path.write_text("{}\n")
     with pytest.raises(PredictionError, match="ferbench_moods, which is no task of this version"):
         read_runs([tmp_path])
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("model=x,api_key=sk-123,timeout=9", "model=x,api_key=***,timeout=9"),
-        ("OPENAI_API_KEY=sk-1 lmms-eval", "OPENAI_API_KEY=*** lmms-eval"),
-        ("token=abc", "token=***"),
-        ("max_new_tokens=8", "max_new_tokens=8"),
-        ("tokenizer=x", "tokenizer=x"),
-    ],
-)
-def test_secrets_are_not_shown(text: str, shown: str) -> None:
-    assert without_secrets(text) == shown
