@@ -113,7 +113,8 @@ class Log:
         if not self.results:
             return self.path.parent.name
         backend = self.config.get("model", self.path.parent.name)
-        return f"{backend} {self.config.get('model_args') or ''}".strip()
+        arguments = redact_settings(str(self.config.get("model_args") or ""))
+        return f"{backend} {arguments}".strip()
 
     @property
     def model_title(self) -> str:

@@ -98,6 +98,14 @@ def test_logs_of_other_variants_are_passed_over(tmp_path: Path) -> None:
     assert [log.task for log in logs.values()] == ["ferbench_direct_sfew"]
 
 
+def test_no_name_shows_a_key(tmp_path: Path) -> None:
+    config = {"model": "openai", "model_args": "base_url=http://host,api_key=sk-12345678abcdefgh"}
+    write_logs(tmp_path, SFEW, model="", config=config)
+    (log,) = map(find_log, log_paths(tmp_path))
+    assert "sk-12345678abcdefgh" not in log.model + log.model_title
+    assert log.model.startswith("openai base_url=http://host,api_key=")
+
+
 def test_a_results_file_stands_for_its_own_logs(tmp_path: Path) -> None:
     write_logs(tmp_path, {**SFEW, **RAFDB}, date=OLD)
     write_logs(tmp_path, SFEW, date=NEW)
