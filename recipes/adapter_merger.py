@@ -84,13 +84,13 @@ class _Merger(FSDPModelMerger):  # type: ignore[misc]
             name: self._whole(name, [shard.pop(name) for shard in shards]) for name in [*shards[0]]
         }
 
-    def _whole(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+    def _whole(self, name: str, parts: Sequence[Any]) -> Tensor:
         if isinstance(parts[0], DTensor):
             local = [part._local_tensor for part in parts]
             # Replicas, where there are some, are the dimension before.
             whole: Tensor = self._merge_by_placement(local, parts[0].placements[-1])
         else:
-            whole = merge_non_dtensor_shards(name, list(parts))
+            whole = merge_non_dtensor_shards(name, parts)
         return whole
 
     def save_hf_model_and_tokenizer(self, state_dict: dict[str, Tensor]) -> None:
@@ -117,7 +117,7 @@ class _Merger(FSDPModelMerger):  # type: ignore[misc]
         meta = self._load_lora_train_meta() or {}
         if (wrote := meta.get("lora_alpha", self.adapter.alpha)) != self.adapter.alpha:
             raise AdapterError(self._mismatch(f"lora_alpha {wrote}"))
-        model = get_peft_model(self._base(weights), self.adapter.peft())
+        model: PeftModel = get_peft_model(self._base(weights), self.adapter.peft())
         try:
             found = model.load_state_dict(weights, strict=False, assign=True)
         except RuntimeError as error:
@@ -127,7 +127,8 @@ class _Merger(FSDPModelMerger):  # type: ignore[misc]
         if absent or found.unexpected_keys:
             raise AdapterError(self._mismatch(", ".join([*found.unexpected_keys, *absent][:3])))
         if getattr(self.model_config, "tie_word_embeddings", False):
-            model.get_base_model().tie_weights()
+            tied: Any = model.get_base_model()
+            tied.tie_weights()
         return model
 
     def _base(self, weights: dict[str, Tensor]) -> Any:
@@ -149,10 +150,7 @@ def _is_trained(name: str) -> bool:
 
 
 def _changes(model: PeftModel) -> list[float]:
+    """The largest change of each adapted weight."""
+    adapted: list[Any] = [module for module in model.modules() if isinstance(module, LoraLayer)]
     with torch.no_grad():
-        return [
-            module.get_delta_weight(name).abs().max().item()
-            for module in model.modules()
-            if isinstance(module, LoraLayer)
-            for name in module.active_adapters
-        ]
+        return [module.get_delta_weight("default").abs().max().item() for module in adapted]

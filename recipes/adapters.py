@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from unifer_tasks.models.weights import model_class
 
@@ -36,7 +36,7 @@ class Adapter:
     alpha: int
     target: Modules
     excluded: Modules = None
-    parameters: Modules = None
+    parameters: tuple[str, ...] | None = None
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -57,7 +57,7 @@ class Adapter:
             r=self.rank,
             lora_alpha=self.alpha,
             target_modules=_plain(self.target),
-            target_parameters=_plain(self.parameters),
+            target_parameters=None if self.parameters is None else list(self.parameters),
             exclude_modules=_plain(self.excluded),
             bias="none",
         )
@@ -77,21 +77,21 @@ def adapter_of(model: Mapping[str, Any]) -> Adapter | None:
         model.get("lora_alpha") or 0,
         _modules(model.get("target_modules")),
         _modules(model.get("exclude_modules")),
-        _modules(model.get("target_parameters")),
+        tuple(model.get("target_parameters") or ()) or None,
     )
 
 
-def adapter_problems(model: Mapping[str, Any], prefix: str, *, rollout: bool) -> Iterator[str]:
+def adapter_problems(stage: Literal["sft", "grpo"], model: Mapping[str, Any]) -> Iterator[str]:
     """Yield what verl 0.9.1 would ignore or misread of a run's LoRA settings.
 
     Args:
+        stage: In GRPO, vLLM answers with the adapter.
         model: What the run's configuration says of its model.
-        prefix: Where it says it: "model" or "actor_rollout_ref.model".
-        rollout: Whether vLLM answers with the adapter, as in GRPO.
 
     Yields:
         A sentence a problem, with its remedy.
     """
+    prefix = "model" if stage == "sft" else "actor_rollout_ref.model"
     if path := model.get("lora_adapter_path"):
         yield (
             f"{prefix}.lora_adapter_path={path}: rank and modules of that adapter are not this "
@@ -108,13 +108,15 @@ def adapter_problems(model: Mapping[str, Any], prefix: str, *, rollout: bool) ->
     if adapter.alpha <= 0:
         yield f"{prefix}.lora_alpha={adapter.alpha} scales the adapter away; give 1 or more"
     # With `lora.merge` vLLM is given merged weights.
-    is_served = rollout and not (model.get("lora") or {}).get("merge")
+    is_served = stage == "grpo" and not (model.get("lora") or {}).get("merge")
     if is_served and adapter.rank > VLLM_MAX_RANK:
         yield f"{prefix}.lora_rank={adapter.rank} is more than vLLM serves; give {VLLM_MAX_RANK}"
     try:
-        modules, is_tied = _adapted(str(model["path"]), adapter)
-    except OSError:
-        return  # The preflight tells what is wrong with the model itself.
+        described = _described(str(model["path"]))
+    except (OSError, ValueError):
+        return  # What is wrong with the model itself, the preflight tells.
+    try:
+        modules = _adapted(described, adapter)
     except (ValueError, re.error) as error:
         yield (
             f"peft finds no modules to adapt by {prefix}.target_modules={_shown(adapter.target)} "
@@ -129,7 +131,9 @@ def adapter_problems(model: Mapping[str, Any], prefix: str, *, rollout: bool) ->
             "adapters: rollout and actor would diverge; leave lm_head and embed_tokens out and "
             f"give {prefix}.exclude_modules='.*visual.*'"
         )
-    elif is_tied and (tied := [n for n in outside if n.endswith(("lm_head", "embed_tokens"))]):
+    elif described.tie_word_embeddings and (
+        tied := [n for n in outside if n.endswith(("lm_head", "embed_tokens"))]
+    ):
         yield (
             f"{prefix}.target_modules={_shown(adapter.target)} adapts {tied[0]}, whose weight this "
             "model uses at both ends; leave lm_head and embed_tokens out"
@@ -143,27 +147,30 @@ def _ignored(lora: Mapping[str, Any]) -> Iterator[str]:
     text = files("verl.trainer.config.model").joinpath("hf_model.yaml").read_text("utf-8")
     default: Mapping[str, Any] = yaml.safe_load(text)["lora"]
     for key, value in lora.items():
-        if key != "merge" and (key not in default or value != default[key]):
+        if key != "merge" and value != default.get(key):
             yield key
 
 
-def _adapted(path: str, adapter: Adapter) -> tuple[list[str], bool]:
-    """Names of the modules that peft adapts, and whether the model's two ends share a weight.
+def _described(path: str) -> Any:
+    from transformers import AutoConfig
+
+    folder = Path(path).expanduser()
+    return AutoConfig.from_pretrained(folder if folder.is_dir() else path)
+
+
+def _adapted(config: Any, adapter: Adapter) -> list[str]:
+    """Return the names of the modules that peft adapts.
 
     Raises:
-        OSError: The model's configuration cannot be read.
-        ValueError: peft finds no module.
+        ValueError: It finds none.
     """
     import torch
     from peft import get_peft_model
     from peft.tuners.lora import LoraLayer
-    from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(Path(path).expanduser() if Path(path).exists() else path)
     with torch.device("meta"):
         model = get_peft_model(model_class(config)(config), adapter.peft()).get_base_model()
-    names = [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
-    return names, bool(getattr(config, "tie_word_embeddings", False))
+    return [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
 
 
 def _modules(value: Any) -> Modules:
