@@ -44,8 +44,9 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         type=named_path,
         nargs="+",
         metavar="RUN",
-        help="an lmms-eval output folder, predictions of `ferbench score` (JSONL), or results of "
-        "the paper's scripts (JSON, or a folder of them); NAME=RUN names the model",
+        help="an lmms-eval output folder, or the *_results.json of one run in it; predictions of "
+        "`ferbench score` (JSONL); or results of the paper's scripts (JSON, or a folder of them); "
+        "NAME=RUN names the model",
     )
 
 
