@@ -19,6 +19,7 @@ from recipes.card import CardError, write_card
 from recipes.checkpoints import damage, sharded
 from recipes.record import RecordError, find_record, write_record
 from unifer_tasks.files import replacing
+from unifer_tasks.locks import HoldError, hold_file
 from unifer_tasks.models.weights import weight_problems
 
 
@@ -39,6 +40,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
             adapter is not that run's or is untrained, or verl's merger failed.
         CardError: See `card.card`.
         RecordError: See `record.find_record`.
+        HoldError: Another merge writes `out`, or it cannot be written.
     """
     if out.exists():
         raise MergeError(f"{out} exists; choose another folder or remove it")
@@ -49,7 +51,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     record = find_record(step)
     if record is None:
         raise MergeError(f"{step} lies in no run that recipes.launch recorded")
-    with replacing(out) as partial:
+    with hold_file(out), replacing(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)
         if record.adapter is None:
@@ -91,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         merge(args.checkpoint, args.out, args.scores)
-    except (MergeError, CardError, RecordError, OSError) as error:
+    except (MergeError, CardError, RecordError, HoldError, OSError) as error:
         print(f"merge: {error}", file=sys.stderr)
         return 1
     print(args.out)

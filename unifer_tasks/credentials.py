@@ -256,7 +256,7 @@ def _spans(text: str, *, strict: bool, note: Note) -> Iterator[tuple[int, int]]:
             note(unquote(password))
             note(f"{unquote(user)}:{unquote(password)}")
             yield match.span(group)
-        elif password is None and is_mixed(user, _SHORTEST_USER):
+        elif password is None and is_mixed(user, _SHORTEST_USER) and not _NO_SECRET.fullmatch(user):
             yield match.span("user")
     for match in _NAMED.finditer(text):
         group = next(name for name in _VALUES if match[name] is not None)

@@ -68,9 +68,8 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
                 raise SystemExit(1) from None
             return None, None
 
-    learn(list(arguments))
     with (
-        redacted_output(),
+        redacted_output(arguments),
         _replaced(sys, "argv", ["lmms-eval", *arguments]),
         _replaced(evaluation, "cli_evaluate_single", watched),
         _replaced(evaluator, "ResponseCache", ResumedAnswers),

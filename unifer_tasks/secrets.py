@@ -139,16 +139,22 @@ def reveal(settings: _Value, environment: Mapping[str, str] | None = None) -> _V
     return cast(_Value, back(settings))
 
 
-def learn(settings: Any) -> None:
+def learn(settings: Any) -> list[str]:
     """Make the credentials in settings known to this process and to those that it starts.
 
     Args:
         settings: As in `redact_settings`; the arguments of a command line, for one.
+
+    Returns:
+        The variables that hold those that were not known.
     """
+    learned = []
     for secret in conceal(settings).environment.values():
         if secret not in os.environ.values():
             free = (name for n in count(1) if (name := f"UNIFER_SECRET_{n}") not in os.environ)
-            os.environ[next(free)] = secret
+            learned.append(next(free))
+            os.environ[learned[-1]] = secret
+    return learned
 
 
 @contextmanager
@@ -156,11 +162,11 @@ def redacted_output(arguments: Sequence[str] = ()) -> Iterator[None]:
     """Redact what this process prints until the block ends, and the traceback of what ends it.
 
     Args:
-        arguments: Of the command line, whose credentials are then known by their values.
+        arguments: Of the command line, whose credentials are known until then.
     """
-    given = conceal(list(arguments)).environment
+    learned = learn(list(arguments))
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _Redacting(stream, given)) for stream in before)
+    sys.stdout, sys.stderr = (cast(TextIO, _Redacting(stream)) for stream in before)
     try:
         yield
     except Exception:
@@ -174,20 +180,21 @@ def redacted_output(arguments: Sequence[str] = ()) -> Iterator[None]:
         raise
     finally:
         sys.stdout, sys.stderr = before
+        for name in learned:
+            os.environ.pop(name, None)
 
 
 class _Redacting:
     """A stream that redacts what is written to it, a call at a time."""
 
-    def __init__(self, stream: TextIO, given: Mapping[str, str]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._given = given
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        self._stream.write(redact(redact_values(text, self._given)))
+        self._stream.write(redact(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

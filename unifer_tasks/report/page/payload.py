@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from unifer_tasks.action_units import AU_NAMES
-from unifer_tasks.answers import Outcome
+from unifer_tasks.answers import Outcome, request_failed
 from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.predictions import Prediction
 from unifer_tasks.reasoning import Cue
@@ -29,6 +29,7 @@ from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
 from unifer_tasks.scoring import Reading
+from unifer_tasks.secrets import redact
 
 CHUNK = 256
 """Questions whose responses are unpacked together."""
@@ -121,7 +122,7 @@ def _run_blocks(
         yield _block(
             f"responses-{number}-{first // CHUNK}",
             {
-                "texts": [row and row[0].prediction.response for row in rows],
+                "texts": [row and _text(row[0].prediction.response) for row in rows],
                 "labels": {
                     place: row[0].prediction.label
                     for place, row in enumerate(rows)
@@ -130,6 +131,11 @@ def _run_blocks(
                 "rationales": [row and _rationale(*row, meanings) for row in rows],
             },
         )
+
+
+def _text(response: str | None) -> str | None:
+    """Return a response as the page shows it: a server may quote a key in an error."""
+    return redact(response) if response and request_failed(response) else response
 
 
 def _rationale(
