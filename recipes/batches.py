@@ -84,6 +84,20 @@ def grpo_batches(config: Config, n_train: int) -> Iterator[str]:
         yield "trainer.save_freq is not above 0: nothing would be saved; give a number of steps"
 
 
+def smallest_micro_batch(config: Config) -> int:
+    """Return how few sequences a micro-batch of SFT or GRPO may hold; 1 where tokens decide."""
+    if "actor_rollout_ref" not in config:
+        data = config["data"]
+        return 1 if data["use_dynamic_bsz"] else data["micro_batch_size_per_gpu"] or 1
+    model = config["actor_rollout_ref"]
+    if model["actor"]["use_dynamic_bsz"] or model["rollout"]["log_prob_use_dynamic_bsz"]:
+        return 1
+    return min(
+        model["actor"]["ppo_micro_batch_size_per_gpu"] or 1,
+        model["rollout"]["log_prob_micro_batch_size_per_gpu"] or 1,
+    )
+
+
 def _micro_batches(config: Config, sampled: int | None, updated: int | None) -> Iterator[str]:
     data, model = config["data"], config["actor_rollout_ref"]
     actor, rollout = model["actor"], model["rollout"]

@@ -51,7 +51,7 @@ _SETTINGS = {
         "KL estimator": "actor_rollout_ref.actor.kl_loss_type",
         "loss": "actor_rollout_ref.actor.loss_agg_mode",
         "advantage over the group's deviation": "algorithm.norm_adv_by_std_in_grpo",
-        "gradient clip": "actor_rollout_ref.actor.grad_clip",
+        "gradient clip": "actor_rollout_ref.actor.optim.clip_grad",
         "GPUs a node": "trainer.n_gpus_per_node",
         "nodes": "trainer.nnodes",
     },

@@ -41,6 +41,7 @@ from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
 from recipes.overrides import OverrideError, check_overrides, quote, quoted
 from recipes.preflight import PreflightError, Stage, n_rows, preflight
 from recipes.record import Record, record_run, write_record
+from unifer_tasks.extras import TRAIN, MissingModuleError, require
 from unifer_tasks.secrets import learn, redact, redact_settings, redacted_output
 
 LOG_NAME = "train.log"
@@ -375,6 +376,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_intermixed_args(argv)
     signal.signal(signal.SIGTERM, _stop)
     try:
+        require("recipes.launch", TRAIN)
         if args.check:
             preflight(args.stage, compose(args.config, args.overrides))
             print("ready")
@@ -385,7 +387,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OverrideError, PreflightError) as error:
         print(f"launch: this run would fail\n{error}", file=sys.stderr)
         return 1
-    except (RunError, RunningError, CheckpointError) as error:
+    except (MissingModuleError, RunError, RunningError, CheckpointError) as error:
         print(f"launch: {error}", file=sys.stderr)
         return 1
     print(f"done: {checkpoint}")

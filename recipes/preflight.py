@@ -7,22 +7,25 @@ filtered, and reads an image only when its batch comes. All of that can be tried
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.parquet as pq
 
-from recipes.batches import grpo_batches, sft_batches
+from recipes.adapters import adapter_problems
+from recipes.batches import grpo_batches, sft_batches, smallest_micro_batch
+from recipes.model import find_model, load_processor, model_problems
+from recipes.rows import RowsError, Stage, Tokens, examine_rows, told
+from recipes.settings import folder_problems, number_problems, setting_problems
 from unifer_rewards.preflight import validate
+from unifer_tasks.extras import BACKENDS, TRAIN
 
-Stage = Literal["sft", "grpo"]
 Config = Mapping[str, Any]
 
 VERL = "0.9.1"
-MAX_LISTED = 5
 
 
 class PreflightError(Exception):
@@ -30,7 +33,7 @@ class PreflightError(Exception):
 
 
 def preflight(stage: Stage, config: Config) -> dict[str, int]:
-    """Checks versions, devices, model, data and batches of a run.
+    """Check versions, devices, settings, model, data and batches of a run.
 
     Args:
         stage: "sft" or "grpo".
@@ -43,13 +46,19 @@ def preflight(stage: Stage, config: Config) -> dict[str, int]:
         PreflightError: Something is missing or does not fit.
     """
     rows: dict[str, int] = {}
-    problems = [
-        *_versions(stage, config),
-        *_devices(config),
-        *_model(stage, config),
-        *_data(stage, config, rows),
-        *_batches(stage, config, rows),
-    ]
+    problems = list(number_problems(stage, config))
+    if not problems:
+        model = [*model_problems(_model_name(stage, config), f"{_prefix(stage)}.path")]
+        problems = [
+            *_versions(stage, config),
+            *_devices(config),
+            *setting_problems(stage, config),
+            *folder_problems(config),
+            *model,
+            *adapter_problems(stage, model_config(stage, config)),
+            *_data(stage, config, rows, None if model else _tokens(stage, config)),
+            *_batches(stage, config, rows),
+        ]
     if problems:
         raise PreflightError("\n".join(f"- {problem}" for problem in problems))
     return rows
@@ -61,9 +70,9 @@ def _versions(stage: Stage, config: Config) -> Iterator[str]:
         if found != VERL:
             yield f"verl {found} is installed, the recipes are for {VERL}: pip install verl=={VERL}"
     except PackageNotFoundError:
-        yield "verl is not installed: pip install 'unifer[train]'"
-    if stage == "grpo" and find_spec("vllm") is None:
-        yield "vllm is not installed: pip install 'unifer[train]'"
+        yield f"verl is not installed: {TRAIN.install}"
+    if stage == "grpo" and BACKENDS["vllm"].missing():
+        yield f"vllm is not installed: {TRAIN.install}"
     if model_config(stage, config)["use_remove_padding"] and find_spec("flash_attn") is None:
         yield (
             "flash-attn is not installed: pip install flash-attn --no-build-isolation, or give "
@@ -82,49 +91,70 @@ def _devices(config: Config) -> Iterator[str]:
             yield f"{found} GPUs are visible, trainer.n_gpus_per_node asks for {wanted}"
 
 
-def _model(stage: Stage, config: Config) -> Iterator[str]:
-    path = Path(str(model_config(stage, config)["path"])).expanduser()
-    is_local = path.is_absolute() or path.exists()
-    if is_local and not (path / "config.json").is_file():
-        yield f"{path} is no Hugging Face checkpoint ({_prefix(stage)}.path): no config.json"
+def _model_name(stage: Stage, config: Config) -> str:
+    return str(model_config(stage, config)["path"])
 
 
-def _data(stage: Stage, config: Config, rows: dict[str, int]) -> Iterator[str]:
+def _tokens(stage: Stage, config: Config) -> Tokens | None:
+    """Return what counts a row's tokens; None for a model that is still to be downloaded."""
+    folder = find_model(_model_name(stage, config))
+    if folder is None:
+        return None
+    processor = load_processor(folder)
+    if not hasattr(processor.image_processor, "merge_size"):
+        return None  # Not of Qwen's kind: how many tokens an image takes is its own affair.
+    return Tokens(stage, processor, config["data"].get("apply_chat_template_kwargs") or {})
+
+
+def _data(
+    stage: Stage, config: Config, rows: dict[str, int], tokens: Tokens | None
+) -> Iterator[str]:
     for key in ("train_files", "val_files"):
         files = data_files(config, key)
         for file in files:
-            yield from _file(stage, config, file, f"data.{key}", rows)
+            yield from _file(stage, config, file, f"data.{key}", rows, tokens)
         if not files:
             yield f"data.{key} is not given"
 
 
 def _file(
-    stage: Stage, config: Config, path: Path, key: str, rows: dict[str, int]
+    stage: Stage, config: Config, path: Path, key: str, rows: dict[str, int], tokens: Tokens | None
 ) -> Iterator[str]:
     if not path.is_file():
         yield f"{path} is no file ({key}); write it by `unifer-data`"
         return
-    table = pq.read_table(path)
-    rows[str(path)] = table.num_rows
-    if "images" in table.column_names:
-        yield from _images(path, table.column("images").to_pylist())
-    if stage == "grpo":
-        options = config["reward"]["custom_reward_function"].get("reward_kwargs") or {}
-        columns = ["data_source", "reward_model", "extra_info"]
-        try:
-            validate(table.select(columns).to_pylist(), **options)
-        except (KeyError, ValueError) as error:
-            yield f"{path} and the reward do not fit together: {error}"
-
-
-def _images(path: Path, images: Iterable[list[Mapping[str, Any]]]) -> Iterator[str]:
-    missing = [i["image"] for row in images for i in row if not Path(i["image"]).is_file()]
-    if missing:
-        listed = ", ".join(missing[:MAX_LISTED])
+    if config["data"].get("custom_cls", {}).get("path") is not None:
+        rows[str(path)] = pq.read_metadata(path).num_rows
+        return  # Its rows are what that class takes.
+    try:
+        found = examine_rows(stage, path, config["data"], tokens)
+    except RowsError as error:
+        yield f"{error} ({key})"
+        return
+    rows[str(path)] = found.rows
+    yield from told(path, found, stage)
+    # models/transformers/qwen2_vl.py, _get_input_embeds: `.mean()` of what transformers 5 returns.
+    if found.blind and found.blind * _rollouts(stage, config) >= smallest_micro_batch(config):
         yield (
-            f"{len(missing):,} images of {path} are not there, such as {listed}; "
-            f"if they moved: unifer-data rebase {path.parent} --root NEW"
+            f"{found.blind:,} of {found.rows:,} rows of {path} have no image, and verl {VERL} "
+            "fails on a micro-batch of such rows; leave them out"
         )
+    if stage == "grpo":
+        yield from _reward(config, path)
+
+
+def _rollouts(stage: Stage, config: Config) -> int:
+    return 1 if stage == "sft" else int(config["actor_rollout_ref"]["rollout"]["n"])
+
+
+def _reward(config: Config, path: Path) -> Iterator[str]:
+    options = config["reward"]["custom_reward_function"].get("reward_kwargs") or {}
+    there = pq.read_schema(path).names
+    columns = [name for name in ("data_source", "reward_model", "extra_info") if name in there]
+    try:
+        validate(pq.read_table(path, columns=columns).to_pylist(), **options)
+    except (KeyError, TypeError, ValueError) as error:
+        yield f"{path} and the reward do not fit together: {error}"
 
 
 def _batches(stage: Stage, config: Config, rows: Mapping[str, int]) -> Iterator[str]:

@@ -57,9 +57,12 @@ def grpo(model: str, **reward: object) -> Record:
         "actor_rollout_ref": {
             "model": {"path": model},
             "actor": {
-                "optim": {"lr": 1e-6, "lr_scheduler_type": "cosine", "weight_decay": 0.01},
+                "optim": {
+                    "lr": 1e-6, "lr_scheduler_type": "cosine", "weight_decay": 0.01,
+                    "clip_grad": 5.0,
+                },
                 "use_kl_loss": True, "kl_loss_coef": 0.04, "kl_loss_type": "low_var_kl",
-                "loss_agg_mode": "seq-mean-token-mean", "grad_clip": 5.0,
+                "loss_agg_mode": "seq-mean-token-mean",
             },
             "rollout": {"n": 8, "temperature": 1.0},
         },

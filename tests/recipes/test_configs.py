@@ -51,7 +51,7 @@ def test_the_7b_recipe_has_the_papers_figures() -> None:
         "weight_decay": actor["optim"]["weight_decay"],
         "kl": (actor["use_kl_loss"], actor["kl_loss_coef"], actor["kl_loss_type"]),
         "loss": actor["loss_agg_mode"],
-        "grad_clip": actor["grad_clip"],
+        "grad_clip": actor["optim"]["clip_grad"],
         "rollouts": model["rollout"]["n"],
         "temperature": model["rollout"]["temperature"],
         "new_tokens": composed["data"]["max_response_length"],

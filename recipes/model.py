@@ -1,0 +1,139 @@
+"""Whether a run's model can be loaded for it: weights, tokenizer, processor, eyes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unifer_tasks.models.weights import weight_problems
+
+_LFS_POINTER = b"version https://git-lfs"
+_SMALL = 1024
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+_TRUE = {"1", "ON", "YES", "TRUE"}
+_HUB_SECONDS = 20
+
+
+def model_problems(name: str, key: str) -> Iterator[str]:
+    """Yield what keeps a run from loading its model.
+
+    Args:
+        name: A Hugging Face folder or a hub id.
+        key: The setting that gives it.
+    """
+    folder = find_model(name)
+    if folder is not None:
+        yield from _folder_problems(folder, key)
+    elif Path(name).is_absolute() or name.startswith((".", "~")):
+        yield f"{name} is no Hugging Face checkpoint ({key}): no config.json"
+    else:
+        yield from _hub_problems(name, key)
+
+
+def find_model(name: str) -> Path | None:
+    """Return the folder of a model: its own, or that of the hub's cache; None if there is none."""
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if path.is_absolute():
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
+def load_processor(folder: Path) -> Any:
+    """Return the processor of a model's folder, read from its files alone.
+
+    Raises:
+        OSError: A file is missing or damaged.
+        ValueError: transformers knows no such processor.
+    """
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(folder, local_files_only=True)
+
+
+def _folder_problems(folder: Path, key: str) -> Iterator[str]:
+    config = folder / "config.json"
+    if not config.is_file():
+        yield f"{folder} is no Hugging Face checkpoint ({key}): no config.json"
+        return
+    if pointers := [path.name for path in sorted(folder.iterdir()) if _is_pointer(path)]:
+        yield (
+            f"{folder} holds Git-LFS pointers in the place of files ({', '.join(pointers)}): "
+            f"`git lfs pull` there, or `hf download`"
+        )
+        return
+    try:
+        described = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        yield f"{config} cannot be read: {error}"
+        return
+    if not isinstance(described, dict) or "vision_config" not in described:
+        kind = described.get("model_type") if isinstance(described, dict) else None
+        yield f"{folder} is a model of text alone ({kind}), which sees no faces: give a VLM ({key})"
+        return
+    yield from weight_problems(folder)
+    yield from _processor_problems(folder)
+
+
+def _is_pointer(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size > _SMALL:
+        return False
+    return path.read_bytes().startswith(_LFS_POINTER)
+
+
+def _processor_problems(folder: Path) -> Iterator[str]:
+    # transformers makes an empty tokenizer where there are no files.
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        yield f"{folder} has no tokenizer: copy it from the model that it was trained from"
+        return
+    if not any((folder / f"{name}processor_config.json").is_file() for name in ("", "pre")):
+        yield (
+            f"{folder} has no processor_config.json or preprocessor_config.json: copy tokenizer "
+            "and processor from the model that it was trained from"
+        )
+        return
+    try:
+        processor = load_processor(folder)
+    except Exception as error:  # tokenizers and transformers raise what they meet.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        yield (
+            f"the tokenizer or processor of {folder} cannot be loaded ({reason}): copy them from "
+            "the model that it was trained from"
+        )
+        return
+    if not hasattr(processor, "image_processor"):
+        yield f"{folder} has no image processor: copy it from the model that it was trained from"
+    elif processor.chat_template is None:
+        yield f"{folder} has no chat template: copy it from the model that it was trained from"
+
+
+def _hub_problems(name: str, key: str) -> Iterator[str]:
+    from huggingface_hub import model_info
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    cached = f"download it with `hf download {name}` where there is a network, or give a folder"
+    if offline := [var for var in _OFFLINE if os.environ.get(var, "").upper() in _TRUE]:
+        yield f"{name} ({key}) is not in the Hugging Face cache, and {offline[0]} is set: {cached}"
+        return
+    try:
+        model_info(name, timeout=_HUB_SECONDS)
+    except HFValidationError:
+        yield f"{name} ({key}) is neither a folder nor a hub id"
+    except HfHubHTTPError as error:
+        yield f"the hub does not give {name} ({key}): {str(error).strip().splitlines()[0]}"
+    except Exception as error:  # The client's network library raises its own.
+        yield (
+            f"{name} ({key}) is not in the Hugging Face cache, and the hub cannot be reached "
+            f"({type(error).__name__}): {cached}"
+        )
