@@ -16,6 +16,7 @@ from unifer_tasks.files import replacing
 
 TRACKER = "latest_checkpointed_iteration.txt"
 
+_STEP = re.compile(r"global_step_(0|[1-9][0-9]*)")
 _SHARD = re.compile(r"(model|optim|extra_state)_world_size_(\d+)_rank_(\d+)\.pt")
 
 
@@ -23,8 +24,16 @@ class CheckpointError(Exception):
     """A run's checkpoints do not admit going on."""
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Return whether a folder has the name that verl gives a checkpoint, `global_step_N`.
+
+    Copies beside it (`global_step_100_hf`, `.bak`) have not, nor has a link to one of another step.
+    """
+    return bool(_STEP.fullmatch(folder.name)) and folder.resolve().name == folder.name
+
+
 def step_of(checkpoint: Path) -> int:
-    """Returns the step of a folder `global_step_N`."""
+    """Return the step of a folder that `is_checkpoint`."""
     return int(checkpoint.name.rpartition("_")[2])
 
 
@@ -117,14 +126,15 @@ def resumable(run: Path, n_gpus: int) -> Path | None:
 def name_newest(checkpoint: Path) -> None:
     """Makes verl resume from a checkpoint; tells if it would have resumed from another."""
     tracker, text = checkpoint.parent / TRACKER, str(step_of(checkpoint))
-    if not tracker.exists() or tracker.read_text(encoding="utf-8").strip() != text:
+    if not tracker.exists() or tracker.read_text("utf-8", "replace").strip() != text:
         print(f"{TRACKER} now names step {text}, the newest whole checkpoint", flush=True)
         with replacing(tracker) as partial:
             partial.write_text(text, encoding="utf-8")
 
 
 def _steps(run: Path) -> list[Path]:
-    return sorted((path for path in run.glob("global_step_*") if path.is_dir()), key=step_of)
+    steps = (path for path in run.glob("global_step_*") if path.is_dir() and is_checkpoint(path))
+    return sorted(steps, key=step_of)
 
 
 def sharded(checkpoint: Path) -> Path:

@@ -1,16 +1,21 @@
 """What a run leaves on a machine when it is killed, and how the next one gets rid of it.
 
 `kill -9` reaches one process. Those that it started (ray, its workers, vLLM's engines) may live on
-and hold GPUs, ports and memory, and verl's weight buffers stay in `/dev/shm` even after a run that
-ended well. A run is told apart by an environment variable, which every process hands down.
+and hold GPUs, ports and memory, and the buffers of verl and vLLM stay in `/dev/shm` even after a
+run that ended well. A run is told apart by an environment variable, which every process hands down.
+
+A buffer says nothing of who made it. One is removed only if a process of the run was seen to have
+it mapped; the run's folder keeps a list of those. Any other is left: `fuser /dev/shm/*` shows
+which nobody uses, and whoever knows that they are his removes them.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,6 +28,10 @@ RUN_VARIABLE = "UNIFER_RUN"
 SHARED_MEMORY = Path("/dev/shm")
 GRACE = 10.0
 """Seconds that processes are given to end."""
+
+# Of Python (vLLM's queues among them), and of verl (vllm_rollout/bucketed_weight_transfer.py).
+_SEGMENTS = ("psm_*", "verl_weights_*")
+_LOOK_EVERY = 1.0
 
 
 class RunningError(Exception):
@@ -54,22 +63,50 @@ def sole_run(folder: Path) -> Iterator[None]:
                 f"{folder} is held by process {file.read().strip()}, which is at work there; wait "
                 "for it, end it, or give another trainer.default_local_dir"
             ) from None
-        began = path.stat().st_mtime
+        segments = folder / f".shared-memory-{socket.gethostname()}"
         if os.fstat(file.fileno()).st_size:
-            _clear(folder, began, grace=0)
+            _clear(folder, segments, grace=0)
+        segments.unlink(missing_ok=True)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        began = path.stat().st_mtime
+        ended = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(folder, segments, ended), daemon=True)
+        watcher.start()
         try:
             yield
         finally:
-            _clear(folder, began, grace=GRACE)
+            ended.set()
+            watcher.join()
+            _clear(folder, segments, grace=GRACE)
+            segments.unlink(missing_ok=True)
             file.truncate(0)
 
 
-def _clear(folder: Path, began: float, grace: float) -> None:
-    """Ends the processes of a run and removes its shared memory; tells what it did."""
+def _watch(folder: Path, record: Path, ended: threading.Event) -> None:
+    """Record the segments that the run's processes map, as they come."""
+    known: set[str] = set()
+    while not ended.wait(_LOOK_EVERY):
+        new = _segments() - known
+        if new:
+            _add(record, new & mapped_segments(run_processes(folder)))
+        known |= new
+
+
+def _segments() -> set[str]:
+    return {path.name for pattern in _SEGMENTS for path in SHARED_MEMORY.glob(pattern)}
+
+
+def _add(record: Path, names: Iterable[str]) -> None:
+    with suppress(OSError), record.open("a", encoding="utf-8") as file:
+        for name in names:
+            # The number tells it from a later one of the same name.
+            file.write(f"{name} {(SHARED_MEMORY / name).stat().st_ino}\n")
+
+
+def _clear(folder: Path, record: Path, grace: float) -> None:
+    """End the processes of a run and remove its shared memory; say what was done."""
+    _add(record, mapped_segments(run_processes(folder)))
     _, alive = psutil.wait_procs(run_processes(folder), timeout=grace)
     for process in alive:
         process.kill()
@@ -77,11 +114,37 @@ def _clear(folder: Path, began: float, grace: float) -> None:
         numbers = ", ".join(str(process.pid) for process in alive)
         print(f"ended {len(alive)} processes left of a run in {folder}: {numbers}", flush=True)
     psutil.wait_procs(alive, timeout=GRACE)
-    segments = orphaned_segments(began)
-    for segment in segments:
-        segment.unlink(missing_ok=True)
-    if segments:
-        print(f"removed {len(segments)} weight buffers from {SHARED_MEMORY}", flush=True)
+    removed = [name for name in _recorded(record) if _remove(name)]
+    if removed:
+        print(f"removed {len(removed)} buffers of the run from {SHARED_MEMORY}", flush=True)
+
+
+def _recorded(record: Path) -> list[str]:
+    """Return the segments of a run that are still there and that no process has mapped."""
+    try:
+        lines = record.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    ours = dict(line.rsplit(" ", 1) for line in lines if " " in line)
+    there = {
+        name for name in _segments() & {*ours} if str(_inode(SHARED_MEMORY / name)) == ours[name]
+    }
+    return sorted(there - mapped_segments(psutil.process_iter())) if there else []
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _remove(name: str) -> bool:
+    try:
+        (SHARED_MEMORY / name).unlink()
+    except OSError:
+        return False
+    return True
 
 
 def run_processes(folder: Path) -> list[psutil.Process]:
@@ -101,24 +164,15 @@ def run_processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def orphaned_segments(since: float) -> list[Path]:
-    """Returns Python's segments of shared memory that no process has mapped.
-
-    Args:
-        since: Time from which on they were made, in seconds since the epoch.
-    """
-    candidates = [
-        segment
-        for segment in SHARED_MEMORY.glob("psm_*")
-        if segment.owner() == psutil.Process().username() and segment.stat().st_ctime >= since
-    ]
-    if not candidates:
-        return []
+def mapped_segments(processes: Iterable[psutil.Process]) -> set[str]:
+    """Return the names of the segments of shared memory that some of the processes have mapped."""
     mapped: set[str] = set()
-    for process in psutil.process_iter():
+    for process in processes:
         try:
-            maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
+            maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue  # Ended meanwhile, or another user's.
-        mapped.update(line.split()[-1] for line in maps.splitlines() if "/psm_" in line)
-    return [segment for segment in candidates if str(segment) not in mapped]
+        mapped.update(
+            line.rpartition("/")[2] for line in maps.splitlines() if f" {SHARED_MEMORY}/" in line
+        )
+    return mapped & _segments()

@@ -11,7 +11,7 @@ from typing import Any
 
 from data_prep.stand_in import SOURCE as STAND_IN
 from recipes.adapters import Adapter, adapter_of
-from recipes.checkpoints import step_of
+from recipes.checkpoints import is_checkpoint, step_of
 from recipes.preflight import Config, Stage, data_files, model_config, n_rows
 from unifer_tasks.files import replacing
 from unifer_tasks.manifest import MANIFEST_NAME, sha256
@@ -145,7 +145,7 @@ def find_record(checkpoint: Path) -> Record | None:
     if (checkpoint / RECORD_NAME).is_file():
         return read_record(checkpoint)
     for folder in (checkpoint, *checkpoint.parents):
-        if folder.name.startswith("global_step_") and (folder.parent / RECORD_NAME).is_file():
+        if is_checkpoint(folder) and (folder.parent / RECORD_NAME).is_file():
             return replace(read_record(folder.parent), step=step_of(folder))
     return None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipes.checkpoints import is_checkpoint
 from recipes.rows import Stage
 
 Config = Mapping[str, Any]
@@ -101,6 +102,12 @@ def setting_problems(stage: Stage, config: Config) -> Iterator[str]:
     mode = config["trainer"]["resume_mode"]
     if mode not in _RESUME_MODES:
         yield f"trainer.resume_mode={mode}: give one of {', '.join(_RESUME_MODES)}"
+    elif mode == "resume_path":
+        source = Path(str(config["trainer"]["resume_from_path"]))
+        if not source.is_dir() or not is_checkpoint(source):
+            yield (
+                f"trainer.resume_from_path={source} is no checkpoint: give a folder global_step_N"
+            )
     if stage == "grpo":
         estimator = config["algorithm"]["adv_estimator"]
         n = config["actor_rollout_ref"]["rollout"]["n"]

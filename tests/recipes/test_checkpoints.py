@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from recipes.checkpoints import (
     name_newest,
     newest_checkpoint,
     resumable,
+    whole_checkpoints,
     world_size,
 )
 
@@ -62,6 +64,37 @@ def test_the_newest_checkpoint_is_the_one_of_most_steps(tmp_path: Path) -> None:
         write(tmp_path, step, GRPO)
     (tmp_path / "global_step_11" / "actor").mkdir(parents=True)
     assert newest_checkpoint(tmp_path) == tmp_path / "global_step_10"
+
+
+def test_only_what_verl_names_is_a_checkpoint(tmp_path: Path) -> None:
+    whole = write(tmp_path, 100, GRPO)
+    for name in (
+        "global_step_100_hf",
+        "global_step_200.bak",
+        "global_step_",
+        "global_step_0300",
+        "global_step_-400",
+        "global_step_5e2",
+        "global_step_٦",
+        "latest",
+        "xglobal_step_7",
+    ):
+        shutil.copytree(whole, tmp_path / name)
+    for name in ("latest-link", "global_step_800"):
+        (tmp_path / name).symlink_to(whole)
+    # Moved to other storage.
+    moved = shutil.copytree(whole, tmp_path / "elsewhere" / "global_step_150")
+    (tmp_path / "global_step_150").symlink_to(moved)
+    assert [path.name for path in whole_checkpoints(tmp_path)] == [
+        "global_step_100", "global_step_150"
+    ]  # fmt: skip
+    found = resumable(tmp_path, 2)
+    assert found == tmp_path / "global_step_150"
+    for garbage in (b"", b"latest", b"\xff\xfe", b"7"):
+        (tmp_path / TRACKER).write_bytes(garbage)
+        assert resumable(tmp_path, 2) == found
+        name_newest(found)
+        assert (tmp_path / TRACKER).read_text() == "150"
 
 
 @pytest.mark.parametrize(
