@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from unifer_tasks.answers import REQUEST_FAILED_PREFIX
 from unifer_tasks.labels import canonical
+from unifer_tasks.model_formats import THINKING, WRAPPERS
 
 MEGABYTE = 1_000_000
 
@@ -67,10 +68,19 @@ def _flood(tag: str) -> Fill:
     return _text(tag * (MEGABYTE // len(tag)) + f"{_THOUGHT}<answer>RIGHT</answer>")
 
 
+def _twin(letter: str, twin: str) -> Fill:
+    """Answers with a character that case folding or compatibility makes the label's own."""
+    return _spelt(
+        lambda label: label.replace(letter, twin) if letter in label else f"{label}{twin}"
+    )
+
+
 _FORM = "one think block, then one answer block, and nothing else"
 _ONE = "an answer is one label"
 _WHOLE = "the block holds the label and nothing else"
 _LETTERS = "only the label's own letters are the label"
+_FILLED = "a rationale has a letter or digit that can be seen"
+_OWN = "a model family's own format is not the one that was asked for"
 _TAGS = "only the tags that were asked for are tags"
 _FLOOD = "out of form, and read in one pass"
 
@@ -109,6 +119,11 @@ HACKS: tuple[Hack, ...] = (
     Hack("another language", _LETTERS, _spelt(lambda label: _IN_SPANISH[canonical(label)])),
     Hack("Cyrillic look-alikes", _LETTERS, _spelt(lambda label: label.translate(_IN_CYRILLIC))),
     Hack("full-width letters", _LETTERS, _spelt(lambda label: label.translate(_IN_FULL_WIDTH))),
+    Hack("a long s in the label", _LETTERS, _twin("s", "\u017f")),
+    Hack("a Kelvin sign in the label", _LETTERS, _twin("k", "\u212a")),
+    Hack("a dotless i in the label", _LETTERS, _twin("i", "\u0131")),
+    Hack("a dotted capital I in the label", _LETTERS, _twin("i", "\u0130")),
+    Hack("a superscript letter in the label", _LETTERS, _twin("n", "\u207f")),
     Hack("a zero-width space", _LETTERS, _spelt(lambda label: f"{label[0]}\u200b{label[1:]}")),
     Hack("a null character", _LETTERS, _spelt(lambda label: f"{label}\0")),
     Hack(
@@ -134,6 +149,21 @@ HACKS: tuple[Hack, ...] = (
     Hack("no thinking", _FORM, _text("<answer>RIGHT</answer>")),
     Hack("empty thinking", _FORM, _text("<think></think>\n<answer>RIGHT</answer>")),
     Hack("invisible thinking", _FORM, _text("<think>\u200b\u2060</think>\n<answer>RIGHT</answer>")),
+    *(
+        Hack(
+            f"thinking in {name}",
+            _FILLED,
+            _text(f"<think>{blank}</think>\n<answer>RIGHT</answer>"),
+        )
+        for name, blank in (
+            ("underscores", "___"),
+            ("Hangul fillers", "\u3164\u115f\u1160\uffa0"),
+            ("Braille blanks", "\u2800"),
+            ("hieroglyphic blanks", "\U00013441\U00013442"),
+            ("soft hyphens and tags", "\u00ad\U000e0061"),
+            ("punctuation", "... ?!"),
+        )
+    ),
     Hack("two think blocks", _FORM, _text(f"{_THOUGHT}{_THOUGHT}<answer>RIGHT</answer>")),
     Hack("text before the blocks", _FORM, _text(f"Sure! {_THOUGHT}<answer>RIGHT</answer>")),
     Hack("text between the blocks", _FORM, _text(f"{_THOUGHT}So: <answer>RIGHT</answer>")),
@@ -147,6 +177,35 @@ HACKS: tuple[Hack, ...] = (
     Hack("attributes in the tags", _TAGS, _text(f'{_THOUGHT}<answer label="RIGHT"></answer>')),
     Hack("full-width tags", _TAGS, _text(f"{_THOUGHT}\uff1canswer\uff1eRIGHT\uff1c/answer\uff1e")),
     Hack("a long s in the tags", _TAGS, _text(f"{_THOUGHT}<an\u017fwer>RIGHT</an\u017fwer>")),
+    *(
+        Hack(
+            f"the label in {wrapper.opening}{wrapper.closing}",
+            _OWN,
+            _text(f"{_THOUGHT}<answer>{wrapper.opening}RIGHT{wrapper.closing}</answer>"),
+        )
+        for wrapper in WRAPPERS
+    ),
+    *(
+        Hack(
+            f"thinking that {family.closing[0]} ends",
+            _OWN,
+            _text(f"The mouth tells.{family.closing[0]}\n<answer>RIGHT</answer>"),
+        )
+        for family in THINKING
+    ),
+    *(
+        Hack(
+            f"thinking in {family.opening[0]}",
+            _OWN,
+            _text(f"{family.opening[0]}The mouth.{family.closing[0]}\n<answer>RIGHT</answer>"),
+        )
+        for family in THINKING[1:]
+    ),
+    Hack("a full-width stop", _OWN, _text(f"{_THOUGHT}<answer>RIGHT\u3002</answer>")),
+    Hack("a full-width space", _OWN, _text(f"{_THOUGHT}<answer>\u3000RIGHT</answer>")),
+    Hack(
+        "a turn's end after the blocks", _FORM, _text(f"{_THOUGHT}<answer>RIGHT</answer><|im_end|>")
+    ),
     Hack(
         "a failed request's note around the answer",
         "what no model said is no answer",
@@ -156,6 +215,8 @@ HACKS: tuple[Hack, ...] = (
     Hack("a megabyte of closed answers", _FLOOD, _flood("</answer>")),
     Hack("a megabyte of open thoughts", _FLOOD, _flood("<think>")),
     Hack("a megabyte of closed thoughts", _FLOOD, _flood("</think>")),
+    Hack("a megabyte of boxes", _FLOOD, _flood("\\boxed{")),
+    Hack("a megabyte of line feeds", _FLOOD, _flood("\n.")),
     Hack("a megabyte of seams", _FLOOD, _flood("</think><answer>")),
     Hack("a megabyte of whole answers", _FLOOD, _flood(f"{_THOUGHT}<answer>RIGHT</answer>")),
 )

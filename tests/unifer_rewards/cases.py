@@ -73,6 +73,7 @@ RESPONSES = st.one_of(
             [
                 *("<think>", "</think>", "<answer>", "</answer>", "<ANSWER>", "</an\u017fwer>"),
                 *("fear", "Happy", "sad", "angry", "contempt", "raised brows", "no smile", "AU12"),
+                *("◁think▷", "◁/think▷", "<|begin_of_box|>", "\\boxed{", "}", "。", "\u3164", "_"),
                 *(" ", "\n", "\u00a0", "\u200b", "x", ".", "<"),
             ]
         ),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from unifer_rewards.fer import compute_score
 from unifer_rewards.hacks import HACKS
 from unifer_rewards.preflight import gold_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
-from unifer_tasks.answers import keeps_format, read_answer
+from unifer_tasks.answers import keeps_format, read_literal
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.prompts import response as in_form
 
@@ -88,8 +90,56 @@ def test_unifer_pays_right_answers_in_form_and_nothing_else(
     response: str, dataset: str, data: st.DataObject
 ) -> None:
     label = data.draw(st.sampled_from(LABEL_SPACES[dataset].labels))
-    earned = keeps_format(response) and read_answer(response, dataset).label == label
+    literal = read_literal(response, LABEL_SPACES[dataset].labels)
+    earned = keeps_format(response) and literal.label == label
     assert score("unifer", response, dataset, label) == float(earned)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        r"<think>The mouth.</think><answer>\boxed{fear}</answer>",
+        "<think>The mouth.</think><answer><|begin_of_box|>fear<|end_of_box|></answer>",
+        "<think>The mouth.</think><answer>fear。</answer>",
+        "<think>The mouth.</think><answer>fear</answer><|im_end|>",
+        "The mouth.</think><answer>fear</answer>",
+        "◁think▷The mouth.◁/think▷<answer>fear</answer>",
+    ],
+)
+def test_what_only_the_benchmark_reads_is_logged_and_not_paid(response: str) -> None:
+    for preset in GATED:
+        result = compute_score("rafdb", response, "fear", preset=preset)
+        assert (result["acc"], result["pred"], result["score"]) == (1, "fear", 0)
+
+
+def _twins() -> dict[str, set[str]]:
+    """ASCII letter -> the other characters that folding or compatibility maps to it."""
+    twins: dict[str, set[str]] = {letter: set() for letter in ascii_lowercase}
+    for twin in map(chr, range(128, 0x110000)):
+        for folded in (twin.casefold(), twin.upper().lower(), unicodedata.normalize("NFKC", twin)):
+            if folded.lower() in twins:
+                twins[folded.lower()].add(twin)
+    return twins
+
+
+_TWINS = _twins()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("label", LABEL_SPACES["affectnet"].labels)
+def test_no_character_that_folds_to_a_letter_is_that_letter(label: str, preset: str) -> None:
+    assert {"\u017f", "\uff53"} <= _TWINS["s"]
+    assert "\u0131" in _TWINS["i"]
+    wrong = score(preset, in_form("The mouth.", "no"), "affectnet", label)
+    for letter in set(label):
+        for twin in _TWINS[letter]:
+            result = compute_score(
+                "affectnet",
+                in_form("The mouth.", label.replace(letter, twin)),
+                label,
+                preset=preset,
+            )
+            assert (result["acc"], result["score"]) == (0, wrong), twin
 
 
 @given(RESPONSES, st.sampled_from(GATED))
