@@ -8,7 +8,7 @@ UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
 	--constraint constraints.txt
 OUT ?= out
 
-.PHONY: demo demo-train demo-grpo test test-train test-cluster lint bench pins clean
+.PHONY: demo demo-train demo-grpo test test-train test-cluster test-install lint bench pins clean
 .DELETE_ON_ERROR:
 
 # What the demo needs: the package, lmms-eval and what draws a report.
@@ -49,7 +49,7 @@ demo-grpo: $(VENV)/.dev
 # By file: what costs most, a server or a run of lmms-eval, is shared within one.
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-		--durations 20 -m "not training and not cluster"
+		--durations 20 -m "not training and not cluster and not install"
 
 # verl's trainers, run for real on the CPU.
 test-train: $(VENV)/.dev
@@ -58,6 +58,10 @@ test-train: $(VENV)/.dev
 # Two nodes of a ray cluster on this machine, a job killed and resumed.
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -m cluster
+
+# Every extra, without the constraints, in an environment of its own: the newest releases.
+test-install: $(VENV)/.dev
+	$(BIN)/python -m pytest --durations 12 -m install
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

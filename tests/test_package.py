@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -95,3 +96,69 @@ def test_a_clean_install_evaluates_with_the_plain_command(clean_bin: Path, tmp_p
         cwd=tmp_path,
     )  # fmt: skip
     assert "ferbench [STAND-IN faces, 30 of 11,072 questions]" in done.stdout
+
+
+PYTHONS = ("3.11", "3.12")
+EXTRAS = ("", "report", "teacher", "archives", "eval", "train-cpu")
+
+
+@pytest.mark.install
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_newest_releases_hold_together(
+    wheel: Path, bin_folder: Path, tmp_path: Path, extra: str, python: str
+) -> None:
+    """Installs without constraints, as a user does, and runs what the extra is for."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    uv, folder = bin_folder / "uv", tmp_path / "venv"
+    interpreter = sys.executable if python == version else _interpreter(uv, python)
+    if interpreter is None:
+        pytest.skip(f"there is no Python {python}")
+    if extra == "train-cpu" and python != version:
+        pytest.skip("one Python is enough for what is pinned")
+    run_command([uv, "venv", "--quiet", "--python", interpreter, folder])
+    wanted = f"{wheel}[{extra}]" if extra else str(wheel)
+    run_command(
+        [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", wanted],
+        cwd=tmp_path,
+    )
+    _try_out(extra, folder / "bin", tmp_path)
+    # Gigabytes, where the cache lies on another file system.
+    shutil.rmtree(folder)
+
+
+def _interpreter(uv: Path, python: str) -> str | None:
+    found = run_command([uv, "python", "find", "--no-python-downloads", python], status=None)
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def _try_out(extra: str, commands: Path, folder: Path) -> None:
+    data, model, predictions = folder / "data", folder / "model", folder / "predictions.jsonl"
+    env = {"FERBENCH_DATA": str(data), "HF_DATASETS_CACHE": str(folder / "cache")}
+    line = '{"dataset": "sfew", "id": "a", "target": "sad", "response": "<answer>sad</answer>"}'
+    predictions.write_text(line + "\n")
+    python, unifer_data, ferbench = (
+        commands / name for name in ("python", "unifer-data", "ferbench")
+    )
+    draw = [unifer_data, "drawn", "--per-class", "2", "--out", data]
+    commands_of: dict[str, list[list[str | Path]]] = {
+        "": [draw, [ferbench, "score", predictions]],
+        "report": [[ferbench, "report", predictions, "--out", folder / "report"]],
+        "teacher": [[python, "-c", "from openai import AsyncOpenAI"]],
+        "archives": [[python, "-c", "from py7zr import SevenZipFile"]],
+        "eval": [
+            draw,
+            [ferbench, "tiny-model", model],
+            [ferbench, "doctor"],
+            [
+                ferbench, "lmms-eval", "--model", "unifer", "--model_args",
+                f"pretrained={model},device=cpu", "--tasks", "ferbench_sfew", "--limit", "10",
+                "--batch_size", "5", "--gen_kwargs", "max_new_tokens=4",
+            ],
+        ],
+        "train-cpu": [[python, "-m", "verl.trainer.main_ppo", "--help"]],
+    }  # fmt: skip
+    for command in commands_of[extra]:
+        done = run_command(command, env=env if command[0] != python else None, cwd=folder)
+    if extra == "eval":
+        assert "10 of 431 questions" in done.stdout

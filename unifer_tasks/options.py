@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.extras import BACKENDS, require
 from unifer_tasks.nearest import did_you_mean
-from unifer_tasks.selection import NAMES
+from unifer_tasks.selection import selected
 
 if TYPE_CHECKING:
     from lmms_eval.api.model import lmms
@@ -150,9 +149,9 @@ def _parameters(model: type[lmms]) -> tuple[dict[str, Parameter], bool]:
 
 
 def _is_misspelt(name: str, known: Iterable[str]) -> bool:
-    return bool(difflib.get_close_matches(name, known, n=1, cutoff=_MISSPELT))
+    swapped = any(sorted(name) == sorted(other) for other in known)
+    return swapped or bool(difflib.get_close_matches(name, known, n=1, cutoff=_MISSPELT))
 
 
 def _asks_ferbench(tasks: str | None) -> bool:
-    patterns = (tasks or "").split(",")
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in NAMES)
+    return bool(selected((tasks or "").split(",")))

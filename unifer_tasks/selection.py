@@ -38,6 +38,11 @@ def check_names(given: Sequence[str], known: Iterable[str]) -> None:
             raise TaskError(f"no task is called {name!r}{did_you_mean(name, names)}")
 
 
+def selected(patterns: Iterable[str]) -> list[str]:
+    """Return the groups and tasks of FERBench that match one of these names or patterns."""
+    return [name for pattern in patterns for name in NAMES if fnmatchcase(name, pattern)]
+
+
 def check_data(tasks: Iterable[str]) -> None:
     """Check the data of those of these tasks and groups that are FERBench's.
 

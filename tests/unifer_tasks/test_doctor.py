@@ -16,6 +16,12 @@ from unifer_tasks.manifest import DATA_VARIABLE, read_manifest, write_manifest
 pytest.importorskip("lmms_eval")
 
 
+@pytest.fixture(autouse=True)
+def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing all that a run imports takes seconds; it has tests of its own."""
+    monkeypatch.setattr(doctor, "problem", lambda models: None)
+
+
 @pytest.fixture
 def data(stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in of one's own, to damage."""
@@ -93,6 +99,19 @@ def test_what_is_incompatible_or_missing_is_an_error(
 ) -> None:
     monkeypatch.setattr(doctor, "requires", lambda _: [requirement])
     assert any(message in text for text in texts("error"))
+
+
+def test_what_a_run_cannot_import_is_an_error(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "problem", lambda models: f"{models} lack filelock._api")
+    assert any("lack filelock._api" in text for text in texts("error"))
+    assert main(["doctor"]) == 1
+
+
+def test_a_back_end_that_is_not_installed_is_an_error(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unifer_tasks.extras._is_installed", lambda name: name != "vllm")
+    assert [f.text for f in examine(["vllm"]) if "needs vllm: pip install vllm" in f.text]
 
 
 def test_a_plugin_that_is_not_installed_is_an_error(

@@ -14,6 +14,7 @@ from unifer_tasks.manifest import (
     Manifest,
     data_root,
     dataset_path,
+    intact_path,
     read_manifest,
     sha256,
     write_manifest,
@@ -67,6 +68,39 @@ def test_data_root_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         data_root()
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     assert data_root() == tmp_path.resolve()
+
+
+@pytest.mark.parametrize("name", ["~no_such_user", "a b", "é[1]*?", "x/"])
+def test_data_root_takes_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_VARIABLE, name)
+    assert data_root() == (tmp_path / name).resolve()
+
+
+def test_data_root_refuses_what_datasets_takes_for_urls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a::b").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a::b")
+    for name in ("a::b", "link"):
+        monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / name))
+        with pytest.raises(DataError, match="rename the folder"):
+            data_root()
+
+
+def test_a_file_is_intact_if_its_bytes_are_the_manifests(tmp_path: Path) -> None:
+    path = tmp_path / "sfew" / "test.parquet"
+    path.parent.mkdir()
+    path.write_bytes(b"abc")
+    file = replace(WHOLE.datasets["sfew"], sha256=sha256(path))
+    manifest = replace(WHOLE, datasets={"sfew": file})
+    assert intact_path(tmp_path, manifest, "sfew") == path
+    path.write_bytes(b"ab")
+    with pytest.raises(DataError, match=r"test\.parquet is damaged: its bytes are not those"):
+        intact_path(tmp_path, manifest, "sfew")
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def add(commands: Subparsers) -> None:
 def _run(args: argparse.Namespace) -> int:
     from unifer_tasks.presets import PresetError
     from unifer_tasks.running.jobs import check
+    from unifer_tasks.selection import check_data, selected
 
     try:
         jobs = _jobs(args)
@@ -70,6 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         to_do = [job for job in jobs if not job.is_done()]
         gpus = args.gpus.split(",") if args.gpus else None
         check(to_do, gpus)
+        for job in to_do:
+            check_data(selected(str(job.settings["tasks"]).split(",")))
     except PresetError as error:
         print(f"ferbench run: {error}", file=sys.stderr)
         return 1

@@ -24,6 +24,7 @@ from typing import IO, Any
 import yaml
 from tqdm import tqdm
 
+from unifer_tasks.extras import BACKENDS
 from unifer_tasks.files import replacing
 from unifer_tasks.presets import Preset, PresetError, model_arguments
 from unifer_tasks.running.model_files import digest_files
@@ -125,7 +126,8 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
     """Finds what would make a job fail, before the first starts.
 
     Raises:
-        PresetError: A key is not in the environment, or a model needs more GPUs than there are.
+        PresetError: A key is not in the environment, a model needs more GPUs than there are, or
+            its back end is not installed.
     """
     problems = [
         f"{job.preset.name}: set {job.preset.key} to the key of the API"
@@ -136,6 +138,11 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
         f"{job.preset.name}: needs {job.preset.gpus} GPUs, --gpus names {len(gpus)}"
         for job in jobs
         if gpus is not None and job.preset.gpus > len(gpus)
+    ]
+    problems += [
+        f"{job.preset.name}: needs {missing[0]}: {need.install}"
+        for job in jobs
+        if (need := BACKENDS.get(job.preset.backend)) and (missing := need.missing())
     ]
     if problems:
         raise PresetError("these models cannot be run\n  " + "\n  ".join(problems))
