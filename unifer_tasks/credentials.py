@@ -28,6 +28,8 @@ _CERTAIN = (
     r"|hf|wandb|mistral|groq|together|deepseek|dashscope|nvidia|cohere|litellm|openrouter)"
     r"[ _-]?keys?"
     r"|access[_-]?key[_-]?id|(?:proxy[_-]?)?authorization"
+    # A variable of an environment; `prompt_key` is another thing.
+    r"|(?-i:_KEYS?(?:_[0-9]+)?)"
     r"|(?:hf|hub|huggingface|auth|access|api|bearer|refresh|session|security|gh|github|gitlab|wandb"
     r"|oauth|personal)[_-]?tokens?"
 )
