@@ -102,8 +102,11 @@ def _compose(config: Path, overrides: list[str]) -> dict[str, Any]:
 
 def _no_config(config: Path) -> str:
     """Say which sizes of a stage there are beside a file that is not there."""
-    stage, _, size = config.stem.rpartition("_")
-    sizes = sorted(path.stem.removeprefix(f"{stage}_") for path in config.parent.glob(f"{stage}_*"))
+    # What was given in the place of a size may hold slashes.
+    folder = next((path for path in config.parents if path.is_dir()), Path())
+    stage, _, size = str(config.relative_to(folder).with_suffix("")).partition("_")
+    found = (path.stem.removeprefix(f"{stage}_") for path in folder.glob(f"{stage}_*.yaml"))
+    sizes = sorted(found, key=lambda name: (len(name), name))
     if not stage or not sizes:
         return f"{config} is not a file; give a YAML file of a recipe"
     return f"there is no size {size!r} ({config}); give one of {', '.join(sizes)}"

@@ -6,4 +6,4 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${1:?give the size of the model: 3b, 7b or 32b}"
 export PYTHONPATH="$here/../..${PYTHONPATH:+:$PYTHONPATH}"
-exec python -m recipes.launch grpo "$here/grpo_$1.yaml" "${@:2}"
+exec python -m recipes.launch grpo "$here/grpo_${1,,}.yaml" "${@:2}"

@@ -79,6 +79,7 @@ def test_the_7b_recipe_has_the_papers_figures() -> None:
         "actor_rollout_ref.actor.clip_ratio_high=0.28",
         "actor_rollout_ref.actor.use_kl_loss=false",
         "algorithm.norm_adv_by_std_in_grpo=false",
+        "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm",
         "actor_rollout_ref.model.lora_rank=32",
         "reward.custom_reward_function.reward_kwargs.preset=grounded",
         "+reward.custom_reward_function.reward_kwargs.vote_credit=0.5",

@@ -211,7 +211,7 @@ def test_an_interpolation_of_nothing_is_one_sentence() -> None:
 
 
 def test_a_file_that_is_not_there_names_the_sizes() -> None:
-    with pytest.raises(OverrideError, match=r"no size '13b' .*; give one of 32b, 3b, 7b"):
+    with pytest.raises(OverrideError, match=r"no size '13b' .*; give one of 3b, 7b, 32b"):
         compose(RECIPES / "grpo_13b.yaml", [])
     with pytest.raises(OverrideError, match="is not a file; give a YAML file of a recipe"):
         compose(RECIPES / "nothing.yaml", [])

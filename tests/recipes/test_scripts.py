@@ -64,6 +64,62 @@ def test_the_size_of_the_model_is_asked_for(bin_folder: Path) -> None:
         assert "give the size of the model" in done.stderr
 
 
+@pytest.mark.parametrize("size", ["13b", "7", "--check", "data.train_files=/a/b.parquet"])
+@pytest.mark.parametrize("script", ["run_sft.sh", "run_grpo.sh"])
+def test_a_size_that_there_is_not_names_those_there_are(
+    bin_folder: Path, script: str, size: str
+) -> None:
+    done = run_command([SCRIPTS / script, size], env=environment(bin_folder), status=1)
+    assert f"there is no size {size.lower()!r}" in done.stderr
+    assert "give one of 3b, 7b, 32b" in done.stderr
+
+
+def test_a_size_may_be_written_large(bin_folder: Path) -> None:
+    done = run_command([SCRIPTS / "run_sft.sh", "7B"], env=environment(bin_folder), status=1)
+    assert "data.train_files is not given" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("merge.sh", [], "give the checkpoint: RUN/global_step_N"),
+        ("merge.sh", ["RUN"], "give the folder to write"),
+        ("evaluate.sh", [], "give the model"),
+        ("evaluate.sh", ["MODEL"], "give the folder to write"),
+        ("evaluate.sh", ["MODEL", "OUT"], "give the benchmark folder: export FERBENCH_DATA=DIR"),
+        ("slurm.sbatch", [], "give the stage: sft or grpo"),
+        ("slurm.sbatch", ["sft"], "give the size of the model"),
+        ("slurm.sbatch", ["sft", "7b"], "this file is for sbatch"),
+    ],
+)
+def test_what_a_script_needs_is_asked_for(script: str, arguments: list[str], message: str) -> None:
+    env = {"PATH": os.environ["PATH"], "FERBENCH_DATA": "", "SLURM_SUBMIT_DIR": ""}
+    done = run_command(["bash", SCRIPTS / script, *arguments], env=env, status=None)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "message"),
+    [
+        ("/usr/bin:/bin", "MODEL", "ferbench is not installed: in a clone of UniFER, pip install"),
+        (None, "a,b", "reads a comma in 'a,b' as the end of the path"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    bin_folder: Path, path: str | None, model: str, message: str
+) -> None:
+    env = {"PATH": path or environment(bin_folder)["PATH"], "FERBENCH_DATA": "DIR"}
+    done = run_command([SCRIPTS / "evaluate.sh", model, "OUT"], env=env, status=1)
+    assert message in done.stderr
+
+
+def test_a_job_is_submitted_from_the_root(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "SLURM_SUBMIT_DIR": str(tmp_path)}
+    done = run_command(["bash", SCRIPTS / "slurm.sbatch", "sft", "7b"], env=env, status=2)
+    assert f"{tmp_path} is not the root of the repository" in done.stderr
+
+
 def test_scripts_are_sound() -> None:
     scripts = sorted(path for path in SCRIPTS.iterdir() if path.suffix in {".sh", ".sbatch"})
     assert len(scripts) == 5
