@@ -1,0 +1,179 @@
+"""Both stages with LoRA, for real: SFT, merged, GRPO from it, merged, evaluated."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("verl")
+
+from peft import get_peft_model
+from transformers import Qwen2_5_VLForConditionalGeneration as Model
+
+from recipes.adapters import Adapter
+from recipes.checkpoints import sharded
+from recipes.launch import LOG_NAME
+from recipes.record import find_record
+from recipes.training_log import read_steps
+from tests.conftest import run_command
+from tests.recipes.test_adapter_merger import Weights, logits
+from tests.recipes.test_scripts import SCRIPTS, environment
+from tests.recipes.trainer import data, run_for
+from unifer_tasks.models.weights import weight_problems
+
+pytestmark = pytest.mark.training
+
+ADAPTER = Adapter(8, 32, "all-linear", ".*visual.*")
+LORA = ("lora_rank=8", "lora_alpha=32")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage's run, and its last checkpoint merged."""
+
+    run: Path
+    checkpoint: Path
+    merged: Path
+
+
+def launch(stage: str, rows: Path, out: Path, minutes: float, *overrides: str) -> Path:
+    command = [
+        sys.executable, "-m", "recipes.launch", stage, f"recipes/tiny_cpu/{stage}_tiny.yaml",
+        *data(rows / {"sft": "cot", "grpo": "rlvr"}[stage]), f"trainer.default_local_dir={out}",
+        *overrides,
+    ]  # fmt: skip
+    done = run_for(minutes, command)
+    return Path(done.stdout.splitlines()[-1].removeprefix("done: "))
+
+
+def merge(checkpoint: Path, out: Path, bin_folder: Path) -> Path:
+    run_command([SCRIPTS / "merge.sh", checkpoint, out], env=environment(bin_folder))
+    return out
+
+
+@pytest.fixture(scope="module")
+def cold_start(
+    drawn_rows: Path, seeing_model: Path, bin_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
+    """SFT on two ranks, in two starts."""
+    out = tmp_path_factory.mktemp("lora-sft")
+    overrides = [
+        *(f"model.{setting}" for setting in (f"path={seeing_model}", *LORA)),
+        "data.train_batch_size=4", "data.micro_batch_size_per_gpu=2", "trainer.n_gpus_per_node=2",
+        "trainer.total_epochs=100", "trainer.save_freq=2", "trainer.test_freq=-1",
+    ]  # fmt: skip
+    for steps in (2, 4):
+        checkpoint = launch(
+            "sft", drawn_rows, out / "run", 4, *overrides, f"trainer.total_training_steps={steps}"
+        )
+        assert checkpoint == out / "run" / f"global_step_{steps}"
+    return Stage(out / "run", checkpoint, merge(checkpoint, out / "merged", bin_folder))
+
+
+@pytest.fixture(scope="module")
+def grpo(
+    drawn_rows: Path, cold_start: Stage, bin_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Stage:
+    """GRPO from the merged cold start."""
+    out = tmp_path_factory.mktemp("lora-grpo")
+    model = "actor_rollout_ref.model"
+    checkpoint = launch(
+        "grpo", drawn_rows, out / "run", 12,
+        *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
+        "data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8",
+        # Warm enough that the rewards of a group differ, fast enough that a step is seen.
+        "actor_rollout_ref.rollout.temperature=1.5", "actor_rollout_ref.actor.optim.lr=3e-3",
+        "trainer.total_training_steps=2", "trainer.save_freq=2", "trainer.test_freq=-1",
+        "trainer.total_epochs=10", "trainer.val_before_train=false",
+    )  # fmt: skip
+    return Stage(out / "run", checkpoint, merge(checkpoint / "actor", out / "merged", bin_folder))
+
+
+def trained(stage: Stage, base: Path) -> Any:
+    """The model that was trained, put together by peft from a base and verl's shards."""
+    ranks = sorted(sharded(stage.checkpoint).glob("model_world_size_*.pt"))
+    shards = [torch.load(path, weights_only=False) for path in ranks]
+    weights: Weights = {
+        name: torch.cat([shard[name].to_local() for shard in shards])
+        for name in shards[0]
+        if ".lora_" in name
+    }
+    model = get_peft_model(Model.from_pretrained(base, dtype=torch.float32), ADAPTER.peft()).eval()
+    assert not model.load_state_dict(weights, strict=False).unexpected_keys
+    return model
+
+
+def loaded(folder: Path) -> Any:
+    return Model.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def assert_merged(stage: Stage, base: Path) -> None:
+    expected = logits(trained(stage, base))
+    assert (logits(loaded(stage.merged)) - expected).abs().max() < 1e-5
+    before, after = loaded(base).state_dict(), loaded(stage.merged).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("language_model.layers" in name and "proj" in name for name in changed)
+    assert list(weight_problems(stage.merged)) == []
+    (problem,) = weight_problems(sharded(stage.checkpoint) / "huggingface")
+    assert f"merge it first: recipes/qwen2_5_vl/merge.sh {stage.checkpoint} OUT" in problem
+
+
+def test_sft_is_resumed_and_merged(cold_start: Stage, seeing_model: Path) -> None:
+    steps = read_steps(cold_start.run / LOG_NAME)
+    assert list(steps) == [1, 2, 3, 4]
+    assert all(step["train/grad_norm"] > 0 for step in steps.values())
+    assert_merged(cold_start, seeing_model)
+
+
+def test_grpo_starts_from_the_merged_model_and_is_merged(cold_start: Stage, grpo: Stage) -> None:
+    steps = read_steps(grpo.run / LOG_NAME)
+    assert list(steps) == [1, 2]
+    assert all(s["training/rollout_actor_probs_pearson_corr"] > 0.999 for s in steps.values())
+    assert all(step["actor/grad_norm"] > 0 for step in steps.values())
+    # The reference is the model without the adapter, from which the first step led away.
+    assert steps[1]["actor/kl_loss"] == 0 < steps[2]["actor/kl_loss"]
+    assert_merged(grpo, cold_start.merged)
+
+
+def test_the_card_names_the_adapters(grpo: Stage) -> None:
+    text = (grpo.merged / "README.md").read_text()
+    assert "trained by SFT and GRPO" in text
+    for line in (
+        "## SFT, 4 steps",
+        "## GRPO, 2 steps",
+        "| LoRA rank | 8 |",
+        "| LoRA alpha | 32 |",
+        "| adapted modules | `all-linear` |",
+        "| excluded modules | `.*visual.*` |",
+    ):
+        assert text.count(line) == (1 if line.startswith("#") else 2)
+    record = find_record(grpo.merged)
+    assert record is not None
+    assert record.adapter == ADAPTER
+
+
+def test_the_merged_model_is_evaluated_and_the_unmerged_one_refused(
+    grpo: Stage, stand_in: Path, bin_folder: Path, tmp_path: Path
+) -> None:
+    def evaluate(model: Path, status: int) -> str:
+        command = [
+            SCRIPTS / "evaluate.sh", model, tmp_path / "results", "--limit", "8",
+            "--gen_kwargs", "max_new_tokens=64",
+        ]  # fmt: skip
+        env = environment(bin_folder, FERBENCH_DATA=str(stand_in))
+        done = run_command(command, env=env, status=status)
+        return done.stdout + done.stderr
+
+    assert "merge it first" in evaluate(grpo.checkpoint / "actor" / "huggingface", 1)
+    evaluate(grpo.merged, 0)
+    (path,) = (tmp_path / "results").rglob("*_results.json")
+    results = json.loads(path.read_text())["results"]
+    # Untrained, or of random weights, it would not write a readable answer.
+    assert results["ferbench"]["unreadable,none"] < 0.2
