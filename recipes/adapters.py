@@ -39,11 +39,11 @@ class Adapter:
     parameters: tuple[str, ...] | None = None
 
     @property
-    def settings(self) -> Mapping[str, str]:
+    def settings(self) -> Mapping[str, int | str]:
         """What a model card shows."""
         return {
-            "LoRA rank": str(self.rank),
-            "LoRA alpha": str(self.alpha),
+            "LoRA rank": self.rank,
+            "LoRA alpha": self.alpha,
             "adapted modules": _shown(self.target),
             "excluded modules": _shown(self.excluded),
         }

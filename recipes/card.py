@@ -158,7 +158,8 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     yield f"## {_title(run)}{step}"
     settings = [(name, _at(run, path)) for name, path in _SETTINGS[run.stage].items()]
     if run.adapter:
-        settings += ((name, f"`{value}`") for name, value in run.adapter.settings.items())
+        for name, value in run.adapter.settings.items():
+            settings.append((name, value if isinstance(value, int) else f"`{value}`"))
     settings.append(("rows read to train on", f"{run.n_rows('train'):,}"))
     yield table(("setting", "value"), settings)
     if run.stage == "grpo":

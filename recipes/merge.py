@@ -16,11 +16,11 @@ from pathlib import Path
 
 from recipes.adapters import Adapter
 from recipes.card import CardError, write_card
-from recipes.checkpoints import damage, sharded
+from recipes.checkpoints import damage, newest_checkpoint, sharded
 from recipes.record import RecordError, find_record, write_record
 from unifer_tasks.files import replacing
 from unifer_tasks.locks import HoldError, hold_file
-from unifer_tasks.models.weights import weight_problems
+from unifer_tasks.models.weights import ADAPTER_CONFIG, weight_problems
 
 
 class MergeError(Exception):
@@ -31,7 +31,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     """Merge a checkpoint and write its card.
 
     Args:
-        checkpoint: `RUN/global_step_N`, or its `actor`.
+        checkpoint: `RUN/global_step_N`, or a folder of it: `actor`, `huggingface`.
         out: The folder to write; whole or absent.
         scores: See `card.card`.
 
@@ -44,7 +44,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     """
     if out.exists():
         raise MergeError(f"{out} exists; choose another folder or remove it")
-    step = checkpoint.parent if checkpoint.name == "actor" else checkpoint
+    step = _step(checkpoint)
     problems = list(damage(step))
     if problems:
         raise MergeError(f"{step} is no whole checkpoint: {'; '.join(problems)}")
@@ -60,6 +60,28 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
             _merge_adapter(sharded(step), partial, record.adapter, record.model)
         write_record(partial, record)
         write_card(partial, record, scores)
+
+
+def _step(given: Path) -> Path:
+    """Return the folder of a checkpoint that was given by it or by a folder in it.
+
+    Raises:
+        MergeError: It is plainly something else.
+    """
+    step = given
+    while step.name in {"actor", "huggingface"}:
+        step = step.parent
+    if not step.is_dir():
+        raise MergeError(f"{step} is not a directory; give RUN/global_step_N")
+    if (newest := newest_checkpoint(step)) is not None:
+        raise MergeError(f"{step} is a run's folder; give one of its checkpoints, such as {newest}")
+    if (step / ADAPTER_CONFIG).is_file():
+        raise MergeError(
+            f"{step} is an adapter and no checkpoint of a run: peft alone can merge it"
+        )
+    if (step / "config.json").is_file():
+        raise MergeError(f"{step} is a Hugging Face folder already; give RUN/global_step_N")
+    return step
 
 
 def _merge_shards(shards: Path, out: Path) -> None:

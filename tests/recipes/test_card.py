@@ -245,3 +245,38 @@ def test_the_command_writes_a_card_beside_the_model(
     (tmp_path / RECORD_NAME).unlink()
     assert main([str(model)]) == 1
     assert "comes from no run" in capsys.readouterr().err
+
+
+LORA = {"lora_rank": 32, "lora_alpha": 64, "target_modules": "all-linear"}
+
+
+@pytest.mark.parametrize(
+    ("excluded", "shown"), [(".*visual.*", "`.*visual.*`"), (["qkv", "proj"], "`qkv, proj`")]
+)
+def test_an_adapter_is_named(excluded: str | list[str], shown: str) -> None:
+    record = sft(BASE)
+    assert "LoRA" not in card(record)
+    record.config["model"].update(LORA, exclude_modules=excluded)
+    text = card(record)
+    assert header(text)["tags"][-1] == "lora"
+    for line in (
+        "| LoRA rank | 32 |",
+        "| LoRA alpha | 64 |",
+        "| adapted modules | `all-linear` |",
+        f"| excluded modules | {shown} |",
+    ):
+        assert line in text
+
+
+def test_no_card_calls_unmerged_weights_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = sft(BASE)
+    record.config["model"].update(LORA)
+    write_record(tmp_path, record)
+    model = tmp_path / "global_step_3" / "huggingface"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    assert main([str(model)]) == 1
+    assert "was not merged" in capsys.readouterr().err
+    assert not (model / "README.md").exists()

@@ -37,7 +37,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return step
 
 
-@pytest.mark.parametrize("part", [".", "actor"])
+@pytest.mark.parametrize("part", [".", "actor", "actor/huggingface"])
 def test_a_merged_model_has_a_card_and_its_record(
     checkpoint: Path, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,3 +75,55 @@ def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
     (checkpoint / "data.pt").unlink()
     assert main([str(checkpoint), str(out)]) == 1
     assert "data.pt is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (None, "is not a directory"),
+        ([], "holds shards of no ranks"),
+        (["config.json", "model.safetensors"], "is a Hugging Face folder already"),
+        (["adapter_config.json", "adapter_model.safetensors"], "is an adapter and no checkpoint"),
+    ],
+)
+def test_what_is_no_checkpoint_is_told_in_a_sentence(
+    files: list[str] | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "given"
+    for name in files or ():
+        folder.mkdir(exist_ok=True)
+        (folder / name).touch()
+    if files == []:
+        folder.mkdir()
+    assert main([str(folder), str(tmp_path / "out")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_runs_folder_the_newest_checkpoint_is_named(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(checkpoint.parent), str(tmp_path / "out")]) == 1
+    assert f"give one of its checkpoints, such as {checkpoint}" in capsys.readouterr().err
+
+
+def test_an_adapter_that_cannot_be_merged_leaves_nothing(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pytest.importorskip("verl")
+    from recipes.adapter_merger import AdapterError
+
+    record = grpo(BASE, preset="unifer")
+    record.config["actor_rollout_ref"]["model"].update(lora_rank=8, lora_alpha=16)
+    write_record(checkpoint.parent, record)
+
+    def merge_adapter(shards: Path, out: Path, adapter: object, base: str) -> float:
+        out.mkdir()
+        raise AdapterError("it has not been trained")
+
+    monkeypatch.setattr("recipes.adapter_merger.merge_adapter", merge_adapter)
+    assert main([str(checkpoint), str(tmp_path / "out")]) == 1
+    assert "it has not been trained" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
