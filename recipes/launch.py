@@ -39,8 +39,9 @@ from recipes.checkpoints import (
 from recipes.fatal import Failure, find_failure, more_telling
 from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
 from recipes.overrides import OverrideError, check_overrides, quote, quoted
-from recipes.preflight import PreflightError, Stage, n_rows, preflight
+from recipes.preflight import PreflightError, n_rows, preflight
 from recipes.record import Record, record_run, write_record
+from recipes.rows import Stage
 from unifer_tasks.extras import TRAIN, MissingModuleError, require
 from unifer_tasks.secrets import learn, redact, redact_settings, redacted_output
 

@@ -61,7 +61,7 @@ def quote(text: str) -> str:
 
     # OmegaConf halves the backslashes before an interpolation, and an odd one makes it text.
     literal = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
-    return QuotedString(literal, Quote.single).with_quotes()
+    return str(QuotedString(literal, Quote.single).with_quotes())
 
 
 def quoted(overrides: Sequence[str]) -> list[str]:
@@ -110,7 +110,7 @@ def _with_interpolations(value: str) -> str:
         parse(value)
     except GrammarParseError:
         return quote(value)
-    return QuotedString(value, Quote.single).with_quotes()
+    return str(QuotedString(value, Quote.single).with_quotes())
 
 
 def _parsed(override: str) -> Override | None:

@@ -12,7 +12,8 @@ from typing import Any
 from data_prep.stand_in import SOURCE as STAND_IN
 from recipes.adapters import Adapter, adapter_of
 from recipes.checkpoints import is_checkpoint, step_of
-from recipes.preflight import Config, Stage, data_files, model_config, n_rows
+from recipes.preflight import Config, data_files, model_config, n_rows
+from recipes.rows import Stage
 from unifer_tasks.files import replacing
 from unifer_tasks.manifest import MANIFEST_NAME, sha256
 from unifer_tasks.secrets import redact_settings
