@@ -13,7 +13,7 @@ def accuracy(
     votes: Mapping[str, float] | None = None,
     vote_credit: float = 0.0,
 ) -> float:
-    """Scores the answered label.
+    """Score the answered label.
 
     1 if it is the truth; else `vote_credit` * votes[label] / max(votes), which is 0 without
     votes, without credit or without a label. A declared synonym was already read as its

@@ -9,7 +9,7 @@ MOST_WORDS = 700
 
 
 def brevity(words: int, free_words: int = FREE_WORDS, most_words: int = MOST_WORDS) -> float:
-    """Scores the length of a response.
+    """Score the length of a response.
 
     1 up to `free_words`, 0 from `most_words` on, linear between: the soft punishment of
     overlong responses of DAPO (Yu et al., arXiv 2503.14476), on words, as a reward.

@@ -24,7 +24,7 @@ def compute_score(
     weights: Mapping[str, float] | None = None,
     **options: Any,
 ) -> dict[str, float | str]:
-    """Scores one response.
+    """Score one response.
 
     verl drops a group whose reward raises and exits 0 all the same, so nothing here depends
     on what the response holds, and `preflight.validate` tries every row beforehand.
@@ -40,7 +40,7 @@ def compute_score(
 
     Returns:
         What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
-        answer as right; every term of `presets.TERMS`; `answered`, 1 if a label was read;
+        answer as right, which it also does in a model family's own format; every term of `presets.TERMS`; `answered`, 1 if a label was read;
         `words`, the response's length; and, for dumps and majority votes (verl averages
         numbers and passes over text), `pred` and `outcome`.
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 
 def zero_variance_share(rewards: Sequence[float], groups: Sequence[Hashable]) -> float:
-    """Returns the share of groups in which every rollout earned the same.
+    """Return the share of groups in which every rollout earned the same.
 
     Such a group has no advantage to learn from; DAPO (Yu et al., arXiv 2503.14476) samples
     others in its place.

@@ -17,12 +17,12 @@ MAX_LISTED = 10
 
 
 def gold_response(label: str) -> str:
-    """Returns a response that is perfect in every term: the label for its own reasons."""
+    """Return a response that is perfect in every term: the label for its own reasons."""
     return response(exemplary_rationale(canonical(label)), label)
 
 
 def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
-    """Checks that the gold answer of every row scores the maximum.
+    """Check that the gold answer of every row scores the maximum.
 
     Args:
         rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`.

@@ -36,7 +36,7 @@ class Target:
 def read_target(
     data_source: str, ground_truth: str, extra_info: Mapping[str, Any] | None = None
 ) -> Target:
-    """Reads the fields of a row that verl hands to a reward function.
+    """Read the fields of a row that verl hands to a reward function.
 
     Args:
         data_source: A dataset key; any name if the row lists its candidates.

@@ -13,7 +13,7 @@ Completion = str | Sequence[Mapping[str, Any]]
 
 
 def trl_reward(**options: Any) -> Callable[..., list[float]]:
-    """Makes a reward function: lists in, list out.
+    """Make a reward function: lists in, list out.
 
     The data set needs the columns `data_source` and `solution`, and may have `extra_info`,
     all as in verl's rows.

@@ -9,7 +9,7 @@ from unifer_tasks.answers import keeps_upstream_form, upstream_answer
 
 
 def upstream_accuracy(response: str, solution: str) -> float:
-    """Scores whether the answer is the solution, letter by letter.
+    """Score whether the answer is the solution, letter by letter.
 
     1 if the first `<answer>` block of the response (the whole response where there is none),
     stripped, is the solution's; else 0. Case counts, and so does a synonym or a full stop.
@@ -25,7 +25,7 @@ def upstream_accuracy(response: str, solution: str) -> float:
 
 
 def upstream_format(response: str) -> float:
-    r"""Scores whether the whole response is a think block followed by an answer block.
+    r"""Score whether the whole response is a think block followed by an answer block.
 
     1 if `<think>.*?</think>\s*<answer>.*?</answer>` with a dot for any character matches all
     of it; else 0. White space around the response breaks it, further blocks inside do not.

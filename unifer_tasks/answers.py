@@ -203,7 +203,7 @@ def read_bare(response: str, dataset: str) -> Answer:
 
 
 def read_label(text: str, dataset: str) -> Answer:
-    """Reads a label that another program has already extracted, by the strict rule.
+    """Read a label that another program has already extracted, by the strict rule.
 
     Args:
         text: What that program took for the answer; empty where it found none.
@@ -242,7 +242,7 @@ def has_visible_text(text: str) -> bool:
 
 
 def keeps_upstream_form(response: str) -> bool:
-    r"""Tells whether the paper's format reward is paid.
+    r"""Return whether the paper's format reward is paid.
 
     That is what `re.fullmatch(r"<think>.*?</think>\s*<answer>.*?</answer>", response,
     re.DOTALL)` matches (zfkarl/UniFER, `grpo.py`); the pattern itself takes quadratic time on
@@ -258,7 +258,7 @@ def keeps_upstream_form(response: str) -> bool:
 
 
 def upstream_answer(response: str) -> str:
-    """Returns what the paper's accuracy reward compares (zfkarl/UniFER, `grpo.py`).
+    """Return what the paper's accuracy reward compares (zfkarl/UniFER, `grpo.py`).
 
     It is the first lower-case answer block, or the whole text where there is none, stripped;
     a row's solution is read in the same way.
@@ -268,7 +268,7 @@ def upstream_answer(response: str) -> str:
 
 
 def read_upstream(response: str, dataset: str, *, pooled: bool = False) -> str:
-    """Reads a response as the paper's evaluators do.
+    """Read a response as the paper's evaluators do.
 
     The first `<answer>` block that the evaluator's pattern finds, lowered, decides if it
     contains a candidate label (in the question's order); else the whole lowered response
@@ -303,7 +303,7 @@ def read_upstream(response: str, dataset: str, *, pooled: bool = False) -> str:
 
 
 def read_upstream_label(text: str, dataset: str) -> str:
-    """Takes an already extracted label as the paper's evaluators would have returned it.
+    """Take an already extracted label as the paper's evaluators would have returned it.
 
     Returns:
         The candidate label that `text` is, or `UNKNOWN`.
@@ -499,14 +499,14 @@ _NO_SPACE = re.compile(r"\S")
 
 
 def _first_block_across_lines(text: str) -> str | None:
-    """What `re.search(r'<answer>(.*?)</answer>', text, re.DOTALL)` captures, stripped."""
+    """Return what `re.search(r'<answer>(.*?)</answer>', text, re.DOTALL)` captures, stripped."""
     _, opened, rest = text.partition("<answer>")
     block, closed, _ = rest.partition("</answer>")
     return block.strip() if opened and closed else None
 
 
 def _first_block_on_a_line(text: str) -> str | None:
-    r"""What `re.search(r'<answer>\s*(.*?)\s*</answer>', text, re.IGNORECASE)` captures.
+    r"""Return what `re.search(r'<answer>\s*(.*?)\s*</answer>', text, re.IGNORECASE)` captures.
 
     The pattern itself takes quadratic time on a run of open tags. A block ends at the first
     close tag after its open tag; it matches if no line feed is left inside once it is

@@ -27,7 +27,7 @@ _CANONICAL_OF = MappingProxyType({"angry": "anger", "happy": "happiness", "sad":
 
 
 def canonical(label: str) -> str:
-    """Returns the name that all datasets share for a dataset's label.
+    """Return the name that all datasets share for a dataset's label.
 
     The three renamings are those of the paper's pooled evaluator
     (zfkarl/UniFER, `eval_total/code/eval_unifer.py`).
@@ -134,7 +134,7 @@ class UnknownDatasetError(KeyError):
 
 
 def label_space(dataset: str) -> LabelSpace:
-    """Returns the label space of a dataset.
+    """Return the label space of a dataset.
 
     Args:
         dataset: One of the keys of `LABEL_SPACES`.

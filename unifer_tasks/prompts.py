@@ -33,7 +33,7 @@ _DIRECT = (
 
 
 def question(labels: Sequence[str]) -> str:
-    """Returns the benchmark's question over the given candidate labels.
+    """Return the benchmark's question over the given candidate labels.
 
     Args:
         labels: Candidate labels in the order in which they are to be listed.
@@ -45,7 +45,7 @@ def question(labels: Sequence[str]) -> str:
 
 
 def direct_question(labels: Sequence[str]) -> str:
-    """Returns the question with its last sentence turned round: the answer alone.
+    """Return the question with its last sentence turned round: the answer alone.
 
     Args:
         labels: As for `question`.
@@ -57,7 +57,7 @@ def direct_question(labels: Sequence[str]) -> str:
 
 
 def described_question(labels: Sequence[str]) -> str:
-    """Returns the question, and below it a line for each candidate: what its face looks like.
+    """Return the question, and below it a line for each candidate: what its face looks like.
 
     Args:
         labels: Candidate labels of any dataset, in the order in which they are to be listed.
@@ -71,7 +71,7 @@ def described_question(labels: Sequence[str]) -> str:
 
 
 def describe(label: str) -> str:
-    """Returns the signs of an expression's prototype in words (`action_units.PROTOTYPES`).
+    """Return the signs of an expression's prototype in words (`action_units.PROTOTYPES`).
 
     Raises:
         KeyError: It is the label of no dataset.
@@ -90,7 +90,7 @@ def _question(labels: Sequence[str], request: str) -> str:
 
 
 def listed_labels(text: str) -> tuple[str, ...]:
-    """Reads the candidate labels off a text that holds a question, the inverse of `question`.
+    """Read the candidate labels off a text that holds a question, the inverse of `question`.
 
     Args:
         text: A prompt, with whatever a chat template put around the question.
@@ -107,5 +107,5 @@ def listed_labels(text: str) -> tuple[str, ...]:
 
 
 def response(rationale: str, label: str) -> str:
-    """Returns a response in the format that the question asks for."""
+    """Return a response in the format that the question asks for."""
     return f"<{THINK_TAG}>{rationale}</{THINK_TAG}>\n<{ANSWER_TAG}>{label}</{ANSWER_TAG}>"

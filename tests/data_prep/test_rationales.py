@@ -29,6 +29,8 @@ CHINESE = "这个人的眉毛皱在一起嘴角向下拉" * 4 + " " + " ".join([
         (response(GOOD + "<think>again</think>", "sad"), "blind", Reject.FORMAT),
         (response(GOOD, "sad") + response(GOOD, "sad"), "blind", Reject.FORMAT),
         (response(GOOD, "fear"), "blind", Reject.LABEL),
+        (response(GOOD, r"\boxed{sad}"), "blind", Reject.LABEL),
+        (f"{GOOD}</think><answer>sad</answer>", "blind", Reject.FORMAT),
         (response(GOOD, "fear"), "hinted", Reject.LABEL),
         (response(GOOD, "sad or fear"), "blind", Reject.LABEL),
         (response("The brows are low.", "sad"), "blind", Reject.LENGTH),

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unifer_tasks.action_units import PROTOTYPES
-from unifer_tasks.answers import Outcome, keeps_format, read_answer, request_failed
+from unifer_tasks.answers import (
+    Outcome,
+    has_visible_text,
+    keeps_format,
+    read_answer,
+    request_failed,
+)
 from unifer_tasks.labels import LABEL_SPACES, canonical
 from unifer_tasks.reasoning import (
     Argument,
@@ -215,7 +221,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         return None
     answer = read_answer(response, prediction.dataset)
     words = response.split()
-    rationale = answer.rationale if _has_word(answer.rationale) else None
+    rationale = answer.rationale if has_visible_text(answer.rationale or "") else None
     argument = read_rationale(rationale or "")
     return RationaleRecord(
         words=len(words),
@@ -257,10 +263,6 @@ def measure(
 
 
 _Row = tuple[Reading, RationaleRecord | None]
-
-
-def _has_word(text: str | None) -> bool:
-    return text is not None and any(map(str.isalnum, text))
 
 
 def _agreement(rationale: str | None, argument: Argument, label: str | None) -> float | None:

@@ -61,6 +61,7 @@ def test_a_record_of_a_good_response() -> None:
         ("<think>The brows", {"truncated": True, "rationale": None, "cues": ()}),
         ("<think>A smile.</think><answer>ha", {"truncated": True, "rationale": "A smile."}),
         ("<think> \n</think><answer>sad</answer>", {"rationale": None, "format_kept": False}),
+        ("<think>\u3164_</think><answer>sad</answer>", {"rationale": None, "format_kept": False}),
         (response("I see joy.", "happy"), {"no_evidence": True, "argued": ("happiness",)}),
         (response("Closed lips.", "happy"), {"no_evidence": False, "agreement_with_answer": 0}),
         (response("so it is " * 40, "sad"), {"repeats": True, "agreement_with_truth": 0}),
