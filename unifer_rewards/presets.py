@@ -12,11 +12,11 @@ from unifer_rewards.accuracy import accuracy
 from unifer_rewards.action_units import action_units
 from unifer_rewards.brevity import FREE_WORDS, MOST_WORDS, brevity
 from unifer_rewards.consistency import consistency
+from unifer_rewards.evidence import evidence
 from unifer_rewards.format import format_kept
 from unifer_rewards.rows import Target
 from unifer_rewards.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.answers import Answer
-from unifer_tasks.reasoning import read_rationale
 from unifer_tasks.repetition import repetition
 
 TERMS = (
@@ -86,7 +86,7 @@ class Reward:
 
     def terms(self, response: str, answer: Answer, target: Target) -> dict[str, float]:
         """Returns the value of every term, whether or not it has a weight."""
-        argument = read_rationale(answer.rationale or "")
+        argument = evidence(answer.rationale)
         words = response.split()
         return {
             "accuracy": accuracy(answer, target.truth, target.votes, self.vote_credit),

@@ -29,7 +29,8 @@ class Token:
 
     Attributes:
         kind: One of the lexicon's kinds, or "side", "label", "part", "movement", "unit".
-        name: Which one of its kind; of a unit, the text.
+        name: Which one of its kind; of a unit, the text; of a comma, the word of the lexicon
+            that comes next, if one does.
         at: The number of its first word.
         to: The number of its last word.
         start: Where it begins in the text.
@@ -82,9 +83,11 @@ def tokens(text: str) -> Iterator[Token]:
         is_number = word in _NUMBERS
         if is_number and (numbering or not word.isdecimal()):
             meaning = ("unit", word)
+        kind = meaning[0] if meaning else ""
+        if kind == "comma":
+            meaning = (kind, words[to + 1].strip())
         if meaning:
             yield Token(*meaning, at, to, words.start(at), words.end(to))
-        kind = meaning[0] if meaning else ""
         numbering = kind == "numbering" or (numbering and (is_number or kind in {"comma", "and"}))
         following = to + 1
 
@@ -247,7 +250,8 @@ class _Words:
         self._run_ends.append(len(self._ids))
 
     def __getitem__(self, at: int) -> str:
-        return self._lexicon.words[self._ids[at]]
+        """Return a word; a space in the place of any that no phrase holds."""
+        return self._lexicon.words[self._ids[at]] if at < len(self._ids) else _MEANINGLESS
 
     def start(self, at: int) -> int:
         """Return where a word begins in the text."""

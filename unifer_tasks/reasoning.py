@@ -20,15 +20,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations, islice
+from dataclasses import dataclass, field
+from itertools import combinations, islice, takewhile
 
 from unifer_tasks.action_units import PROTOTYPES
 from unifer_tasks.lexicon import Side, State, Token, exclusion, sign, state, tokens
+from unifer_tasks.markup import shown
 
-# In words: how far a movement may stand before its part, a part before its movement, a negator
-# before what it denies, and a side beside its cue.
-_FORWARD, _BACKWARD, _DENIED, _BESIDE = 4, 10, 10, 4
+# In words: how far a movement may stand before its part, a part before its movement, and a side
+# beside its cue.
+_FORWARD, _BACKWARD, _BESIDE = 4, 10, 4
+
+# In tokens: how much of an item of a list says whether it is one.
+_LONGEST_ITEM = 10
 
 # More of anything is a loop; what is kept of it costs little memory. In tokens, and in cues.
 _LONGEST_CLAUSE, _MOST_KEPT = 1_000, 10_000
@@ -113,7 +117,7 @@ def read_rationale(text: str) -> Argument:
     mentions: deque[Mention] = deque(maxlen=_MOST_KEPT)
     sentence = 0
     part = None
-    for clause, ending in _clauses(tokens(text)):
+    for clause, ending in _clauses(tokens(shown(text))):
         if clause and clause[0].kind == "pronoun" and part:
             clause = [part, *clause[1:]]
         part = next((token for token in reversed(clause) if token.kind == "part"), None)
@@ -164,13 +168,17 @@ def agreement(argument: Argument, label: str) -> float:
     Returns:
         The agreement, in [0, 1].
     """
-    seen = {claim for cue in argument.cues if cue.present for claim in _claims(cue)}
-    seen -= {claim for cue in argument.cues if not cue.present for claim in _claims(cue)}
+    seen = _seen(argument)
     one_sided = label == _ONE_SIDED_LABEL
     prototype = {(unit, one_sided and unit in _LATERAL_UNITS) for unit in PROTOTYPES[label]}
     if not prototype:
         return float(bool(argument.cues) and not seen)
     return 2 * len(seen & prototype) / (len(seen) + len(prototype))
+
+
+def seen_units(argument: Argument) -> frozenset[int]:
+    """Return the units of any prototype that a rationale affirms and nowhere denies."""
+    return frozenset(unit for unit, _ in _seen(argument))
 
 
 def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
@@ -216,6 +224,11 @@ def exemplary_rationale(label: str) -> str:
     return f"The face shows {units}. The expression is {label}."
 
 
+def _seen(argument: Argument) -> set[tuple[int, bool]]:
+    affirmed = {claim for cue in argument.cues if cue.present for claim in _claims(cue)}
+    return affirmed - {claim for cue in argument.cues if not cue.present for claim in _claims(cue)}
+
+
 def _claims(cue: Cue) -> Iterator[tuple[int, bool]]:
     one_sided = cue.side not in {None, "both"}
     for unit in cue.units:
@@ -239,37 +252,183 @@ def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
 
 
 def _standing(clause: Sequence[Token]) -> list[bool | None]:
-    """Tells of each token whether it is affirmed, denied (False) or only supposed (None)."""
+    """Return whether each token is affirmed, denied (False) or neither (None)."""
     ahead = _kinds_ahead(clause)
-    standing: list[bool | None] = []
-    denied_to, subject_denied, supposed, unsettled = -1, False, False, 0
+    scope = _Scope()
+    # Where the list begins that a denial may look back upon.
+    listed = 0
     for index, token in enumerate(clause):
-        # A comma goes on with what is denied only in a list that ends with "or", and after
-        # "and" a verb shows that something new is said.
-        if (token.kind == "comma" and ahead[index] != "or") or (
-            token.kind == "and" and ahead[index] in {"copula", "verb"}
-        ):
-            denied_to, subject_denied, unsettled = -1, False, index
-            supposed = supposed and _lists_movements(clause, index)
-        elif token.kind == "with" or (subject_denied and token.kind in {"copula", "verb"}):
-            denied_to, subject_denied = -1, False
-        elif token.kind in {"negator", "absence"} or (
-            token.kind in {"comma", "or"} and token.at <= denied_to
-        ):
-            denied_to = token.to + _DENIED
-            subject_denied = subject_denied or token.kind == "absence"
-        elif token.kind in {"denial", "supposition"}:
-            supposed = supposed or token.kind == "supposition"
-            verdict = False if token.kind == "denial" else None
-            standing[unsettled:] = [verdict] * (index - unsettled)
-            unsettled = index
-        standing.append(None if supposed else token.at > denied_to)
-    return standing
+        joins_statement = (
+            token.kind == "and" and ahead[index] in _VERBS and not scope.subject_denied
+        )
+        stated = scope.stated or scope.first_named == "part"
+        if token.kind == "comma" or (joins_statement and stated):
+            if stated:
+                listed = index
+            scope.begin_item()
+            scope.join(
+                token,
+                ends_list=ahead[index] == "or",
+                goes_on=_lists(clause, index, scope.subject_denied),
+            )
+        elif token.kind in _DENIALS and not _is_ahead(clause, index):
+            is_of_all = token.kind == "denial_of_all" or scope.predicates or scope.joined
+            first = listed if is_of_all else scope.item
+            if not any(map(_says, clause[first:index])):
+                scope.negator = token
+            scope.judge(first, verdict=False)
+            scope.stated = True
+            listed = index
+        elif token.kind == "no" and _is_verdict(clause, index):
+            scope.judge(scope.item, verdict=False)
+        elif token.kind == "supposition":
+            scope.judge(scope.item, verdict=None)
+            scope.supposed = True
+        elif token.kind == "expectation" or _defines(clause, index):
+            scope.expected = True
+        else:
+            scope.meet(token)
+        scope.add(token)
+    return scope.standing
 
 
-def _lists_movements(clause: Sequence[Token], index: int) -> bool:
-    """Tells whether the token at an index stands between two movements: "tense, thin lips"."""
-    return [token.kind for token in clause[max(index - 1, 0) : index + 2 : 2]] == ["movement"] * 2
+@dataclass(slots=True)
+class _Scope:
+    """How the words of a clause are meant, from what was said before them.
+
+    Attributes:
+        standing: What came of each token so far.
+        negator: The negator that denies what follows; None if none does.
+        subject_denied: Whether it denies only up to the verb.
+        supposed: Whether what follows is only supposed.
+        expected: The same of cues, not of expressions.
+        open: Whether what follows continues a list of what is denied, with no word that says so.
+        filled: Whether anything was denied or supposed yet.
+        stated: Whether a verb or a negator has made a statement since the last one.
+        predicates: Whether there was a copula since the last comma.
+        item: Where what may yet be denied begins: after a comma, or what was judged before.
+        first_named: The kind of the first sign, part or expression in it.
+        joined: Whether there is an "and" in it.
+    """
+
+    standing: list[bool | None] = field(default_factory=list)
+    negator: Token | None = None
+    subject_denied: bool = False
+    supposed: bool = False
+    expected: bool = False
+    open: bool = False
+    filled: bool = False
+    stated: bool = False
+    predicates: bool = False
+    item: int = 0
+    first_named: str = ""
+    joined: bool = False
+
+    def begin_item(self) -> None:
+        """Begin another item of a list."""
+        self.item, self.first_named, self.joined = len(self.standing), "", False
+
+    def judge(self, first: int, *, verdict: bool | None) -> None:
+        """Say how the tokens from one on are meant after all."""
+        self.standing[first:] = [verdict] * (len(self.standing) - first)
+        self.begin_item()
+
+    def join(self, token: Token, *, ends_list: bool, goes_on: bool) -> None:
+        """Meet a comma, or an "and" that joins another statement."""
+        self.predicates = False
+        if ends_list and self.negator and not self.open:
+            return
+        # "No smile, raised cheeks" may deny both, "no smile, the raised cheeks" does not.
+        is_no = self.negator is not None and self.negator.kind == "no"
+        shares = token.name not in (_CONTRASTS | _DETERMINERS if is_no else _CONTRASTS)
+        if goes_on and self.filled and shares:
+            self.open = self.open or self.negator is not None
+            return
+        self.negator, self.subject_denied, self.open, self.filled = None, False, False, False
+        self.supposed = self.expected = self.stated = False
+
+    def meet(self, token: Token) -> None:
+        """Meet any other token."""
+        if token.kind == "with" or (self.subject_denied and token.kind in _VERBS):
+            self.negator, self.subject_denied, self.open = None, False, False
+        elif token.kind in {"negator", "no", "absence", *_DENIALS}:
+            self.negator, self.open = token, False
+            self.subject_denied = self.subject_denied or token.kind == "absence"
+        self.stated = self.stated or token.kind in {*_VERBS, "negator", "no", "absence"}
+        self.predicates = self.predicates or token.kind == "copula"
+
+    def add(self, token: Token) -> None:
+        """Note how a token is meant."""
+        if not self.first_named and token.kind in _NAMED:
+            self.first_named = token.kind
+        self.joined = self.joined or token.kind == "and"
+        neither = self.supposed or self.open or (self.expected and token.kind != "label")
+        self.standing.append(None if neither else self.negator is None)
+        self.filled = self.filled or (_says(token) and self.standing[-1] is not True)
+
+
+_NAMED = frozenset({"movement", "unit", "part", "label"})
+_DENIALS = frozenset({"denial", "denial_of_all"})
+_VERBS = frozenset({"copula", "verb", "definition"})
+_CONTRASTS = frozenset({"just", "instead", "merely", "only"})
+_DETERMINERS = frozenset({"a", "an", "the", "his", "her", "their", "its", "this", "these"})
+
+
+def _says(token: Token) -> bool:
+    """Return whether a token is a sign or an expression, and not only a part of the face."""
+    return token.kind in {"movement", "unit", "label"}
+
+
+def _lists(clause: Sequence[Token], index: int, is_subject: bool) -> bool:
+    """Return whether a bare item of a list follows: "raised cheeks", not "the mouth is open".
+
+    The last item of a subject stands before a verb: "the absence of a smile, and dimples is".
+    """
+    following = (clause[position] for position in range(index + 1, len(clause)))
+    item = takewhile(lambda token: token.kind != "comma", following)
+    tokens = list(islice(item, _LONGEST_ITEM))
+    if is_subject and tokens and tokens[0].kind in {"and", "or"}:
+        tokens = list(takewhile(lambda token: token.kind not in _VERBS, tokens))
+    states = {*_VERBS, "negator", "no", "absence", "with"}
+    kinds = [token.kind for token in tokens]
+    first_named = next((kind for kind in kinds if kind in _NAMED), "")
+    return first_named in {"movement", "unit"} and states.isdisjoint(kinds)
+
+
+def _is_ahead(clause: Sequence[Token], index: int) -> bool:
+    """Return whether a denial stands before what it denies: "an absent smile"."""
+    following = clause[index + 1] if index + 1 < len(clause) else None
+    return (
+        following is not None
+        and following.kind in {"movement", "part", "unit"}
+        and following.at - clause[index].to <= _FORWARD
+    )
+
+
+def _is_verdict(clause: Sequence[Token], index: int) -> bool:
+    """Return whether a "no" answers what stands right before it: "smile: no"."""
+    adjoins = index > 0 and clause[index].at == clause[index - 1].to + 1
+    return (
+        adjoins
+        and clause[index - 1].kind in _NAMED
+        and not any(map(_says, clause[index + 1 : index + 3]))
+    )
+
+
+def _defines(clause: Sequence[Token], index: int) -> bool:
+    """Return whether a verb defines an expression: "happiness is a smile", "fear involves"."""
+    token = clause[index]
+    if index == 0 or clause[index - 1].kind != "label" or token.at != clause[index - 1].to + 1:
+        return False
+    if token.kind == "definition":
+        return True
+    following = clause[index + 1] if index + 1 < len(clause) else None
+    return (
+        token.kind == "copula"
+        and following is not None
+        and following.kind in {"movement", "part", "unit", "numbering"}
+        and following.at - token.to <= 2
+    )
 
 
 def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
@@ -278,7 +437,7 @@ def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
     ahead = ""
     for token in reversed(clause):
         kinds.append(ahead)
-        if token.kind in {"copula", "verb", "or"}:
+        if token.kind in {*_VERBS, "or"}:
             ahead = token.kind
     return kinds[::-1]
 
@@ -309,7 +468,7 @@ def _cues(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[
     for index, token in enumerate(clause):
         if token.kind == "copula":
             predicate = True
-        elif token.kind not in {"movement", "side", "negator", "and", "or"}:
+        elif token.kind not in {"movement", "side", "negator", "no", "and", "or"}:
             predicate = False
         present = standing[index]
         if present is None:

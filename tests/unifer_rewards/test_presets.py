@@ -154,12 +154,13 @@ def test_no_wrong_answer_outbids_a_right_one_in_form(rationale: str, preset: str
     [
         ("AU6 and AU12, so this is happiness.", 1.0),
         ("Raised cheeks and a smile.", 0.9),
-        ("This is happiness.", 0.9),
+        ("This is happiness.", 0.8),
         ("A smile: happiness.", 0.8 + 0.1 + 0.1 * 2 / 3),
         ("The mouth.", 0.8),
         # What a listing of everything earns instead.
-        ("AU1 AU2 AU4 AU5 AU6 AU7 AU9 AU12 AU14 AU15 AU16 AU20 AU23 AU26", 0.8 + 0.1 * 4 / 16),
-        ("fear, anger, sadness, happiness", 0.8 + 0.1 / 4),
+        ("AU1 AU2 AU4 AU5 AU6 AU7 AU9 AU12", 0.8 + 0.1 * 4 / 10),
+        ("AU1 AU2 AU4 AU5 AU6 AU7 AU9 AU12 AU14 AU15 AU16 AU20 AU23 AU26", 0.8),
+        ("fear, anger, sadness, happiness", 0.8),
         ("This is sadness.", 0.8),
     ],
 )

@@ -78,14 +78,20 @@ def test_our_form_is_also_upstreams(response: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "rationale", "score"),
     [
-        (FEAR, "This is fear.", 1),
-        (FEAR, "He is afraid or surprised.", 1 / 2),
-        (FEAR, "fear, surprise, anger, sadness", 1 / 4),
-        (FEAR, "This is anger.", 0),
-        (FEAR, "This is not fear.", 0),
+        (FEAR, "Wide eyes. This is fear.", 1),
+        (FEAR, "Wide eyes. He is afraid or surprised.", 1 / 2),
+        (FEAR, "Wide eyes: fear, surprise, anger, sadness", 1 / 4),
+        (FEAR, "Wide eyes. This is anger.", 0),
+        (FEAR, "Wide eyes. This is not fear.", 0),
         (FEAR, "The brows are raised.", 0),
-        (Answer("sad", Outcome.ANSWERED), "This is sadness.", 1),
-        (NOTHING, "This is fear.", 0),
+        # A label is argued for by a sign of it.
+        (FEAR, "This is fear.", 0),
+        (FEAR, "The eyes are not wide. This is fear.", 0),
+        (FEAR, "A smile. This is fear.", 0),
+        (Answer("sad", Outcome.ANSWERED), "Inner brows raised. This is sadness.", 1),
+        (Answer("neutral", Outcome.ANSWERED), "No smile. This is neutral.", 1),
+        (Answer("neutral", Outcome.ANSWERED), "This is neutral.", 0),
+        (NOTHING, "Wide eyes. This is fear.", 0),
     ],
 )
 def test_consistency(answer: Answer, rationale: str, score: float) -> None:

@@ -8,7 +8,7 @@ from unifer_tasks.labels import CANONICAL_LABELS
 
 
 @pytest.mark.parametrize(
-    ("part", "precision", "recall"), [("development", 0.95, 0.94), ("held_out", 0.93, 0.89)]
+    ("part", "precision", "recall"), [("development", 0.95, 0.94), ("held_out", 0.95, 0.90)]
 )
 def test_cues_are_found(part: str, precision: float, recall: float) -> None:
     cues = score(labelled_rationales(part)).cues

@@ -121,6 +121,30 @@ def test_cues(text: str, seen: set[int]) -> None:
         ("A lack of smile or raised brows", set(), {1, 2, 12}),
         ("AU4 is not activated, AU12 is.", {12}, {4}),
         ("A smile cannot be seen.", set(), {12}),
+        ("He scarcely smiles, and the brows barely rise or furrow.", set(), {4, 12}),
+        ("The face fails to show a smile.", set(), {12}),
+        ("She refuses to smile or raise the cheeks.", set(), {6, 12}),
+        ("Nobody smiles.", set(), {12}),
+        ("Zero evidence of a smile.", set(), {12}),
+        ("It is anything but a smile, it is far from a frown.", set(), {4, 12}),
+        ("The opposite of a smile.", set(), {12}),
+        ("No sign in any part of all that can be seen of this one face of a smile.", set(), {12}),
+        ("A smile and raised cheeks are absent.", set(), {6, 12}),
+        ("A smile, raised cheeks, and dimples are all absent.", set(), {6, 12, 14}),
+        ("Lowered brows, tight lips, smile absent.", {4, 23}, {12}),
+        ("An absent smile, an invisible frown.", set(), {4, 12}),
+        ("Absent: a smile, raised cheeks.", set(), {12}),
+        ("Smile: no. Frown: none.", set(), {4, 12}),
+        ("A smile (absent), raised cheeks (not visible).", set(), {6, 12}),
+        # What follows in a list after "no" may be denied, or not: it is left open.
+        ("No smile, raised cheeks, dimples.", set(), {12}),
+        ("No smile, no raised cheeks.", set(), {6, 12}),
+        ("No smile, a furrowed brow.", {4}, {12}),
+        ("No smile, only lowered brows.", {4}, {12}),
+        ("No smile, brows lowered, lips pressed.", {4, 23}, {12}),
+        ("No smile, the brows are lowered.", {4}, {12}),
+        ("No strong cues, raised cheeks.", {6}, set()),
+        ("Without a smile, a frown, a pout.", set(), {12}),
         # No negation.
         ("I would say that she smiles.", {12}, set()),
         ("Not only smiling but with raised cheeks", {6, 12}, set()),
@@ -133,6 +157,16 @@ def test_cues(text: str, seen: set[int]) -> None:
         ("Contempt is usually marked by a smirk.", set(), set()),
         ("Unlike a smile, it is flat.", set(), set()),
         ("Fear would widen the eyes, but the lids are tightened.", {7}, set()),
+        ("If there were a smile, raised cheeks, dimples.", set(), set()),
+        ("The prompt asks whether there is a smile.", set(), set()),
+        ("One should see a smile and raised cheeks.", set(), set()),
+        ("Happiness needs a smile, the brows are lowered.", {4}, set()),
+        ("Happiness is a smile with raised cheeks.", set(), set()),
+        ("Sadness involves AU1 and AU15.", set(), set()),
+        ("He looks as if smiling.", set(), set()),
+        # What a page does not show.
+        ("<!-- a smile --> The brows are lowered.", {4}, set()),
+        ("<span hidden>a smile</span> <b>lowered</b> brows", {4}, set()),
     ],
 )
 def test_negation(text: str, seen: set[int], denied: set[int]) -> None:
@@ -401,7 +435,7 @@ LEXICON_WORDS = sorted({word for phrase in all_phrases() for word in phrase.spli
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(
-        st.sampled_from([*LEXICON_WORDS, *LEXICON["skipped"], "12", "x", "\n"]),
+        st.sampled_from([*LEXICON_WORDS, *LEXICON["skipped"], *".,?()", "12", "x", "\n"]),
         min_size=1,
         max_size=6,
     ).map(" ".join)
