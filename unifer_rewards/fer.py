@@ -40,9 +40,10 @@ def compute_score(
 
     Returns:
         What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
-        answer as right, which it also does in a model family's own format; every term of `presets.TERMS`; `answered`, 1 if a label was read;
-        `words`, the response's length; and, for dumps and majority votes (verl averages
-        numbers and passes over text), `pred` and `outcome`.
+        answer as right, which it also does in a model family's own format; every term of
+        `presets.TERMS`; `answered`, 1 if a label was read; `words`, the response's length; and,
+        for dumps and majority votes (verl averages numbers and passes over text), `pred` and
+        `outcome`.
 
     Raises:
         RewardError: There is no such preset, term or option, or a number is out of range.
