@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -129,7 +130,10 @@ def test_the_newest_releases_hold_together(
 
 def _interpreter(uv: Path, python: str) -> str | None:
     found = run_command([uv, "python", "find", "--no-python-downloads", python], status=None)
-    return found.stdout.strip() if found.returncode == 0 else None
+    if found.returncode == 0:
+        return found.stdout.strip()
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return next(map(str, versions.glob(f"{python}.*/bin/python")), None)
 
 
 def _try_out(extra: str, commands: Path, folder: Path) -> None:
@@ -159,6 +163,6 @@ def _try_out(extra: str, commands: Path, folder: Path) -> None:
         "train-cpu": [[python, "-m", "verl.trainer.main_ppo", "--help"]],
     }  # fmt: skip
     for command in commands_of[extra]:
-        done = run_command(command, env=env if command[0] != python else None, cwd=folder)
+        done = run_command(command, env=env if extra == "eval" else None, cwd=folder)
     if extra == "eval":
-        assert "10 of 431 questions" in done.stdout
+        assert "10 of 14 of 431 questions" in done.stdout

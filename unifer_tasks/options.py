@@ -109,7 +109,7 @@ def check_arguments(
         if name not in known and not is_open:
             raise OptionError(f"the model {title} does not take --{name}")
     needed = [name for name, parameter in known.items() if parameter.default is Parameter.empty]
-    if missing := [name for name in needed if name not in given | added]:
+    if missing := [name for name in needed if name not in {*given, *added}]:
         raise OptionError(f"the model {title} needs {missing[0]}: --model_args {missing[0]}=...")
     if "batch_size" in added:
         positive("--batch_size", added["batch_size"])
@@ -122,7 +122,7 @@ def positive(name: str, value: int | str) -> int:
         OptionError: It is none.
     """
     try:
-        number = int(value)
+        number = int(str(value))
     except ValueError:
         number = 0
     if number < 1:
@@ -137,9 +137,10 @@ def _parameters(model: type[lmms]) -> tuple[dict[str, Parameter], bool]:
     known: dict[str, Parameter] = {}
     named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     for owner in model.__mro__[: model.__mro__.index(lmms)]:
-        if "__init__" not in vars(owner):
+        constructor = vars(owner).get("__init__")
+        if constructor is None:
             continue
-        parameters = list(signature(owner.__init__).parameters.values())[1:]
+        parameters = list(signature(constructor).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind in named:
                 known.setdefault(parameter.name, parameter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from unifer_tasks.report.leaderboard import questions
 from unifer_tasks.report.sources import read_runs
 
 pytest.importorskip("lmms_eval")
+
+# What lmms-eval's command line does where a GPU is visible: it takes another device than ours.
+OTHER_DEVICE = {"ACCELERATE_TORCH_DEVICE": "meta"}
 
 METRICS = {
     "accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable",
@@ -67,9 +70,15 @@ def evaluate(
     """Runs `lmms-eval`, or another launcher of it, and reads what it wrote."""
     cache = tmp_path_factory.mktemp("hf-datasets")
 
-    def run(*options: str, data: Path = stand_in, launcher: list[str] | None = None) -> Results:
+    def run(
+        *options: str,
+        data: Path = stand_in,
+        launcher: list[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Results:
         out = tmp_path_factory.mktemp("run")
         env = {"FERBENCH_DATA": str(data), "HF_DATASETS_CACHE": str(cache), "COLUMNS": "200"}
+        env |= environment or {}
         command = launcher or [str(bin_folder / "lmms-eval")]
         log = ["--output_path", str(out), "--log_samples"]
         done = run_command([*command, *options, *log], env=env)
@@ -125,10 +134,28 @@ def test_logged_samples_say_what_became_of_each_question(tiny_run: Results) -> N
 
 def test_a_log_replays_to_the_same_scores(evaluate: Evaluate, tiny_run: Results) -> None:
     replayed = evaluate(
-        "--model", "replay", "--model_args", f"samples={tiny_run.folder}", "--tasks", "ferbench"
-    )
+        "--model", "replay", "--model_args", f"samples={tiny_run.folder}", "--tasks", "ferbench",
+        environment=OTHER_DEVICE,
+    )  # fmt: skip
     for task in tiny_run.results["results"]:
         assert replayed.metrics(task) == tiny_run.metrics(task)
+
+
+def test_a_cpu_serves_where_a_gpu_is_visible_and_every_question_is_asked_once(
+    evaluate: Evaluate, tiny_model: Path, stand_in: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "a [1]*? {b}"
+    shutil.copytree(stand_in, data)
+    options = unifer(tiny_model, "--limit", "1")
+    options[options.index("--tasks") + 1] = "ferbench_sfew,ferbench,ferbench_direct*"
+    run = evaluate(*options, data=data, environment=OTHER_DEVICE)
+    assert "Asked once, with their group: ferbench_sfew, ferbench_direct_" in run.stdout
+    assert set(run.results["groups"]) == {"ferbench", "ferbench_direct"}
+    assert {task: len(samples) for task, samples in run.samples.items()} == {
+        f"{group}_{dataset}": 1
+        for group in ("ferbench", "ferbench_direct")
+        for dataset in LABEL_SPACES
+    }
 
 
 @pytest.fixture(scope="session")
@@ -426,7 +453,7 @@ def test_the_wrapper_lists_the_group_and_passes_the_status_on(
     run_command([ferbench, "lmms-eval", *unknown], env=env, status=1)
 
 
-@pytest.mark.parametrize("case", ["unset", "partial", "short-log"])
+@pytest.mark.parametrize("case", ["unset", "partial", "truncated", "misspelt", "short-log"])
 def test_a_failed_run_says_why_and_has_a_status(
     ferbench: Path, mixed_predictions: Path, stand_in: Path, tmp_path: Path, case: str
 ) -> None:
@@ -440,10 +467,22 @@ def test_a_failed_run_says_why_and_has_a_status(
         del manifest["datasets"]["sfew"]
         (data / "manifest.json").write_text(json.dumps(manifest))
         message = "SFEW 2.0 (sfew) is not in"
+    elif case == "truncated":
+        data = tmp_path / "data"
+        shutil.copytree(stand_in, data)
+        path = data / "sfew" / "test.parquet"
+        path.write_bytes(path.read_bytes()[:3000])
+        message = "is damaged: its bytes are not those of the manifest"
+    elif case == "misspelt":
+        message = "no task is called 'ferbnech'; did you mean ferbench"
     else:
         predictions = tmp_path / "short.jsonl"
         predictions.write_text("".join(mixed_predictions.open().readlines()[:5]))
         message = "has no response to"
     env = {"FERBENCH_DATA": "" if case == "unset" else str(data)}
-    done = run_command([ferbench, "lmms-eval", *replay(predictions)], env=env, status=1)
-    assert message in done.stdout + done.stderr
+    options = replay(predictions)
+    if case == "misspelt":
+        options[-1] = "ferbnech"
+    done = run_command([ferbench, "lmms-eval", *options], env=env, status=1)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

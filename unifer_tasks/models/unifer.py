@@ -21,7 +21,7 @@ from unifer_tasks.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.models.arguments import CheckedArguments
 from unifer_tasks.models.patch_embedding import multiply_patches
 from unifer_tasks.models.weights import WeightsError, loading_problems, weight_problems
-from unifer_tasks.options import positive
+from unifer_tasks.options import OptionError, positive
 
 
 class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
@@ -41,7 +41,7 @@ class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
         max_pixels: Upper bound of the image preprocessor, in pixels.
 
     Raises:
-        ValueError: An argument has no such value.
+        OptionError: An argument has no such value.
         WeightsError: The checkpoint does not hold every weight of the model.
     """
 
@@ -110,23 +110,23 @@ def _device(name: str | None, accelerator: Accelerator) -> torch.device:
     """Return the device that is asked for, or the process's own.
 
     Raises:
-        ValueError: There is no such device, or several processes would not each have their own,
+        OptionError: There is no such device, or several processes would not each have their own,
             on which lmms-eval exchanges results.
     """
-    own = accelerator.device
+    own: torch.device = accelerator.device
     if name is None:
         return own
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device={name} is not a device; give cpu, cuda or cuda:N") from None
+        raise OptionError(f"device={name} is not a device; give cpu, cuda or cuda:N") from None
     if device.type == "cuda":
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
-            raise ValueError(f"device={name} is not there: torch sees {count} CUDA devices")
+            raise OptionError(f"device={name} is not there: torch sees {count} CUDA devices")
     is_own = device.type == own.type and device.index in (None, own.index)
     if accelerator.num_processes > 1 and not is_own:
-        raise ValueError(
+        raise OptionError(
             f"device={name} cannot serve {accelerator.num_processes} processes, each of which has "
             "its own: leave device out; `accelerate launch --cpu` runs them all on the CPU"
         )
@@ -138,5 +138,5 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     if name not in names:
-        raise ValueError(f"dtype must be auto or one of {', '.join(names)}, got {name!r}")
+        raise OptionError(f"dtype must be auto or one of {', '.join(names)}, got {name!r}")
     return names[name]
