@@ -172,9 +172,10 @@ def read_choice(response: str, labels: Sequence[str]) -> Answer:
 def read_literal(response: str, labels: Sequence[str]) -> Answer:
     """Read a response in the form that the question asks for and in no model family's own.
 
-    Thoughts stand between `<think>` tags. Of what surrounds a label in its block, only ASCII
-    white space, punctuation and emphasis are taken off. The reward and the choice of training
-    rows read in this way: what is rewarded or imitated must be the form itself.
+    Thoughts stand between `<think>` tags. Of what surrounds a label in its block, only spaces,
+    line breaks, quotes, punctuation and emphasis are taken off, none of them of full width. The
+    reward and the choice of training rows read in this way: what is rewarded or imitated must
+    be the form itself.
 
     Args:
         response: As for `read_choice`.
@@ -487,9 +488,9 @@ _LOWER = {ord(letter): ord(letter.lower()) for letter in ascii_uppercase}
 # Letters by their category that leave no ink: Hangul's fillers, and hieroglyphic blanks.
 _VISIBLE = re.compile("[^\\W_\u115f\u1160\u3164\uffa0\U00013441\U00013442]")
 
-_ASCII_EDGE = " \t\r\n*_~`'\"“”‘’«».,;:!?()[]{}"  # noqa: RUF001
-_LITERAL = _Form.of([ASKED_THINKING], [], f"[{re.escape(_ASCII_EDGE)}]")
-_STRICT = _Form.of(THINKING, WRAPPERS, rf"[\s{re.escape(_ASCII_EDGE + FULL_WIDTH)}]")
+_PLAIN_EDGE = " \t\r\n*_~`'\"“”‘’«».,;:!?()[]{}"  # noqa: RUF001
+_LITERAL = _Form.of([ASKED_THINKING], [], f"[{re.escape(_PLAIN_EDGE)}]")
+_STRICT = _Form.of(THINKING, WRAPPERS, rf"[\s{re.escape(_PLAIN_EDGE + FULL_WIDTH)}]")
 
 
 # Without re.ASCII, as upstream has it: the long s of U+017F passes for an s in a tag.
