@@ -26,6 +26,7 @@ from unifer_tasks.extras import BACKENDS, TRAIN
 Config = Mapping[str, Any]
 
 VERL = "0.9.1"
+OUR_REWARD = "pkg://unifer_rewards.fer"
 
 
 class PreflightError(Exception):
@@ -58,6 +59,7 @@ def preflight(stage: Stage, config: Config) -> dict[str, int]:
             *adapter_problems(stage, model_config(stage, config)),
             *_data(stage, config, rows, None if model else _tokens(stage, config)),
             *_batches(stage, config, rows),
+            *_reward_file(stage, config),
         ]
     if problems:
         raise PreflightError("\n".join(f"- {problem}" for problem in problems))
@@ -147,8 +149,18 @@ def _rollouts(stage: Stage, config: Config) -> int:
     return 1 if stage == "sft" else int(config["actor_rollout_ref"]["rollout"]["n"])
 
 
+def _reward_file(stage: Stage, config: Config) -> Iterator[str]:
+    if stage == "grpo":
+        path = str(config["reward"]["custom_reward_function"]["path"])
+        if not path.startswith("pkg://") and not Path(path).is_file():
+            yield f"reward.custom_reward_function.path={path} is no file, and no pkg://MODULE"
+
+
 def _reward(config: Config, path: Path) -> Iterator[str]:
-    options = config["reward"]["custom_reward_function"].get("reward_kwargs") or {}
+    function = config["reward"]["custom_reward_function"]
+    if function["path"] != OUR_REWARD:
+        return  # Its rows are what that reward reads.
+    options = function.get("reward_kwargs") or {}
     there = pq.read_schema(path).names
     columns = [name for name in ("data_source", "reward_model", "extra_info") if name in there]
     try:

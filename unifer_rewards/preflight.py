@@ -61,7 +61,7 @@ def _problem(row: Mapping[str, Any], maximum: float, options: Mapping[str, Any])
         score = compute_score(source, gold, truth, extra, **options)["score"]
     except KeyError as error:
         return f"lacks {error}"
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         return f"is malformed: {error}"
     except ValueError as error:
         return str(error)

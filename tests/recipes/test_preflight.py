@@ -135,6 +135,7 @@ def test_the_command_says_why_and_starts_nothing(
             "changes nothing in verl 0.9.1; LoRA",
         ),
         ("actor_rollout_ref.actor.grad_clip", 5.0, "give actor_rollout_ref.actor.optim.clip_grad"),
+        ("reward.custom_reward_function.path", "/no/reward.py", "is no file, and no pkg://MODULE"),
         ("algorithm.use_pf_ppo", True, "changes nothing"),
         ("custom_reward_function.path", "mine.py", "give reward.custom_reward_function.path"),
         ("actor_rollout_ref.rollout.n", 1, "grpo compares the rollouts of a prompt; give 2"),
@@ -283,6 +284,14 @@ def test_rows_that_the_reward_cannot_read_are_named(grpo: Config, tmp_path: Path
     assert "has no column reward_model, which GRPO reads" in problems(grpo)
     # The candidates of a known dataset need no list.
     grpo["data"]["train_files"] = change(path, out, "extra_info", None)
+    assert preflight("grpo", grpo)
+
+
+def test_another_reward_reads_its_own_rows(grpo: Config, tmp_path: Path) -> None:
+    reward = tmp_path / "mine.py"
+    reward.write_text("def compute_score(**_): return 1.0")
+    function = grpo["reward"]["custom_reward_function"]
+    function["path"], function["reward_kwargs"] = str(reward), {"charm": 1}
     assert preflight("grpo", grpo)
 
 

@@ -29,7 +29,8 @@ def test_every_question_of_the_benchmark_passes(preset: str) -> None:
 def test_every_bad_row_is_counted_and_the_first_are_named() -> None:
     rows = [row("rafdb", "fear"), row("rafdb", "dread"), {"data_source": "rafdb"}]
     rows += [{"data_source": "rafdb", "reward_model": None}]
-    rows += [row("fer2013", "fear")] * MAX_LISTED
+    rows += [row("fer2013", "fear")] * (MAX_LISTED - 1)
+    rows += [{**row("rafdb", "fear"), "extra_info": "votes"}]
     with pytest.raises(RowError) as caught:
         validate(rows)
     message = str(caught.value)
