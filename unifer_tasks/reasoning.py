@@ -6,14 +6,17 @@ the rules are here, and all but the last work inside a clause:
 * A movement belongs to the part that it stands before ("raised brows"), or, after a copula or
   with no such part, to the nearest part before it ("the brows are raised"); parts joined by
   "and" share it. Part and movement together make a cue.
-* A negator denies what follows it up to the end of its list, "not visible" what stands before
-  it, and what is merely supposed ("fear would widen the eyes") is no cue at all.
+* A negator denies what follows it up to the end of its list, a denial ("not visible") what
+  stands before it, and what is merely supposed, expected or defined ("fear would widen the
+  eyes", "fear is a wide eye") is no cue at all. An item that follows a denied one with no word
+  of its own ("no smile, raised cheeks") is neither affirmed nor denied.
 * A side ("on the left", "one corner") counts for the cue beside it.
 * A question says nothing, and "they" or "it" at the head of a sentence stands for the part that
   was named last.
 
-Without coded action units of the picture this measures whether a rationale is plausible and
-agrees with itself, not whether it is true. English only; time is linear in the text.
+What markup hides (`markup`) is not read. Without coded action units of the picture this
+measures whether a rationale is plausible and agrees with itself, not whether it is true.
+English only; time is linear in the text.
 """
 
 from __future__ import annotations
@@ -246,6 +249,8 @@ def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
         if token.kind in {"stop", "question", "turn", "break"}:
             yield clause, token.kind
             clause = []
+        elif token.kind == "frequency" and clause:
+            continue
         elif len(clause) < _LONGEST_CLAUSE:
             clause.append(token)
     yield clause, "stop"
@@ -281,10 +286,11 @@ def _standing(clause: Sequence[Token]) -> list[bool | None]:
             listed = index
         elif token.kind == "no" and _is_verdict(clause, index):
             scope.judge(scope.item, verdict=False)
-        elif token.kind == "supposition":
+        elif token.kind in {"supposition", "condition"}:
             scope.judge(scope.item, verdict=None)
-            scope.supposed = True
-        elif token.kind == "expectation" or _defines(clause, index):
+            scope.supposed, scope.stated = True, False
+            scope.awaits_verb = token.kind == "condition"
+        elif token.kind in {"expectation", "frequency"} or _defines(clause, index):
             scope.expected = True
         else:
             scope.meet(token)
@@ -301,6 +307,7 @@ class _Scope:
         negator: The negator that denies what follows; None if none does.
         subject_denied: Whether it denies only up to the verb.
         supposed: Whether what follows is only supposed.
+        awaits_verb: Whether the supposition lasts at least up to the next verb.
         expected: The same of cues, not of expressions.
         open: Whether what follows continues a list of what is denied, with no word that says so.
         filled: Whether anything was denied or supposed yet.
@@ -315,6 +322,7 @@ class _Scope:
     negator: Token | None = None
     subject_denied: bool = False
     supposed: bool = False
+    awaits_verb: bool = False
     expected: bool = False
     open: bool = False
     filled: bool = False
@@ -336,6 +344,8 @@ class _Scope:
     def join(self, token: Token, *, ends_list: bool, goes_on: bool) -> None:
         """Meet a comma, or an "and" that joins another statement."""
         self.predicates = False
+        if self.awaits_verb and self.filled and not self.stated:
+            return
         if ends_list and self.negator and not self.open:
             return
         # "No smile, raised cheeks" may deny both, "no smile, the raised cheeks" does not.
@@ -345,7 +355,7 @@ class _Scope:
             self.open = self.open or self.negator is not None
             return
         self.negator, self.subject_denied, self.open, self.filled = None, False, False, False
-        self.supposed = self.expected = self.stated = False
+        self.supposed = self.awaits_verb = self.expected = self.stated = False
 
     def meet(self, token: Token) -> None:
         """Meet any other token."""
@@ -400,7 +410,7 @@ def _is_ahead(clause: Sequence[Token], index: int) -> bool:
     following = clause[index + 1] if index + 1 < len(clause) else None
     return (
         following is not None
-        and following.kind in {"movement", "part", "unit"}
+        and following.kind in {"movement", "unit"}
         and following.at - clause[index].to <= _FORWARD
     )
 
