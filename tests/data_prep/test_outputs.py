@@ -289,4 +289,4 @@ def test_without_verl_the_remedy_is_named(
     pytest.importorskip("transformers")
     monkeypatch.setitem(sys.modules, "verl", None)
     assert main(["verify", str(rlvr), "--processor", "none"]) == 1
-    assert "pip install 'unifer[train]'" in capsys.readouterr().err
+    assert "pip install '.[train]'" in capsys.readouterr().err
