@@ -146,13 +146,17 @@ def _headers(file: Path) -> dict[str, Tensor]:
     return headers
 
 
-def _refuse_pointer(file: Path) -> None:
+def is_lfs_pointer(file: Path) -> bool:
+    """Whether git left a note of a file's hash in its place."""
     with file.open("rb") as opened:
-        if opened.read(len(_LFS_POINTER)) == _LFS_POINTER:
-            raise WeightsError(
-                f"{file} is a Git-LFS pointer and not the weights; run `git lfs pull` in "
-                f"{file.parent}"
-            )
+        return opened.read(len(_LFS_POINTER)) == _LFS_POINTER
+
+
+def _refuse_pointer(file: Path) -> None:
+    if is_lfs_pointer(file):
+        raise WeightsError(
+            f"{file} is a Git-LFS pointer and not the weights; run `git lfs pull` in {file.parent}"
+        )
 
 
 def model_class(config: Any) -> Any:
