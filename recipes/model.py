@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.models.weights import weight_problems
+from unifer_tasks.models.weights import is_lfs_pointer, weight_problems
 
-_LFS_POINTER = b"version https://git-lfs"
-_SMALL = 1024
+_HUB_ID = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)?", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _TRUE = {"1", "ON", "YES", "TRUE"}
@@ -28,8 +28,8 @@ def model_problems(name: str, key: str) -> Iterator[str]:
     folder = find_model(name)
     if folder is not None:
         yield from _folder_problems(folder, key)
-    elif Path(name).is_absolute() or name.startswith((".", "~")):
-        yield f"{name} is no Hugging Face checkpoint ({key}): no config.json"
+    elif Path(name).is_absolute() or not _HUB_ID.fullmatch(name):
+        yield f"{name} is no Hugging Face checkpoint ({key}): no config.json, nor a hub id"
     else:
         yield from _hub_problems(name, key)
 
@@ -39,7 +39,7 @@ def find_model(name: str) -> Path | None:
     path = Path(name).expanduser()
     if path.exists():
         return path
-    if path.is_absolute():
+    if path.is_absolute() or not _HUB_ID.fullmatch(name):
         return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -67,7 +67,7 @@ def _folder_problems(folder: Path, key: str) -> Iterator[str]:
     if not config.is_file():
         yield f"{folder} is no Hugging Face checkpoint ({key}): no config.json"
         return
-    if pointers := [path.name for path in sorted(folder.iterdir()) if _is_pointer(path)]:
+    if pointers := [p.name for p in sorted(folder.iterdir()) if p.is_file() and is_lfs_pointer(p)]:
         yield (
             f"{folder} holds Git-LFS pointers in the place of files ({', '.join(pointers)}): "
             f"`git lfs pull` there, or `hf download`"
@@ -84,12 +84,6 @@ def _folder_problems(folder: Path, key: str) -> Iterator[str]:
         return
     yield from weight_problems(folder)
     yield from _processor_problems(folder)
-
-
-def _is_pointer(path: Path) -> bool:
-    if not path.is_file() or path.stat().st_size > _SMALL:
-        return False
-    return path.read_bytes().startswith(_LFS_POINTER)
 
 
 def _processor_problems(folder: Path) -> Iterator[str]:
@@ -120,7 +114,7 @@ def _processor_problems(folder: Path) -> Iterator[str]:
 
 def _hub_problems(name: str, key: str) -> Iterator[str]:
     from huggingface_hub import model_info
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError
 
     cached = f"download it with `hf download {name}` where there is a network, or give a folder"
     if offline := [var for var in _OFFLINE if os.environ.get(var, "").upper() in _TRUE]:
@@ -128,8 +122,6 @@ def _hub_problems(name: str, key: str) -> Iterator[str]:
         return
     try:
         model_info(name, timeout=_HUB_SECONDS)
-    except HFValidationError:
-        yield f"{name} ({key}) is neither a folder nor a hub id"
     except HfHubHTTPError as error:
         yield f"the hub does not give {name} ({key}): {str(error).strip().splitlines()[0]}"
     except Exception as error:  # The client's network library raises its own.

@@ -156,7 +156,8 @@ def test_the_command_says_why_and_starts_nothing(
             "nobody/no-such-model",
             "is not in the Hugging Face cache, and HF_HUB_OFFLINE is set: download it",
         ),
-        ("actor_rollout_ref.model.path", "not a hub id!", "is not in the Hugging Face cache"),
+        ("actor_rollout_ref.model.path", "not a hub id!", "no config.json, nor a hub id"),
+        ("actor_rollout_ref.model.path", "RUN/global_step_9/huggingface", "no config.json, nor a"),
     ],
 )
 def test_what_would_go_wrong_without_a_word_is_named(
