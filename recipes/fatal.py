@@ -19,7 +19,7 @@ _PASSED = re.compile(
     r"|(?:WARNING|ERROR|CRITICAL) [\d-]+ [\d:]+ \[[\w./]+:\d+\]\s*)+"
 )
 
-_RAYLET = r"\(raylet(?:, ip=[^)]*)?\)\s.*?"
+_RAYLET = r"(?:\[[^]]*\]\s*)?\(raylet(?:, ip=[^)]*)?\)\s.*?"
 _RAY_ERROR = r"ray\.exceptions\.(?:RayTaskError\()?"
 
 _HOST_MEMORY = (

@@ -31,6 +31,13 @@ OOM_RAYLET = (
         (OOM_RAISED, MEMORY),
         (f"(TaskRunner pid=4571) {OOM_RAISED}", MEMORY),
         (OOM_RAYLET, MEMORY),
+        # As in the log of ray 2.60.0's raylet.
+        (
+            "[2026-11-27 00:43:47,926 E 11347 11347] (raylet) node_manager.cc:3517: 1 Workers "
+            "(tasks / actors) killed due to memory pressure (OOM), 0 Workers crashed due to other "
+            "reasons at node (ID: 740d80, IP: 192.0.2.2) over the last time period.",
+            MEMORY,
+        ),
         (OOM_RAYLET.replace("(raylet)", "\x1b[33m(raylet, ip=10.0.0.2)\x1b[0m"), MEMORY),
         (OOM_RAYLET.removeprefix("(raylet) "), MEMORY),
         (
