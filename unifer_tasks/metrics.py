@@ -16,13 +16,14 @@ mean recall of the classes that have a question.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from unifer_tasks.intervals import Interval, square_and_add, wilson
 from unifer_tasks.labels import CANONICAL_LABELS, canonical, label_space
 
 Reader = Literal["strict", "upstream"]
@@ -31,6 +32,10 @@ READERS: tuple[Reader, ...] = ("strict", "upstream")
 METRICS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable")
 """The scores of a confusion, in the order in which they are reported."""
 
+_SAME = 1e-12
+"""Scores this close differ by rounding alone."""
+
+_Proportion = tuple[float, Interval]
 _Counts = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 
@@ -124,11 +129,11 @@ def mean_scores(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Percentile bootstrap intervals: metric -> (low, high)."""
+    """Intervals: metric -> (low, high), as `bootstrap` makes them."""
 
-    datasets: Mapping[str, Mapping[str, tuple[float, float]]]
-    pooled: Mapping[str, tuple[float, float]]
-    mean: Mapping[str, tuple[float, float]]
+    datasets: Mapping[str, Mapping[str, Interval]]
+    pooled: Mapping[str, Interval]
+    mean: Mapping[str, Interval]
 
 
 def bootstrap(
@@ -142,7 +147,9 @@ def bootstrap(
     """Bootstraps the answers of each dataset and, stratified by dataset, their pool and mean.
 
     Drawing n answers with replacement from n answers is drawing confusion counts from a
-    multinomial, so no answer is touched.
+    multinomial, so no answer is touched. Where all draws give one score (all answers right, say,
+    or always the same one), Wilson's interval takes the place of the percentiles: of the
+    proportion itself, or of the classes' proportions, joined as their average.
 
     Args:
         confusions: Dataset key -> its confusion; each with at least one answer.
@@ -162,10 +169,17 @@ def bootstrap(
     by_dataset = {dataset: _scores(part.counts, reader) for dataset, part in drawn.items()}
     pooled = _scores(pool(drawn.values()).counts, reader)
     mean = {name: np.mean([part[name] for part in by_dataset.values()], axis=0) for name in METRICS}
+    closed = {dataset: _closed(part, reader, level) for dataset, part in confusions.items()}
+    own = {dataset: scores(part, reader) for dataset, part in confusions.items()}
+    share = 1 / len(confusions)
+    closed_mean = {
+        name: square_and_add((share, own[dataset][name], closed[dataset][name]) for dataset in own)
+        for name in METRICS
+    }
     return Intervals(
-        {dataset: _interval(part, level) for dataset, part in by_dataset.items()},
-        _interval(pooled, level),
-        _interval(mean, level),
+        {dataset: _intervals(part, closed[dataset], level) for dataset, part in by_dataset.items()},
+        _intervals(pooled, _closed(pool(confusions.values()), reader, level), level),
+        _intervals(mean, closed_mean, level),
     )
 
 
@@ -225,10 +239,52 @@ def _placed(counts: _Counts, labels: Sequence[str], onto: Sequence[str]) -> _Cou
     return placed
 
 
-def _interval(parts: Mapping[str, _Floats], level: float) -> dict[str, tuple[float, float]]:
+def _intervals(
+    drawn: Mapping[str, _Floats], closed: Mapping[str, Interval], level: float
+) -> dict[str, Interval]:
+    """Percentiles of what was drawn; where it is one number, the interval in closed form."""
     tails = [(1 - level) / 2, (1 + level) / 2]
+    found = {}
+    for name, values in drawn.items():
+        low, high = np.quantile(values, tails).tolist()
+        found[name] = closed[name] if math.isclose(low, high, abs_tol=_SAME) else (low, high)
+    return found
+
+
+def _closed(part: Confusion, reader: Reader, level: float) -> dict[str, Interval]:
+    """Intervals of every metric without a draw, from Wilson's of each proportion."""
+    hits = np.diagonal(part.counts).tolist()
+    _, _, _, support, predicted = (row.tolist() for row in _by_class(part.counts))
+    unreadable = int(part.counts[:, -1].sum())
+    seen = [i for i, n in enumerate(support) if n]
+    given = [i for i in range(len(hits)) if support[i] or predicted[i]]
+    n_classes = len(given) + (unreadable > 0) if reader == "upstream" else len(hits)
+
+    def average(places: Sequence[int], of: int, interval: Callable[[int], _Proportion]) -> Interval:
+        return square_and_add((1 / of, *interval(i)) for i in places)
+
+    def recall(i: int) -> _Proportion:
+        return hits[i] / support[i], wilson(hits[i], support[i], level)
+
+    def precision(i: int) -> _Proportion:
+        value = hits[i] / predicted[i] if predicted[i] else 0.0
+        return value, wilson(hits[i], predicted[i], level)
+
+    def f1(i: int) -> _Proportion:
+        # F1 itself is no proportion, but grows with one: the hits among all that were either.
+        either = support[i] + predicted[i] - hits[i]
+        low, high = wilson(hits[i], either, level)
+        return _f1(hits[i] / either), (_f1(low), _f1(high))
+
     return {
-        name: (float(low), float(high))
-        for name, values in parts.items()
-        for low, high in [np.quantile(values, tails)]
+        "accuracy": wilson(sum(hits), part.n, level),
+        "macro_precision": average(given, n_classes, precision),
+        "macro_recall": average(seen, n_classes, recall),
+        "macro_f1": average(given, n_classes, f1),
+        "uar": average(seen, len(seen), recall),
+        "unreadable": wilson(unreadable, part.n, level),
     }
+
+
+def _f1(jaccard: float) -> float:
+    return 2 * jaccard / (1 + jaccard)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+
+from unifer_tasks.intervals import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
     if not n:
         raise ValueError("no question was answered by both")
     right_a, right_b = counts.both + counts.only_a, counts.both + counts.only_b
-    low_a, high_a = _wilson(right_a, n, level)
-    low_b, high_b = _wilson(right_b, n, level)
+    low_a, high_a = wilson(right_a, n, level)
+    low_b, high_b = wilson(right_b, n, level)
     a, b, phi = counts.accuracy_a, counts.accuracy_b, _phi(counts)
 
     def joined(to_a: float, to_b: float) -> float:
@@ -120,17 +121,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
-
-
-def _wilson(hits: int, n: int, level: float) -> tuple[float, float]:
-    """Wilson's score interval of a proportion."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    centre = hits + z**2 / 2
-    width = z * math.sqrt(hits * (n - hits) / n + z**2 / 4)
-    # At 0 and 1 the formula gives the end itself, but for rounding.
-    low = 0.0 if hits == 0 else (centre - width) / (n + z**2)
-    high = 1.0 if hits == n else (centre + width) / (n + z**2)
-    return low, high
 
 
 def _phi(counts: PairedCounts) -> float:

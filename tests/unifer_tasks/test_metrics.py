@@ -4,14 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.metrics import (
     METRICS,
+    READERS,
     Confusion,
+    Reader,
     bootstrap,
     class_scores,
     confusion,
@@ -150,6 +152,53 @@ def test_a_wider_level_gives_a_wider_interval(two_datasets: dict[str, Confusion]
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
-def test_a_perfect_run_has_no_width() -> None:
-    perfect = {"sfew": dataset_confusion("sfew", [(x, x) for x in LABEL_SPACES["sfew"].labels] * 9)}
-    assert bootstrap(perfect).pooled["accuracy"] == (1.0, 1.0)
+SFEW = LABEL_SPACES["sfew"].labels
+
+
+@pytest.mark.parametrize(
+    ("pairs", "metric", "reader", "low", "high"),
+    [
+        # Wilson's interval of 63 of 63, 0 of 63 and 1 of 1 at 95 %.
+        ([(x, x) for x in SFEW] * 9, "accuracy", "strict", 0.9425, 1.0),
+        ([(x, None) for x in SFEW] * 9, "accuracy", "strict", 0.0, 0.0575),
+        ([(x, None) for x in SFEW] * 9, "unreadable", "strict", 0.9425, 1.0),
+        ([("fear", "fear")], "accuracy", "upstream", 0.2065, 1.0),
+        ([("fear", "fear")], "uar", "strict", 0.2065, 1.0),
+        # Seven of Wilson's intervals of 9 of 9, averaged: 0.2991 / sqrt(7) below 1.
+        ([(x, x) for x in SFEW] * 9, "uar", "strict", 0.8869, 1.0),
+        ([(x, x) for x in SFEW] * 9, "macro_precision", "upstream", 0.8869, 1.0),
+        # A class that is always right and six that never are: neither end of the scale.
+        ([(x, "happy") for x in SFEW] * 9, "uar", "strict", 0.1001, 0.2475),
+    ],
+)
+def test_answers_that_are_all_alike_have_an_interval_with_a_width(
+    pairs: Pairs, metric: str, reader: Reader, low: float, high: float
+) -> None:
+    found = bootstrap({"sfew": dataset_confusion("sfew", pairs)}, reader)
+    for scope in (found.datasets["sfew"], found.mean):
+        assert scope[metric] == pytest.approx((low, high), abs=1e-4)
+    if metric in {"accuracy", "unreadable"}:
+        assert found.pooled[metric] == pytest.approx((low, high), abs=1e-4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(pairs_of("sfew"), pairs_of("affectnet"), st.sampled_from(READERS))
+def test_no_interval_is_without_width_or_beyond_the_scale(
+    sfew: Pairs, affectnet: Pairs, reader: Reader
+) -> None:
+    parts = {
+        "sfew": dataset_confusion("sfew", sfew),
+        "affectnet": dataset_confusion("affectnet", affectnet),
+    }
+    found = bootstrap(parts, reader, replicates=50)
+    for scope in (*found.datasets.values(), found.pooled, found.mean):
+        assert list(scope) == list(METRICS)
+        for low, high in scope.values():
+            assert 0 <= low < high <= 1
+
+
+def test_the_mean_of_datasets_that_are_all_right_is_surer_than_each() -> None:
+    parts = {key: dataset_confusion(key, [("fear", "fear")] * 9) for key in ("sfew", "rafdb")}
+    found = bootstrap(parts)
+    low, _ = found.datasets["sfew"]["accuracy"]
+    assert found.mean["accuracy"] == pytest.approx((1 - (1 - low) / math.sqrt(2), 1.0))

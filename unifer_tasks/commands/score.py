@@ -81,7 +81,7 @@ def _table(summary: dict[str, Any]) -> str:
         lines.append(f"{name:<10} {format(row['n'], ',') if 'n' in row else '':>7}{cells}")
     low_high = (summary["pooled"]["intervals"] or {}).get("accuracy")
     if low_high:
-        lines.append("pooled accuracy, 95 % bootstrap interval: {:.4f} to {:.4f}".format(*low_high))
+        lines.append("pooled accuracy, 95 % interval: {:.4f} to {:.4f}".format(*low_high))
     return "\n".join(lines)
 
 

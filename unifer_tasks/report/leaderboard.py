@@ -90,8 +90,9 @@ def as_markdown(
     runs = ranked(assessments)
     blocks = ["# FERBench leaderboard", *(f"> **{_md(warning)}**" for warning in warnings)]
     blocks.append(
-        "Strict reader, in percent, with 95 % bootstrap intervals over the questions. WAR is the "
-        "accuracy, UAR the mean recall of the classes. Words: the median length of a response."
+        "Strict reader, in percent, with 95 % intervals: bootstrapped over the questions, Wilson's "
+        "where every draw is alike. WAR is the accuracy, UAR the mean recall of the classes. "
+        "Words: the median length of a response."
     )
     for scope, title in SCOPES.items():
         rows = [
@@ -166,7 +167,8 @@ def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedSco
     }
     columns = [(scope, metric) for scope in scopes for metric in ("accuracy", "uar")]
     lines = [
-        "% Strict reader, percent; subscripts: 95 % bootstrap intervals. Needs booktabs.",
+        "% Strict reader, percent; subscripts: 95 % intervals (bootstrap, or Wilson's where every",
+        "% draw is alike). Needs booktabs.",
         rf"\begin{{tabular}}{{l{'r' * (len(columns) + 1)}}}",
         r"\toprule",
         " & ".join(["", *(rf"\multicolumn{{2}}{{c}}{{{_tex(t)}}}" for t in scopes.values()), ""])

@@ -14,6 +14,7 @@ Every figure carries its own denominator, as they differ:
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from unifer_tasks.reasoning import (
 )
 from unifer_tasks.repetition import MIN_DISTINCT, repetition
 from unifer_tasks.scoring import Reading
+
+_SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,24 @@ class RationaleRecord:
     contradictions: tuple[Contradiction, ...] = ()
     agreement_with_answer: float | None = None
     agreement_with_truth: float | None = None
+
+    @property
+    def n_affirmed(self) -> int:
+        """The number of affirmed cues that name an action unit.
+
+        "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
+        arched" say one thing twice: a cue without a unit that is new in its sentence is none.
+        """
+        count, end = 0, 0
+        named = set[int]()
+        for cue in sorted(self.cues, key=lambda cue: cue.start):
+            if _SENTENCE_END.search(self.rationale or "", end, cue.start):
+                named.clear()
+            end = max(end, cue.end)
+            if cue.present and not named.issuperset(cue.units):
+                count += 1
+                named.update(cue.units)
+        return count
 
     @property
     def no_evidence(self) -> bool:
@@ -156,7 +177,7 @@ class Measures:
         words: Words of the responses heard.
         rationale: Responses with a rationale, of those heard.
         consistency: What the rationales with a readable answer conclude with.
-        cues: Cues of an action unit that a rationale affirms.
+        cues: Cues of an action unit that a rationale affirms, each unit once a sentence.
         agreement_with_answer: Mean F1 with the prototype of the answered label, over the
             rationales with a readable answer.
         agreement_with_truth: Mean F1 with the prototype of the true label, over the rationales.
@@ -297,7 +318,7 @@ def _measures(rows: Sequence[_Row]) -> Measures:
                 if record and record.agreement_with_answer is not None and reading.label
             ]
         ),
-        cues=_mean(sum(cue.present and bool(cue.units) for cue in row.cues) for row in reasoned),
+        cues=_mean(record.n_affirmed for record in reasoned),
         agreement_with_answer=_mean(record.agreement_with_answer for record in reasoned),
         agreement_with_truth=_mean(record.agreement_with_truth for record in reasoned),
         contradictory=_share(bool(record.contradictions) for record in reasoned),

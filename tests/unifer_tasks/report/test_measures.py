@@ -78,6 +78,29 @@ def test_records(text: str, expected: dict[str, object]) -> None:
     assert {name: getattr(found, name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("rationale", "n"),
+    [
+        ("AU 12 (lip corner puller) is active.", 1),
+        ("AU6 (cheek raiser) and AU12 (lip corner puller).", 2),
+        ("The brows are lowered (AU4).", 1),
+        ("The brows are raised and arched.", 1),
+        ("The furrowed, lowered brows.", 1),
+        ("The lip corners are pulled up into a smile.", 1),
+        ("The mouth is open with the jaw dropped.", 1),
+        ("The jaw dropped, the mouth is open.", 2),
+        ("The cheeks are raised, with a smile.", 2),
+        ("A smile. The lip corners are pulled up.", 2),
+        ("A smile\nRaised lip corners", 2),
+        ("No smile, and no raised brows.", 0),
+        ("The mouth is closed.", 0),
+        ("", 0),
+    ],
+)
+def test_one_phrase_counts_one_cue_of_an_action_unit(rationale: str, n: int) -> None:
+    assert record(response(rationale, "happy")).n_affirmed == n
+
+
 def test_a_record_tells_which_cues_exclude_each_other() -> None:
     found = record(response("A smile. No smile.", "happy"))
     (pair,) = found.contradictions
