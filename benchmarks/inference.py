@@ -1,20 +1,21 @@
-"""Samples a second of the tiny model on FERBench, beside what the paper's inference script does.
+"""Samples a second of a model on FERBench, beside what the paper's inference script does.
 
 The peer is a loop of our own that does what the paper's script does (zfkarl/UniFER,
 `eval_*/code/infer_unifer.py`): transformers, float32, one image at a time. Ours go through
 lmms-eval with the benchmark's own requests: `--model unifer` at several batch sizes, and
 `--model vllm` where vLLM is installed. All answer the same questions with equally many tokens in
-one process after another on one machine. Loading a model or starting an engine is not counted.
+one process after another on one machine, as long as the model does not end by itself: the tiny one
+is untrained. Loading a model or starting an engine is not counted.
 
-Run alone: `python -m benchmarks.inference`, or with a number of samples and of new tokens:
-`... 256 32`.
+Run alone: `python -m benchmarks.inference`, or with a number of samples and of new tokens, and a
+Qwen2.5-VL in the place of the tiny one: `... 256 128 --model Qwen/Qwen2.5-VL-7B-Instruct`.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -32,14 +33,16 @@ _WARM = 8
 Answer = Callable[[Sequence[Any]], object]
 
 
-def main(samples: int = _SAMPLES, tokens: int = _TOKENS) -> None:
-    """Prints a line for each way of inference."""
+def main(samples: int = _SAMPLES, tokens: int = _TOKENS, model: str | None = None) -> None:
+    """Print a line for each way of inference."""
     from data_prep.cli import main as unifer_data
     from unifer_tasks.models.tiny import write_tiny_model
 
     with tempfile.TemporaryDirectory() as folder:
-        model, data = Path(folder) / "model", Path(folder) / "data"
-        parameters = write_tiny_model(model)
+        data = Path(folder) / "data"
+        if model is None:
+            model = f"{folder}/tiny"
+            write_tiny_model(Path(model))
         unifer_data(["drawn", "--out", str(data), "--per-class", str(-(-samples // 30))])
         os.environ.update(
             FERBENCH_DATA=str(data),
@@ -52,12 +55,12 @@ def main(samples: int = _SAMPLES, tokens: int = _TOKENS) -> None:
         ways |= {f"unifer, batches of {size}": (_unifer, size) for size in _BATCHES}
         if importlib.util.find_spec("vllm"):
             ways["vllm"] = (_vllm, samples)
-        print(f"{samples} samples of {tokens} new tokens, {parameters:,} parameters", flush=True)
+        print(f"{samples} samples of {tokens} new tokens, {Path(model).name}", flush=True)
         peer = 0.0
         for title, (way, batch) in ways.items():
             # Each in a process of its own: threads and allocators of one do not disturb the next.
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                rate = pool.submit(_rate, way, str(model), batch, samples, tokens).result()
+                rate = pool.submit(_rate, way, model, batch, samples, tokens).result()
             peer = peer or rate
             print(f"{title:<24} {rate:>8.1f} samples/s   ratio {rate / peer:>6.1f}", flush=True)
         if "vllm" not in ways:
@@ -147,4 +150,9 @@ def _vllm(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
+    parser.add_argument("samples", type=int, nargs="?", default=_SAMPLES)
+    parser.add_argument("tokens", type=int, nargs="?", default=_TOKENS)
+    parser.add_argument("--model", help="a folder or hub id of a Qwen2.5-VL (default: a tiny one)")
+    args = parser.parse_args()
+    main(args.samples, args.tokens, args.model)
