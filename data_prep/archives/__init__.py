@@ -71,12 +71,17 @@ def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
         "ferplus": partial(ferplus.open_source, majority=majority),
     }
     try:
-        return openers[dataset](tree)
+        source = openers[dataset](tree)
+        # Often one part was unpacked by hand and the other was not.
+        if Split.TEST in source.splits:
+            return source
     except ArchiveError:
         nested = with_nested(tree, _NESTED[dataset], unpacked)
         if nested is tree:
             raise
         return openers[dataset](nested)
+    nested = with_nested(tree, _NESTED[dataset], unpacked)
+    return source if nested is tree else openers[dataset](nested)
 
 
 def _hint(dataset: str, tree: Tree) -> str:

@@ -7,6 +7,7 @@ they downloaded. What lies on the disk is read where it is; what is packed twice
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,6 +22,10 @@ from unifer_tasks.files import replacing
 
 _MAX_NESTING = 3
 """How many archives may be packed in one another."""
+
+
+_COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+| - copy| copy)+$", re.IGNORECASE)
+"""`aligned (1)`, `aligned - Copy`, `aligned-20240131T101500Z-001`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +119,10 @@ def with_nested(tree: Tree, wanted: Sequence[str], unpacked: Path, depth: int = 
 
 @dataclass(frozen=True, slots=True)
 class _Archive:
-    """An archive's name in a tree, and whether its folder holds nothing else."""
+    """An archive's name in a tree, and whether it only wraps what belongs in its place."""
 
     name: str
-    is_alone: bool
+    is_wrapping: bool
 
 
 def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
@@ -126,10 +131,12 @@ def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
         for folder in level:
             files = tree.files(folder)
             for file in files:
+                if not file.lower().endswith((*SUFFIXES, *PARTS)):
+                    continue
                 is_alone = len(files) == 1 and not tree.folders(folder)
-                is_archive = file.lower().endswith((*SUFFIXES, *PARTS))
-                if is_archive and (is_alone or _is_wanted(file, wanted)):
-                    yield _Archive(join(folder, file), is_alone)
+                is_wanted = _is_wanted(file, wanted)
+                if is_alone or is_wanted:
+                    yield _Archive(join(folder, file), is_wrapping=not is_wanted)
         level = [join(folder, inner) for folder in level for inner in tree.folders(folder)]
 
 
@@ -138,7 +145,8 @@ def _is_wanted(file: str, wanted: Iterable[str]) -> bool:
 
 
 def _stem(file: str) -> str:
-    return file.partition(".")[0]
+    """Return a name without endings and without what a browser or a cloud drive adds to it."""
+    return _COPY.sub("", file.partition(".")[0])
 
 
 def _mount(
@@ -149,8 +157,7 @@ def _mount(
     parent, _, file = archive.name.rpartition("/")
     folders = tree.folders("")
     inner = folders[0] if len(folders) == 1 and not tree.files("") else ""
-    if archive.is_alone:
-        # A wrapping, which adds no folder.
+    if archive.is_wrapping:
         return _Mount(parent, tree, inner)
     # Packed with the folder of its name or without: both unpack to that folder.
     same = inner.lower() == _stem(file).lower()

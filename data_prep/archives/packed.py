@@ -13,14 +13,21 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, Generic, TypeVar, cast
 
 import xxhash
 
-from data_prep.archives.tree import DAMAGE, ArchiveError, DamagedError, FolderTree, Tree
+from data_prep.archives.tree import (
+    DAMAGE,
+    ArchiveError,
+    DamagedError,
+    FolderTree,
+    Tree,
+    is_clutter,
+)
 from unifer_tasks.extras import ARCHIVES
 from unifer_tasks.files import replacing
 
@@ -40,6 +47,12 @@ MAX_RATIO = 100
 
 _DAMAGED_7Z = (lzma.LZMAError, EOFError, ValueError, KeyError, TypeError, IndexError)
 """What a broken 7z raises besides py7zr's own errors."""
+
+_ENCRYPTED = 0x1
+"""The bit of a zip member's flags."""
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Compression methods of zips that Python reads."""
 
 _SMALL = 64 * 2**20
 """Bytes that an archive of any size may unpack to."""
@@ -83,6 +96,14 @@ def unpack_first(path: Path) -> str:
     return (
         f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (given the "
         "first part it takes all), then give that folder"
+    )
+
+
+def asks_for_password(path: Path) -> str:
+    """Return how to unpack an archive that only its password opens."""
+    return (
+        f"{path} asks for a password; unpack it with the one that its authors sent you, "
+        f"`7z x {path.name} -o{path.stem}`, and give that folder"
     )
 
 
@@ -162,7 +183,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
     except py7zr.exceptions.DecompressionBombError:
         raise ArchiveError(bomb(path)) from None
     except py7zr.exceptions.PasswordRequired:
-        raise ArchiveError(f"{path} asks for a password; unpack it with `7z x`") from None
+        raise ArchiveError(asks_for_password(path)) from None
     except (py7zr.exceptions.ArchiveError, *_DAMAGED_7Z) as error:
         raise ArchiveError(f"{path} is damaged ({error!r}); download it again") from None
     partial.rename(folder)
@@ -220,6 +241,20 @@ class _PackedTree(Tree, Generic[Member]):
     def _has(self, name: str) -> bool:
         return name in self._members
 
+    def _add(self, name: str, member: Member, is_same: Callable[[Member, Member], bool]) -> None:
+        """List a member, unless it is clutter.
+
+        Raises:
+            ArchiveError: Another member has the same name.
+        """
+        if any(map(is_clutter, name.split("/"))):
+            return
+        if not is_same(self._members.setdefault(name, member), member):
+            raise ArchiveError(
+                f"{self.path} holds two different files named {name}, and which of them counts "
+                "cannot be known; unpack it, and give that folder"
+            )
+
 
 class ZipTree(_PackedTree[zipfile.ZipInfo]):
     """Files in a zip."""
@@ -232,7 +267,16 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise ArchiveError(f"{path} holds the link {name!r}; not read")
             if not info.is_dir():
-                self._members[name] = info
+                self._add(name, info, _is_same_in_zip)
+        for name, info in self._members.items():
+            if info.flag_bits & _ENCRYPTED:
+                raise ArchiveError(asks_for_password(path))
+            if info.compress_type not in _METHODS:
+                raise ArchiveError(
+                    f"{path}: {name} is packed by method {info.compress_type}, which Python does "
+                    f"not read (large zips of Windows are); unpack it, "
+                    f"`7z x {path.name} -o{path.stem}`, and give that folder"
+                )
 
     def _open(self, name: str) -> IO[bytes]:
         if name not in self._members:
@@ -247,6 +291,15 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
         return f"{info.file_size}-{info.CRC:08x}"
 
 
+def _is_same_in_zip(one: zipfile.ZipInfo, other: zipfile.ZipInfo) -> bool:
+    return (one.CRC, one.file_size) == (other.CRC, other.file_size)
+
+
+def _is_same_in_tar(one: tarfile.TarInfo, other: tarfile.TarInfo) -> bool:
+    # A tar has no check sums; one that was given a file twice holds the same time twice.
+    return (one.mtime, one.size) == (other.mtime, other.size)
+
+
 class TarTree(_PackedTree[tarfile.TarInfo]):
     """Files in a tar. A compressed one is decompressed once."""
 
@@ -259,7 +312,7 @@ class TarTree(_PackedTree[tarfile.TarInfo]):
             if not (info.isfile() or info.isdir()):
                 raise ArchiveError(f"{path} holds {name!r}, a link or device; not read")
             if info.isfile():
-                self._members[name] = info
+                self._add(name, info, _is_same_in_tar)
 
     def _open(self, name: str) -> IO[bytes]:
         file = self._tar.extractfile(self._members[name]) if name in self._members else None

@@ -10,17 +10,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from data_prep.archives.samples import Sample, Skipped, Source, Split
 from data_prep.archives.tree import ArchiveError, Tree, join
 
 DATASET = "sfew"
 
-NESTED = ("train", "val", "*_aligned_faces", "sfew*")
+NESTED = ("train", "val", "*_aligned_faces*", "sfew*")
 """Names of archives within the archive that may hold what is read; as in `with_nested`."""
 
 LABELS: Mapping[str, str] = MappingProxyType(
@@ -39,6 +40,9 @@ LABELS: Mapping[str, str] = MappingProxyType(
 FACE_SIZE = (143, 181)
 """Width and height in pixels of the authors' aligned faces."""
 
+_ENDINGS = ("", "_new")
+"""Of `Val_Aligned_Faces`: as first handed out, and as the authors call it now."""
+
 _PART = MappingProxyType({Split.TRAIN: "Train", Split.TEST: "Val"})
 
 
@@ -51,10 +55,10 @@ def open_source(tree: Tree) -> Source:
     frames: dict[Split, str] = {}
     faces: dict[Split, str] = {}
     for split, part in _PART.items():
-        whole, aligned = tree.find_first(part), tree.find_first(f"{part}_Aligned_Faces")
+        whole, aligned = tree.find_first(part), _aligned(tree, part)
         if whole is not None:
             frames[split] = whole
-        if aligned is not None and tree.folders(aligned):
+        if aligned is not None:
             faces[split] = aligned
         elif whole is not None:
             _check_are_faces(tree, part, whole)
@@ -69,6 +73,18 @@ def open_source(tree: Tree) -> Source:
         tuple(faces),
         None if Split.TEST in faces else f"{tree.path} holds no Val/",
     )
+
+
+def _aligned(tree: Tree, part: str) -> str | None:
+    """Return the folder of a part's aligned faces, the tree itself if it has that name."""
+    names = [f"{part}_Aligned_Faces{ending}" for ending in _ENDINGS]
+    itself = [""] if tree.path.name.partition(".")[0] in names else []
+    places = chain(itself, *map(tree.find, names))
+    return next((place for place in places if _has_classes(tree, place)), None)
+
+
+def _has_classes(tree: Tree, folder: str) -> bool:
+    return not LABELS.keys().isdisjoint(tree.folders(folder))
 
 
 def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
@@ -90,7 +106,7 @@ def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
         raise ArchiveError(f"{tree.path}: {folder}/ has no class folder with PNG files")
     try:
         size = Image.open(io.BytesIO(tree.read(first))).size
-    except UnidentifiedImageError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise ArchiveError(f"{tree.path}: {first} is no image") from None
     if size != FACE_SIZE:
         raise ArchiveError(
@@ -105,7 +121,7 @@ def _read(
     part = _PART[split]
     for name, label in LABELS.items():
         stems = set()
-        for file in tree.files(f"{faces[split]}/{name}"):
+        for file in tree.files(join(faces[split], name)):
             stem = PurePosixPath(file).stem
             if not file.lower().endswith((".png", ".jpg")):
                 yield Skipped(DATASET, f"{name}/{file}", "is no image")

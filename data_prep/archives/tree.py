@@ -28,6 +28,42 @@ DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 """What a broken zip or tar raises."""
 
 
+_CLUTTER = frozenset(
+    (
+        "__macosx",
+        "thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "icon\r",
+        "lost+found",
+        "$recycle.bin",
+        "system volume information",
+        "found.000",
+        "@eadir",
+        "@__thumb",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+    )
+)
+"""What macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
+
+_ZONE = "zone.identifier"
+"""How Windows names the note beside a file that was downloaded."""
+
+
+def is_clutter(name: str) -> bool:
+    """Return whether a file or folder is a system's own, which no dataset holds.
+
+    Args:
+        name: The last part of its path; hidden ones (`._face.png`, `.DS_Store`,
+            `.ipynb_checkpoints`) are clutter.
+    """
+    lower = name.lower()
+    return lower.startswith((".", "~$")) or lower in _CLUTTER or lower.endswith(_ZONE)
+
+
 class ArchiveError(PreparationError):
     """An archive is absent, of no known layout, damaged or unsafe."""
 
@@ -37,7 +73,7 @@ class DamagedError(ArchiveError):
 
 
 class Tree(ABC):
-    """Files below one root.
+    """Files below one root, those that are clutter left out of every listing.
 
     Attributes:
         path: The folder or archive.
@@ -180,6 +216,8 @@ class FolderTree(Tree):
         # Unlike `Path.iterdir`, this knows folders from files without asking about each.
         with os.scandir(path) as entries:
             for entry in entries:
+                if is_clutter(entry.name):
+                    continue
                 (folders if entry.is_dir() else files).append(entry.name)
         return sorted(files), sorted(folders)
 
@@ -207,6 +245,7 @@ class FolderTree(Tree):
         plain = self._holds(folder) and last != ".." and not path.is_symlink()
         if not plain and not path.resolve().is_relative_to(self._root):
             raise ArchiveError(
-                f"{path} leads out of {self._root}; give the folder that really holds the files"
+                f"{path} leads out of {self._root} to {path.resolve()}; give the folder that "
+                "really holds the files, or copy them in (`cp -rL`)"
             )
         return path

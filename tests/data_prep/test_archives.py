@@ -300,6 +300,26 @@ def test_sfew_faces_may_lie_beside_the_frames_or_alone(tmp_path: Path) -> None:
     assert seen(open_source("sfew", root)) == expected
 
 
+@pytest.mark.parametrize("ending", ["", "_new"])
+@pytest.mark.parametrize("form", ["folder", "zip", "zip without folder"])
+def test_sfew_faces_alone_have_either_name(tmp_path: Path, form: str, ending: str) -> None:
+    """As the authors hand them out, one zip a part, and as people unpack it."""
+    root = official.write_sfew(tmp_path / "files", 1)
+    expected = [row for row in seen(open_source("sfew", root)) if row[2] == "test"]
+    (tmp_path / "mine").mkdir()
+    faces = tmp_path / f"mine/Val_Aligned_Faces{ending}"
+    shutil.copytree(root / "Val/Val_Aligned_Faces", faces)
+    if form != "folder":
+        faces = official.pack_away(faces, "zip", below=form == "zip")
+    for path in (faces, tmp_path / "mine"):
+        source = open_source("sfew", path)
+        assert (source.splits, source.not_benchmark) == ((Split.TEST,), None)
+        assert seen(source) == expected
+    # Beside a part that was unpacked.
+    shutil.copytree(root / "Train", tmp_path / "mine/Train")
+    assert seen(open_source("sfew", tmp_path / "mine")) == seen(open_source("sfew", root))
+
+
 def test_sfew_faces_directly_in_class_folders_are_taken(tmp_path: Path) -> None:
     root = official.write_sfew(tmp_path)
     expected = seen(open_source("sfew", root))
@@ -337,6 +357,90 @@ def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
     assert ("Train/Train_Aligned_Faces/Sad/F\\udce9te.png", "its name is no UTF-8; rename it") in [
         (entry.name, entry.reason) for entry in skipped
     ]
+
+
+CLUTTER = (
+    ".DS_Store",
+    "._{stem}.png",
+    "._{stem}.jpg",
+    "._{stem}_exp.npy",
+    "Thumbs.db",
+    "desktop.ini",
+    "{stem}.png:Zone.Identifier",
+    ".ipynb_checkpoints/{stem}-checkpoint.png",
+    "@eaDir/{stem}.png/SYNOPHOTO_THUMB_XL.jpg",
+    "__MACOSX/._{stem}.png",
+    "lost+found/#12",
+    "$RECYCLE.BIN/{stem}.jpg",
+)
+
+
+def clutter(root: Path) -> None:
+    """Leave what systems leave: beside everything, named after what is there."""
+    for folder in (root, *[path for path in root.rglob("*") if path.is_dir()]):
+        stem = next((path.stem for path in folder.iterdir() if path.is_file()), "face")
+        for name in CLUTTER:
+            official.put(folder / name.format(stem=stem.removesuffix("_exp")), b"\0\5\x16\7")
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+@pytest.mark.parametrize(
+    ("dataset", "write"),
+    [*official.WRITERS.items(), ("affectnet", official.write_affectnet_numbered)],
+)
+def test_what_systems_leave_behind_is_not_data(
+    dataset: str, write: Callable[[Path, int], Path], form: str, tmp_path: Path
+) -> None:
+    root = write(tmp_path / "files", 1)
+    source = open_source(dataset, root)
+    expected = seen(source), [read(source, split)[1] for split in source.splits]
+    clutter(root)
+    source = open_source(dataset, root if form == "folder" else official.packed(root, form))
+    assert (seen(source), [read(source, split)[1] for split in source.splits]) == expected
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_the_root_may_be_a_link(dataset: str, tmp_path: Path) -> None:
+    root = official.WRITERS[dataset](tmp_path / "real", 1)
+    (tmp_path / "link").symlink_to(root)
+    source = open_source(dataset, tmp_path / "link")
+    assert seen(source) == seen(open_source(dataset, root))
+    assert source.images.folder in (root, None)
+
+
+def test_zips_that_only_a_password_opens_say_so(tmp_path: Path) -> None:
+    path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = -1
+        while (at := data.find(mark, at + 1)) >= 0:
+            data[at + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"asks for a password; .*`7z x files\.zip -ofiles`"):
+        open_source("sfew", path)
+
+
+def test_zips_of_a_method_that_is_not_read_say_so(tmp_path: Path) -> None:
+    path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    data = bytearray(path.read_bytes())
+    at = data.find(b"PK\1\2")
+    data[at + 10] = 9  # Deflate64, as Windows packs what is large
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"packed by method 9, .*`7z x files\.zip -ofiles`"):
+        open_source("sfew", path)
+
+
+def test_two_files_of_one_name_are_refused_where_they_differ(tmp_path: Path) -> None:
+    for second, is_refused in ((b"one", False), (b"two", True)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.txt", b"one")
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                archive.writestr("a.txt", second)
+        if is_refused:
+            with pytest.raises(ArchiveError, match=r"two different files named a\.txt"):
+                open_tree(tmp_path / "a.zip")
+        else:
+            assert open_tree(tmp_path / "a.zip").read("a.txt") == b"one"
 
 
 def zipped(path: Path, name: str) -> None:

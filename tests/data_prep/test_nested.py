@@ -91,6 +91,31 @@ def test_a_zip_of_a_zip_may_have_any_name(tmp_path: Path) -> None:
     assert seen(open_source("sfew", outer)) == seen(open_source("sfew", tmp_path / "files"))
 
 
+@pytest.mark.parametrize(
+    "name", ["aligned", "aligned (1)", "aligned - Copy", "aligned-20240131T101500Z-001"]
+)
+@pytest.mark.parametrize("below", [True, False])
+def test_the_needed_zip_may_be_alone_in_its_folder(tmp_path: Path, name: str, below: bool) -> None:
+    root = official.write_rafdb(tmp_path / "files", 1)
+    expected = seen(open_source("rafdb", root))
+    shutil.rmtree(root / "basic/Image/original")
+    archive = official.pack_away(root / "basic/Image/aligned", "zip", below=below)
+    archive.rename(archive.with_name(f"{name}.zip"))
+    official.put(root / "basic/Image/._aligned.zip", b"")
+    assert seen(open_source("rafdb", root)) == expected
+
+
+def test_a_7z_that_only_a_password_opens_says_so(tmp_path: Path) -> None:
+    py7zr = pytest.importorskip("py7zr")
+    for number, has_open_header in enumerate((True, False)):
+        path = tmp_path / f"{number}.7z"
+        with py7zr.SevenZipFile(path, "w", password="secret") as archive:
+            archive.set_encrypted_header(not has_open_header)
+            archive.writestr(b"x", "Val/face.png")
+        with pytest.raises(ArchiveError, match=rf"asks for a password; .*`7z x {path.name} -o"):
+            open_tree(path, tmp_path / "unpacked")
+
+
 def test_parts_of_a_rar_name_the_remedy(tmp_path: Path) -> None:
     root = official.write_affectnet(tmp_path, 1)
     shutil.rmtree(root / "Manually_Annotated_Images")
