@@ -129,7 +129,7 @@ def stage(out: Path, staged: Path) -> None:
 def _stage_rows(out: Path, manifest: TrainingManifest, staged: Path) -> None:
     roots = sorted(manifest.roots.items(), key=lambda item: len(item[1]), reverse=True)
 
-    def relative(image: str) -> str:
+    def relative(_dataset: str, image: str) -> str:
         for source, root in roots:
             if image.startswith(root + os.sep):
                 return f"{source}/{image.removeprefix(root + os.sep)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.benchmark import BuildError
+from data_prep.errors import brief
 from data_prep.training import (
     ROWS_PER_GROUP,
     Shard,
@@ -34,6 +35,9 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
     Raises:
         BuildError: A source is not in the manifest.
     """
+    empty = [source or "all sources" for source, root in given.items() if not root]
+    if empty:
+        raise BuildError(f"no new root is given for {empty[0]}")
     unknown = [source for source in given if source is not None and source not in manifest.roots]
     if unknown:
         raise BuildError(f"{unknown[0]!r} is no source of these rows: {', '.join(manifest.roots)}")
@@ -51,24 +55,34 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
     return roots
 
 
-def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
-    """Rewrites the image paths of a folder of training rows.
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Where the images of a source lay, and where they lie now."""
 
-    Killed half-way, the same command finishes it: a path that is already new is kept.
+    old: str
+    new: str
+
+
+def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
+    """Rewrite the image paths of a folder of training rows.
+
+    Killed half-way, the same command finishes it: a shard that is no longer the one of the manifest
+    was rewritten, and its paths that are new already are kept.
 
     Args:
         folder: What `unifer-data rlvr` or `cot` wrote.
         given: As in `new_roots`.
 
     Raises:
-        BuildError: A path lies below no root of the manifest, or a source is unknown.
+        BuildError: A shard is missing or damaged, a path lies below no root of the manifest, or a
+            source is unknown.
         DataError: The manifest is absent or damaged.
     """
     manifest = read_training_manifest(folder)
     roots = new_roots(manifest, given)
-    moved = {manifest.roots[source]: root for source, root in roots.items()}
+    moves = {source: _Move(manifest.roots[source], root) for source, root in roots.items()}
     shards = {
-        part: tuple(_rebased(folder, shard, moved) for shard in shards)
+        part: tuple(_rebased(folder, shard, moves) for shard in shards)
         for part, shards in manifest.shards.items()
     }
     manifest = replace(manifest, roots=roots, shards=shards)
@@ -76,32 +90,56 @@ def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
     return manifest
 
 
-def map_images(source: Path, target: Path, change: Callable[[str], str]) -> None:
-    """Copies a shard with every image path changed, some thousand rows at a time."""
+def _rebased(folder: Path, shard: Shard, moves: Mapping[str, _Move]) -> Shard:
+    path = folder / shard.path
+    if not path.is_file():
+        raise BuildError(f"{path} is missing; run the command that built it again")
+    is_untouched = sha256(path) == shard.sha256
+
+    def moved(dataset: str, image: str) -> str:
+        move = _move_of(dataset, moves)
+        if move is not None:
+            if not is_untouched and _is_below(image, move.new):
+                return image
+            if _is_below(image, move.old):
+                return move.new.rstrip("/") + "/" + image.removeprefix(move.old).lstrip("/")
+        below = move.old if move else f"any of {', '.join(moves)}"
+        raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
+
+    try:
+        with replacing(path) as partial:
+            map_images(path, partial, moved)
+    except (pa.ArrowException, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path} holds no training rows ({brief(error)}); build it again"
+        ) from None
+    return replace(shard, sha256=sha256(path))
+
+
+def _move_of(dataset: str, moves: Mapping[str, _Move]) -> _Move | None:
+    """Return the move of a row's source.
+
+    A source that is not called after a dataset (a published file, drawn faces) is the only one.
+    """
+    return moves.get(dataset) or (next(iter(moves.values())) if len(moves) == 1 else None)
+
+
+def map_images(source: Path, target: Path, moved: Callable[[str, str], str]) -> None:
+    """Copy a shard with every image path changed, some thousand rows at a time.
+
+    Args:
+        source: The shard.
+        target: The copy.
+        moved: Returns the new path of a dataset's image.
+    """
     file = pq.ParquetFile(source)
     with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
         for batch in file.iter_batches(ROWS_PER_GROUP):
             rows: list[dict[str, Any]] = batch.to_pylist()
             for row in rows:
                 for image in row["images"]:
-                    image["image"] = change(image["image"])
+                    image["image"] = moved(row["data_source"], image["image"])
             writer.write_table(pa.Table.from_pylist(rows, schema=file.schema_arrow))
-
-
-def _rebased(folder: Path, shard: Shard, moved: Mapping[str, str]) -> Shard:
-    path = folder / shard.path
-
-    def change(image: str) -> str:
-        for old, new in moved.items():
-            if _is_below(image, new):
-                return image
-            if _is_below(image, old):
-                return new + image.removeprefix(old)
-        raise BuildError(f"{path}: {image} lies below none of {list(moved)}; build the rows again")
-
-    with replacing(path) as partial:
-        map_images(path, partial, change)
-    return replace(shard, sha256=sha256(path))
 
 
 def _is_below(image: str, root: str) -> bool:

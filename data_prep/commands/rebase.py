@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from data_prep.errors import PreparationError
 from data_prep.rebase import rebase
 from data_prep.verify import missing_roots
 from unifer_tasks.commands import Subparsers
@@ -30,7 +31,10 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    given = {(source or None): root for source, _, root in map(_split, args.root)}
+    pairs = [_split(text) for text in args.root]
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise PreparationError(f"--root {args.root[-1]}: one source cannot have two roots")
     manifest = rebase(args.folder, given)
     for source, root in manifest.roots.items():
         print(f"{source:<10} {root}")
@@ -39,6 +43,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _split(text: str) -> tuple[str, str, str]:
+def _split(text: str) -> tuple[str | None, str]:
     source, mark, root = text.partition("=")
-    return (source, mark, root) if mark else ("", "", text)
+    # A folder's name may hold the mark too.
+    return (source or None, root) if mark and "/" not in source else (None, text)

@@ -9,16 +9,24 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from data_prep import card
 from data_prep.cli import main
-from data_prep.rebase import new_roots
-from data_prep.training import TrainingManifest, read_training_manifest
+from data_prep.examined import Examined
+from data_prep.rebase import new_roots, rebase
+from data_prep.rows import RLVR
+from data_prep.training import (
+    TrainingManifest,
+    read_training_manifest,
+    write_shards,
+    write_training_manifest,
+)
 from tests.conftest import run_command
 from tests.data_prep import official
-from tests.data_prep.reading import rows
+from tests.data_prep.reading import hashes, rows
 from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
 from unifer_tasks.prompts import response
 
@@ -150,6 +158,118 @@ def test_one_sources_images_can_move_alone(rlvr: Path, tmp_path: Path) -> None:
     assert main(["rebase", str(rlvr), "--root", f"sfew={tmp_path / 'faces'}"]) == 0
     assert main(["verify", str(rlvr)]) == 0
     assert read_training_manifest(rlvr).roots["sfew"] == str(tmp_path / "faces")
+
+
+ROOT_MOVES = {
+    "a shared root, one source moves": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/b"},
+        {"ferplus": "/a/", "sfew": "/b/"},
+    ),
+    "a shared root, the other one moves": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"ferplus": "/b"},
+        {"ferplus": "/b/", "sfew": "/a/"},
+    ),
+    "nested roots, the inner one moves": (
+        {"ferplus": "/a", "sfew": "/a/s"},
+        {"sfew": "/b"},
+        {"ferplus": "/a/", "sfew": "/b/"},
+    ),
+    "nested roots, the outer one moves": (
+        {"ferplus": "/a", "sfew": "/a/s"},
+        {"ferplus": "/b"},
+        {"ferplus": "/b/", "sfew": "/a/s/"},
+    ),
+    "into itself": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/a/new"},
+        {"ferplus": "/a/", "sfew": "/a/new/"},
+    ),
+    "two sources change places": (
+        {"ferplus": "/a", "sfew": "/b"},
+        {"ferplus": "/b", "sfew": "/a"},
+        {"ferplus": "/b/", "sfew": "/a/"},
+    ),
+    "from the root of the disk": (
+        {"ferplus": "/", "sfew": "/s"},
+        {"ferplus": "/b", "sfew": "/"},
+        {"ferplus": "/b/", "sfew": "/"},
+    ),
+    "to where they are": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/a"},
+        {"ferplus": "/a/", "sfew": "/a/"},
+    ),
+}
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize(("roots", "given", "expected"), ROOT_MOVES.values(), ids=ROOT_MOVES)
+def test_rows_move_with_their_source_however_roots_lie(
+    roots: dict[str, str],
+    given: dict[str, str],
+    expected: dict[str, str],
+    is_cut: bool,
+    tmp_path: Path,
+) -> None:
+    names = ("one.png", "two/three.png")
+    paths = {key: [f"{root.rstrip('/')}/{name}" for name in names] for key, root in roots.items()}
+    write_moved(tmp_path, roots, paths)
+    if is_cut:
+        # Killed before the manifest: the rows are new, the manifest is old.
+        manifest = (tmp_path / "manifest.json").read_bytes()
+        rebase(tmp_path, dict(given))
+        (tmp_path / "manifest.json").write_bytes(manifest)
+    assert rebase(tmp_path, dict(given)).roots == {**roots, **given}
+    found: dict[str, list[str]] = {key: [] for key in roots}
+    for row in rows(tmp_path):
+        found[row["data_source"]].append(row["images"][0]["image"])
+    assert found == {key: [place + name for name in names] for key, place in expected.items()}
+
+
+def write_moved(out: Path, roots: dict[str, str], paths: dict[str, list[str]]) -> None:
+    """Write training rows with these image paths, as `rlvr` would."""
+    entries = [
+        RLVR.row(Examined(key, "train", path, path, "fear", None), "train", 0, None)
+        for key, images in paths.items()
+        for path in images
+    ]
+    shards = write_shards(out, "train", entries, RLVR.schema)
+    manifest = TrainingManifest("rlvr", {}, {}, roots, {}, {}, {}, 0, {"train": shards})
+    write_training_manifest(out, manifest)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda shard: shard.unlink(), "is missing; run the command that built it again"),
+        (lambda shard: shard.write_bytes(b"PAR1 junk PAR1"), "holds no training rows"),
+        (lambda shard: pq.write_table(pa.table({"a": [1]}), shard), "holds no training rows"),
+    ],
+)
+def test_a_damaged_shard_cannot_move(
+    damage: Callable[[Path], None], message: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(next(rlvr.glob("train-*.parquet")))
+    assert main(["rebase", str(rlvr), "--root", "/data"]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("roots", "message"),
+    [
+        (["sfew="], "no new root is given for sfew"),
+        (["sfew=/a", "sfew=/b"], "one source cannot have two roots"),
+    ],
+)
+def test_roots_that_say_nothing_clear_are_refused(
+    roots: list[str], message: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = hashes(rlvr)
+    assert main(["rebase", str(rlvr), *(f"--root={root}" for root in roots)]) == 1
+    assert message in capsys.readouterr().err
+    assert hashes(rlvr) == before
 
 
 def test_half_a_move_is_finished_by_the_same_command(
