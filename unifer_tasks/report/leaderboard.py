@@ -22,6 +22,7 @@ from unifer_tasks.report.comparison import Comparison
 from unifer_tasks.report.order import order_biases
 from unifer_tasks.report.published import PublishedScore
 from unifer_tasks.report.runs import BASE
+from unifer_tasks.report.text import signed
 
 HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
 """Metric -> its name in the field, in the order of the columns."""
@@ -37,15 +38,18 @@ _NOT_MEASURED = "-"
 
 
 def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Returns the runs by pooled accuracy, the variants of a model right after its base."""
-    best: dict[str, float] = {}
+    """Returns the runs by pooled accuracy, the variants of a model right after its base.
+
+    Models that were not asked everything come after those that were.
+    """
+    first: dict[str, tuple[bool, float]] = {}
     for one in assessments:
         accuracy = one.strict["pooled"]["accuracy"] or 0.0
-        if one.run.variant == BASE or one.run.name not in best:
-            best[one.run.name] = accuracy
+        if one.run.variant == BASE or one.run.name not in first:
+            first[one.run.name] = (not one.strict["complete"], -accuracy)
     return sorted(
         assessments,
-        key=lambda one: (-best[one.run.name], one.run.name, one.run.variant != BASE),
+        key=lambda one: (first[one.run.name], one.run.name, one.run.variant != BASE),
     )
 
 
@@ -279,8 +283,7 @@ def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> 
         if found := forward or backward:
             points = 100 if forward else -100
             low, high = sorted(points * bound for bound in found.interval)
-            # Adding zero turns a negative one into a plain one.
-            change = f"{points * found.difference + 0.0:+.2f} [{low:+.2f}, {high:+.2f}]"
+            change = f"{signed(points * found.difference, 2)} [{signed(low, 2)}, {signed(high, 2)}]"
             tests = [change, p_value(found.p), p_value(found.p_holm), f"{found.counts.n:,}"]
         else:
             tests = [_NOT_MEASURED] * 4

@@ -7,6 +7,7 @@ apart; type is 7 to 8 points at the printed width of one or two columns.
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy.typing as npt
 
 from unifer_tasks.answers import UNKNOWN
 from unifer_tasks.files import replacing
-from unifer_tasks.labels import CANONICAL_LABELS
+from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.leaderboard import HEADLINE, ranked
 from unifer_tasks.report.published import PublishedScore
+from unifer_tasks.report.text import signed, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +32,8 @@ FORMATS = ("png", "svg")
 
 # Widths of a column and of a page of two, in inches.
 _COLUMN, _PAGE = 3.4, 7.0
+# Of a line of a row's name.
+_LINE = 0.14
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -98,9 +102,10 @@ def write_plots(
 
 def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore]) -> Figure:
     """Draws WAR, UAR and macro-F1 over all answers, with 95 % intervals; others' in orange."""
-    others = [score for score in published if score.dataset == "pooled"]
-    rows = [*(_name(one) for one in runs), *(f"{score.model} (published)" for score in others)]
-    figure, row_of_axes = _figure(_PAGE, 0.75 + 0.2 * len(rows), len(HEADLINE), sharey=True)
+    others = _published(published)
+    rows = [*map(_row, runs), *(_folded(name) for name in others)]
+    height = 1.0 + _LINE * sum(row.count("\n") + 1.6 for row in rows)
+    figure, row_of_axes = _figure(_PAGE, height, len(HEADLINE), sharey=True)
     places = np.arange(len(rows))[::-1]
     for axes, (metric, title) in zip(row_of_axes, HEADLINE.items(), strict=True):
         for place, one in zip(places, runs, strict=False):
@@ -115,9 +120,9 @@ def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore])
                 100 * value, place, xerr=100 * np.array(whiskers), fmt="o", color=_BLUE,
                 markersize=2.5, elinewidth=0.8, capsize=2, clip_on=False,
             )  # fmt: skip
-        for place, score in zip(places[len(runs) :], others, strict=True):
-            if score.metric == metric:
-                axes.plot(100 * score.score, place, "D", color=_ORANGE, fillstyle="none", ms=4)
+        for place, scores in zip(places[len(runs) :], others.values(), strict=True):
+            if (score := scores.get(metric)) is not None:
+                axes.plot(100 * score, place, "D", color=_ORANGE, fillstyle="none", ms=4)
         # Intervals of thousands of questions are a point or two wide: no axis from 0 to 100.
         axes.margins(x=0.08)
         axes.set(xlabel=f"{title} (%)", ylim=(-0.7, len(rows) - 0.3))
@@ -126,7 +131,17 @@ def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore])
         if others:
             axes.axhline(len(others) - 0.5, color=_GREY, linewidth=0.5, linestyle=":")
     row_of_axes[0].set_yticks(places, rows)
-    return _cautioned(figure, runs)
+    return _titled(figure, f"Scores with 95 % intervals, {_scope(runs)}", runs)
+
+
+def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float]]:
+    """Others' pooled scores: name of a row, which says who read the answers -> metric -> score."""
+    rows: dict[str, dict[str, float]] = {}
+    for score in published:
+        if score.dataset == "pooled" and score.metric in HEADLINE:
+            name = f"{score.model} [published, {score.reader} reader]"
+            rows.setdefault(name, {})[score.metric] = score.score
+    return rows
 
 
 def confusion(one: Assessment) -> Figure:
@@ -137,13 +152,14 @@ def confusion(one: Assessment) -> Figure:
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     figure, (axes,) = _figure(_COLUMN + 0.6, 3.5, 1)
-    image = _heat(axes, 100 * shares, "Blues", (0, 100), lambda i, j: f"{counts[i, j]:,}")
+    limits = (0.0, _limits(100 * shares)[1])
+    image = _heat(axes, 100 * shares, "Blues", limits, lambda i, j: f"{counts[i, j]:,}")
     shown = ["not read" if label == UNKNOWN else label for label in labels]
     axes.set_xticks(range(len(labels)), shown, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(counts)), labels[:-1])
-    axes.set(xlabel="Answered label", ylabel="True label", title=_wrapped(_name(one)))
+    axes.set(xlabel="Answered label", ylabel="True label")
     figure.colorbar(image, ax=axes, label="Share of the true label (%)", fraction=0.046, pad=0.03)
-    return _cautioned(figure, [one])
+    return _titled(figure, f"{_name(one)}\nAnswers, {_scope([one])}", [one], width=58)
 
 
 def recall(runs: Sequence[Assessment]) -> Figure:
@@ -152,8 +168,9 @@ def recall(runs: Sequence[Assessment]) -> Figure:
         [[_class(one, label, "recall", "support") for label in CANONICAL_LABELS] for one in runs]
     )
     return _by_class(
-        runs, 100 * values, "cividis", (0, 100), "Recall (%)", lambda value: f"{value:.0f}"
-    )
+        runs, 100 * values, "cividis", _limits(100 * values), "Recall (%)",
+        lambda value: f"{value:.0f}",
+    )  # fmt: skip
 
 
 def prior(runs: Sequence[Assessment]) -> Figure:
@@ -166,7 +183,7 @@ def prior(runs: Sequence[Assessment]) -> Figure:
         "PuOr_r",
         (-reach, reach),
         "Answered share − true share (points)",  # noqa: RUF001
-        lambda value: f"{value:+.0f}",
+        lambda value: signed(value, 0),
     )
 
 
@@ -189,17 +206,20 @@ def _by_class(
     title: str,
     text: Callable[[float], str],
 ) -> Figure:
-    figure, (axes,) = _figure(_PAGE * 0.8, 0.9 + 0.24 * len(runs), 1)
+    rows = list(map(_row, runs))
+    height = 1.3 + _LINE * sum(row.count("\n") + 2 for row in rows)
+    figure, (axes,) = _figure(_PAGE, height, 1)
     image = _heat(
         axes, values, colours, limits,
         lambda i, j: "" if np.isnan(values[i, j]) else text(values[i, j]), aspect="auto",
     )  # fmt: skip
     ticks = range(len(CANONICAL_LABELS))
     axes.set_xticks(ticks, CANONICAL_LABELS, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(runs)), [_name(one) for one in runs])
+    axes.set_yticks(range(len(runs)), rows)
     axes.set_xlabel("Label")
-    figure.colorbar(image, ax=axes, label=_wrapped(title, 24), pad=0.02)
-    return _cautioned(figure, runs)
+    # Named above and not along its side, which a few rows make too short for it.
+    figure.colorbar(image, ax=axes, pad=0.02)
+    return _titled(figure, f"{title}, {_scope(runs)}", runs)
 
 
 def _heat(
@@ -241,10 +261,32 @@ def _figure(
     return figure, list(axes)
 
 
-def _cautioned(figure: Figure, runs: Iterable[Assessment]) -> Figure:
+def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int = 100) -> Figure:
+    lines = [_folded(line, width) for line in title.split("\n")]
+    figure.suptitle("\n".join(lines), fontsize=8)
     if any(one.run.stand_in for one in runs):
-        figure.suptitle(_CAUTION, fontsize=7, color=_ORANGE)
+        figure.supxlabel(_CAUTION, fontsize=7, color=_ORANGE)
     return figure
+
+
+def _scope(runs: Sequence[Assessment]) -> str:
+    """Says which answers figures are of, and who read them."""
+    found = [
+        space.title
+        for dataset, space in LABEL_SPACES.items()
+        if any(dataset in one.strict["datasets"] for one in runs)
+    ]
+    which = "all four datasets" if len(found) == len(LABEL_SPACES) else " and ".join(found)
+    return f"{which}{', pooled' if len(found) > 1 else ''}, strict reader"
+
+
+def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the narrowest range in steps of 10 that holds percentages, so that they differ."""
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return 0.0, 100.0
+    low = min(90.0, 10 * float(np.floor(known.min() / 10)))
+    return low, max(low + 10, 10 * float(np.ceil(known.max() / 10)))
 
 
 def _name(one: Assessment) -> str:
@@ -252,13 +294,16 @@ def _name(one: Assessment) -> str:
         *(["drawn faces"] if one.run.stand_in else []),
         *([] if one.strict["complete"] else ["incomplete"]),
     ]
-    return one.run.title + (f" [{', '.join(marks)}]" if marks else "")
+    return visible(one.run.title) + (f" [{', '.join(marks)}]" if marks else "")
 
 
-def _wrapped(text: str, width: int = 44) -> str:
-    import textwrap
+def _row(one: Assessment) -> str:
+    return _folded(_name(one))
 
-    return "\n".join(textwrap.wrap(text, width))
+
+def _folded(text: str, width: int = 36) -> str:
+    """Breaks a long name, so that it leaves room for what it names."""
+    return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def _slug(title: str) -> str:

@@ -48,7 +48,7 @@ def test_markdown_sets_variants_beside_their_base(markdown: str) -> None:
     assert "| direct | 100.00 | +33.33 [" in direct
     assert "| 0.0156 | " in direct
     assert direct.endswith("| 21 |")
-    assert "| shuffled_0 | 66.67 | +0.00 [" in shuffled
+    assert "| shuffled_0 | 66.67 | 0.00 [" in shuffled
     (order,) = lines_after(markdown, "Order of the candidates")[2:]
     assert "| 66.67 / 66.67 / 66.67 / 66.67 | 0.00 | 100.00 |" in order
 

@@ -11,20 +11,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from typing import Any
 
-# Controls, bidirectional overrides, separators that break lines unseen, halves of pairs.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-
-
-def visible(text: str) -> str:
-    """Spells out every character that would act unseen, as in U+202E."""
-    return _UNSEEN.sub(lambda match: f"U+{ord(match[0]):04X}", text)
 
 
 def script_json(value: Any) -> str:

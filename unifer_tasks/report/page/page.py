@@ -28,11 +28,12 @@ from unifer_tasks.report.page.boards import (
     measures_of,
     variants,
 )
-from unifer_tasks.report.page.inert import policy, script_json, visible
+from unifer_tasks.report.page.inert import policy, script_json
 from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
 from unifer_tasks.report.published import PublishedScore
+from unifer_tasks.report.text import signed, visible
 
 PAGE_NAME = "index.html"
 
@@ -203,7 +204,7 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 
 def _points(difference: float | None) -> str:
-    return "–" if difference is None else f"{100 * difference:+.1f}".replace("-", "−")  # noqa: RUF001
+    return "–" if difference is None else signed(100 * difference, 1).replace("-", "−")  # noqa: RUF001
 
 
 def _browse_link(filters: Mapping[str, str]) -> str:

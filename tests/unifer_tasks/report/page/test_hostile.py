@@ -16,8 +16,8 @@ from unifer_tasks.prompts import response
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import compare, telling_pairs
 from unifer_tasks.report.page import write_page
-from unifer_tasks.report.page.inert import visible
 from unifer_tasks.report.published import PublishedScore
+from unifer_tasks.report.text import visible
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

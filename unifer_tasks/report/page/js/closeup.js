@@ -71,10 +71,16 @@ function priorTable({ labels, classes, n }) {
       el("th", { scope: "row" }, label),
       el("td", {}, percent(true_), bar(true_, "true")),
       el("td", {}, percent(predicted), bar(predicted)),
-      el("td", {}, `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`),
+      el("td", {}, signed(points)),
     );
   });
   return table("How often each label is true, and how often it is given", "", [head], rows);
+}
+
+/** Writes a difference with its sign; what rounds to zero has none. */
+function signed(points) {
+  const size = Math.abs(points).toFixed(1);
+  return `${Number(size) ? (points < 0 ? "−" : "+") : ""}${size}`;
 }
 
 function headRow(...titles) {
