@@ -54,10 +54,28 @@ def check_run(args: argparse.Namespace) -> None:
     given = model_arguments(args.model_args)
     others = {name: getattr(args, name) for name in ("batch_size", "max_batch_size", "device")}
     check_arguments(args.model, model, given, others)
+    _named("--gen_kwargs", args.gen_kwargs)
     if args.num_fewshot and _asks_ferbench(args.tasks):
         raise OptionError("FERBench shows no examples: leave --num_fewshot out")
+    _check_extent(args)
+    if args.check_integrity:
+        raise OptionError(
+            "--check_integrity runs lmms-eval's own tests, which pip does not install: leave it "
+            "out; `ferbench doctor` checks the data"
+        )
+    if (args.log_samples or args.predict_only) and not args.output_path:
+        raise OptionError("--log_samples and --predict_only need --output_path")
+
+
+def _check_extent(args: argparse.Namespace) -> None:
+    """Check how much is asked, as far as that is known without the data."""
     if args.limit == 0:
         raise OptionError("--limit 0 asks nothing; give a number of questions, or leave it out")
+    if args.limit is not None and args.limit < 0 and args.limit != -1:
+        raise OptionError(f"--limit {args.limit:g} is negative: give a number of questions, or -1")
+    if args.offset < 0:
+        raise OptionError(f"--offset {args.offset} is negative")
+    positive("--repeats", args.repeats)
 
 
 def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -69,6 +87,11 @@ def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     Raises:
         OptionError: A part of it has no name.
     """
+    return _named("--model_args", text)
+
+
+def _named(option: str, text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the values of an option by name, from its text or a configuration file's mapping."""
     from lmms_eval.utils import simple_parse_args_string
 
     if not isinstance(text, str):
@@ -76,9 +99,7 @@ def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     try:
         return dict(simple_parse_args_string(text))
     except ValueError:
-        raise OptionError(
-            f"--model_args {text!r} must have the form NAME=VALUE,NAME=VALUE"
-        ) from None
+        raise OptionError(f"{option} {text!r} must have the form NAME=VALUE,NAME=VALUE") from None
 
 
 def check_arguments(

@@ -23,18 +23,28 @@ def check_names(given: Sequence[str], known: Iterable[str]) -> None:
     """Check that every task exists.
 
     Args:
-        given: As on the command line: names, patterns, or YAML files.
+        given: As on the command line: names or patterns. lmms-eval takes a file for one too, and
+            fails to find it among the tasks.
         known: The names of all tasks, groups and tags.
 
     Raises:
-        TaskError: One does not.
+        TaskError: One does not, or cannot be selected in this way.
     """
     names = set(known)
     for name in given:
+        if not name:
+            raise TaskError("--tasks names an empty task; remove the comma too many")
         if any(mark in name for mark in "*?["):
             if not any(fnmatchcase(task, name) for task in names):
                 raise TaskError(f"no task matches {name!r}{did_you_mean(name, names)}")
-        elif name not in names and not Path(name).exists():
+            if "*" not in name:
+                raise TaskError(f"lmms-eval takes {name!r} for a name; write the pattern with *")
+        elif Path(name).is_file() and name not in names:
+            raise TaskError(
+                f"lmms-eval takes no file as a task: pass --include_path {Path(name).parent} and "
+                f"the task's name for {name}"
+            )
+        elif name not in names:
             raise TaskError(f"no task is called {name!r}{did_you_mean(name, names)}")
 
 

@@ -83,6 +83,13 @@ def test_what_a_model_takes_passes(parse: Parse, words: tuple[str, ...]) -> None
         ((*UNIFER, "--max_batch_size", "4"), "does not take --max_batch_size"),
         ((*UNIFER, "--num_fewshot", "1"), "FERBench shows no examples: leave --num_fewshot out"),
         ((*UNIFER, "--limit", "0"), "--limit 0 asks nothing"),
+        ((*UNIFER, "--limit", "-5"), "--limit -5 is negative: give a number of questions, or -1"),
+        ((*UNIFER, "--offset", "-2"), "--offset -2 is negative"),
+        ((*UNIFER, "--repeats", "0"), "--repeats must be a positive integer, got '0'"),
+        ((*UNIFER, "--gen_kwargs", "temperature"), "--gen_kwargs 'temperature' must have the form"),
+        ((*UNIFER, "--check_integrity"), "leave it out; `ferbench doctor` checks the data"),
+        ((*UNIFER, "--log_samples"), "--log_samples and --predict_only need --output_path"),
+        ((*UNIFER, "--predict_only"), "--log_samples and --predict_only need --output_path"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_named(parse: Parse, words: tuple[str, ...], message: str) -> None:

@@ -11,9 +11,7 @@ from unifer_tasks.selection import NAMES, TaskError, check_data, check_names, re
 from unifer_tasks.variants import TASKS
 
 
-@pytest.mark.parametrize(
-    "given", [["ferbench"], ["ferbench*"], ["ferbench_sfew", "mmstar"], [__file__], []]
-)
+@pytest.mark.parametrize("given", [["ferbench"], ["ferbench*"], ["ferbench_sfew", "mmstar"], []])
 def test_tasks_that_exist_pass(given: list[str]) -> None:
     check_names(given, [*NAMES, "mmstar"])
 
@@ -26,6 +24,12 @@ def test_tasks_that_exist_pass(given: list[str]) -> None:
         (["FERBench"], "no task is called 'FERBench'; did you mean ferbench"),
         (["ferbech*"], "no task matches 'ferbech*'"),
         (["zzz"], "no task is called 'zzz'"),
+        ([""], "--tasks names an empty task"),
+        (["ferbench_sfew", ""], "--tasks names an empty task"),
+        (["ferbench_sfew", " mmstar"], "no task is called ' mmstar'; did you mean mmstar"),
+        (["ferbench_?few"], "lmms-eval takes 'ferbench_?few' for a name; write the pattern with *"),
+        (["ferbench_[rs]few"], "lmms-eval takes 'ferbench_[rs]few' for a name"),
+        ([__file__], "lmms-eval takes no file as a task: pass --include_path"),
     ],
 )
 def test_tasks_that_do_not_exist_are_named(given: list[str], message: str) -> None:
