@@ -29,7 +29,7 @@ FOLDER = ".examined"
 _BENCHMARK = "ferbench"
 ROWS_PER_FILE = 4096
 
-_VERSION = 2
+_VERSION = 3
 """Part of every digest: to be raised when an examination finds something else."""
 
 
@@ -252,7 +252,10 @@ def _examine(task: _Task) -> Examined:
             entry.dataset, task.split, entry.name, "", None, entry.reason, entry.by_rule
         )
     found = inspect(task.data)
-    if task.extract_to is not None and isinstance(task.data, bytes) and found.fault is None:
+    fault = found.fault
+    if found.sixteen_bits and task.file:
+        fault = "is gray of 16 bits, which verl shows to the model as white; convert it to 8 bits"
+    if task.extract_to is not None and isinstance(task.data, bytes) and fault is None:
         with replacing(task.extract_to) as partial:
             partial.write_bytes(task.data)
     return Examined(
@@ -261,7 +264,7 @@ def _examine(task: _Task) -> Examined:
         entry.id,
         task.file,
         entry.label,
-        found.fault,
+        fault,
         votes=entry.votes,
         valence=entry.valence,
         arousal=entry.arousal,

@@ -10,6 +10,7 @@ bound to give it (lmms-eval's `qwen2_5_vl` has a larger default that turns 224 i
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image
 
 IMAGE_SIZE = (224, 224)
@@ -33,15 +34,31 @@ def protocol_image(image: Image.Image) -> Image.Image:
 
 
 def native_image(image: Image.Image) -> Image.Image:
-    """Returns the image at its own size, RGB, transparency on white.
+    """Return the image at its own size, RGB, transparency on white.
 
     Args:
         image: A decoded image of any mode and size; returned itself if it is RGB.
     """
     if image.mode == "RGB":
         return image
-    if image.mode == "RGBA":
+    image = eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(image, mask=image.getchannel("A"))
         return canvas
     return image.convert("RGB")
+
+
+def has_sixteen_bits(image: Image.Image) -> bool:
+    """Return whether an image is gray of 16 bits, which Pillow's `convert` turns white."""
+    return image.mode.startswith("I;16")
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image with its gray values of 16 bits scaled to 8; any other as it is."""
+    if not has_sixteen_bits(image):
+        return image
+    # From 0 to 65,535 onto 0 to 255, to the nearest.
+    scaled = (np.asarray(image).astype(np.uint32) + 128) // 257
+    return Image.fromarray(scaled.astype(np.uint8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,23 @@ def huge_png() -> bytes:
         (JPEG[:20], "is no image"),
         (huge_png(), "more than 67,108,864"),
         (encoded(Image.new("RGB", (7, 90)), "PNG"), "has 7 x 90 pixels only"),
-        (encoded(Image.new("RGB", (90, 90)), "GIF"), "is no image"),
+        (encoded(Image.new("RGB", (90, 90)), "GIF"), "is a GIF, which is not read; convert it"),
+        (b"\0\0\0 ftypavif\0\0\0\0avifmif1", "is an AVIF, which is not read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC, which is not read"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "is a HEIC, which is not read"),
+        (encoded(Image.new("RGB", (90, 90)), "JPEG2000"), "is a JPEG 2000, which is not read"),
+        (encoded(Image.new("RGB", (90, 90)), "PPM"), "is a PNM, which is not read"),
+        (b'\n<svg xmlns="">', "is an SVG, which is not read"),
+        (b"<!DOCTYPE html><html>404", "is no image but a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is no image but a Git LFS pointer"),
+        (
+            encoded(Image.fromarray(np.ones((90, 90), dtype=np.float32)), "TIFF"),
+            "is a TIFF of floating-point values; convert it to 8 bits",
+        ),
+        (
+            encoded(Image.fromarray(np.ones((90, 90), dtype=np.int32)), "TIFF"),
+            "is a TIFF of 32-bit integers; convert it to 8 bits",
+        ),
         ("cannot be read: gone", "cannot be read: gone"),
     ],
 )
@@ -92,6 +109,21 @@ def test_equal_pixels_have_equal_hashes_in_any_format() -> None:
     )
     wide = Image.frombytes("RGB", (200, 50), picture.tobytes())
     assert inspect(encoded(wide, "PNG")).pixels != inspect(JPEG).pixels
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_gray_of_sixteen_bits_looks_like_eight(form: str) -> None:
+    gray = Image.open(io.BytesIO(PNG)).convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    found, expected = inspect(encoded(deep, form)), inspect(encoded(gray, form))
+    assert found == replace(expected, sixteen_bits=True)
+
+
+def test_an_animated_gif_says_so_too() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("L", (90, 90), level) for level in (0, 255)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    assert "is a GIF" in str(inspect(buffer.getvalue()).fault)
 
 
 def distance(first: Image.Image, second: Image.Image) -> int:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -74,6 +75,21 @@ def test_rows_are_what_verl_and_the_reward_read(
     said = capsys.readouterr().out
     assert "1 left out: nobody voted for an expression" in said
     assert "Compared with a part of FERBench only" in said
+
+
+def test_gray_of_sixteen_bits_is_no_training_image(tmp_path: Path) -> None:
+    """Rows name files, and verl opens them itself."""
+    root = official.write_sfew(tmp_path / "sfew", 1)
+    face = next((root / "Train/Train_Aligned_Faces/Fear").iterdir())
+    Image.fromarray(np.full(official.sfew.FACE_SIZE, 30_000, dtype=np.uint16)).save(face)
+    assert main(command({"sfew": root}, tmp_path / "out", "--no-leak-check")) == 3
+    assert len(rows(tmp_path / "out")) == 6
+    (reason,) = [
+        reason
+        for reason in read_training_manifest(tmp_path / "out").left_out
+        if "16 bits" in reason
+    ]
+    assert reason.endswith("convert it to 8 bits")
 
 
 def test_images_of_the_benchmark_are_listed_and_left_out(

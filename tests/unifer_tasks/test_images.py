@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,3 +41,33 @@ def test_transparency_is_white() -> None:
 def test_a_native_image_keeps_its_size(mode: str) -> None:
     image = native_image(noise(mode, (31, 77)))
     assert (image.mode, image.size) == ("RGB", (31, 77))
+
+
+@pytest.mark.parametrize(
+    ("mode", "image"),
+    [
+        ("LA", Image.new("LA", (10, 10), (0, 0))),
+        ("PA", Image.new("RGBA", (10, 10), (0, 0, 0, 0)).convert("PA")),
+    ],
+)
+def test_transparency_of_any_mode_is_white(mode: str, image: Image.Image) -> None:
+    assert image.mode == mode
+    assert protocol_image(image).getpixel((5, 5)) == (255, 255, 255)
+
+
+def test_a_transparent_colour_of_a_palette_is_white() -> None:
+    buffer = io.BytesIO()
+    red = Image.new("RGB", (10, 10), "red").convert("P")
+    red.save(buffer, "PNG", transparency=red.getpixel((5, 5)))
+    assert protocol_image(Image.open(buffer)).getpixel((5, 5)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_gray_of_sixteen_bits_is_scaled(form: str, order: str) -> None:
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    buffer = io.BytesIO()
+    Image.fromarray((levels * 257).astype(order)).save(buffer, form)
+    image = Image.open(buffer)
+    assert image.mode.startswith("I;16")
+    assert np.array_equal(np.asarray(native_image(image))[..., 1], levels)
