@@ -22,7 +22,7 @@ from unifer_tasks.report.comparison import Comparison
 from unifer_tasks.report.order import order_biases
 from unifer_tasks.report.published import PublishedScore
 from unifer_tasks.report.runs import BASE
-from unifer_tasks.report.text import signed
+from unifer_tasks.report.text import signed, visible
 
 HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
 """Metric -> its name in the field, in the order of the columns."""
@@ -132,7 +132,8 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
     """Returns the leaderboard as CSV: a row for each run, reader and scope.
 
     Scores are in [0, 1]; a cell is empty where nothing was measured. `kind` tells measured rows
-    from published ones.
+    from published ones. A name that a spreadsheet would run as a formula has an apostrophe
+    before it.
     """
     outcomes = [outcome.value for outcome in Outcome]
     bounds = [f"{metric}_{end}" for metric in HEADLINE for end in ("low", "high")]
@@ -152,13 +153,13 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
         writer.writerow(
             {
                 "kind": "published",
-                "model": score.model,
+                "model": _csv_text(score.model),
                 "variant": BASE,
-                "reader": score.reader,
+                "reader": _csv_text(score.reader),
                 "scope": score.dataset,
                 "n": "" if score.n is None else score.n,
                 **({score.metric: score.score} if score.metric in fields else {}),
-                "source": score.source,
+                "source": _csv_text(score.source),
             }
         )
     return text.getvalue()
@@ -343,7 +344,7 @@ def _csv_row(
     median = _median_words(one, scope)
     return {
         "kind": "measured",
-        "model": one.run.name,
+        "model": _csv_text(one.run.name),
         "variant": one.run.variant,
         "reader": reader,
         "scope": scope,
@@ -363,8 +364,17 @@ def _csv_row(
             if "outcomes" in part
         },
         "median_words": "" if median is None else f"{median:g}",
-        "source": one.run.source,
+        "source": _csv_text(one.run.source),
     }
+
+
+def _csv_text(text: str) -> str:
+    """Keeps a name from being a formula; the wide forms are taken for one as well."""
+    plain = visible(text)
+    starts = plain[:1] in {"\t", "\r", "\n"} or plain.lstrip()[:1] in set(
+        "=+-@\uff1d\uff0b\uff0d\uff20"
+    )
+    return f"'{plain}" if starts else plain
 
 
 def _cell(value: float | None) -> str:
@@ -382,7 +392,7 @@ def p_value(p: float) -> str:
 
 def _md(text: str) -> str:
     """Shows text as it is: no model's name makes a link, a column or a tag."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(visible(text).split()))
 
 
 _TEX = {
@@ -393,7 +403,7 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in " ".join(text.split()))
+    return "".join(_TEX.get(character, character) for character in " ".join(visible(text).split()))
 
 
 def _tex_score(part: Mapping[str, Any] | None, metric: str) -> str:

@@ -10,6 +10,7 @@ from unifer_tasks.logs import LOGS, RESULTS, log_paths, read_results
 from unifer_tasks.predictions import PredictionError, read_predictions
 from unifer_tasks.report.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.runs import BASE, Run, distinct, looks_drawn, ordered, with_coverage
+from unifer_tasks.report.text import visible
 from unifer_tasks.report.upstream_results import runs_of_results
 
 _GIVE = (
@@ -40,11 +41,22 @@ def read_runs(
     runs: list[Run] = []
     for entry in paths:
         name, path = (None, entry) if isinstance(entry, Path) else entry
-        found = _read(path, progress)
-        runs += found if name is None else _named(name, path, found)
+        found = list(map(_visible, _read(path, progress)))
+        runs += found if name is None else map(_visible, _named(name, path, found))
     if not runs:
         raise PredictionError("no run was given")
     return [with_coverage(run) for run in distinct(runs)]
+
+
+def _visible(run: Run) -> Run:
+    """Spells out what would act unseen, a terminal's escapes among it, in all that is shown."""
+    return replace(
+        run,
+        name=visible(" ".join(run.name.split())) or run.name,
+        source=visible(run.source),
+        notes=tuple(map(visible, run.notes)),
+        provenance={visible(key): visible(value) for key, value in run.provenance.items()},
+    )
 
 
 def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import compare, telling_pairs
 from unifer_tasks.report.leaderboard import as_csv, as_latex, as_markdown, p_value, ranked
 from unifer_tasks.report.published import published_scores
+from unifer_tasks.report.text import visible
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,40 @@ def test_latex_escapes_names_and_marks_stand_ins(assessments: list[Assessment]) 
 )
 def test_p_values(p: float, text: str) -> None:
     assert p_value(p) == text
+
+
+HOSTILE = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "  =cmd|' /C calc'!A0",
+    "\uff1d1+1",
+    "\x1b[2Ja",
+    "\x9b2Ja",
+    "a\u202egnp",
+    "\u2066=1",
+    "a\x00b",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_no_formula_and_nothing_in_it_acts_unseen(
+    assessments: list[Assessment], name: str
+) -> None:
+    one = replace(assessments[0], run=replace(assessments[0].run, name=name, source=name))
+    texts = [as_csv([one], []), as_latex([one], []), as_markdown([one], [], [], [name])]
+    for text in texts:
+        assert all(c.isprintable() or c == "\n" or c == "\t" for c in text)
+    for row in csv.DictReader(io.StringIO(texts[0])):
+        for cell in (row["model"], row["source"]):
+            assert cell[0] not in "=+-@\t\r\n\uff1d"
+            assert cell.removeprefix("'") == visible(name)
+
+
+def test_a_plain_name_stays_as_it_is(assessments: list[Assessment]) -> None:
+    (row, *_) = csv.DictReader(io.StringIO(as_csv(assessments, [])))
+    assert row["model"] == assessments[0].run.name

@@ -43,6 +43,22 @@ def test_names_can_be_given_and_are_told_apart(tmp_path: Path) -> None:
         read_runs([("mine", tmp_path / "o")])
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07evil", "U+001B[2JU+001B]0;titleU+0007evil"),
+        ("\u202egnp", "U+202Egnp"),
+        ("two\nlines", "two lines"),
+        ("表情 7B", "表情 7B"),
+    ],
+)
+def test_what_would_act_unseen_in_a_name_is_spelled_out(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    (run,) = read_runs([(name, write_predictions(tmp_path / "a.jsonl", SFEW))])
+    assert run.name == run.title == shown
+
+
 def test_results_of_the_papers_scripts_are_a_run(tmp_path: Path) -> None:
     parts = {"rafdb": "./data/RAF-DB/aligned", "sfew": "/SFEW-2.0/Val", "affectnet": "/AffectNet"}
     for dataset, root in parts.items():
