@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unifer_tasks.models.weights import weight_problems
+from unifer_tasks.models.weights import WeightsError, loading_problems, weight_problems
 
 Weights = dict[str, torch.Tensor]
 
@@ -221,3 +221,28 @@ def test_the_remedy_names_the_runs_checkpoint(seeing_model: Path, tmp_path: Path
     adapter_only(folder)
     (problem,) = weight_problems(folder)
     assert problem.endswith(f"merge.sh {step} OUT")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [BROKEN["LoRA run of verl"], BROKEN["no layer"], BROKEN["another shape"]],
+    ids=["LoRA run of verl", "no layer", "another shape"],
+)
+def test_the_model_unifer_refuses_what_is_not_whole(
+    checkpoint: Path, change: Callable[[Path], None], message: str
+) -> None:
+    pytest.importorskip("lmms_eval")
+    from unifer_tasks.models.unifer import UniFER
+
+    change(checkpoint)
+    with pytest.raises(WeightsError, match=message):
+        UniFER(pretrained=str(checkpoint), device="cpu")
+
+
+def test_what_a_loader_met_is_told_of_a_hub_id_too() -> None:
+    info = {"missing_keys": {"a", "b"}, "unexpected_keys": {"c"}, "mismatched_keys": set()}
+    (problem,) = loading_problems("org/model", info)
+    assert problem.startswith("org/model holds no weights for a, b, but c, which the model lacks")
+    adapter = {**info, "unexpected_keys": {"base_model.model.a"}}
+    (problem,) = loading_problems("org/model", adapter)
+    assert "was not merged" in problem
