@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from data_prep.errors import PreparationError
+from data_prep.errors import PreparationError, brief
 from unifer_tasks.labels import LABEL_SPACES, label_space
 
 INDEX_FILES: Mapping[str, str] = MappingProxyType(
@@ -57,30 +58,42 @@ def read_index(folder: Path) -> dict[str, list[Question]]:
 
 
 def _read(dataset: str, path: Path) -> list[Question]:
+    if path.exists() and not path.is_file():
+        raise IndexFileError(f"{path} is not a file")
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise IndexFileError(
             f"{path} is missing; it is one of {list(INDEX_FILES.values())}"
         ) from None
-    except ValueError as error:
-        raise IndexFileError(f"{path} is not JSON: {error}") from None
-    if not isinstance(rows, list):
+    except (ValueError, RecursionError) as error:
+        raise IndexFileError(f"{path} is not JSON: {brief(error)}; download it again") from None
+    if not isinstance(rows, list) or not rows:
         raise IndexFileError(f"{path} holds no list of questions")
     labels = label_space(dataset).labels
     questions: dict[str, Question] = {}
     for number, row in enumerate(rows, start=1):
-        try:
-            question = Question(
-                row["image_path"], row["true_label"], row["prompt"], tuple(row["candidate_labels"])
-            )
-        except (KeyError, TypeError) as error:
-            raise IndexFileError(f"{path}, question {number}: {error!r}") from None
+        question = _question(row, f"{path}, question {number}")
         if question.target not in labels:
             raise IndexFileError(
-                f"{path}, question {number}: label {question.target!r} is none of {list(labels)}"
+                f"{path}, question {number}: label {brief(question.target)} is none of "
+                f"{list(labels)}"
             )
         if question.id in questions:
-            raise IndexFileError(f"{path}, question {number}: {question.id!r} stands twice")
+            raise IndexFileError(f"{path}, question {number}: {brief(question.id)} stands twice")
         questions[question.id] = question
     return list(questions.values())
+
+
+def _question(row: Any, where: str) -> Question:
+    if not isinstance(row, dict):
+        raise IndexFileError(f"{where} is {brief(row)}, not an object")
+    texts = []
+    for key in ("image_path", "true_label", "prompt"):
+        if not isinstance(row.get(key), str):
+            raise IndexFileError(f"{where} has no text for {key}: {brief(row.get(key))}")
+        texts.append(row[key])
+    labels = row.get("candidate_labels")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise IndexFileError(f"{where} has no list of texts for candidate_labels: {brief(labels)}")
+    return Question(*texts, tuple(labels))

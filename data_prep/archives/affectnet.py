@@ -8,8 +8,8 @@ the numbers say nothing of the hashes, so it can be trained on and gives no benc
 
 from __future__ import annotations
 
-import csv
 import io
+import math
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -19,6 +19,7 @@ import numpy as np
 
 from data_prep.archives.samples import Sample, Skipped, Source, Split
 from data_prep.archives.tree import ArchiveError, Tree
+from data_prep.errors import brief
 
 DATASET = "affectnet"
 
@@ -106,45 +107,46 @@ def _read_list(
     tree: Tree, lists: dict[Split, str], faces: str, split: Split
 ) -> Iterator[Sample | Skipped]:
     name, part = lists[split], _PART[split]
-    with tree.lines(name) as lines:
-        rows = csv.reader(lines)
-        first = next(rows, [])
-        # Some copies of validation.csv have no header.
-        has_header = bool(first) and first[0] == _COLUMNS[0]
-        columns = first if has_header else list(_COLUMNS)
+    rows = tree.table(name)
+    start = next(rows, None)
+    first = start[1] if start else []
+    # Some copies of validation.csv have no header.
+    has_header = bool(first) and first[0] == _COLUMNS[0]
+    columns = first if has_header else list(_COLUMNS)
+    try:
+        path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
+    except ValueError as error:
+        raise ArchiveError(f"{tree.path}: {name} lacks a column: {brief(error)}") from None
+    for number, row in rows if has_header or start is None else chain([start], rows):
+        where = f"{tree.path}: {name}, row {number}"
         try:
-            path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
-        except ValueError as error:
-            raise ArchiveError(f"{tree.path}: {name} lacks a column: {error}") from None
-        for number, row in enumerate(
-            rows if has_header else chain([first], rows), start=1 + has_header
-        ):
-            try:
-                file, expression = row[path_at], int(row[expression_at])
-                valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
-            except (IndexError, ValueError):
-                raise ArchiveError(
-                    f"{tree.path}: {name}, row {number} lacks a file, or a number for expression, "
-                    f"valence or arousal: {row[:1]}"
-                ) from None
-            if not 0 <= expression < len(LABELS):
-                yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
-                continue
-            path = PurePosixPath(file.strip())
-            member = tree.resolve(f"{faces}/{path}")
-            if member is None:
-                yield Skipped(DATASET, file, "its image is missing")
-                continue
-            published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
-            yield Sample(
-                DATASET,
-                published,
-                LABELS[expression],
-                split,
-                member,
-                valence=valence,
-                arousal=arousal,
-            )
+            file, expression = row[path_at], int(row[expression_at])
+            valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
+        except (IndexError, ValueError):
+            raise ArchiveError(
+                f"{where} lacks a file, or a number for expression, valence or arousal: "
+                f"{brief(row[:1])}"
+            ) from None
+        if len(row) != len(columns):
+            raise ArchiveError(f"{where} has {len(row)} columns, {len(columns)} are expected")
+        if not _is_emotion(expression, where):
+            yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
+            continue
+        path = PurePosixPath(file.strip())
+        member = tree.resolve(f"{faces}/{path}")
+        if member is None:
+            yield Skipped(DATASET, file, "its image is missing")
+            continue
+        published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
+        yield Sample(
+            DATASET,
+            published,
+            LABELS[expression],
+            split,
+            member,
+            valence=valence,
+            arousal=arousal,
+        )
 
 
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
@@ -156,10 +158,10 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
             continue
         number = file.removesuffix("_exp.npy")
         name = f"{annotations}/{file}"
-        expression = int(_number(tree, name))
+        expression = _number(tree, name)
         member = tree.resolve(f"{folder}/images/{number}.jpg")
-        if not 0 <= expression < len(LABELS):
-            yield Skipped(DATASET, name, _not_an_expression(expression), by_rule=True)
+        if not _is_emotion(expression, f"{tree.path}: {name}"):
+            yield Skipped(DATASET, name, _not_an_expression(int(expression)), by_rule=True)
         elif member is None:
             yield Skipped(DATASET, name, "its image is missing")
         else:
@@ -170,7 +172,7 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
             yield Sample(
                 DATASET,
                 f"/AffectNet/{_SET[split]}/images/{number}.jpg",
-                LABELS[expression],
+                LABELS[int(expression)],
                 split,
                 member,
                 valence=valence,
@@ -179,11 +181,40 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
 
 
 def _number(tree: Tree, name: str) -> float:
-    """Reads an annotation: an array of one number, or of its text."""
+    """Read an annotation: an array of one number, or of its text.
+
+    Raises:
+        ArchiveError: It is none.
+    """
+    file = io.BytesIO(tree.read(name))
     try:
-        return float(np.load(io.BytesIO(tree.read(name)), allow_pickle=False))
-    except (ValueError, EOFError, TypeError) as error:
-        raise ArchiveError(f"{tree.path}: {name} holds no number: {error}") from None
+        version = np.lib.format.read_magic(file)
+        reader = _HEADERS.get(version)
+        # What the header promises is not made room for before it is known to be one value.
+        if reader is None or math.prod(reader(file)[0]) != 1:
+            raise ValueError("it is no single value")
+        file.seek(0)
+        return float(np.load(file, allow_pickle=False).reshape(()))
+    except _NO_NUMBER as error:
+        raise ArchiveError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
+
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_NO_NUMBER = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError)
+
+
+def _is_emotion(expression: float, where: str) -> bool:
+    """Return whether an id is one of the eight emotions'.
+
+    Raises:
+        ArchiveError: It is no id of AffectNet's.
+    """
+    if expression not in range(len(LABELS) + len(_NOT_EXPRESSIONS)):
+        raise ArchiveError(f"{where} has expression {brief(expression)}, which is none of 0 to 10")
+    return expression < len(LABELS)
 
 
 def _degree(value: float | str) -> float | None:
@@ -193,6 +224,5 @@ def _degree(value: float | str) -> float | None:
 
 
 def _not_an_expression(expression: int) -> str:
-    index = expression - len(LABELS)
-    meaning = _NOT_EXPRESSIONS[index] if 0 <= index < len(_NOT_EXPRESSIONS) else "unknown"
+    meaning = _NOT_EXPRESSIONS[expression - len(LABELS)]
     return f"expression {expression} ({meaning}) is no candidate label"

@@ -11,7 +11,6 @@ files and `fer2013new.csv` disagree on some votes, so only the former give the b
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -19,7 +18,8 @@ from types import MappingProxyType
 from data_prep.archives.pixels import PixelTable
 from data_prep.archives.samples import Sample, Skipped, Source, Split
 from data_prep.archives.tree import ArchiveError, Tree
-from unifer_tasks.labels import label_space
+from data_prep.errors import brief
+from unifer_tasks.labels import canonical, label_space
 
 DATASET = "ferplus"
 
@@ -44,6 +44,8 @@ ORIGINAL_ROWS: Mapping[Split, int] = MappingProxyType(
 _NEW = "fer2013new.csv"
 _PIXELS = ("fer2013.csv", "icml_face_data.csv")
 _N_VOTES = 10
+_MAX_VOTES = 100
+"""More people than were asked about any face."""
 
 Rule = Callable[[Sequence[int]], str | None]
 
@@ -176,32 +178,47 @@ def _read(
 
 
 def _label_rows(tree: Tree, name: str) -> Iterator[tuple[str, str, list[int]]]:
-    """Reads a `label.csv`: name, box, ten votes, no header. Older ones lack the box."""
-    with tree.lines(name) as lines:
-        for number, row in enumerate(csv.reader(lines), start=1):
-            if row:
-                where = f"{name}, row {number}"
-                yield where, row[0].strip(), _votes(row[-_N_VOTES:], tree, where)
+    """Read a `label.csv`: name, box, ten votes, no header. Older ones lack the box."""
+    for number, row in tree.table(name):
+        where = f"{name}, row {number}"
+        has_box = len(row) == _N_VOTES + 2 and row[1].startswith("(")
+        yield where, row[0].strip(), _votes(row[1 + has_box :], tree, where)
 
 
 def _joint_rows(tree: Tree, name: str, usage: str) -> Iterator[tuple[str, str, list[int]]]:
-    """Reads the rows of one usage of `fer2013new.csv`: usage, name, ten votes."""
-    with tree.lines(name) as lines:
-        for number, row in enumerate(csv.reader(lines), start=1):
-            if row and row[0] == usage:
-                where = f"{name}, row {number}"
-                yield where, row[1].strip(), _votes(row[2:], tree, where)
+    """Read the rows of one usage of `fer2013new.csv`: usage, name, ten votes."""
+    for number, row in tree.table(name):
+        where = f"{name}, row {number}"
+        if number == 1:
+            _check_header(row, tree, name)
+        elif row[0] == usage:
+            yield where, row[1].strip() if len(row) > 1 else "", _votes(row[2:], tree, where)
+
+
+def _check_header(row: Sequence[str], tree: Tree, name: str) -> None:
+    """Look whether the votes are in the order that they are read in."""
+    found = [canonical(cell.strip().lower()) for cell in row[2 : 2 + len(VOTE_COLUMNS)]]
+    expected = [canonical(label) for label in VOTE_COLUMNS]
+    if found != expected or len(row) != _N_VOTES + 2:
+        raise ArchiveError(
+            f"{tree.path}: {name} has the columns {brief(list(row))}; usage, name, "
+            f"{', '.join(expected)}, unknown and NF are expected"
+        )
 
 
 def _votes(cells: list[str], tree: Tree, where: str) -> list[int]:
     try:
         # Spreadsheets write 4 as 4.0.
-        votes = [int(float(cell)) for cell in cells]
+        votes = [float(cell) for cell in cells]
     except ValueError:
         votes = []
     if len(votes) != _N_VOTES:
-        raise ArchiveError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {cells}")
-    return votes
+        raise ArchiveError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {brief(cells)}")
+    if not all(vote.is_integer() and 0 <= vote <= _MAX_VOTES for vote in votes):
+        raise ArchiveError(
+            f"{tree.path}: {where} has votes that are no numbers of people: {brief(cells)}"
+        )
+    return [int(vote) for vote in votes]
 
 
 def _augmented(tree: Tree, n_images: int, split: Split) -> str:

@@ -73,6 +73,8 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
         return FolderTree(path)
     if not path.exists():
         raise ArchiveError(f"{path} does not exist")
+    if not path.is_file():
+        raise ArchiveError(f"{path} is neither a folder nor a regular file")
     if path.suffix.lower() in PARTS:
         raise ArchiveError(unpack_first(path))
     unpacked = unpacked or scratch()

@@ -8,7 +8,6 @@ which of the two FERBench shows cannot be known.)
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,6 +18,7 @@ from PIL import Image
 
 from data_prep.archives.samples import Split
 from data_prep.archives.tree import ArchiveError, Tree
+from data_prep.errors import brief
 
 SIDE = 48
 """Width and height of FER2013's gray faces in pixels."""
@@ -61,38 +61,46 @@ class PixelTable(Tree):
     @cached_property
     def _images(self) -> Mapping[str, bytes]:
         images: dict[str, bytes] = {}
-        with self._tree.lines(self._pixels) as lines:
-            # One release spells the columns with a leading space.
-            table = csv.DictReader(lines, skipinitialspace=True)
-            for row, named in zip_longest(table, self._rows()):
-                if row is None or named is None:
-                    raise ArchiveError(
-                        f"{self.path}: {self._pixels} and {self._names} differ in length, so rows "
-                        "cannot be paired; download both again"
-                    )
-                number, usage, name = named
-                where = f"{self.path}: {self._pixels}, row {number}"
-                if row.get("Usage") != usage:
-                    raise ArchiveError(
-                        f"{where} is of {row.get('Usage')!r}, in {self._names} of {usage!r}"
-                    )
-                if name:
-                    pixels = _parse(row.get("pixels") or "", where)
-                    images.setdefault(f"{self._folder_of[usage]}/{name}", pixels)
+        table = self._tree.table(self._pixels)
+        columns = [cell.strip() for cell in next(table, (1, []))[1]]
+        if not {"pixels", "Usage"} <= set(columns):
+            raise ArchiveError(
+                f"{self.path}: {self._pixels} has the columns {brief(columns)}; emotion, pixels "
+                "and Usage are expected"
+            )
+        for row, named in zip_longest(table, self._rows()):
+            if row is None or named is None:
+                raise ArchiveError(
+                    f"{self.path}: {self._pixels} and {self._names} differ in length, so rows "
+                    "cannot be paired; download both again"
+                )
+            number, usage, name = named
+            where = f"{self.path}: {self._pixels}, row {number}"
+            if len(row[1]) != len(columns):
+                raise ArchiveError(
+                    f"{where} has {len(row[1])} columns, its header has {len(columns)}"
+                )
+            cells = dict(zip(columns, row[1], strict=True))
+            if cells["Usage"] != usage:
+                raise ArchiveError(
+                    f"{where} is of {brief(cells['Usage'])}, in {self._names} of {usage!r}"
+                )
+            if name:
+                pixels = _parse(cells["pixels"], where)
+                images.setdefault(f"{self._folder_of[usage]}/{name}", pixels)
         return images
 
     def _rows(self) -> Iterator[tuple[int, str, str]]:
         """Yields number, usage and name of each row."""
-        with self._tree.lines(self._names) as lines:
-            for number, row in enumerate(csv.reader(lines), start=1):
-                if number == 1 or not row:
-                    continue
-                if row[0] not in self._folder_of:
-                    raise ArchiveError(
-                        f"{self.path}: {self._names}, row {number}: usage {row[0]!r} is none of "
-                        f"{list(self._folder_of)}"
-                    )
-                yield number, row[0], row[1].strip()
+        for number, row in self._tree.table(self._names):
+            if number == 1:
+                continue
+            if row[0] not in self._folder_of:
+                raise ArchiveError(
+                    f"{self.path}: {self._names}, row {number}: usage {brief(row[0])} is none of "
+                    f"{list(self._folder_of)}"
+                )
+            yield number, row[0], row[1].strip() if len(row) > 1 else ""
 
     def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         return self._files.get(folder, ()), () if folder else sorted(self._files)

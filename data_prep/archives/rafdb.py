@@ -8,12 +8,13 @@ spelling is theirs) and class folders (`DATASET/{train,test}/{1..7}`, with
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from data_prep.archives.samples import Sample, Skipped, Source, Split
 from data_prep.archives.tree import ArchiveError, Tree, join
+from data_prep.errors import brief
 
 DATASET = "rafdb"
 
@@ -52,12 +53,16 @@ def open_source(tree: Tree) -> Source:
 
 
 def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Sample | Skipped]:
-    with tree.lines(name) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            file, _, label_id = line.strip().rpartition(" ")
-            label = _label(label_id, tree, f"{name}, line {number}")
+    for number, line in enumerate(tree.lines(name), start=1):
+        where = f"{name}, line {number}"
+        file, *rest = line.split() or [""]
+        if len(rest) > 1:
+            raise ArchiveError(
+                f"{tree.path}: {where} has {1 + len(rest)} columns; a file and its label are "
+                "expected"
+            )
+        if file:
+            label = _label("".join(rest), tree, where)
             if file.startswith(f"{split}_"):
                 yield _sample(tree, split, file, label, faces)
 
@@ -73,16 +78,10 @@ def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skip
         None,
     )
     if table is not None:
-        with tree.lines(table) as lines:
-            for number, row in enumerate(csv.DictReader(lines), start=2):
-                where = f"{table}, line {number}"
-                try:
-                    file, label_id = row["image"].strip(), row["label"].strip()
-                except (KeyError, AttributeError):
-                    raise ArchiveError(f"{tree.path}: {where} lacks `image` or `label`") from None
-                listed.add(file)
-                faces = join(root, f"{split}/{label_id}")
-                yield _sample(tree, split, file, _label(label_id, tree, where), faces)
+        for file, label_id, where in _table(tree, table):
+            listed.add(file)
+            faces = join(root, f"{split}/{label_id}")
+            yield _sample(tree, split, file, _label(label_id, tree, where), faces)
     for label_id, label in enumerate(LABELS, start=1):
         faces = join(root, f"{split}/{label_id}")
         for file in tree.files(faces):
@@ -90,6 +89,22 @@ def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skip
                 yield _sample(tree, split, file, label, faces)
             elif file not in listed:
                 yield Skipped(DATASET, join(faces, file), f"{split}_labels.csv does not list it")
+
+
+def _table(tree: Tree, name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield file, label and place of each row of a table with `image` and `label`."""
+    rows = tree.table(name)
+    _, columns = next(rows, (1, []))
+    for number, row in rows:
+        where = f"{name}, line {number}"
+        if len(row) != len(columns):
+            raise ArchiveError(
+                f"{tree.path}: {where} has {len(row)} columns, its header has {len(columns)}"
+            )
+        cells = dict(zip(columns, row, strict=True))
+        if not {"image", "label"} <= cells.keys():
+            raise ArchiveError(f"{tree.path}: {where} lacks `image` or `label`")
+        yield cells["image"].strip(), cells["label"].strip(), where
 
 
 def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Sample | Skipped:
@@ -100,7 +115,13 @@ def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Samp
     return Sample(DATASET, f"/RAF-DB/aligned/{stem}.jpg", label, split, member)
 
 
+_LABEL_OF: Mapping[str, str] = MappingProxyType(
+    {str(number): label for number, label in enumerate(LABELS, start=1)}
+)
+
+
 def _label(label_id: str, tree: Tree, where: str) -> str:
-    if not (label_id.isdecimal() and 1 <= int(label_id) <= len(LABELS)):
-        raise ArchiveError(f"{tree.path}: {where}: label {label_id!r} is none of 1 to 7")
-    return LABELS[int(label_id) - 1]
+    label = _LABEL_OF.get(label_id)
+    if label is None:
+        raise ArchiveError(f"{tree.path}: {where}: label {brief(label_id)} is none of 1 to 7")
+    return label

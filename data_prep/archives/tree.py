@@ -5,14 +5,17 @@ Names are relative and use `/`.
 
 from __future__ import annotations
 
+import csv
 import io
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -20,6 +23,11 @@ from data_prep.errors import PreparationError
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """What is read of an image at most; no image of these datasets is near it."""
+
+MAX_LIST_BYTES = 2**30
+MAX_LINE = 2**20
+MAX_LINES = 10**6
+"""What is read of a list at most: twice AffectNet's or FER2013's, the longest."""
 
 MAX_DEPTH = 4
 """How many folders above a layout are looked through for it."""
@@ -147,12 +155,46 @@ class Tree(ABC):
         except DamagedError as error:
             return str(error)
 
-    def lines(self, name: str) -> io.TextIOWrapper:
-        """Opens a text file: UTF-8 with or without a byte-order mark, any line ends.
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield the lines of a text file: UTF-8 with or without a byte-order mark, any line ends.
 
         Bytes that are no UTF-8 are replaced, so that what is wrong with a row is said of the row.
+
+        Raises:
+            ArchiveError: It is longer than any list of these datasets, damaged, or UTF-16.
         """
-        return io.TextIOWrapper(self.open(name), encoding="utf-8-sig", errors="replace")
+        left = MAX_LIST_BYTES
+        with io.TextIOWrapper(self.open(name), encoding="utf-8-sig", errors="replace") as text:
+            try:
+                for number in count(1):
+                    line = text.readline(MAX_LINE + 1)
+                    left -= len(line)
+                    if len(line) > MAX_LINE or left < 0 or number > MAX_LINES:
+                        raise ArchiveError(
+                            f"{self.path}: {name} is longer than any list of these datasets; "
+                            "download it again"
+                        )
+                    if number == 1 and ("\0" in line or line.startswith("\ufffd\ufffd")):
+                        raise ArchiveError(f"{self.path}: {name} is not UTF-8; save it as UTF-8")
+                    if not line:
+                        return
+                    yield line
+            except (*DAMAGE, OSError) as error:
+                raise DamagedError(f"{self.path}: {name} cannot be read: {error}") from None
+
+    def table(self, name: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield number and cells of each row of a CSV file, from 1; blank ones are left out.
+
+        Raises:
+            ArchiveError: As `lines`; or it is no CSV.
+        """
+        rows = csv.reader(self.lines(name), skipinitialspace=True)
+        try:
+            for number, row in enumerate(rows, start=1):
+                if row:
+                    yield number, row
+        except csv.Error as error:
+            raise ArchiveError(f"{self.path}: {name}, line {rows.line_num}: {error}") from None
 
     def resolve(self, name: str) -> str | None:
         """Finds a file by its folder and stem, whatever its extension; None if there is none."""
@@ -230,6 +272,9 @@ class FolderTree(Tree):
     def _open(self, name: str) -> IO[bytes]:
         path = self._inside(name)
         try:
+            # A pipe would be waited for.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise DamagedError(f"cannot be read: {path} is not a regular file")
             return path.open("rb")
         except OSError as error:
             raise DamagedError(f"cannot be read: {path}: {error.strerror}") from None
