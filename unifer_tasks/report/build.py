@@ -69,7 +69,7 @@ def build_report(
         with replacing(out / f"leaderboard.{kind}") as partial:
             partial.write_text(text(), encoding="utf-8")
     with tqdm(desc="drawing", bar_format="{desc}: {postfix}", disable=None) as bar:
-        write_plots(assessments, published, out / PLOTS_FOLDER, bar.set_postfix_str)
+        plots = write_plots(assessments, published, out / PLOTS_FOLDER, bar.set_postfix_str)
     page = write_page(
         assessments,
         comparisons,
@@ -78,6 +78,12 @@ def build_report(
         data=data,
         embed=embed_images,
         warnings=warnings,
+        downloads=[
+            *(out / f"leaderboard.{kind}" for kind in texts),
+            out / SCORES_NAME,
+            *(plot for plot in plots if plot.stem != "leaderboard"),
+            *(plot for plot in plots if plot.stem == "leaderboard"),
+        ],
     )
     return Report(page.path, (*warnings, *_images(page.missing_images, page.unreadable_images)))
 

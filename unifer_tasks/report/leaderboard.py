@@ -62,6 +62,15 @@ def section(one: Assessment, scope: str, reader: Reader = "strict") -> Mapping[s
     return found
 
 
+def is_complete(one: Assessment, scope: str) -> bool:
+    """Tells whether a run was asked all questions of a scope, as many of each label."""
+    part = one.strict["datasets"].get(scope)
+    if part is None or one.strict["complete"]:
+        return bool(one.strict["complete"])
+    asked = {label: row["support"] for label, row in part["classes"].items()}
+    return asked == dict(LABEL_SPACES[scope].test_counts)
+
+
 def questions(one: Assessment, scope: str) -> str:
     """Says how many questions were asked in a scope, and whether that is all of them.
 
@@ -69,10 +78,10 @@ def questions(one: Assessment, scope: str) -> str:
     """
     part = one.strict["datasets"].get(scope) or one.strict["pooled"]
     n = part["n"] + part["excluded"]
-    if one.strict["complete"]:
+    if is_complete(one, scope):
         return f"{n:,}"
-    if scope in one.strict["datasets"] and part["n"] == part["questions"]:
-        return f"{n:,}"
+    if n == part["questions"]:
+        return f"{n:,}, OTHER LABELS"
     rows = one.run.rows
     held = rows.get(scope, 0) if scope in one.strict["datasets"] else sum(rows.values())
     of_held = f" of {held:,}" if n < held < part["questions"] else ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_a_report_has_every_part(report: Path) -> None:
     page = (report / "index.html").read_text()
     assert "did not answer the same 42 questions" in page
     assert "org/m_$1|&lt;b&gt;" in page
+
+
+def test_the_page_links_to_every_file_of_the_report(report: Path) -> None:
+    page = (report / "index.html").read_text()
+    files = {str(path.relative_to(report)) for path in report.rglob("*") if path.is_file()}
+    linked = set(re.findall(r'<a href="([^"#:]+)"', page))
+    assert linked == files - {"index.html"}
 
 
 def test_equal_runs_give_equal_bytes(report: Path) -> None:

@@ -12,7 +12,7 @@ from unifer_tasks.manifest import N_QUESTIONS
 from unifer_tasks.metrics import READERS, Reader
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import Comparison, Difference
-from unifer_tasks.report.leaderboard import HEADLINE, SCOPES, section
+from unifer_tasks.report.leaderboard import HEADLINE, SCOPES, is_complete, section
 from unifer_tasks.report.measures import Measures
 from unifer_tasks.report.published import POOLED, PublishedScore
 from unifer_tasks.report.runs import BASE
@@ -59,6 +59,7 @@ class BoardRow:
         n: Answers that were counted; None for a mean of datasets, and where it is not told.
         unreadable: The share of answers that could not be read.
         words: The median length of a response, in words.
+        complete: Whether exactly the benchmark's questions of this scope were asked.
         note: Of a published row, how and by whom it was measured.
         url: Of a published row, where.
     """
@@ -69,6 +70,7 @@ class BoardRow:
     n: int | None = None
     unreadable: float | None = None
     words: float | None = None
+    complete: bool = True
     note: str = ""
     url: str = ""
 
@@ -94,6 +96,14 @@ class Board:
     rows: Sequence[BoardRow]
     published: Sequence[BoardRow]
     questions: int | None = None
+
+    @property
+    def groups(self) -> list[tuple[bool, list[BoardRow]]]:
+        """Whether complete, and the rows that are; first the complete, and only what there is."""
+        parts = [
+            (kind, [row for row in self.rows if row.complete is kind]) for kind in (True, False)
+        ]
+        return [(kind, rows) for kind, rows in parts if rows]
 
     @property
     def is_overview(self) -> bool:
@@ -157,6 +167,7 @@ def _board(
                     part.get("n"),
                     part["unreadable"],
                     measures.words.median if measures else None,
+                    is_complete(one, scope),
                 )
             )
     theirs = _published(
@@ -181,7 +192,15 @@ def _overview(
         parts = {scope: section(one, scope, reader) for scope in scopes}
         cells = {scope: _estimate(part, "accuracy") for scope, part in parts.items() if part}
         counted = section(one, POOLED, reader)
-        rows.append(BoardRow(one.run.title, cells, badges(one), counted["n"] if counted else None))
+        rows.append(
+            BoardRow(
+                one.run.title,
+                cells,
+                badges(one),
+                counted["n"] if counted else None,
+                complete=is_complete(one, POOLED),
+            )
+        )
     theirs = _published(
         (s for s in published if s.metric == "accuracy" and s.dataset in scopes),
         lambda score: score.dataset,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from unifer_tasks.files import replacing
 from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
@@ -43,6 +43,7 @@ _SCRIPTS = (
     "payload",
     "theme",
     "tables",
+    "address",
     "closeup",
     "filters",
     "list",
@@ -78,6 +79,7 @@ def write_page(
     data: Path | None = None,
     embed: bool = False,
     warnings: Sequence[str] = (),
+    downloads: Iterable[Path] = (),
 ) -> Page:
     """Writes `index.html`, and the images beside it if there are any.
 
@@ -90,6 +92,7 @@ def write_page(
         embed: Whether the images go into the page; otherwise they are written to `images/`
             beside it.
         warnings: What a reader must know before any figure, a sentence each.
+        downloads: Files below `out` that the page links to.
 
     Raises:
         DataError: `data` is no benchmark folder, or a damaged one.
@@ -115,6 +118,7 @@ def write_page(
         blocks=parts,
         assessments=assessments,
         n_questions=len(questions),
+        downloads=_downloads(downloads, out),
         warnings=warnings,
         pictures=pictures,
         embed=embed,
@@ -123,6 +127,15 @@ def write_page(
         content.dump(str(partial), encoding="utf-8")
     missing = len(questions) - sum(map(len, rows.values())) if pictures else 0
     return Page(out / PAGE_NAME, missing, tuple(unreadable))
+
+
+def _downloads(paths: Iterable[Path], out: Path) -> dict[str, dict[str, str]]:
+    """Returns name -> kind -> address relative to the page, in the order given."""
+    found: dict[str, dict[str, str]] = {}
+    for path in paths:
+        kind = path.suffix.removeprefix(".").upper()
+        found.setdefault(path.stem, {})[kind] = quote(path.relative_to(out).as_posix())
+    return found
 
 
 def _texts() -> dict[str, str]:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.unifer_tasks.report.page.made_up import three_runs
+from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
+from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.predictions import Prediction
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import compare, telling_pairs
 from unifer_tasks.report.page.boards import (
@@ -85,3 +89,20 @@ def test_differences_are_drawn_on_one_scale_with_zero_in_its_middle(
 def test_no_comparison_is_no_error() -> None:
     assert duels([]) == {}
     assert duel_scale([]) == Scale(-1, 1)
+
+
+def test_complete_runs_stand_apart_from_incomplete_ones() -> None:
+    """By scope: all of SFEW is complete there, and nowhere else."""
+    labels = [x for x, n in LABEL_SPACES["sfew"].test_counts.items() for _ in range(n)]
+    rows = [Prediction("sfew", str(k), label, label=label) for k, label in enumerate(labels)]
+    wrong = [replace(row, label="fear") for row in rows]
+    runs = assessed(run("Part", rows[1:]), run("Whole", wrong))
+    found = {board.scope: board.groups for board in boards(runs, []) if board.reader == "strict"}
+    titles = {
+        scope: [(complete, [row.title for row in group]) for complete, group in groups]
+        for scope, groups in found.items()
+    }
+    assert titles == {
+        "sfew": [(True, ["Whole"]), (False, ["Part"])],
+        **{key: [(False, ["Part", "Whole"])] for key in ("overview", "pooled", "mean")},
+    }

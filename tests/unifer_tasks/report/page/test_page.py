@@ -92,11 +92,11 @@ def test_dark_and_light(opened: Browser) -> None:
     light = opened.js(paper)
     button = opened.find("#theme")
     button.click()
-    assert button.get_attribute("aria-pressed") == "true"
+    assert button.text == "Light"
     dark = opened.js(paper)
     assert brightness(dark) < 60 < 200 < brightness(light)
     button.click()
-    assert opened.js(paper) == light
+    assert (button.text, opened.js(paper)) == ("Dark", light)
     feature = {"name": "prefers-color-scheme", "value": "dark"}
     opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     try:
@@ -366,6 +366,94 @@ def test_the_address_names_filters_and_sample(opened: Browser, page: Path) -> No
     opened.open(page, fragment)
     shows(opened, title)
     assert opened.n_found() == found
+
+
+@pytest.mark.parametrize(
+    ("fragment", "said"),
+    [
+        ("run=Oracle&sample=sfew:sfew/999.png", "“sfew:sfew/999.png”, which this page does not"),
+        ("run=Smiler&sample=sfew:sfew/139.png", "which this run does not hold"),
+        ("run=Oracle&sample=sfew:sfew/004.png&label=fear", "its filters leave out"),
+        ("run=Nobody", "asks for the run “Nobody”"),
+        ("run=Oracle&dataset=imagenet", "asks for the dataset “imagenet”"),
+    ],
+)
+def test_an_address_of_nothing_shows_no_other_sample(
+    browser: Browser, page: Path, fragment: str, said: str
+) -> None:
+    browser.open(page, f"#browse?{fragment}")
+    text = browser.find("#sample").text
+    assert said in text
+    assert "Truth" not in text
+    assert browser.texts("[role=option][aria-selected=true]") == []
+    browser.js("document.getElementById('next').click()")
+    browser.until("return document.querySelector('#sample h3')")
+
+
+def test_an_address_names_scope_reader_and_order(opened: Browser, page: Path) -> None:
+    for choice in ("[name=board-reader][value=upstream]", "[name=board-scope][value=sfew]"):
+        opened.js("document.querySelector(arguments[0]).click()", choice)
+    heading = "[data-panel='upstream sfew'] thead th:nth-child(3)"
+    for _ in range(2):
+        opened.js("document.querySelector(arguments[0]).click()", f"{heading} button")
+    fragment = opened.js("return location.hash")
+    order = opened.find(heading).get_attribute("aria-sort")
+    assert order == "ascending"
+    assert "board-reader=upstream&board-scope=sfew" in fragment
+    shown = opened.texts("[data-panel='upstream sfew'] tbody:first-of-type th bdi")
+    opened.open(page, fragment)
+    assert opened.find("[data-panel='upstream sfew']").is_displayed()
+    assert opened.find(heading).get_attribute("aria-sort") == order
+    assert opened.texts("[data-panel='upstream sfew'] tbody:first-of-type th bdi") == shown
+    assert opened.js("return location.hash") == fragment
+    opened.open(page, "#leaderboard?board-scope=nowhere&sort=UAR&order=sideways&table=-1")
+    assert opened.find("[data-panel='strict overview']").is_displayed()
+    assert opened.errors() == []
+
+
+@pytest.mark.parametrize(("width", "hinted"), [(390, True), (1280, False)])
+def test_what_scrolls_sideways_says_so(
+    browser: Browser, page: Path, width: int, hinted: bool
+) -> None:
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.open(page)
+        assert browser.find("#boards .more").is_displayed() is hinted
+        box = "document.querySelector('#boards .scroll')"
+        assert browser.js(f"return {box}.classList.contains('more-right')") is hinted
+        browser.js(f"{box}.scrollLeft = 9999")
+        browser.until(f"return !{box}.classList.contains('more-right')")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_print_sets_no_table_over_another(opened: Browser) -> None:
+    metrics = {"width": 1030, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    opened.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert opened.js(OVERPRINTS) == []
+    finally:
+        opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        opened.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+OVERPRINTS = """
+const seen = [...document.querySelectorAll('table')].filter((table) => table.checkVisibility());
+const found = [];
+for (const [k, table] of seen.entries()) {
+  const a = table.getBoundingClientRect();
+  if (a.right > innerWidth + 1) found.push(`${table.caption.textContent} is too wide`);
+  for (const other of seen.slice(k + 1)) {
+    const b = other.getBoundingClientRect();
+    if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) {
+      found.push(`${table.caption.textContent} and ${other.caption.textContent}`);
+    }
+  }
+}
+return found;
+"""  # noqa: E501
 
 
 def test_a_pair_leads_to_the_samples_that_flipped(opened: Browser) -> None:

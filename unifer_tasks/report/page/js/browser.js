@@ -46,7 +46,15 @@ async function startBrowser() {
     return Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
   }
 
-  async function apply() {
+  /** Says that what an address names is not here, in place of a sample that it does not name. */
+  function refuse(text) {
+    shownSample++;
+    byId("place").textContent = "";
+    view.replaceChildren(el("p", { class: "quiet" }, text));
+  }
+
+  /** Shows what passes the filters: the sample that was seen, if it does, or else the first. */
+  async function apply(linked = null) {
     const change = ++current;
     // A field that is disabled is none of the form's values.
     form.elements.pairing.disabled = !form.elements.other.value;
@@ -63,33 +71,46 @@ async function startBrowser() {
     status.textContent = `${count(found.length)} of ${count(total)} samples of this run`;
     byId("samples").hidden = !found.length;
     const at = found.find((i) => sampleKey(all, i) === wanted);
-    if (found.length) list.fill(found, at);
-    else {
-      shownSample++;
-      byId("place").textContent = "";
-      view.replaceChildren(el("p", { class: "quiet" }, "No sample passes these filters."));
-    }
+    const lost = linked && absent(linked, at !== undefined);
+    if (found.length) list.fill(found, lost ? null : at);
+    if (lost) refuse(lost);
+    else if (!found.length) refuse("No sample passes these filters.");
   }
 
-  /** Sets the form from an address; what it does not name is not filtered. */
+  /** Sets the form from an address; what it does not name, or names wrongly, is not filtered. */
   function adopt(filters) {
-    for (const name of FILTERS) form.elements[name].value = filters[name] ?? "";
-    if (runIndex(filters.run) >= 0) form.elements.run.value = filters.run;
+    for (const name of FILTERS) form.elements[name].value = isOption(name, filters[name]) ? (filters[name] ?? "") : "";
+    if (isOption("run", filters.run)) form.elements.run.value = filters.run;
     wanted = filters.sample ?? wanted;
-    return apply();
+    return apply(filters);
+  }
+
+  const isOption = (name, value = "") =>
+    [...(form.elements[name].options ?? [{ value }])].some((option) => option.value === value);
+
+  /** Says what of an address is not on this page; an empty text if all is. */
+  function absent(filters, isFound) {
+    const wrong = ["run", ...FILTERS].find((name) => filters[name] && !isOption(name, filters[name]));
+    if (wrong) return `The address asks for the ${wrong} “${plain(filters[wrong])}”, which this page does not have.`;
+    if (!filters.sample || isFound) return "";
+    const sample = `The address asks for the sample “${plain(filters.sample)}”`;
+    const known = all.id.some((_, i) => sampleKey(all, i) === filters.sample);
+    return known
+      ? `${sample}, which this run does not hold or its filters leave out.`
+      : `${sample}, which this page does not have.`;
   }
 
   let typing;
   form.elements.text.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(apply, TYPING_MS);
+    typing = setTimeout(() => apply(), TYPING_MS);
   });
   form.addEventListener("change", (event) => event.target.name !== "text" && apply());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     apply();
   });
-  form.addEventListener("reset", () => setTimeout(apply));
+  form.addEventListener("reset", () => setTimeout(() => apply()));
   byId("previous").addEventListener("click", () => list.step(-1));
   byId("next").addEventListener("click", () => list.step(1));
   byId("browse").addEventListener("keydown", (event) => {

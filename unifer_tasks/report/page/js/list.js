@@ -78,14 +78,14 @@ function virtualList(box, row, onSelect) {
   new ResizeObserver(draw).observe(box);
 
   return {
-    /** Shows other items and selects one of them, or the first. */
+    /** Shows other items and selects one of them, or the first; none if `wanted` is null. */
     fill(others, wanted) {
       items = others;
       selected = -1;
       box.removeAttribute("aria-activedescendant");
       box.scrollTop = 0;
       draw();
-      select(Math.max(0, items.indexOf(wanted)));
+      if (wanted !== null) select(Math.max(0, items.indexOf(wanted)));
     },
     step: (by) => select(selected + by),
     get length() {

@@ -6,7 +6,7 @@ function startTheme() {
   const root = document.documentElement;
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
   const show = () => {
-    button.setAttribute("aria-pressed", isDark());
+    button.textContent = isDark() ? "Light" : "Dark";
   };
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
