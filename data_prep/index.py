@@ -96,4 +96,5 @@ def _question(row: Any, where: str) -> Question:
     labels = row.get("candidate_labels")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise IndexFileError(f"{where} has no list of texts for candidate_labels: {brief(labels)}")
-    return Question(*texts, tuple(labels))
+    image_path, target, prompt = texts
+    return Question(image_path, target, prompt, tuple(labels))

@@ -180,7 +180,8 @@ class _Text:
     def peek(self) -> str:
         """Skip white space and return the next character, nothing at the end."""
         while True:
-            self.at = _SPACE.match(self.rest, self.at).end()  # type: ignore[union-attr] - always
+            while self.at < len(self.rest) and self.rest[self.at] in _SPACE:
+                self.at += 1
             if self.at < len(self.rest) or self.has_ended:
                 return self.rest[self.at : self.at + 1]
             self.more()
@@ -223,7 +224,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
 _HALF = re.compile(r"[\ud800-\udfff]")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = " \t\r\n"
 
 
 def _objects(path: Path) -> Iterator[Any]:

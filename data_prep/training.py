@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from data_prep.archives.packed import UNPACKED
 from data_prep.benchmark import BuildError
+from data_prep.errors import brief
 from data_prep.examined import FOLDER as EXAMINED_FOLDER
 from data_prep.parallel import batches
 from unifer_tasks.files import replacing
@@ -97,13 +98,60 @@ def read_training_manifest(root: Path) -> TrainingManifest:
             for part, shards in data["shards"].items()
         }
         data["differences"] = tuple(data.get("differences", ()))
-        return TrainingManifest(**data)
+        manifest = TrainingManifest(**data)
+        _check_types(manifest, path)
+        return manifest
     except FileNotFoundError:
         raise DataError(
             f"{path} is missing: the folder was not written to its end; run the same command again"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read ({error!r}); build the folder again") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path} cannot be read ({brief(error)}); build the folder again"
+        ) from error
+
+
+def _check_types(manifest: TrainingManifest, path: Path) -> None:
+    """Look whether a manifest that was read holds what its fields say.
+
+    Raises:
+        DataError: A shard does not lie in the manifest's folder.
+        TypeError: A field is of another type.
+    """
+    for name, value in (
+        *((f"roots.{key}", root) for key, root in manifest.roots.items()),
+        *(("shards", shard.path) for part in manifest.shards.values() for shard in part),
+        *(("shards", shard.sha256) for part in manifest.shards.values() for shard in part),
+        *(("differences", line) for line in manifest.differences),
+        *(("kind", kind) for kind in (manifest.kind,)),
+    ):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is {brief(value)}, not text")
+    numbers = [
+        *(shard.rows for part in manifest.shards.values() for shard in part),
+        *manifest.left_out.values(),
+        *(n for counts in manifest.counts_in.values() for n in counts.values()),
+        *(
+            n
+            for datasets in manifest.counts_out.values()
+            for counts in datasets.values()
+            for n in counts.values()
+        ),
+        manifest.unusable,
+    ]
+    wrong = [n for n in numbers if type(n) is not int or n < 0]
+    if wrong:
+        raise TypeError(f"a count is {brief(wrong[0])}, not a number of rows")
+    for name in ("recipe", "versions"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise TypeError(f"{name} is no object")
+    for part in manifest.shards.values():
+        for shard in part:
+            # Read and rewritten by its name: it must be a file of this folder.
+            if shard.path in ("", "..") or Path(shard.path).name != shard.path:
+                raise DataError(
+                    f"{path} names {brief(shard.path)}, which is not in its folder; not read"
+                )
 
 
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
@@ -128,7 +176,7 @@ def open_folder(out: Path) -> None:
 
 
 def standing(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
-    """Returns the manifest of a finished build; None if there is none.
+    """Return the manifest of a finished build; None if there is none, or a shard is damaged.
 
     Raises:
         BuildError: The folder holds a build by another recipe.
@@ -143,7 +191,11 @@ def standing(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
             f"{out} holds another build: {_changes(manifest.recipe, asked)}; choose another folder "
             "or remove this one"
         )
-    whole = all((out / shard.path).is_file() for part in manifest.shards.values() for shard in part)
+    whole = all(
+        (out / shard.path).is_file() and sha256(out / shard.path) == shard.sha256
+        for part in manifest.shards.values()
+        for shard in part
+    )
     return manifest if whole else None
 
 

@@ -14,11 +14,14 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the final name once the block ends well.
 
-    An error leaves nothing behind. A kill leaves `NAME.partial`, which the next run overwrites.
+    An error leaves nothing behind. A kill leaves `NAME.partial`, which the next run removes: it is
+    not written to, since it could be a link to another file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
+        if partial.is_symlink() or not partial.is_dir():
+            partial.unlink(missing_ok=True)
         yield partial
         partial.replace(path)
     except BaseException as error:

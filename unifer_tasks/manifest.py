@@ -153,6 +153,9 @@ def read_manifest(root: Path) -> Manifest:
             key: DatasetFile(file["path"], file["counts"], file["sha256"])
             for key, file in data["datasets"].items()
         }
+        for file in datasets.values():
+            if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
+                raise DataError(f"{path} names {file.path}, which is not in its folder; not read")
         return Manifest(
             data["source"], data["stand_in"], data["recipe"], data["versions"], datasets
         )
@@ -161,7 +164,7 @@ def read_manifest(root: Path) -> Manifest:
             f"{path} is missing: the folder was not written by `unifer-data`, or not to its end; "
             "run the same command again to finish it"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error!r}); build the folder again") from error
 
 

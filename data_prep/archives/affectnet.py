@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
+from typing import IO, Any
 
 import numpy as np
 
@@ -188,7 +189,7 @@ def _number(tree: Tree, name: str) -> float:
     """
     file = io.BytesIO(tree.read(name))
     try:
-        version = np.lib.format.read_magic(file)
+        version: tuple[int, int] = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
         reader = _HEADERS.get(version)
         # What the header promises is not made room for before it is known to be one value.
         if reader is None or math.prod(reader(file)[0]) != 1:
@@ -199,7 +200,7 @@ def _number(tree: Tree, name: str) -> float:
         raise ArchiveError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
 
 
-_HEADERS = {
+_HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }

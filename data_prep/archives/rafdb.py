@@ -82,8 +82,8 @@ def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skip
             listed.add(file)
             faces = join(root, f"{split}/{label_id}")
             yield _sample(tree, split, file, _label(label_id, tree, where), faces)
-    for label_id, label in enumerate(LABELS, start=1):
-        faces = join(root, f"{split}/{label_id}")
+    for number, label in enumerate(LABELS, start=1):
+        faces = join(root, f"{split}/{number}")
         for file in tree.files(faces):
             if table is None:
                 yield _sample(tree, split, file, label, faces)

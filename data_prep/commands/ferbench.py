@@ -62,7 +62,9 @@ def _run(args: argparse.Namespace) -> int:
     _check(plans, index, args.partial)
     manifest = ferbench.build(args.out, plans, jobs=args.jobs, progress=progress)
     write_benchmark_card(args.out, manifest)
-    return _report(args.out, manifest)
+    status = _report(args.out, manifest)
+    lacks = any(not entry.by_rule for plan in plans for entry in plan.skipped)
+    return INCOMPLETE if lacks else status
 
 
 def _show_skipped(plans: Sequence[ferbench.Plan]) -> None:

@@ -185,7 +185,7 @@ def test_what_is_not_asked_about_is_listed_by_name(
 ) -> None:
     out = tmp_path / "out"
     (archives["rafdb"] / "basic/Image/aligned/test_0004_aligned.jpg").unlink()
-    assert main(command(archives, out, "--partial")) == 0
+    assert main(command(archives, out, "--partial")) == 3
     assert f"listed in {out}/affectnet/skipped.jsonl" in capsys.readouterr().out
     listed = {dataset: lines(out / dataset / "skipped.jsonl") for dataset in archives}
     assert listed["ferplus"] == []
@@ -247,3 +247,11 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
         process.wait()
     run_command(run(out))
     assert hashes(out) == hashes(tmp_path / "whole")
+
+
+def test_a_part_that_lacks_an_image_says_so_by_its_status(tmp_path: Path) -> None:
+    archive = official.write_rafdb(tmp_path / "rafdb", 2)
+    run = ["ferbench", "--rafdb", archive, "--out", tmp_path / "out", "--partial", "--jobs", "1"]
+    (archive / "basic/Image/aligned/test_0001_aligned.jpg").unlink()
+    for _ in range(2):
+        assert main(list(map(str, run))) == 3

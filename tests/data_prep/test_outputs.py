@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +29,7 @@ from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, rows
 from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
+from unifer_tasks.manifest import DataError
 from unifer_tasks.prompts import response
 
 
@@ -254,6 +256,71 @@ def test_a_damaged_shard_cannot_move(
     damage(next(rlvr.glob("train-*.parquet")))
     assert main(["rebase", str(rlvr), "--root", "/data"]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../evil.parquet", "/evil.parquet", "a/b.parquet", "..", ""])
+def test_a_manifest_names_files_of_its_folder_only(
+    name: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = shutil.copy(next(rlvr.glob("train-*.parquet")), rlvr.parent / "evil.parquet")
+    before = hashes(rlvr.parent)
+    change_manifest(rlvr, lambda data: data["shards"]["train"][0].update(path=name))
+    for command in (["rebase", str(rlvr), "--root", "/data"], ["verify", str(rlvr)]):
+        assert main(command) == 1
+        assert "is not in its folder; not read" in capsys.readouterr().err
+    assert hashes(rlvr.parent)[evil.name] == before[evil.name]
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(shards=None),
+        lambda data: data.update(shards=[1]),
+        lambda data: data.update(roots={"sfew": 3}),
+        lambda data: data.update(roots=["sfew"]),
+        lambda data: data.update(left_out={"cut": "three"}),
+        lambda data: data.update(counts_out={"train": {"sfew": {"sad": None}}}),
+        lambda data: data.update(counts_out=3),
+        lambda data: data.update(unusable=-1),
+        lambda data: data.update(recipe=None),
+        lambda data: data.update(surprise=1),
+        lambda data: data["shards"]["train"][0].update(rows="7"),
+        lambda data: data["shards"]["train"][0].update(sha256=None),
+    ],
+)
+def test_a_manifest_of_other_types_is_a_sentence(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    write_moved(tmp_path, {"sfew": "/a"}, {"sfew": ["/a/one.png"]})
+    change_manifest(tmp_path, change)
+    with pytest.raises(DataError, match=r"manifest\.json cannot be read .*build the folder again"):
+        read_training_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", "[" * 100_000, '{"schema": 1}', "\x00"])
+def test_a_manifest_that_is_none_is_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json") as caught:
+        read_training_manifest(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_finished_folder_with_a_damaged_shard_is_built_again(tmp_path: Path) -> None:
+    archive = official.write_sfew(tmp_path / "sfew", 1)
+    run = ["rlvr", "--sfew", archive, "--out", tmp_path / "out", "--no-leak-check", "--partial"]
+    assert main([*map(str, run), "--jobs", "1"]) == 0
+    before = hashes(tmp_path / "out")
+    shard = next((tmp_path / "out").glob("train-*.parquet"))
+    shard.write_bytes(bytes(shard.stat().st_size))
+    assert main([*map(str, run), "--jobs", "1"]) == 0
+    assert hashes(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import REPOSITORY
 from unifer_tasks import locks
 from unifer_tasks.cli import main
+from unifer_tasks.files import replacing
 from unifer_tasks.locks import LOCK_NAME, BusyError, HoldError, hold, hold_file
 
 HOLD = """
@@ -162,11 +164,16 @@ def test_a_read_only_folder_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = '{"dataset": "sfew", "id": "a", "target": "sad", "label": "sad"}\n'
     (tmp_path / "rows.jsonl").write_text(row)
-    (tmp_path / "scores.json.partial").symlink_to("/dev/full")
+    opened = Path.open
+
+    def open_full(path: Path, *args: Any, **options: Any) -> Any:
+        return opened(Path("/dev/full") if path.suffix == ".partial" else path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", open_full)
     arguments = ["score", tmp_path / "rows.jsonl", "--json", tmp_path / "scores.json"]
     assert main(list(map(str, arguments))) == 1
     assert capsys.readouterr().err == (
@@ -174,3 +181,19 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
         "to another one\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_what_is_left_under_the_temporary_name_is_not_written_through(
+    tmp_path: Path, is_directory: bool
+) -> None:
+    target = tmp_path / "other"
+    (target / "thesis.tex").parent.mkdir()
+    (target / "thesis.tex").write_text("dear")
+    link = tmp_path / "rows.json.partial"
+    link.symlink_to(target if is_directory else target / "thesis.tex")
+    with replacing(tmp_path / "rows.json") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "rows.json").read_text() == "new"
+    assert (target / "thesis.tex").read_text() == "dear"
+    assert not link.is_symlink()
