@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,9 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, lis
         if sha256(path) != file.sha256:
             problems.append(f"{path} is not the file that its manifest lists; build it again")
             continue
-        targets = pq.read_table(path, columns=["target"]).column("target").to_pylist()
-        counts = Counter(targets)
+        table = pq.read_table(path, columns=["id", "target"])
+        problems += _id_problems(path, table.column("id").to_pylist())
+        counts = Counter(table.column("target").to_pylist())
         if any(counts[label] != n for label, n in file.counts.items()):
             problems.append(f"{path} has {dict(counts)}, its manifest says {dict(file.counts)}")
         problems += [
@@ -64,6 +65,16 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, lis
             if fault is not None
         ]
     return manifest, problems
+
+
+def _id_problems(path: Path, ids: Sequence[str | None]) -> list[str]:
+    """Return a line for ids that are absent, and one for each that stands more than once."""
+    times = Counter(ids)
+    absent = times.pop(None, 0)
+    problems = [f"{path}: {absent:,} rows have no id; build it again"] if absent else []
+    return problems + [
+        f"{path}: {row_id} stands {n} times; build it again" for row_id, n in times.items() if n > 1
+    ]
 
 
 def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:

@@ -29,7 +29,7 @@ from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, rows
 from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
-from unifer_tasks.manifest import DataError
+from unifer_tasks.manifest import DataError, sha256
 from unifer_tasks.prompts import response
 
 
@@ -477,3 +477,25 @@ def test_without_verl_the_remedy_is_named(
     monkeypatch.setitem(sys.modules, "verl", None)
     assert main(["verify", str(rlvr), "--processor", "none"]) == 1
     assert "pip install '.[train]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (lambda ids: [None, *ids[1:]], "1 rows have no id"),
+        (lambda ids: [ids[1], *ids[1:]], "2 times"),
+    ],
+)
+def test_a_benchmark_whose_ids_tell_no_rows_apart_is_reported(
+    ids: Callable[[list[str]], list[str | None]],
+    message: str,
+    benchmark: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = benchmark / "rafdb/test.parquet"
+    table = pq.read_table(path)
+    changed = pa.array(ids(table.column("id").to_pylist()), pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", changed), path)
+    change_manifest(benchmark, lambda data: data["datasets"]["rafdb"].update(sha256=sha256(path)))
+    assert main(["verify", str(benchmark), "--jobs", "1"]) == 1
+    assert message in "".join(capsys.readouterr())

@@ -133,3 +133,13 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256(path).startswith("ba7816bf8f01cfea")
+
+
+@pytest.mark.parametrize("name", ["../evil.parquet", "/evil.parquet", "sfew/../../evil.parquet"])
+def test_a_manifest_names_files_of_its_folder_only(name: str, tmp_path: Path) -> None:
+    write_manifest(tmp_path, WHOLE)
+    data = json.loads((tmp_path / "manifest.json").read_text())
+    data["datasets"]["sfew"]["path"] = name
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match="which is not in its folder; not read"):
+        read_manifest(tmp_path)
