@@ -9,8 +9,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
+
+from data_prep.errors import PreparationError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,6 +45,9 @@ def ordered_map(
         items: Taken in this process.
         jobs: Processes; None for one a core. With 1 all happens in this process.
         chunk: Items that one message carries to a process.
+
+    Raises:
+        PreparationError: A process was killed.
     """
     jobs = jobs or os.cpu_count() or 1
     if jobs == 1:
@@ -56,6 +62,11 @@ def ordered_map(
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+    except BrokenProcessPool:
+        raise PreparationError(
+            "a process that helped was killed, most often for want of memory; the same command "
+            "goes on from here, with --jobs 1 in less memory"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from data_prep.errors import PreparationError
 from data_prep.parallel import batches, ordered_map
 
 
@@ -88,3 +89,14 @@ def test_workers_end_with_a_parent_that_was_killed() -> None:
     while any(map(is_alive, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(is_alive, workers))
+
+
+def test_a_killed_process_is_a_sentence() -> None:
+    with pytest.raises(PreparationError, match="was killed, most often for want of memory"):
+        list(ordered_map(kill_itself, range(9), 2, chunk=1))
+
+
+def kill_itself(item: int) -> int:
+    if item == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
