@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_prep.answer_log import AnswerLog
+from data_prep.answer_log import AnswerLog, LoggedAnswer
 from data_prep.benchmark import BuildError
 from data_prep.rationales import Limits, Mode, Reject, reject
 from data_prep.rows import SFT_SCHEMA, sft_row
@@ -25,11 +25,14 @@ from data_prep.training import (
 )
 from unifer_tasks.files import replacing_lines
 from unifer_tasks.manifest import MANIFEST_NAME
+from unifer_tasks.running.replies import Ending
 
 ANSWERS_NAME = "answers.jsonl"
 REJECTED_NAME = "rejected.jsonl"
 
 UNANSWERED = "not answered yet"
+REFUSED = "refused by the teacher or its filter"
+CUT_OFF = "cut off by --max-tokens; a larger one asks again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
                 if answer is None:
                     left_out[UNANSWERED] += 1
                     continue
-                reason = reject(answer.response, asked.dataset, asked.label, task.mode, task.limits)
+                reason = _reason(answer, asked, task)
                 if reason is not None:
                     left_out[reason] += 1
                     write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
@@ -134,9 +137,17 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         roots=read_training_manifest(task.rows).roots,
         counts_in={dataset: dict(labels) for dataset, labels in present.items()},
         counts_out={"train": {dataset: dict(labels) for dataset, labels in written.items()}},
-        left_out={str(reason): left_out[reason] for reason in (UNANSWERED, *Reject)},
+        left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
         unusable=left_out[UNANSWERED],
         shards=shards,
     )
     write_training_manifest(out, manifest)
     return manifest
+
+
+def _reason(answer: LoggedAnswer, asked: Asked, task: Task) -> str | None:
+    if answer.ending is Ending.REFUSED:
+        return REFUSED
+    if answer.max_tokens is not None:
+        return CUT_OFF
+    return reject(answer.response, asked.dataset, asked.label, task.mode, task.limits)

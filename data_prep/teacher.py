@@ -6,7 +6,8 @@ import asyncio
 import base64
 import io
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,12 @@ from PIL import Image
 from data_prep.answer_log import AnswerLog, LoggedAnswer
 from data_prep.errors import PreparationError
 from data_prep.rationales import Mode
+from unifer_tasks.answers import keeps_format
 from unifer_tasks.extras import TEACHER
 from unifer_tasks.images import protocol_image
 from unifer_tasks.labels import label_space
-from unifer_tasks.prompts import question
+from unifer_tasks.prompts import ANSWER_TAG, THINK_TAG, question
+from unifer_tasks.running.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
 from unifer_tasks.secrets import redact_values
 
 if TYPE_CHECKING:
@@ -27,6 +30,20 @@ if TYPE_CHECKING:
 
 MAX_FAILURES_IN_A_ROW = 20
 """After so many questions without an answer, one after the other, the run ends."""
+
+_THINK, _THINK_CLOSED = f"<{THINK_TAG}>", f"</{THINK_TAG}>"
+_ANSWER, _ANSWER_CLOSED = f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>"
+_REPLACEMENTS: Mapping[str, str | None] = {
+    "max_tokens": "max_completion_tokens",
+    "temperature": None,
+}
+"""Parameters that some models refuse -> what they take in their place, if anything."""
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|not (?:permitted|allowed|available)|deprecated|unrecogni[sz]ed|"
+    r"unknown|unexpected|extra|invalid (?:parameter|argument)|must be 1\b|instead|"
+    r"only\b.{0,40}\b(?:allowed|supported|default)",
+    re.IGNORECASE,
+)
 
 _HINT = (
     " Several people who know this image agree on {label}. Reason from what can be seen: name the "
@@ -82,8 +99,12 @@ class Pace:
     price_out: float = 0.0
 
     def cost(self, log: AnswerLog) -> float:
-        """What the answers so far cost."""
+        """Return what the replies so far cost."""
         return (log.tokens_in * self.price_in + log.tokens_out * self.price_out) / 1e6
+
+    def is_spent(self, log: AnswerLog) -> bool:
+        """Return whether the budget lets no further request start."""
+        return self.budget is not None and self.cost(log) >= self.budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +134,16 @@ class Tally:
     """What became of the questions of one run.
 
     Attributes:
-        answered: Questions that were answered.
+        answered: Questions that were answered or refused: they are not asked again.
         failed: Question -> its last error, for those left for the next run.
         out_of_budget: True if the budget ended the run.
+        changes: How requests differ from what was asked for, since the model takes no others.
     """
 
     answered: int = 0
     failed: dict[tuple[str, str], str] = field(default_factory=dict)
     out_of_budget: bool = False
+    changes: list[str] = field(default_factory=list)
 
 
 class Reporter:
@@ -166,6 +189,10 @@ class _Run:
         self._tally = Tally()
         self._failures_in_a_row = 0
         self._next_start = 0.0
+        self._parameters: dict[str, Any] = {
+            "max_tokens": teacher.max_tokens,
+            "temperature": teacher.temperature,
+        }
 
     async def run(self) -> Tally:
         try:
@@ -185,19 +212,21 @@ class _Run:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._pace.concurrency):
                         group.create_task(self._work(client))
-            except* PreparationError as errors:
+            except* (PreparationError, OSError) as errors:
                 raise errors.exceptions[0] from None
         return self._tally
 
     async def _work(self, client: AsyncOpenAI) -> None:
         for asked in self._questions:
-            if asked.key in self._log:
+            if not self._log.needs_asking(asked.key, self._teacher.max_tokens):
                 continue
-            if self._pace.budget is not None and self._pace.cost(self._log) >= self._pace.budget:
+            try:
+                answer = await self._ask(client, asked)
+                self._log.append(answer)
+                self._check_usage(answer)
+            except _OutOfBudgetError:
                 self._tally.out_of_budget = True
                 return
-            try:
-                self._log.append(await self._ask(client, asked))
             except _GivenUpError as error:
                 self._tally.failed[asked.key] = str(error)
                 self._failures_in_a_row += 1
@@ -212,63 +241,110 @@ class _Run:
             self._reporter.update(self._tally, self._log)
 
     async def _ask(self, client: AsyncOpenAI, asked: Asked) -> LoggedAnswer:
-        """Asks until there is an answer.
+        """Ask until there is an answer.
 
         Raises:
             _GivenUpError: There is none after all tries, or a try that cannot be mended.
+            _OutOfBudgetError: The budget is spent.
             PreparationError: No question can be answered.
         """
         import openai
 
         messages = _messages(asked, self._teacher.mode)
-        for tries in range(1, self._teacher.max_tries + 1):
+        tries = 0
+        while True:
             await self._wait_for_a_turn()
+            if self._pace.is_spent(self._log):
+                raise _OutOfBudgetError
+            sent = dict(self._parameters)
             try:
                 completion = await client.chat.completions.create(
-                    model=self._teacher.model,
-                    messages=messages,
-                    max_tokens=self._teacher.max_tokens,
-                    temperature=self._teacher.temperature,
+                    model=self._teacher.model, messages=messages, **sent
                 )
-                return self._answer(asked, completion)
-            except (
-                openai.AuthenticationError,
-                openai.PermissionDeniedError,
-                openai.NotFoundError,
-            ) as error:
+                answer = self._answer(asked, completion)
+                if answer.ending is not Ending.EMPTY:
+                    return answer
+                self._log.append(answer)
+                raise ReplyError(answer.response)
+            except (openai.AuthenticationError, openai.NotFoundError) as error:
                 raise PreparationError(f"the teacher cannot be asked: {error}") from None
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                raise _GivenUpError(str(error)) from None
             # A server that breaks off sends JSON that cannot be read, which the client passes on.
-            except (openai.APIError, ValueError) as error:
-                if tries == self._teacher.max_tries:
+            except (openai.APIError, ReplyError, ValueError) as error:
+                if is_refusal(error):
+                    return self._logged(asked, str(error), Ending.REFUSED)
+                if _names_parameter(error) and self._adapt(sent, error):
+                    continue
+                tries += 1
+                if tries == self._teacher.max_tries or _is_final(error):
                     raise _GivenUpError(f"{type(error).__name__}: {error}") from None
                 await asyncio.sleep(_delay(error, tries, self._teacher.backoff_s))
-        raise AssertionError("every try returns or raises")
+
+    def _adapt(self, sent: Mapping[str, Any], error: Exception) -> bool:
+        """Leave out or rename the parameter that the model refuses, for all further requests.
+
+        Returns:
+            Whether the next request differs from the one that was refused.
+        """
+        for name, replacement in _REPLACEMENTS.items():
+            if name in self._parameters and _refuses(error, name):
+                value = self._parameters.pop(name)
+                if replacement is not None:
+                    self._parameters[replacement] = value
+                self._tally.changes.append(
+                    f"{self._teacher.model} takes no {name}; "
+                    + (f"{replacement} is sent" if replacement else "its own default holds")
+                )
+        return self._parameters != sent
 
     def _answer(self, asked: Asked, completion: Any) -> LoggedAnswer:
-        """Takes the text out of a completion.
+        """Read a completion.
 
         Raises:
-            ValueError: There is none.
+            ReplyError: It is an error, or none that can be read and was billed.
         """
-        try:
-            content = completion.choices[0].message.content
-        except (AttributeError, IndexError, TypeError):
-            content = None
-        if not isinstance(content, str) or not content.strip():
-            raise ValueError("the answer is empty")
         usage = getattr(completion, "usage", None)
+        tokens_in = getattr(usage, "prompt_tokens", 0) or 0
+        tokens_out = getattr(usage, "completion_tokens", 0) or 0
+        try:
+            reply = parse_reply(completion)
+        except ReplyError as error:
+            if is_refusal(error):
+                return self._logged(asked, str(error), Ending.REFUSED, tokens_in, tokens_out)
+            if not tokens_in + tokens_out:
+                raise
+            return self._logged(asked, str(error), Ending.EMPTY, tokens_in, tokens_out)
+        text = _whole(reply)
+        if keeps_format(text):
+            ending = Ending.ANSWERED
+        elif reply.ending is Ending.ANSWERED and tokens_out >= self._teacher.max_tokens:
+            ending = Ending.CUT_OFF
+        else:
+            ending = reply.ending
+        return self._logged(asked, text, ending, tokens_in, tokens_out)
+
+    def _logged(
+        self, asked: Asked, text: str, ending: Ending, tokens_in: int = 0, tokens_out: int = 0
+    ) -> LoggedAnswer:
         return LoggedAnswer(
             asked.dataset,
             asked.id,
             self._teacher.mode,
             self._teacher.model,
             # A proxy may answer with an error that quotes the key.
-            redact_values(content),
-            getattr(usage, "prompt_tokens", 0) or 0,
-            getattr(usage, "completion_tokens", 0) or 0,
+            redact_values(text),
+            tokens_in,
+            tokens_out,
+            ending,
+            self._teacher.max_tokens if ending is Ending.CUT_OFF else None,
         )
+
+    def _check_usage(self, answer: LoggedAnswer) -> None:
+        billed = answer.tokens_in + answer.tokens_out
+        if self._pace.budget is not None and answer.ending is Ending.ANSWERED and not billed:
+            raise PreparationError(
+                "the endpoint does not report the tokens of its answers, so --budget cannot be "
+                "kept; without --budget the same command goes on from the answers so far"
+            )
 
     async def _wait_for_a_turn(self) -> None:
         if self._pace.per_minute is not None:
@@ -280,6 +356,42 @@ class _Run:
 
 class _GivenUpError(Exception):
     """A question gets no answer in this run."""
+
+
+class _OutOfBudgetError(Exception):
+    """The budget is spent."""
+
+
+def _whole(reply: Reply) -> str:
+    """Return an answer as its model wrote it, whichever part of it the server took out.
+
+    A template may open the think block before the answer begins, and a server that looks for the
+    end of the thinking in vain takes all for thinking.
+    """
+    text = reply.text
+    if reply.ending is Ending.EMPTY and _ANSWER_CLOSED in reply.thinking:
+        text = reply.thinking
+        if _THINK_CLOSED not in text:
+            thoughts, _, answer = text.rpartition(_ANSWER)
+            text = f"{thoughts}{_THINK_CLOSED}\n{_ANSWER}{answer}"
+    head, closed, _ = text.partition(_THINK_CLOSED)
+    return f"{_THINK}{text}" if closed and _THINK not in head else text
+
+
+def _names_parameter(error: Exception) -> bool:
+    return getattr(error, "status_code", None) in (400, 422)
+
+
+def _refuses(error: Exception, parameter: str) -> bool:
+    """Return whether a server's error says that the model does not take a parameter."""
+    named = getattr(error, "param", None)
+    names_it = named == parameter if named in _REPLACEMENTS else parameter in str(error)
+    return names_it and _UNSUPPORTED.search(str(error)) is not None
+
+
+def _is_final(error: Exception) -> bool:
+    """Return whether the same request would fail in the same way."""
+    return getattr(error, "status_code", None) in (400, 403, 413, 422)
 
 
 def _delay(error: Exception, tries: int, backoff_s: float) -> float:

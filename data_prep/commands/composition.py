@@ -129,4 +129,18 @@ def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> in
             )
     if manifest.unusable:
         print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
+    check_rows(out, manifest)
     return INCOMPLETE if manifest.unusable else 0
+
+
+def check_rows(out: Path, manifest: TrainingManifest) -> None:
+    """Check that a build without a fault left something to train on.
+
+    Raises:
+        PreparationError: No row was written, and the same command would write none.
+    """
+    if manifest.rows("train") or manifest.unusable:
+        return
+    reason, n = max(manifest.left_out.items(), key=lambda item: item[1], default=("", 0))
+    why = f"{n:,} entries were left out: {reason}" if n else "the sources hold no sample for it"
+    raise PreparationError(f"{out} holds no row to train on; {why}")

@@ -15,6 +15,7 @@ from data_prep.answer_log import AnswerLog
 from data_prep.card import write_training_card
 from data_prep.commands.composition import (
     add_composition,
+    check_rows,
     composition_options,
     published_inputs,
     report,
@@ -121,6 +122,8 @@ def _ask(args: argparse.Namespace) -> int:
         max_tries=args.tries,
         backoff_s=args.backoff,
     )
+    if args.budget is not None and not (args.price_in > 0 or args.price_out > 0):
+        raise PreparationError("--budget needs the prices of tokens: --price-in and --price-out")
     pace = Pace(args.concurrency, args.per_minute, args.budget, args.price_in, args.price_out)
     limits = Limits(args.min_words, args.max_words)
     task = cot.Task(args.rows, args.mode, args.teacher, args.limit, limits)
@@ -161,12 +164,14 @@ class _Bar(Reporter):
 
 
 def _report(out: Path, manifest: TrainingManifest, tally: Tally, pace: Pace, log: AnswerLog) -> int:
-    print(f"{len(log):>8,} questions answered, {tally.answered:,} of them now")
+    print(f"{len(log):>8,} questions answered, {tally.answered:,} now")
     print(f"{log.tokens_in:>8,} tokens asked, {log.tokens_out:,} answered")
     print(f"{pace.cost(log):>8.2f} spent")
     for reason, n in manifest.left_out.items():
         print(f"{n:>8,} left out: {reason}")
     print(f"{manifest.rows('train'):>8,} rows   {out}/train-*.parquet")
+    for change in tally.changes:
+        print(f"note: {change}", file=sys.stderr)
     for (dataset, sample_id), error in tally.failed.items():
         print(f"no answer: {dataset} {sample_id}: {error}", file=sys.stderr)
     if tally.out_of_budget:
@@ -177,4 +182,5 @@ def _report(out: Path, manifest: TrainingManifest, tally: Tally, pace: Pace, log
             "asks them again",
             file=sys.stderr,
         )
+    check_rows(out, manifest)
     return INCOMPLETE if manifest.unusable else 0

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,8 @@ class Teacher:
         answer: The label that every answer gives.
         slow_s: Seconds of the longest delay: answers come out of order.
         status: A status that every request gets, if any.
+        replies: What becomes of each request: a function of its body, giving status and JSON; None
+            for the usual answer.
         requests: How many requests came, by what became of them.
         prompts: The text of every request.
     """
@@ -42,11 +44,30 @@ class Teacher:
     text: str | None = None
     slow_s: float = 0.0
     status: int | None = None
+    replies: Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None] = lambda body: None
     url: str = ""
     requests: Counter[str] = field(default_factory=Counter)
     prompts: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
+
+
+def completion(content: object, finish_reason: str = "stop", **message: object) -> dict[str, Any]:
+    """Return a chat completion as OpenAI's API writes it."""
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "tutor",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish_reason,
+                "message": {"role": "assistant", "content": content, **message},
+            }
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+    }
 
 
 @contextmanager
@@ -69,30 +90,18 @@ def serving(teacher: Teacher) -> Iterator[Teacher]:
                 delay = chance.random() * teacher.slow_s
             try:
                 time.sleep(delay)
-                self._reply(fault)
+                self._reply(fault, teacher.replies(body))
             finally:
                 with lock:
                     teacher.at_once -= 1
 
-        def _reply(self, fault: str) -> None:
-            content = teacher.text or response(RATIONALE, teacher.answer)
-            whole: dict[str, Any] = {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "tutor",
-                "choices": [
-                    {
-                        "index": 0,
-                        "finish_reason": "stop",
-                        "message": {"role": "assistant", "content": content},
-                    }
-                ],
-                "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
-            }
+        def _reply(self, fault: str, special: tuple[int, dict[str, Any]] | None) -> None:
+            whole = completion(teacher.text or response(RATIONALE, teacher.answer))
             status = teacher.status or (int(fault) if fault.isdigit() else 200)
             if status != 200:
                 whole = {"error": {"message": f"status {status}"}}
+            elif special is not None:
+                status, whole = special
             elif fault == "timeout":
                 time.sleep(3.5)
             elif fault == "empty":

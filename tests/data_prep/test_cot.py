@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,11 @@ from data_prep.training import read_training_manifest
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import lines, rows, times
-from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
+from tests.data_prep.teacher_server import RATIONALE, Teacher, completion, serving
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import sha256
 from unifer_tasks.prompts import question, response
+from unifer_tasks.running.replies import Ending
 
 pytest.importorskip("openai")
 
@@ -161,6 +163,237 @@ def test_the_budget_ends_the_run_and_a_larger_one_goes_on(
     assert "56.00 spent" in capsys.readouterr().out
 
 
+def test_replies_that_are_billed_and_empty_count_against_the_budget(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--price-in", "10000", "--price-out", "20000", "--concurrency", "1", "--tries", "3"]
+    with serving(Teacher(replies=lambda body: (200, completion("")))) as teacher:
+        for _ in range(2):
+            assert main(command(rlvr, out, teacher, *options, "--budget", "11")) == 3
+            assert "12.00 spent" in capsys.readouterr().out
+    assert teacher.requests.total() == 6
+    with serving(Teacher()) as teacher:
+        assert main(command(rlvr, out, teacher, *options, "--budget", "100")) == 0
+    assert "68.00 spent" in capsys.readouterr().out
+    assert len(answers(out)) == N_QUESTIONS
+
+
+@pytest.mark.parametrize(
+    ("options", "usage", "message"),
+    [
+        ([], {}, "--budget needs the prices of tokens"),
+        (["--price-in", "1"], None, "does not report the tokens of its answers"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused(
+    rlvr: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    usage: dict[str, int] | None,
+    message: str,
+) -> None:
+    reply = {**completion(response(RATIONALE, "sad")), "usage": usage}
+    with serving(Teacher(replies=lambda body: (200, reply))) as teacher:
+        run = command(rlvr, tmp_path / "out", teacher, "--budget", "5", *options)
+        assert main([*run, "--concurrency", "1"]) == 1
+    assert message in capsys.readouterr().err
+    assert teacher.requests.total() == len(options) // 2
+
+
+MODERATIONS: list[tuple[int, dict[str, Any]]] = [
+    (403, {"error": {"message": "Access denied.", "code": "content_filter"}}),
+    (400, {"error": {"message": "The prompt was filtered.", "code": "content_filter"}}),
+    (
+        403,
+        {
+            "error": {
+                "code": 403,
+                "message": 'This model requires moderation. Your input was flagged for "minors"',
+            }
+        },
+    ),
+    (400, {"error": {"code": "data_inspection_failed", "message": "Input data may be unsafe."}}),
+    (400, {"error": {"message": "Your request was rejected as a result of our safety system."}}),
+    (200, {"error": {"code": "content_filter", "message": "filtered"}}),
+    (200, completion(None, "content_filter")),
+    (200, completion(None, refusal="I cannot help with faces.")),
+]
+
+
+@pytest.mark.parametrize("moderation", MODERATIONS)
+def test_a_moderated_image_is_counted_listed_and_never_asked_about_again(
+    rlvr: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    moderation: tuple[int, dict[str, Any]],
+) -> None:
+    out = tmp_path / "out"
+    asked: list[str] = []
+
+    def replies(body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        """Refuse the first 24 questions: more in a row than a failing endpoint may."""
+        asked.append("")
+        return moderation if len(asked) <= 24 else None
+
+    with serving(Teacher(replies=replies, text=response(RATIONALE, "surprise"))) as teacher:
+        run = command(rlvr, out, teacher, "--concurrency", "1")
+        assert main(run) == 0
+        assert main(run) == 0
+    assert teacher.requests.total() == N_QUESTIONS
+    assert "24 left out: refused by the teacher or its filter" in capsys.readouterr().out
+    rejected = [entry["reason"] for entry in lines(out / "rejected.jsonl")]
+    assert rejected.count("refused by the teacher or its filter") == 24
+    manifest = read_training_manifest(out)
+    assert (manifest.unusable, manifest.rows("train")) == (0, 4)
+
+
+def test_a_refusal_that_names_no_moderation_stops_no_run_and_is_asked_again(
+    rlvr: Path, tmp_path: Path
+) -> None:
+    """A server that bars one image, and does not say why."""
+    refused = iter([(403, {"error": {"message": "Forbidden"}})])
+    out = tmp_path / "out"
+    with serving(Teacher(replies=lambda body: next(refused, None))) as teacher:
+        run = command(rlvr, out, teacher, "--concurrency", "1")
+        assert main(run) == 3
+        assert main(run) == 0
+    assert teacher.requests.total() == N_QUESTIONS + 1
+
+
+def test_an_answer_that_was_cut_off_is_asked_again_with_more_tokens(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    def replies(body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        if body["max_tokens"] >= 200:
+            return None
+        text = f"<think>{RATIONALE}" if body["max_tokens"] > 60 else None
+        return 200, completion(text, "length")
+
+    with serving(Teacher(replies=replies)) as teacher:
+        for limit, status, requests in (("60", 1, 28), ("100", 1, 56), ("100", 1, 56)):
+            assert main(command(rlvr, out, teacher, "--max-tokens", limit)) == status
+            assert teacher.requests.total() == requests
+            assert "28 left out: cut off by --max-tokens" in capsys.readouterr().out
+        for limit in ("200", "100", "400"):
+            assert main(command(rlvr, out, teacher, "--max-tokens", limit)) == 0
+    assert teacher.requests.total() == 84
+    assert len(rows(out)) == 4
+
+
+def test_a_limit_that_the_server_does_not_name_is_seen_by_the_tokens(
+    rlvr: Path, tmp_path: Path
+) -> None:
+    with serving(Teacher(text=f"<think>{RATIONALE}")) as teacher:
+        # The server says that an answer took 50.
+        assert main(command(rlvr, tmp_path / "out", teacher, "--max-tokens", "50")) == 1
+    assert {row["max_tokens"] for row in lines(tmp_path / "out/answers.jsonl")} == {50}
+
+
+UNSUPPORTED = [
+    (
+        "max_tokens",
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead.",
+    ),
+    (
+        "temperature",
+        "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default "
+        "(1) value is supported.",
+    ),
+    ("temperature", "invalid temperature: only 1 is allowed for this model"),
+    ("temperature", "`temperature` is deprecated for this model."),
+]
+
+
+@pytest.mark.parametrize("concurrency", ["1", "8"])
+@pytest.mark.parametrize("refused", [UNSUPPORTED[:2], UNSUPPORTED[2:3], UNSUPPORTED[3:]])
+def test_a_model_that_takes_other_parameters_teaches(
+    rlvr: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    refused: list[tuple[str, str]],
+    concurrency: str,
+) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def replies(body: dict[str, Any]) -> tuple[int, dict[str, Any]] | None:
+        bodies.append(body)
+        for parameter, message in refused:
+            if parameter in body:
+                return 400, {"error": {"message": message, "param": parameter}}
+        return None
+
+    with serving(Teacher(replies=replies)) as teacher:
+        run = command(rlvr, tmp_path / "out", teacher, "--concurrency", concurrency)
+        assert main([*run, "--tries", "1", "--max-tokens", "300"]) == 0
+    # Decided once: what was under way already is all that is asked in vain.
+    assert len(bodies) <= N_QUESTIONS + len(refused) * int(concurrency)
+    said = capsys.readouterr().err
+    for parameter, _ in refused:
+        assert said.count(f"tutor takes no {parameter}") == 1
+        assert parameter not in bodies[-1]
+    limit = "max_completion_tokens" if len(refused) == 2 else "max_tokens"
+    assert bodies[-1][limit] == 300
+
+
+def test_a_limit_that_is_too_large_is_no_reason_to_ask_otherwise(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = (
+        "'max_tokens' or 'max_completion_tokens' is too large: 5000. This model's maximum context "
+        "length is 4096 tokens and your request has 300 input tokens."
+    )
+    reply = (400, {"error": {"message": message, "param": "max_tokens"}})
+    with serving(Teacher(replies=lambda body: reply)) as teacher:
+        assert main(command(rlvr, tmp_path / "out", teacher, "--concurrency", "1")) == 1
+    assert "is too large" in capsys.readouterr().err
+    assert teacher.requests.total() == 20
+
+
+ANSWER = "<answer>sad</answer>"
+SPLIT: dict[str, dict[str, Any]] = {
+    "reasoning_content": completion(ANSWER, reasoning_content=RATIONALE),
+    "reasoning": completion("\n\n" + ANSWER, reasoning=f"<think>\n{RATIONALE}\n</think>"),
+    "template-opened": completion(f"{RATIONALE}\n</think>\n\n{ANSWER}"),
+    "tag-on-the-other-side": completion(f"</think>{ANSWER}", reasoning_content=RATIONALE),
+    "all-is-thinking": completion(None, reasoning_content=f"{RATIONALE}</think>{ANSWER}"),
+    "no-end-of-thinking": completion(None, reasoning_content=f"{RATIONALE}\n{ANSWER}"),
+    "parts": completion(
+        [
+            {"type": "thinking", "thinking": [{"type": "text", "text": RATIONALE}]},
+            {"type": "text", "text": ANSWER},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("reply", SPLIT.values(), ids=SPLIT)
+def test_what_the_server_split_is_joined(rlvr: Path, tmp_path: Path, reply: dict[str, Any]) -> None:
+    with serving(Teacher(replies=lambda body: (200, reply))) as teacher:
+        assert main(command(rlvr, tmp_path / "out", teacher)) == 0
+    written = [row["messages"][1]["content"] for row in rows(tmp_path / "out")]
+    assert len(written) == 4
+    for text in written:
+        assert text.startswith("<think>")
+        assert text.count(RATIONALE) == text.count(ANSWER) == 1
+        assert text.endswith(ANSWER)
+
+
+def test_no_row_is_a_failure_that_says_why(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Teacher(text="It is sad.")) as teacher:
+        assert main(command(rlvr, tmp_path / "out", teacher)) == 1
+    assert "no row to train on; 28 entries were left out: not one think block" in (
+        capsys.readouterr().err
+    )
+    assert len(answers(tmp_path / "out")) == N_QUESTIONS
+
+
 def test_requests_a_minute_are_limited(
     rlvr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +405,7 @@ def test_requests_a_minute_are_limited(
         await sleep(0)
 
     monkeypatch.setattr("data_prep.teacher.asyncio.sleep", wait)
-    with serving(Teacher()) as teacher:
+    with serving(Teacher(answer="angry")) as teacher:
         options = ["--per-minute", "1", "--limit", "12"]
         assert main(command(rlvr, tmp_path / "out", teacher, *options)) == 0
     assert teacher.requests == {"answered": 12}
@@ -213,7 +446,7 @@ def test_a_folder_that_was_rebased_is_left_alone(rlvr: Path, tmp_path: Path) -> 
 def test_filters_can_be_changed_without_asking_again(rlvr: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with serving(Teacher()) as teacher:
-        assert main(command(rlvr, out, teacher, "--max-words", "30")) == 0
+        assert main(command(rlvr, out, teacher, "--max-words", "30")) == 1
         assert rows(out) == []
         reasons = [entry["reason"] for entry in lines(out / "rejected.jsonl")]
         assert Counter(reasons)["too short or too long"] == 4
@@ -265,9 +498,41 @@ def test_half_a_line_is_cut_off_and_a_broken_one_is_named(tmp_path: Path) -> Non
         assert log.get(("sfew", "a")) == first
         assert log.get(("sfew", "b")) is None
     assert path.read_bytes() == whole
-    path.write_bytes(b"{}\n" + whole)
-    with pytest.raises(Exception, match=r"answers\.jsonl, line 1 is no answer"):
-        AnswerLog(path, "blind", "tutor")
+    for broken in (b"{}", b"null", whole.strip().replace(b"1", b'"1"'), b"[" * 100_000):
+        path.write_bytes(broken + b"\n" + whole)
+        with pytest.raises(Exception, match=r"answers\.jsonl, line 1 is no answer"):
+            AnswerLog(path, "blind", "tutor")
+
+
+def test_an_answer_takes_the_place_of_one_that_was_cut_off_and_of_no_other(
+    tmp_path: Path,
+) -> None:
+    def reply(text: str, ending: Ending, max_tokens: int | None = None) -> LoggedAnswer:
+        return LoggedAnswer("sfew", "a", "blind", "tutor", text, 1, 2, ending, max_tokens)
+
+    replies = [
+        reply("", Ending.EMPTY),
+        reply("half", Ending.CUT_OFF, 10),
+        reply("more", Ending.CUT_OFF, 20),
+        reply("whole", Ending.ANSWERED),
+        reply("another", Ending.ANSWERED),
+    ]
+    # Limit that a run asks with -> whether it asks, after each reply.
+    asks = {10: [True, False, False, False, False], 30: [True, True, True, False, False]}
+    texts = [None, "half", "more", "whole", "whole"]
+    for n in range(len(replies)):
+        path = tmp_path / str(n) / "answers.jsonl"
+        path.parent.mkdir()
+        with AnswerLog(path, "blind", "tutor") as log:
+            for one in replies[: n + 1]:
+                log.append(one)
+        with AnswerLog(path, "blind", "tutor") as again:
+            for found in (log, again):
+                kept = again.get(("sfew", "a"))
+                assert (kept and kept.response) == texts[n]
+                assert found.tokens_out == 2 * min(n + 1, 4)
+                for limit, expected in asks.items():
+                    assert found.needs_asking(("sfew", "a"), limit) == expected[n]
 
 
 def test_images_that_moved_are_reported_once_with_the_remedy(
