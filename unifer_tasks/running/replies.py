@@ -23,6 +23,8 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,13 +35,63 @@ _CUT_OFF = re.compile(r"length|max_?(?:output_)?tokens", re.IGNORECASE)
 # As lmms-eval's Gemini back ends note it, with Gemini's word for the reason.
 _REFUSED = "[SAFETY_BLOCKED:finish_reason=SAFETY]"
 _REFUSES = re.compile(r"content_?filter|refusal|safety|prohibited_content", re.IGNORECASE)
-_REFUSING_CODES = {"content_filter", "content_policy_violation", "moderation_blocked"}
+_REFUSING_CODES = {
+    "content_filter",
+    "content_policy_violation",
+    "data_inspection_failed",
+    "moderation_blocked",
+}
+_REFUSING_STATUSES = {400, 403, 422, 451}
+# A key's missing permission has the status of a moderated image, but none of these words.
+_MODERATED = re.compile(
+    r"content[ _-]?(?:filter|policy|management policy|safety|violat)|moderat(?:ion|ed)|"
+    r"data[ _-]?inspection|safety (?:system|check|filter|polic|setting|guideline|reasons?)|"
+    r"prohibited[ _-]content|responsible ?ai|(?:unsafe|inappropriate|sensitive) content|"
+    r"(?:image|prompt|input|request|content)s? (?:was|were|is|are|has been|have been) "
+    r"(?:flagged|rejected (?:by|as a result of) (?:our|the) safety)",
+    re.IGNORECASE,
+)
+_LEADING_CLOSE = re.compile(rf"\s*</{THINK_TAG}>", re.IGNORECASE)
 _TAG = re.compile(rf"</?(?:{THINK_TAG}|{ANSWER_TAG})>", re.IGNORECASE)
 _THOUGHT_PARTS = {"thinking", "reasoning"}
 
 
 class ReplyError(Exception):
-    """A server replied with an error in place of an answer."""
+    """A server replied with an error in place of an answer.
+
+    Attributes:
+        code: The server's word for it, if any.
+    """
+
+    def __init__(self, message: str, code: object = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Ending(StrEnum):
+    """How a reply ended."""
+
+    ANSWERED = "answered"
+    CUT_OFF = "cut off"
+    """At the token limit."""
+    REFUSED = "refused"
+    """By a filter or by the model."""
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A chat completion as it was read.
+
+    Attributes:
+        text: What the readers of answers get: the text, or the note that stands for it.
+        ending: How it ended.
+        thinking: What the server kept apart as thinking, as it came.
+    """
+
+    text: str
+    ending: Ending
+    thinking: str = ""
 
 
 @contextmanager
@@ -63,7 +115,12 @@ def careful_client(lm: Any) -> Iterator[None]:
 
 
 def read_reply(reply: Any) -> str:
-    """Return a chat completion's text, or the note that stands for it.
+    """Return a chat completion's text, or the note that stands for it; see `parse_reply`."""
+    return parse_reply(reply).text
+
+
+def parse_reply(reply: Any) -> Reply:
+    """Read a chat completion.
 
     Args:
         reply: An object with the attributes of OpenAI's `ChatCompletion`.
@@ -74,24 +131,44 @@ def read_reply(reply: Any) -> str:
     choices = _get(reply, "choices")
     if not isinstance(choices, list) or not choices:
         error = _get(reply, "error")
-        raise ReplyError(_message(error) if error else f"the reply has no choices: {reply!s:.100}")
+        if error:
+            raise _reply_error(error)
+        raise ReplyError(f"the reply has no choices: {reply!s:.100}")
     choice = choices[0]
     if error := _get(choice, "error"):
-        raise ReplyError(_message(error))
+        raise _reply_error(error)
     message, reason = _get(choice, "message"), str(_get(choice, "finish_reason") or "no reason")
-    content, thoughts = _get(message, "content"), _thoughts(message)
-    text = _joined(content, thinking=False)
+    thinking = _thinking(message)
+    # Tags would be taken for the answer's.
+    thoughts = _TAG.sub("", thinking).strip()
+    text = _joined(_get(message, "content"), thinking=False)
+    if thoughts:
+        # The tag that ends the thinking is on the wrong side of the split.
+        text = text[found.end() :] if (found := _LEADING_CLOSE.match(text)) else text
     if text.strip():
         answers = f"</{ANSWER_TAG}>" in text.lower() and f"{THINK_TAG}>" not in text.lower()
         # What a reader takes from a text without an answer block must be the answer's own.
-        return f"<{THINK_TAG}>{thoughts}</{THINK_TAG}>\n{text}" if thoughts and answers else text
+        if thoughts and answers:
+            text = f"<{THINK_TAG}>{thoughts}</{THINK_TAG}>\n{text}"
+        return Reply(text, Ending.CUT_OFF if _CUT_OFF.fullmatch(reason) else Ending.ANSWERED)
     if _CUT_OFF.fullmatch(reason):
-        return f"<{THINK_TAG}>{thoughts}"
+        return Reply(f"<{THINK_TAG}>{thoughts}", Ending.CUT_OFF)
     refusal = _get(message, "refusal")
     if refusal or _REFUSES.match(reason):
-        return f"{_REFUSED} {refusal or ''}".rstrip()
+        return Reply(f"{_REFUSED} {refusal or ''}".rstrip(), Ending.REFUSED)
     what = "holds thinking and no answer" if thoughts else "is empty"
-    return f"{REQUEST_FAILED_PREFIX}: the reply {what}, and ended by {reason}]"
+    note = f"{REQUEST_FAILED_PREFIX}: the reply {what}, and ended by {reason}]"
+    return Reply(note, Ending.EMPTY, thinking)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Return whether an API refused a question for what it holds, and would refuse it again."""
+    if str(getattr(error, "code", None)) in _REFUSING_CODES:
+        return True
+    status = getattr(error, "status_code", None)
+    if status not in _REFUSING_STATUSES and not isinstance(error, ReplyError):
+        return False
+    return _MODERATED.search(f"{error} {getattr(error, 'body', '')}") is not None
 
 
 def _create_of(client: Any) -> Callable[..., Any] | None:
@@ -134,7 +211,7 @@ def _as_read(reply: Any) -> Any:
 
 def _refusal(error: Exception) -> Any:
     """An API's refusal of a question, which it would refuse again; raises any other error."""
-    if getattr(error, "code", None) not in _REFUSING_CODES:
+    if not is_refusal(error):
         raise error
     return _completion(f"{_REFUSED} {error}")
 
@@ -146,11 +223,10 @@ def _completion(text: str, usage: Any = None) -> Any:
     return SimpleNamespace(choices=[choice], usage=usage)
 
 
-def _thoughts(message: Any) -> str:
-    """The thinking that a server keeps apart, less tags that would be taken for the answer's."""
+def _thinking(message: Any) -> str:
+    """Return the thinking that a server keeps apart."""
     apart = _get(message, "reasoning_content") or _get(message, "reasoning")
-    text = _text_of(apart) if apart else _joined(_get(message, "content"), thinking=True)
-    return _TAG.sub("", text).strip()
+    return _text_of(apart) if apart else _joined(_get(message, "content"), thinking=True)
 
 
 def _joined(content: Any, *, thinking: bool) -> str:
@@ -172,8 +248,8 @@ def _text_of(part: Any) -> str:
     return next((_text_of(value) for value in values if isinstance(value, str | list)), "")
 
 
-def _message(error: Any) -> str:
-    return str(_get(error, "message") or error)
+def _reply_error(error: Any) -> ReplyError:
+    return ReplyError(str(_get(error, "message") or error), _get(error, "code"))
 
 
 def _get(owner: Any, name: str) -> Any:
