@@ -2,11 +2,14 @@
 
 * The rows of the results say how much of a task was asked (`--limit`, `--repeats`).
 * `--baseline` pairs the same questions, and is checked before the first is asked.
+* A request that failed is noted as such (see `unifer_tasks.running.asking`).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -62,7 +65,8 @@ def extend_evaluate() -> None:
             tasks = [task.task_name for task in evaluator.get_task_list(options["task_dict"])]
             logged = bool(options.get("log_samples", True))
             check_baseline(evaluator.load_baseline, baseline, tasks, log_samples=logged)
-        results = evaluate(*given, **options)
+        with _careful(evaluator, options):
+            results = evaluate(*given, **options)
         if results is not None:
             try:
                 _without_leftovers(results["results"])
@@ -74,6 +78,21 @@ def extend_evaluate() -> None:
 
     setattr(evaluate_and_name, _MARK, True)
     evaluator.evaluate = evaluate_and_name  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _careful(evaluator: Any, options: Mapping[str, Any]) -> Iterator[None]:
+    """Note failed requests where FERBench is asked, unless they are by what keeps the answers."""
+    from unifer_tasks.running.asking import failures_noted
+    from unifer_tasks.running.resume import ResumedAnswers
+
+    lm, cache = options.get("lm"), options.get("response_cache")
+    names = {task.task_name for task in evaluator.get_task_list(options["task_dict"])}
+    if lm is None or isinstance(cache, ResumedAnswers) or not names & TASKS.keys():
+        yield
+        return
+    with failures_noted(lm, getattr(options.get("cli_args"), "model", "")):
+        yield
 
 
 def _without_leftovers(rows: dict[str, Any]) -> None:

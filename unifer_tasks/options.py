@@ -55,6 +55,8 @@ def check_run(args: argparse.Namespace) -> None:
     others = {name: getattr(args, name) for name in ("batch_size", "max_batch_size", "device")}
     check_arguments(args.model, model, given, others)
     _named("--gen_kwargs", args.gen_kwargs)
+    if not isinstance(args.tasks, str | None):
+        raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
     if args.num_fewshot and _asks_ferbench(args.tasks):
         raise OptionError("FERBench shows no examples: leave --num_fewshot out")
     _check_extent(args)
@@ -69,6 +71,10 @@ def check_run(args: argparse.Namespace) -> None:
 
 def _check_extent(args: argparse.Namespace) -> None:
     """Check how much is asked, as far as that is known without the data."""
+    for name in ("limit", "offset"):
+        # A configuration file's values have its types.
+        if not isinstance(value := getattr(args, name), int | float | None):
+            raise OptionError(f"--{name} must be a number, got {value!r}")
     if args.limit == 0:
         raise OptionError("--limit 0 asks nothing; give a number of questions, or leave it out")
     if args.limit is not None and args.limit < 0 and args.limit != -1:

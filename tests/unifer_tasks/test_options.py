@@ -107,6 +107,23 @@ def test_a_back_end_that_is_not_installed_is_named(
         check_run(parse("--model", "vllm", "--model_args", "model=X"))
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("tasks", ["ferbench_sfew"], "tasks must be names with commas between, got"),
+        ("limit", "3", "--limit must be a number, got '3'"),
+        ("offset", "3", "--offset must be a number, got '3'"),
+    ],
+)
+def test_values_of_a_file_have_the_options_types(
+    parse: Parse, name: str, value: object, message: str
+) -> None:
+    args = parse(*UNIFER)
+    setattr(args, name, value)
+    with pytest.raises(OptionError, match=message):
+        check_run(args)
+
+
 @pytest.mark.parametrize("preset", shipped(), ids=lambda preset: preset.name)
 def test_the_presets_pass(parse: Parse, preset: object, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = preset.settings  # type: ignore[attr-defined]

@@ -29,15 +29,16 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from unifer_tasks.outcomes import REQUEST_FAILED_PREFIX, request_failed
+from unifer_tasks.outcomes import request_failed
 from unifer_tasks.running.answer_log import AnswerLog, LoggedAnswer
+from unifer_tasks.running.asking import APIS
+from unifer_tasks.running.asking import ask as ask_model
 from unifer_tasks.running.model_files import digest_files
 from unifer_tasks.running.progress import Progress, write_progress
-from unifer_tasks.running.replies import careful_client
 from unifer_tasks.secrets import redact, redact_settings, redact_values
 
 if TYPE_CHECKING:
-    from lmms_eval.api.instance import Instance
+    from lmms_eval.api.instance import GenerationResult, Instance
     from lmms_eval.api.model import lmms
 
 _CALL_SECONDS = (30.0, 120.0)
@@ -71,23 +72,6 @@ _NOT_DECISIVE = frozenset(
     }
 )
 
-# Back ends that ask an API. An empty text is then no answer: a request that failed, or was not made
-# since the budget was spent. A model in this process may have nothing to say.
-_ASKS_AN_API = frozenset(
-    {
-        "async_openai",
-        "batch_gpt4",
-        "claude",
-        "gemini",
-        "gpt4o_audio",
-        "gpt4v",
-        "litellm",
-        "openai",
-        "qwen_vl_api",
-        "reka",
-    }
-)
-
 
 class ResumedAnswers:
     """What lmms-eval takes for its `ResponseCache`."""
@@ -105,7 +89,7 @@ class ResumedAnswers:
             world_size: The number of processes.
         """
         self._folder = folder
-        self._asks_an_api = backend in _ASKS_AN_API
+        self._asks_an_api = backend in APIS
         self._decisive = decisive
         self._rank = rank
         self._world_size = world_size
@@ -139,16 +123,12 @@ class ResumedAnswers:
             nonlocal progress
             self._tell(progress)
             start = time.monotonic()
-            with careful_client(lm):
-                outputs = lm.generate_until([requests[number] for number in missing])
+            questions = [requests[number] for number in missing]
+            outputs = ask_model(lm, lm.generate_until, questions, asks_an_api=self._asks_an_api)
             if calls:
                 calls.took(time.monotonic() - start, len(missing))
-            if len(outputs) != len(missing):
-                # lmms-eval's claude returns two for a failed request; none can be told apart.
-                what = f"{len(outputs)} answers came to {len(missing)} questions"
-                outputs = [f"{REQUEST_FAILED_PREFIX}: {what}]"] * len(missing)
             for (number, key), output in zip(missing.items(), outputs, strict=True):
-                answer = _answer(key, requests[number], output, asks_an_api=self._asks_an_api)
+                answer = _answer(key, requests[number], output)
                 answers[number] = _result(answer)
                 if request_failed(answer.text):
                     progress = progress.with_failure()
@@ -214,7 +194,7 @@ def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
 
     given = simple_parse_args_string(model_args) if isinstance(model_args, str) else model_args
     kept = {name: value for name, value in given.items() if name not in _NOT_DECISIVE}
-    if backend in _ASKS_AN_API and (server := os.environ.get("OPENAI_API_BASE")):
+    if backend in APIS and (server := os.environ.get("OPENAI_API_BASE")):
         kept.setdefault("base_url", server)
     arguments = {name: str(value) for name, value in kept.items()}
     if files := digest_files(arguments.values(), arguments.get("revision")):
@@ -260,16 +240,11 @@ def _bytes(shown: Any) -> bytes:
     return str(shown).encode()
 
 
-def _answer(key: str, request: Instance, output: Any, *, asks_an_api: bool) -> LoggedAnswer:
-    """Reads what a model returned; an API's reply without a text is a failure."""
-    from lmms_eval.api.instance import unwrap_generation_output
-
+def _answer(key: str, request: Instance, output: GenerationResult) -> LoggedAnswer:
     *_, doc_id, task, _ = request.args
-    text, tokens = unwrap_generation_output(output)
-    if getattr(output, "text", "") is None or (asks_an_api and not text.strip()):
-        text = f"{REQUEST_FAILED_PREFIX}: the reply has no content]"
     # A server may quote the key that it refuses, in an error or in what it sends as an answer.
-    text = redact(text) if request_failed(text) else redact_values(text)
+    text = redact(output.text) if request_failed(output.text) else redact_values(output.text)
+    tokens = output.token_counts
     tokens_in, tokens_out = (
         (tokens.input_tokens or 0, tokens.output_tokens or 0) if tokens else (0, 0)
     )
