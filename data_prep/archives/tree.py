@@ -57,6 +57,8 @@ _CLUTTER = frozenset(
 )
 """What macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
 
+# Characters of one field of a list, as csv has it by default.
+_MOST_FIELD = 1 << 17
 _ZONE = "zone.identifier"
 """How Windows names the note beside a file that was downloaded."""
 
@@ -188,6 +190,8 @@ class Tree(ABC):
         Raises:
             ArchiveError: As `lines`; or it is no CSV.
         """
+        # A limit of the process, which other packages lift.
+        csv.field_size_limit(_MOST_FIELD)
         rows = csv.reader(self.lines(name), skipinitialspace=True)
         try:
             for number, row in enumerate(rows, start=1):
