@@ -79,7 +79,10 @@ def write_index(folder: Path, **rafdb: object) -> None:
     ("change", "message"),
     [
         ({"true_label": "contempt"}, r"rafdb_qa\.json, question 1: label 'contempt' is none of"),
-        ({"candidate_labels": None}, r"rafdb_qa\.json, question 1 has no list of texts for candidate_labels"),
+        (
+            {"candidate_labels": None},
+            r"rafdb_qa\.json, question 1 has no list of texts for candidate_labels",
+        ),
     ],
 )
 def test_a_bad_question_file_is_named_with_its_row(
