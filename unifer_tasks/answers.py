@@ -67,7 +67,9 @@ class Answer:
         label: The candidate label, in the dataset's own word; None unless answered.
         outcome: What became of the question.
         rationale: The text of the first think block with a word in it, or of the first if none
-            has one; None where there is no well-formed block. It is a part of the response.
+            has one; None where there is no well-formed block. It is a part of the response. Where
+            a closing mark that no opening mark explains stands right before the answer, the
+            thought quoted marks, and is all of the text up to there.
     """
 
     label: str | None
@@ -127,8 +129,9 @@ _UPSTREAM_ORDER = (
 
 _WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(chain(_SYNONYMS, *_SYNONYMS.values()))})(?![a-z])")
 _REFUSAL = re.compile(
-    r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able)"  # noqa: RUF001
-    r"|i (?:can(?:no|['’])t|won['’]t|will not|must decline)"  # noqa: RUF001
+    r"\b(?:i(?:['’]m| am) (?:sorry|unable|not (?:able|allowed|permitted|comfortable))"  # noqa: RUF001
+    r"|i (?:can(?:no|['’])t|won['’]t|will not|must (?:respectfully )?decline)"  # noqa: RUF001
+    r"|i (?:do not|don['’]t) (?:feel comfortable|have the ability)"  # noqa: RUF001
     r"|(?:unable|not able|cannot|can['’]t) (?:to )?"  # noqa: RUF001
     r"(?:assist|comply|help|identify|determine|provide|fulfil|analy[sz]e)"
     r"|as an ai\b)",
@@ -333,7 +336,8 @@ def _read(response: str, labels: Sequence[str], form: _Form) -> Answer:
     else:
         refuses = _REFUSAL.search(_spoken(response, thoughts))
         outcome = Outcome.REFUSED if refuses else Outcome.MISSING
-    return Answer(label, outcome, _rationale(response, thoughts))
+    quoting = form.quoting_thought(response, thoughts, block) if block else None
+    return Answer(label, outcome, _rationale(response, [quoting] if quoting else thoughts))
 
 
 def _read_label(words: str, forms: Mapping[str, str]) -> tuple[str | None, Outcome]:
@@ -425,6 +429,27 @@ class _Form:
                 closed.append(_Block(opens, start, match.start(), match.end()))
                 family = None
         return closed, None if family is None else opens
+
+    def quoting_thought(
+        self, text: str, thoughts: Sequence[_Block], answer: _Block
+    ) -> _Block | None:
+        """Return the thought before an answer that quotes marks; None if it quotes none.
+
+        It ends at a closing mark right before the answer that is the end of no other thought.
+        """
+        before = len(text[: answer.opens].rstrip())
+        longest = max(map(len, self.roles))
+        marks = list(self.marks.finditer(text, max(0, before - longest), before))
+        last = marks[-1] if marks else None
+        if last is None or last.end() != before or not thoughts:
+            return None
+        owner, closes = self.roles[last[0].lower()]
+        if not closes or not owner.closes_alone or any(each.closes >= before for each in thoughts):
+            return None
+        opens = thoughts[0].opens
+        opening = None if text[:opens].strip() else self.marks.match(text, opens)
+        start = opening.end() if opening and thoughts[0].start > opens else 0
+        return _Block(opens if start else 0, start, last.start(), before)
 
     def unwrap(self, text: str) -> str:
         """Return a text without what surrounds it by form."""

@@ -29,6 +29,12 @@ _PAIRS = {
     r"\phantom{": "}",
     r"\hphantom{": "}",
     r"\vphantom{": "}",
+    r"\cancel{": "}",
+    r"\bcancel{": "}",
+    r"\xcancel{": "}",
+    r"\sout{": "}",
+    r"\st{": "}",
+    r"\textcolor{white}{": "}",
 }
 # Of these an opening that nothing closes hides the rest of the text.
 _LASTING = frozenset({"<!--", "<![cdata[", "```", "~~~"})

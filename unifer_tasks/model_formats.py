@@ -180,6 +180,12 @@ WRAPPERS = (
     ),
     Wrapper("", "<end_of_turn>", "Gemma 3", _TOKENIZER.format("google/gemma-3-4b-it")),
     Wrapper("", "<eos>", "Gemma", _TOKENIZER.format("google/gemma-3-4b-it")),
+    Wrapper(
+        "",
+        "<end_of_utterance>",
+        "SmolVLM, Idefics",
+        _TOKENIZER.format("HuggingFaceTB/SmolVLM2-2.2B-Instruct"),
+    ),
     Wrapper("", "<turn|>", "Gemma 4", "vllm/reasoning/gemma4_utils.py"),
     Wrapper("", "<|user|>", "GLM", _TOKENIZER.format("zai-org/GLM-4.5V")),
     Wrapper("", "<|observation|>", "GLM", _TOKENIZER.format("zai-org/GLM-4.5V")),

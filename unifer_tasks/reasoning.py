@@ -418,10 +418,11 @@ def _is_ahead(clause: Sequence[Token], index: int) -> bool:
 def _is_verdict(clause: Sequence[Token], index: int) -> bool:
     """Return whether a "no" answers what stands right before it: "smile: no"."""
     adjoins = index > 0 and clause[index].at == clause[index - 1].to + 1
+    following = clause[index + 1 : index + 3]
     return (
         adjoins
         and clause[index - 1].kind in _NAMED
-        and not any(map(_says, clause[index + 1 : index + 3]))
+        and not any(map(_says, takewhile(lambda token: token.kind != "comma", following)))
     )
 
 

@@ -121,6 +121,11 @@ def test_strict_reads_one_label(answer: str, dataset: str, label: str) -> None:
         ("I'm sorry, but I can't help with that.", "rafdb", Outcome.REFUSED),
         ("I\u2019m unable to identify emotions of people.", "rafdb", Outcome.REFUSED),
         ("As an AI, I do not judge faces.", "rafdb", Outcome.REFUSED),
+        ("I'm not comfortable inferring emotions.", "rafdb", Outcome.REFUSED),
+        ("I don't feel comfortable labelling a face.", "rafdb", Outcome.REFUSED),
+        ("I am not allowed to infer emotions.", "rafdb", Outcome.REFUSED),
+        ("I must respectfully decline.", "rafdb", Outcome.REFUSED),
+        ("I do not have the ability to see images.", "rafdb", Outcome.REFUSED),
         ("It says [SAFETY_BLOCKED:x] above.", "rafdb", Outcome.MISSING),
         ("<think>The brows are lowered, I cannot see", "rafdb", Outcome.TRUNCATED),
         ("<think>Lowered brows.</think><answer>ang", "rafdb", Outcome.TRUNCATED),
@@ -178,6 +183,17 @@ def test_strict_names_what_is_not_an_answer(answer: str, dataset: str, outcome: 
         ),
         ("or <answer>anger</answer>?</think><answer>fear</answer>", "or <answer>anger</answer>?"),
         ("<answer> it is. <think>a</think><answer>fear</answer>", "a"),
+        # The thought quotes marks; the mark right before the answer ends it.
+        (
+            "<think>Use <think>.</think><answer>anger</answer>. Up.</think>\n<answer>fear</answer>",
+            "Use <think>.</think><answer>anger</answer>. Up.",
+        ),
+        (
+            "Write <think></think>, <answer></answer>. Up.</think><answer>fear</answer>",
+            "Write <think></think>, <answer></answer>. Up.",
+        ),
+        ("<think>a</think> b </think> c <answer>fear</answer>", "a"),
+        ("<think>a</think><think>b</think><answer>fear</answer>", "a"),
         ("<think>a</think>\n<answer>\n<think>b</think>\n<answer>fear</answer>\n</answer>", "a"),
     ],
 )
