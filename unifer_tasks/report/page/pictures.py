@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from unifer_tasks.files import replacing
+from unifer_tasks.images import native_image
 from unifer_tasks.manifest import dataset_path, read_manifest
 
 FOLDER = "images"
@@ -138,7 +139,7 @@ def thumbnail(encoded: bytes) -> bytes:
     """
     try:
         with Image.open(io.BytesIO(encoded)) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            upright = native_image(ImageOps.exif_transpose(image))
     except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
         # What Pillow raises beside OSError for damaged headers.
         raise OSError(f"cannot be decoded ({error})") from error

@@ -81,6 +81,23 @@ def test_small_images_keep_their_size_and_metadata_goes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        (Image.new("I;16", (8, 8), 128 * 257), (128, 128, 128)),
+        (Image.new("RGBA", (8, 8), (0, 0, 0, 0)), (255, 255, 255)),
+    ],
+    ids=["gray of 16 bits", "transparent"],
+)
+def test_a_picture_is_what_the_model_was_shown(
+    image: Image.Image, shown: tuple[int, int, int]
+) -> None:
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    with Image.open(io.BytesIO(thumbnail(encoded.getvalue()))) as small:
+        assert small.getpixel((4, 4)) == shown
+
+
+@pytest.mark.parametrize(
     "encoded", [b"", b"<svg onload=alert(1)>", b"\x89PNG\r\n\x1a\n", b"GIF89a"]
 )
 def test_what_is_no_image_is_an_oserror(encoded: bytes) -> None:
