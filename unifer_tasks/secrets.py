@@ -19,7 +19,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +28,7 @@ from typing import Any, TextIO, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 from unifer_tasks.credentials import is_mixed, replace_in_settings, replace_in_text
+from unifer_tasks.outcomes import request_failed
 
 HIDDEN = "***"
 """Stands for a credential that no variable holds."""
@@ -88,6 +89,11 @@ def redact_values(text: str, environment: Mapping[str, str] | None = None) -> st
     return text
 
 
+def redact_answer(text: str) -> str:
+    """Redact the note of a failed request as a message, and an answer no further than is safe."""
+    return redact(text) if request_failed(text) else redact_values(text)
+
+
 def redact_settings(settings: _Value) -> _Value:
     """Return a configuration without credentials.
 
@@ -127,16 +133,25 @@ def reveal(settings: _Value, environment: Mapping[str, str] | None = None) -> _V
     """
     known = os.environ if environment is None else environment
 
-    def back(part: Any) -> Any:
-        if isinstance(part, str):
-            return _REFERENCE.sub(lambda match: known.get(match[1], match[0]), part)
-        if isinstance(part, Mapping):
-            return {key: back(value) for key, value in part.items()}
-        if isinstance(part, list | tuple):
-            return [*map(back, part)] if isinstance(part, list) else tuple(map(back, part))
-        return part
+    def back(text: str) -> str:
+        return _REFERENCE.sub(lambda match: known.get(match[1], match[0]), text)
 
-    return cast(_Value, back(settings))
+    return map_texts(settings, back)
+
+
+def map_texts(part: _Value, change: Callable[[str], str]) -> _Value:
+    """Return nested dictionaries, lists and tuples with every text in them changed, but no key."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, str):
+            return change(value)
+        if isinstance(value, Mapping):
+            return {key: changed(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [*map(changed, value)]
+        return tuple(map(changed, value)) if isinstance(value, tuple) else value
+
+    return cast(_Value, changed(part))
 
 
 def learn(settings: Any) -> list[str]:

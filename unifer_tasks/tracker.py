@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any
 
-from unifer_tasks.answers import request_failed
-from unifer_tasks.secrets import redact, redact_settings, redact_values
+from unifer_tasks.secrets import map_texts, redact_answer, redact_settings
 from unifer_tasks.variants import TASKS
 
 _MARK = "hides_credentials"
@@ -46,20 +45,9 @@ def extend_tracker() -> None:
         if task_name in TASKS:
             for sample in samples:
                 said = {key: value for key, value in sample.items() if key not in _ASKED}
-                sample.update(_without_credentials(said))
+                sample.update(map_texts(said, redact_answer))
         return save_samples(self, task_name, samples, *rest, **named)
 
     setattr(save_results_aggregated, _MARK, True)
     tracker.save_results_aggregated = save_results_aggregated  # type: ignore[union-attr]
     tracker.save_results_samples = save_results_samples  # type: ignore[union-attr]
-
-
-def _without_credentials(part: Any) -> Any:
-    """Redact a failed request as a message, and an answer no further than is safe."""
-    if isinstance(part, str):
-        return redact(part) if request_failed(part) else redact_values(part)
-    if isinstance(part, dict):
-        return {key: _without_credentials(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_without_credentials(value) for value in part]
-    return part

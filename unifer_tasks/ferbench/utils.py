@@ -16,12 +16,13 @@ from typing import Any
 
 from loguru import logger
 
-from unifer_tasks.answers import read_upstream, request_failed
+from unifer_tasks.answers import read_upstream
 from unifer_tasks.headings import GROUPS, heading
 from unifer_tasks.images import IMAGE_SIZE
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
+from unifer_tasks.outcomes import request_failed
 from unifer_tasks.repeats import agree, majority, pass_at
 from unifer_tasks.variants import (
     BASE,

@@ -35,7 +35,7 @@ from unifer_tasks.running.asking import APIS
 from unifer_tasks.running.asking import ask as ask_model
 from unifer_tasks.running.model_files import digest_files
 from unifer_tasks.running.progress import Progress, write_progress
-from unifer_tasks.secrets import redact, redact_settings, redact_values
+from unifer_tasks.secrets import redact_answer, redact_settings
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import GenerationResult, Instance
@@ -243,7 +243,7 @@ def _bytes(shown: Any) -> bytes:
 def _answer(key: str, request: Instance, output: GenerationResult) -> LoggedAnswer:
     *_, doc_id, task, _ = request.args
     # A server may quote the key that it refuses, in an error or in what it sends as an answer.
-    text = redact(output.text) if request_failed(output.text) else redact_values(output.text)
+    text = redact_answer(output.text)
     tokens = output.token_counts
     tokens_in, tokens_out = (
         (tokens.input_tokens or 0, tokens.output_tokens or 0) if tokens else (0, 0)

@@ -21,8 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from unifer_tasks.action_units import AU_NAMES
-from unifer_tasks.answers import Outcome, request_failed
 from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.outcomes import Outcome, request_failed
 from unifer_tasks.predictions import Prediction
 from unifer_tasks.reasoning import Cue
 from unifer_tasks.report.assessment import Assessment
