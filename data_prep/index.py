@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data_prep.errors import PreparationError, brief
-from unifer_tasks.labels import LABEL_SPACES, label_space
+from unifer_tasks.labels import label_space
 
 INDEX_FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,7 +54,7 @@ def read_index(folder: Path) -> dict[str, list[Question]]:
         IndexFileError: A file is absent or malformed, lacks a key, repeats an id or has a
             label that the dataset does not; the message names the file and the row.
     """
-    return {dataset: _read(dataset, folder / INDEX_FILES[dataset]) for dataset in LABEL_SPACES}
+    return {dataset: _read(dataset, folder / name) for dataset, name in INDEX_FILES.items()}
 
 
 def _read(dataset: str, path: Path) -> list[Question]:

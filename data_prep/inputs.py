@@ -59,7 +59,7 @@ def inputs_of(
             split,
             source.images,
             partial(source.read, split),
-            official_counts(source.dataset, split) if source.has_official_labels else None,
+            (source.has_official_labels and official_counts(source.dataset, split)) or None,
         )
         for source in sources.values()
         for split in splits

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from data_prep.archives import Sample, Skipped, Split, Tree
 from data_prep.errors import PreparationError, brief
 from unifer_tasks.answers import Answer, read_answer, read_label
-from unifer_tasks.labels import LABEL_SPACES, label_space
+from unifer_tasks.labels import FERBENCH, label_space
 from unifer_tasks.prompts import ANSWER_TAG, question
 
 _CHUNK = 2**20
@@ -137,7 +137,7 @@ def _dataset(image_path: str, prompt: str) -> str | None:
     for part in PurePosixPath(image_path).parts:
         if (dataset := _DATASET_OF_FOLDER.get(part.lower())) is not None:
             return dataset
-    listed = [key for key, space in LABEL_SPACES.items() if ", ".join(space.labels) in prompt]
+    listed = [key for key, space in FERBENCH.items() if ", ".join(space.labels) in prompt]
     return listed[0] if len(listed) == 1 else None
 
 

@@ -18,7 +18,7 @@ from data_prep.benchmark import Row, open_build, write_dataset
 from data_prep.drawn import Face, draw
 from data_prep.index import Question
 from data_prep.parallel import ordered_map
-from unifer_tasks.labels import LABEL_SPACES, canonical, label_space
+from unifer_tasks.labels import FERBENCH, LABEL_SPACES, canonical, label_space
 from unifer_tasks.manifest import Manifest
 
 SOURCE = "faces drawn from action units (data_prep.drawn); no photograph"
@@ -39,25 +39,28 @@ _FORMATS: Mapping[str, _Format] = {
     "affectnet": _Format((256, 256), gray=False, encoding="JPEG"),
     "sfew": _Format((143, 181), gray=False, encoding="PNG"),
 }
+_USUAL = _Format((224, 224), gray=False, encoding="JPEG")
+"""How those of any other dataset are drawn."""
 
 Targets = Mapping[str, list[tuple[str, str]]]
 """Dataset key -> (id, target) of each question, in order."""
 
 
 def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[str, str]]]:
-    """Makes up questions with the benchmark's class counts, or equally many of each class.
+    """Make up questions with the benchmark's class counts, or equally many of each class.
 
     Args:
-        per_class: Questions for each label; None for the benchmark's own counts.
+        per_class: Questions for each label of every dataset; None for the benchmark's own counts,
+            of its own datasets.
         seed: Seed of the order. Labels are mixed, so that a run over the first few
             questions meets several of them.
     """
     targets = {}
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in (FERBENCH if per_class is None else LABEL_SPACES).items():
         labels = [
             label
-            for label, count in space.test_counts.items()
-            for _ in range(count if per_class is None else per_class)
+            for label in space.labels
+            for _ in range(space.test_counts[label] if per_class is None else per_class)
         ]
         order = np.random.default_rng([seed, stream_of(dataset)]).permutation(len(labels))
         targets[dataset] = [
@@ -124,7 +127,7 @@ def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]
     Returns:
         The encoded image and the face that it shows.
     """
-    look = _FORMATS[dataset]
+    look = _FORMATS.get(dataset, _USUAL)
     image, face = draw(canonical(label), seed, look.size, gray=look.gray)
     buffer = io.BytesIO()
     image.save(buffer, look.encoding)
@@ -133,7 +136,7 @@ def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]
 
 def suffix_of(dataset: str) -> str:
     """Returns how the names of a dataset's image files end."""
-    return ".jpg" if _FORMATS[dataset].encoding == "JPEG" else ".png"
+    return ".jpg" if _FORMATS.get(dataset, _USUAL).encoding == "JPEG" else ".png"
 
 
 def stream_of(dataset: str) -> int:

@@ -61,7 +61,8 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
 
     Args:
         n: Faces in all.
-        labels: "uniform", or "official" for labels as rare as in the official training splits.
+        labels: "uniform", or "official" for labels as rare as in the official training splits,
+            as far as counts of these are official.
         seed: Seed of the choice.
 
     Returns:
@@ -72,8 +73,8 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
     for number in range(n):
         dataset = tuple(LABEL_SPACES)[number % len(LABEL_SPACES)]
         space = LABEL_SPACES[dataset]
-        counts = official_counts(dataset, Split.TRAIN)
-        weights = np.array([counts[x] if labels == "official" else 1 for x in space.labels], float)
+        counts = official_counts(dataset, Split.TRAIN) if labels == "official" else {}
+        weights = np.array([counts[x] if counts else 1 for x in space.labels], float)
         chosen.append((dataset, str(rng.choice(space.labels, p=weights / weights.sum()))))
     return chosen
 

@@ -12,13 +12,13 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from recipes.record import RECORD_NAME, DataFile, Record, RecordError, find_record
+from recipes.training.runs.record import RECORD_NAME, DataFile, Record, RecordError, find_record
 from unifer_rewards.presets import make_reward
 from unifer_tasks.files import replacing
-from unifer_tasks.markdown import table
+from unifer_tasks.markdown import code, escape, front_matter, table
 
 CARD_NAME = "README.md"
 
@@ -80,9 +80,9 @@ def card(record: Record, scores: Path | None = None) -> str:
     counted: set[str] = set()
     parts = [
         _header(stages, base),
-        f"# {Path(base).name}, trained by {' and '.join(methods)}",
+        f"# {escape(_name(base))}, trained by {' and '.join(methods)}",
         "Facial expression recognition as visual question answering. "
-        f"Base model: `{_shown(base)}`.",
+        f"Base model: {code(_shown(base))}.",
         *_warning(stages),
         *(section for run in reversed(stages) for section in _stage(run, counted)),
         "## Scores",
@@ -113,9 +113,20 @@ def write_card(folder: Path, record: Record, scores: Path | None = None) -> None
         partial.write_text(text, encoding="utf-8")
 
 
-def _shown(model: str) -> str:
-    """Where a folder lies on the machine of the run is nobody else's business."""
-    return Path(model).name if Path(model).is_absolute() else model
+def _shown(place: str) -> str:
+    """Where a file or folder lies on the machine of the run is nobody else's business."""
+    return place if _is_public(place) else _name(place)
+
+
+def _name(place: str) -> str:
+    # Of Windows, which parts names at either slash.
+    return PureWindowsPath(place).name
+
+
+def _is_public(place: str) -> bool:
+    """Tell whether others can find it: on the hub, or in an installed package."""
+    is_name = bool(_HUB_ID.fullmatch(place)) or place.startswith("pkg://")
+    return is_name and not Path(place).exists()
 
 
 def _header(stages: Sequence[Record], base: str) -> str:
@@ -130,11 +141,9 @@ def _header(stages: Sequence[Record], base: str) -> str:
         "language": ["en"],
         "tags": [*tags, "stand-in-data"] if _stand_in(stages) else tags,
     }
-    if _HUB_ID.fullmatch(base) and not Path(base).exists():
+    if _is_public(base):
         fields["base_model"] = base
-    # JSON is YAML, and needs no library to be written right.
-    lines = [f"{key}: {json.dumps(value)}" for key, value in fields.items()]
-    return "\n".join(["---", *lines, "---"])
+    return front_matter(fields)
 
 
 def _warning(stages: Sequence[Record]) -> Iterator[str]:
@@ -159,7 +168,7 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     settings = [(name, _at(run, path)) for name, path in _SETTINGS[run.stage].items()]
     if run.adapter:
         for name, value in run.adapter.settings.items():
-            settings.append((name, value if isinstance(value, int) else f"`{value}`"))
+            settings.append((name, value if isinstance(value, int) else code(value)))
     settings.append(("rows read to train on", f"{run.n_rows('train'):,}"))
     yield table(("setting", "value"), settings)
     if run.stage == "grpo":
@@ -168,25 +177,28 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
     rows = list(_counts(run, counted))
     if rows:
         yield table(("part", "dataset", "label", "rows"), rows)
-    yield "Versions: " + ", ".join(f"{name} {found}" for name, found in run.versions.items()) + "."
+    versions = ", ".join(f"{name} {found}" for name, found in run.versions.items())
+    yield f"Versions: {escape(versions)}."
 
 
 def _reward(run: Record) -> Iterator[str]:
     function = run.config["reward"]["custom_reward_function"]
     options = dict(function.get("reward_kwargs") or {})
     if function["path"] != "pkg://unifer_rewards.fer":
-        yield f"Reward: `{function['path']}`, `{function['name']}`, {json.dumps(options)}."
+        named = (code(_shown(function["path"])), code(function["name"]), code(json.dumps(options)))
+        yield f"Reward: {', '.join(named)}."
         return
     reward = make_reward(**options)
     weights = ", ".join(f"{term} {weight:g}" for term, weight in reward.weights.items())
     gated = "gated on format" if reward.gated else "ungated"
-    yield f"Reward: {json.dumps(options)}, that is {weights}, {gated}; at most {reward.maximum:g}."
+    meant = f"{weights}, {gated}; at most {reward.maximum:g}"
+    yield f"Reward: {code(json.dumps(options))}, that is {meant}."
 
 
 def _files(run: Record) -> Iterator[tuple[object, ...]]:
     for part, files in run.data.items():
         for file in files:
-            yield part, f"`{Path(file.path).name}`", f"{file.rows:,}", file.sha256, _faces(file)
+            yield part, code(_name(file.path)), f"{file.rows:,}", file.sha256, _faces(file)
 
 
 def _faces(file: DataFile) -> str:
@@ -263,7 +275,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise CardError(f"{args.checkpoint} is no Hugging Face checkpoint: no config.json")
         record = find_record(args.checkpoint)
         if record is None:
-            raise CardError(f"{args.checkpoint} comes from no run that recipes.launch recorded")
+            raise CardError(
+                f"{args.checkpoint} comes from no run that recipes.training.launch.launcher recorded"
+            )
         if record.adapter and not (args.checkpoint / RECORD_NAME).is_file():
             raise CardError(
                 f"{args.checkpoint} holds a LoRA adapter that was not merged; merge.sh merges it "

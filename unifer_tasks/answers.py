@@ -24,7 +24,7 @@ from string import ascii_uppercase
 from types import MappingProxyType
 from typing import NamedTuple
 
-from unifer_tasks.labels import CANONICAL_LABELS, canonical, label_space
+from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical, label_space
 from unifer_tasks.model_formats import (
     ASKED_THINKING,
     FULL_WIDTH,
@@ -92,29 +92,6 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-# Where the four evaluators' lists differ from one another, by dataset label
-# (zfkarl/UniFER, `eval_*/code/eval_unifer.py`); the rest is common to all of them.
-_UPSTREAM_COMMON = ("contempt", "disgust", "fear", "neutral", "surprise")
-_UPSTREAM_OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "rafdb": {"anger": ("angry",), "happiness": ("joy", "happy"), "sadness": ("sad",)},
-        "ferplus": {
-            "angry": ("anger",),
-            "happy": ("joy", "happiness"),
-            "sad": ("sorrow", "unhappy"),
-        },
-        "affectnet": {
-            "anger": ("angry", "mad"),
-            "happiness": ("joy", "happy"),
-            "sadness": ("sad",),
-        },
-        "sfew": {
-            "angry": ("anger", "mad"),
-            "happy": ("joy", "happiness"),
-            "sad": ("sorrow", "unhappy"),
-        },
-    }
-)
 # The order in which every evaluator walks through its list.
 _UPSTREAM_ORDER = (
     "anger",
@@ -127,7 +104,10 @@ _UPSTREAM_ORDER = (
     "surprise",
 )
 
-_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(chain(_SYNONYMS, *_SYNONYMS.values()))})(?![a-z])")
+_WORDS = chain(
+    _SYNONYMS, *_SYNONYMS.values(), *(space.renamed for space in LABEL_SPACES.values())
+)
+_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, _WORDS))})(?![a-z])")
 _REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not (?:able|allowed|permitted|comfortable))"  # noqa: RUF001
     r"|i (?:can(?:no|['’])t|won['’]t|will not|must (?:respectfully )?decline)"  # noqa: RUF001
@@ -290,14 +270,14 @@ def read_upstream(response: str, dataset: str, *, pooled: bool = False) -> str:
     Raises:
         UnknownDatasetError: No label space has that key.
     """
-    labels = label_space(dataset).labels
-    spans_lines = dataset == "sfew" and not pooled
+    space = label_space(dataset)
+    spans_lines = space.upstream.spans_lines and not pooled
     block = _first_block_across_lines(response) if spans_lines else _first_block_on_a_line(response)
     lowered = response.lower()
     for text in (lowered,) if block is None else (block.lower(), lowered):
         # Upstream tests equality and whole words first, but a label that passes either
         # test is also contained, and labels are tried one after another.
-        for label in labels:
+        for label in space.labels:
             if label in text:
                 return label
     for label, synonyms in _upstream_synonyms(dataset):
@@ -368,10 +348,10 @@ def _label_of_form(labels: tuple[str, ...]) -> Mapping[str, str]:
 
 @cache
 def _upstream_synonyms(dataset: str) -> Sequence[tuple[str, tuple[str, ...]]]:
-    own = _UPSTREAM_OWN[dataset]
-    label_of = {canonical(label): label for label in label_space(dataset).labels}
+    space = label_space(dataset)
+    label_of = {canonical(label): label for label in space.labels}
     return tuple(
-        (label, _SYNONYMS[name] if name in _UPSTREAM_COMMON else own[label])
+        (label, space.upstream.synonyms.get(label, (name, *_SYNONYMS[name])))
         for name in _UPSTREAM_ORDER
         if (label := label_of.get(name)) is not None
     )

@@ -1,5 +1,6 @@
-"""What FERBench adds to lmms-eval's evaluator, for its own tasks and for no other.
+"""What FERBench adds to lmms-eval's evaluator, for its own tasks and models and for no other.
 
+* The options of a run are checked before its model is loaded (see `unifer_tasks.options`).
 * The rows of the results say how much of a task was asked (`--limit`, `--repeats`).
 * `--baseline` pairs the same questions, and is checked before the first is asked.
 * A request that failed is noted as such (see `unifer_tasks.running.asking`).
@@ -7,60 +8,114 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.extras import MissingModuleError
+from unifer_tasks.manifest import DataError
+from unifer_tasks.options import OptionError, check_run
+from unifer_tasks.seams import Function, Seam
+from unifer_tasks.selection import NAMES
 from unifer_tasks.variants import TASKS
 
-_MARK = "knows_ferbench"
+MODELS = ("unifer", "replay")
+"""Model ids of our own."""
+
+LOAD_BASELINE = Seam(
+    "lmms_eval.baselines.loader",
+    "_load_baseline_from_local",
+    ("path", "task_name"),
+    "--baseline pairs the same questions",
+)
+MAKE_TABLE = Seam(
+    "lmms_eval.utils",
+    "make_table",
+    ("result_dict", "column", "sort_results"),
+    "tables show a comparison with a baseline in percent",
+)
+RUN = Seam(
+    "lmms_eval.evaluator",
+    "simple_evaluate",
+    ("model", "tasks", "cli_args"),
+    "options are checked before a model is loaded",
+)
+EVALUATE = Seam(
+    "lmms_eval.evaluator",
+    "evaluate",
+    ("lm", "task_dict", "log_samples", "cli_args", "response_cache"),
+    "rows say how much was asked, and failed requests are noted",
+)
 
 
 def extend_tables() -> None:
     """Extend what prints tables and loads baselines, once; before lmms-eval's command line does."""
-    from lmms_eval import utils
-    from lmms_eval.baselines import loader
+    from lmms_eval import utils  # noqa: F401  (loads the modules)
+    from lmms_eval.baselines import loader  # noqa: F401
 
-    from unifer_tasks.baseline import baseline_scores, rows_in_percent
-
-    make_table, load_file = utils.make_table, loader._load_baseline_from_local
-    if hasattr(make_table, _MARK):
-        return
-
-    @wraps(load_file)
-    def load_baseline_file(path: str, task_name: str) -> Any:
-        if task_name not in TASKS:
-            return load_file(path, task_name)
-        return baseline_scores(Path(path), task_name), None
-
-    @wraps(make_table)
-    def make_table_in_percent(
-        result_dict: dict[str, Any], column: str = "results", sort_results: bool = False
-    ) -> Any:
-        rows = rows_in_percent(result_dict[column])
-        return make_table({**result_dict, column: rows}, column, sort_results)
-
-    setattr(make_table_in_percent, _MARK, True)
-    loader._load_baseline_from_local = load_baseline_file
-    utils.make_table = make_table_in_percent
+    LOAD_BASELINE.extend(_pairing)
+    MAKE_TABLE.extend(_in_percent)
 
 
 def extend_evaluate() -> None:
     """Extend the evaluation, once, if it is loaded: listings of tasks do without it."""
-    evaluator = sys.modules.get("lmms_eval.evaluator")
-    evaluate = getattr(evaluator, "evaluate", None)
-    if evaluator is None or evaluate is None or hasattr(evaluate, _MARK):
-        return
-    from loguru import logger
+    RUN.extend(_checking)
+    EVALUATE.extend(_naming)
 
-    from unifer_tasks.baseline import check_baseline
-    from unifer_tasks.headings import name_rows
 
-    @wraps(evaluate)
+def _pairing(load_file: Function) -> Function:
+    def load_baseline_file(path: str, task_name: str) -> Any:
+        from unifer_tasks.baseline import baseline_scores
+
+        if task_name not in TASKS:
+            return load_file(path, task_name)
+        return baseline_scores(Path(path), task_name), None
+
+    return load_baseline_file
+
+
+def _in_percent(make_table: Function) -> Function:
+    def make_table_in_percent(
+        result_dict: dict[str, Any], column: str = "results", sort_results: bool = False
+    ) -> Any:
+        from unifer_tasks.baseline import rows_in_percent
+
+        rows = rows_in_percent(result_dict[column])
+        return make_table({**result_dict, column: rows}, column, sort_results)
+
+    return make_table_in_percent
+
+
+def _checking(simple_evaluate: Function) -> Function:
+    def check_and_evaluate(*given: Any, **options: Any) -> Any:
+        args = options.get("cli_args")
+        if args is not None and _is_ours(options.get("model"), options.get("tasks") or ()):
+            try:
+                check_run(args)
+            except (OptionError, DataError, MissingModuleError) as error:
+                # The command line would print a traceback, ask the next of several
+                # configurations and exit 0.
+                if args.config:
+                    raise
+                raise SystemExit(f"lmms-eval: {error}") from None
+        return simple_evaluate(*given, **options)
+
+    return check_and_evaluate
+
+
+def _is_ours(model: Any, tasks: Iterable[Any]) -> bool:
+    return model in MODELS or any(task in NAMES for task in tasks)
+
+
+def _naming(evaluate: Function) -> Function:
     def evaluate_and_name(*given: Any, **options: Any) -> Any:
+        from lmms_eval import evaluator
+        from loguru import logger
+
+        from unifer_tasks.baseline import check_baseline
+        from unifer_tasks.headings import name_rows
+
         if baseline := getattr(options.get("cli_args"), "baseline", None):
             tasks = [task.task_name for task in evaluator.get_task_list(options["task_dict"])]
             logged = bool(options.get("log_samples", True))
@@ -76,8 +131,7 @@ def extend_evaluate() -> None:
                 logger.warning(f"FERBench's rows keep their names ({error!r})")
         return results
 
-    setattr(evaluate_and_name, _MARK, True)
-    evaluator.evaluate = evaluate_and_name  # type: ignore[attr-defined]
+    return evaluate_and_name
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.labels import FERBENCH
 from unifer_tasks.manifest import Manifest, data_root, read_manifest
 from unifer_tasks.variants import BASE, N_ORDERS, TASKS, VARIANTS, group_name
 
@@ -42,7 +42,7 @@ def heading(name: str, extents: Sequence[Extent] | None = None) -> str:
         DataError: The data is absent or damaged.
     """
     variant, dataset = TASKS[name] if name in TASKS else (GROUPS[name], None)
-    datasets = list(LABEL_SPACES) if dataset is None else [dataset]
+    datasets = list(FERBENCH) if dataset is None else [dataset]
     notes = list(_notes(read_manifest(data_root()), datasets, extents, variant.key == "shuffled"))
     return f"{name} [{', '.join(notes)}]" if notes else name
 

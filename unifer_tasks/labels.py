@@ -1,4 +1,4 @@
-"""The label spaces of FERBench: four datasets, eight canonical expressions, one place.
+"""The datasets, each declared once: FERBench's four and others, eight canonical expressions.
 
 A *label* is the word a dataset uses ("happy"); its *canonical* name ("happiness") is what
 datasets share, so that answers can be pooled. The candidate labels stand in the order in
@@ -8,8 +8,9 @@ is part of the question.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 CANONICAL_LABELS = (
@@ -23,14 +24,12 @@ CANONICAL_LABELS = (
     "surprise",
 )
 
-_CANONICAL_OF = MappingProxyType({"angry": "anger", "happy": "happiness", "sad": "sadness"})
+_RENAMED = MappingProxyType({"angry": "anger", "happy": "happiness", "sad": "sadness"})
+"""As the paper's pooled evaluator renames (zfkarl/UniFER, `eval_total/code/eval_unifer.py`)."""
 
 
 def canonical(label: str) -> str:
     """Return the name that all datasets share for a dataset's label.
-
-    The three renamings are those of the paper's pooled evaluator
-    (zfkarl/UniFER, `eval_total/code/eval_unifer.py`).
 
     Args:
         label: A candidate label of any dataset, lower case.
@@ -42,87 +41,190 @@ def canonical(label: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """Rules that are peculiar to the paper's evaluator of one dataset.
+
+    Attributes:
+        synonyms: Label -> the synonyms that this evaluator tries, where its list differs from
+            the others' (zfkarl/UniFER, `eval_*/code/eval_unifer.py`).
+        spans_lines: Whether its tags are case-sensitive and its answer block may span lines.
+    """
+
+    synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spans_lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSpace:
-    """The closed set of answers that one dataset admits.
+    """A dataset as it is declared: the closed set of answers that it admits, and what is official.
 
     Attributes:
         key: The dataset's key in files, task names and rows.
         title: The dataset's name in prose.
-        test_counts: Benchmark questions for each label, in the order in which the
-            question lists the labels.
+        labels: The candidate labels, in the question's order.
+        test_counts: Label -> images of the official test split; empty where no counts are
+            official, and then any number is complete.
+        in_ferbench: Whether the group `ferbench` pools the dataset with the paper's others.
+        renamed: Label -> its canonical name, where the dataset has a word of its own.
+        upstream: Rules of the paper's evaluator; the default reads as all of them do.
+
+    Raises:
+        ValueError: The declaration contradicts itself or the benchmark.
     """
 
     key: str
     title: str
-    test_counts: Mapping[str, int]
+    labels: tuple[str, ...]
+    test_counts: Mapping[str, int] = field(default_factory=dict)
+    in_ferbench: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    upstream: Upstream = Upstream()
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The candidate labels, in the question's order."""
-        return tuple(self.test_counts)
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise ValueError(f"the label space {self.key!r} {problem}")
+
+    def _problem(self) -> str | None:
+        names = [self.renamed.get(label, _RENAMED.get(label, label)) for label in self.labels]
+        if not _KEY.fullmatch(self.key) or self.key in _TAKEN:
+            return "needs another key: a lower-case word of letters, digits and `_`"
+        if not self.labels or len(set(names)) < len(names) or set(names) - set(CANONICAL_LABELS):
+            return (
+                f"has the labels {list(self.labels)}; they must name different expressions out of "
+                f"{', '.join(CANONICAL_LABELS)} (`renamed` maps other words to these)"
+            )
+        if self.test_counts and tuple(self.test_counts) != self.labels:
+            return "has counts of other labels, or in another order"
+        if self.in_ferbench and not self.test_counts:
+            return "is in FERBench and has no counts"
+        if unknown := {*self.renamed, *self.upstream.synonyms} - {*self.labels}:
+            return f"maps {', '.join(sorted(unknown))}, which is not among its labels"
+        return None
 
     @property
     def n_test(self) -> int:
-        """The number of benchmark questions."""
+        """The number of images of the official test split; 0 where no counts are official."""
         return sum(self.test_counts.values())
 
+    def is_complete(self, counts: Mapping[str, int]) -> bool:
+        """Return whether label counts are the official ones, or none are official."""
+        found = {label: n for label, n in counts.items() if n}
+        return not self.test_counts or found == dict(self.test_counts)
 
-def _space(key: str, title: str, **test_counts: int) -> LabelSpace:
-    return LabelSpace(key, title, MappingProxyType(test_counts))
+
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+_TAKEN = frozenset({"pooled", "mean", "overview"})
+"""Names of rows beside those of the datasets."""
 
 
-LABEL_SPACES: Mapping[str, LabelSpace] = MappingProxyType(
-    {
-        space.key: space
-        for space in (
-            _space(
-                "rafdb",
-                "RAF-DB",
-                surprise=329,
-                fear=74,
-                disgust=160,
-                happiness=1185,
-                sadness=478,
-                anger=162,
-                neutral=680,
-            ),
-            _space(
-                "ferplus",
-                "FERPlus",
-                angry=322,
-                contempt=30,
-                disgust=21,
-                fear=98,
-                happy=929,
-                neutral=1274,
-                sad=449,
-                surprise=450,
-            ),
-            _space(
-                "affectnet",
-                "AffectNet",
-                neutral=500,
-                happiness=500,
-                sadness=500,
-                surprise=500,
-                fear=500,
-                disgust=500,
-                anger=500,
-                contempt=500,
-            ),
-            _space(
-                "sfew",
-                "SFEW 2.0",
-                angry=77,
-                disgust=23,
-                fear=46,
-                happy=72,
-                neutral=84,
-                sad=73,
-                surprise=56,
-            ),
-        )
-    }
+def _in_ferbench(
+    key: str, title: str, test_counts: Mapping[str, int], upstream: Upstream
+) -> LabelSpace:
+    return LabelSpace(
+        key,
+        title,
+        tuple(test_counts),
+        MappingProxyType(dict(test_counts)),
+        in_ferbench=True,
+        upstream=upstream,
+    )
+
+
+_DECLARED = (
+    _in_ferbench(
+        "rafdb",
+        "RAF-DB",
+        {
+            "surprise": 329,
+            "fear": 74,
+            "disgust": 160,
+            "happiness": 1185,
+            "sadness": 478,
+            "anger": 162,
+            "neutral": 680,
+        },
+        Upstream({"anger": ("angry",), "happiness": ("joy", "happy"), "sadness": ("sad",)}),
+    ),
+    _in_ferbench(
+        "ferplus",
+        "FERPlus",
+        {
+            "angry": 322,
+            "contempt": 30,
+            "disgust": 21,
+            "fear": 98,
+            "happy": 929,
+            "neutral": 1274,
+            "sad": 449,
+            "surprise": 450,
+        },
+        Upstream(
+            {"angry": ("anger",), "happy": ("joy", "happiness"), "sad": ("sorrow", "unhappy")}
+        ),
+    ),
+    _in_ferbench(
+        "affectnet",
+        "AffectNet",
+        {
+            "neutral": 500,
+            "happiness": 500,
+            "sadness": 500,
+            "surprise": 500,
+            "fear": 500,
+            "disgust": 500,
+            "anger": 500,
+            "contempt": 500,
+        },
+        Upstream({"anger": ("angry", "mad"), "happiness": ("joy", "happy"), "sadness": ("sad",)}),
+    ),
+    _in_ferbench(
+        "sfew",
+        "SFEW 2.0",
+        {
+            "angry": 77,
+            "disgust": 23,
+            "fear": 46,
+            "happy": 72,
+            "neutral": 84,
+            "sad": 73,
+            "surprise": 56,
+        },
+        Upstream(
+            {
+                "angry": ("anger", "mad"),
+                "happy": ("joy", "happiness"),
+                "sad": ("sorrow", "unhappy"),
+            },
+            spans_lines=True,
+        ),
+    ),
+    # Others follow: LabelSpace("key", "Title", ("happy", "sad")).
+)
+
+
+def _by_key(declared: Iterable[LabelSpace]) -> Mapping[str, LabelSpace]:
+    spaces: dict[str, LabelSpace] = {}
+    for space in declared:
+        if space.key in spaces:
+            raise ValueError(f"the label space {space.key!r} is declared twice")
+        spaces[space.key] = space
+    return MappingProxyType(spaces)
+
+
+LABEL_SPACES = _by_key(_DECLARED)
+"""Every dataset, by its key."""
+
+FERBENCH: Mapping[str, LabelSpace] = MappingProxyType(
+    {key: space for key, space in LABEL_SPACES.items() if space.in_ferbench}
+)
+"""The datasets that the group `ferbench` pools."""
+
+N_QUESTIONS = sum(space.n_test for space in FERBENCH.values())
+"""FERBench's questions."""
+
+_CANONICAL_OF = MappingProxyType(
+    {**_RENAMED, **{word: name for each in _DECLARED for word, name in each.renamed.items()}}
 )
 
 

@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.files import replacing
-from unifer_tasks.labels import LABEL_SPACES, label_space
+from unifer_tasks.labels import FERBENCH, label_space
 
 DATA_VARIABLE = "FERBENCH_DATA"
 MANIFEST_NAME = "manifest.json"
 SCHEMA = 1
-
-N_QUESTIONS = sum(space.n_test for space in LABEL_SPACES.values())
 
 
 class DataError(Exception):
@@ -70,9 +68,9 @@ class Manifest:
     datasets: Mapping[str, DatasetFile] = field(default_factory=dict)
 
     def is_complete(self, dataset: str) -> bool:
-        """Tells whether a dataset has the published number of questions of every label."""
+        """Return whether a dataset is there with the official number of questions of each label."""
         file = self.datasets.get(dataset)
-        return file is not None and dict(file.counts) == dict(label_space(dataset).test_counts)
+        return file is not None and label_space(dataset).is_complete(file.counts)
 
     @property
     def n_rows(self) -> int:
@@ -81,7 +79,7 @@ class Manifest:
 
     def caveat(
         self,
-        datasets: Iterable[str] = tuple(LABEL_SPACES),
+        datasets: Iterable[str] = tuple(FERBENCH),
         *,
         asked: int | None = None,
         orders: int = 1,
@@ -98,8 +96,9 @@ class Manifest:
         notes = []
         if self.stand_in:
             notes.append("STAND-IN faces")
-        rows = sum(self.datasets[key].rows for key in datasets if key in self.datasets)
-        expected = sum(label_space(key).n_test for key in datasets)
+        held = {key: self.datasets[key].rows for key in datasets if key in self.datasets}
+        rows = sum(held.values())
+        expected = sum(label_space(key).n_test or held.get(key, 0) for key in datasets)
         complete = all(map(self.is_complete, datasets))
         if asked is not None and asked < orders * rows:
             of_rows = "" if complete else f" of {orders * rows:,}"

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from unifer_tasks.extras import BACKENDS, require
+from unifer_tasks.files import explain
 from unifer_tasks.nearest import did_you_mean
-from unifer_tasks.selection import selected
+from unifer_tasks.selection import check_data, n_questions, selected
 
 if TYPE_CHECKING:
     from lmms_eval.api.model import lmms
@@ -24,6 +28,9 @@ _MISSPELT = 0.88
 
 Only for models that hand what they do not know to their back end, as vLLM's does.
 """
+
+_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+"""Of loguru, which lmms-eval logs with."""
 
 
 class OptionError(ValueError):
@@ -60,6 +67,9 @@ def check_run(args: argparse.Namespace) -> None:
     if args.num_fewshot and _asks_ferbench(args.tasks):
         raise OptionError("FERBench shows no examples: leave --num_fewshot out")
     _check_extent(args)
+    _check_formats(args)
+    if args.output_path:
+        _check_output(str(args.output_path))
     if args.check_integrity:
         raise OptionError(
             "--check_integrity runs lmms-eval's own tests, which pip does not install: leave it "
@@ -81,7 +91,153 @@ def _check_extent(args: argparse.Namespace) -> None:
         raise OptionError(f"--limit {args.limit:g} is negative: give a number of questions, or -1")
     if args.offset < 0:
         raise OptionError(f"--offset {args.offset} is negative")
+    if args.offset and (tasks := selected((args.tasks or "").split(","))):
+        check_data(tasks)
+        for task, n in n_questions(tasks).items():
+            if args.offset >= n:
+                raise OptionError(
+                    f"--offset {args.offset:,} skips every question of {task}, which has {n:,}"
+                )
     positive("--repeats", args.repeats)
+
+
+def _check_formats(args: argparse.Namespace) -> None:
+    """Check what lmms-eval parses by itself, some of it only when the model has answered."""
+    check_verbosity(args.verbosity)
+    for name in ("hf_hub_log_args", "wandb_args", "swanlab_args", "launcher_args"):
+        _named(f"--{name}", getattr(args, name))
+    if args.launcher_args and "name" not in _named("--launcher_args", args.launcher_args):
+        raise OptionError("--launcher_args needs the name of a launcher: name=...")
+    if args.max_tokens is not None:
+        positive("--max_tokens", args.max_tokens)
+    for folder in [args.include_path] if isinstance(args.include_path, str) else []:
+        if not Path(folder).is_dir():
+            raise OptionError(f"--include_path {folder} is not a directory")
+    try:
+        ZoneInfo(args.timezone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise OptionError(
+            f"--timezone {args.timezone} is not a time zone; give one such as Europe/Berlin or UTC"
+        ) from None
+
+
+def check_verbosity(name: str) -> None:
+    """Check that a level of logging exists.
+
+    Raises:
+        OptionError: It does not.
+    """
+    if name not in _LEVELS:
+        near = did_you_mean(str(name).upper(), _LEVELS)
+        raise OptionError(
+            f"--verbosity has no level {name!r}{near or '; it takes ' + ', '.join(_LEVELS)}"
+        )
+
+
+def _check_output(value: str) -> None:
+    """Check that lmms-eval can write into a folder: it would say otherwise only in the end."""
+    try:
+        read = _named("--output_path", f"output_path={value}").get("output_path")
+    except OptionError:
+        read = None
+    # It hands the path on within a list of NAME=VALUE, in which 2026 is a number.
+    if read != value:
+        raise OptionError(
+            f"--output_path {value!r} is read as something else by lmms-eval, which takes commas "
+            "and numbers in it for its own; choose a name without, or write ./ before a number"
+        )
+    _check_folder("--output_path", value)
+
+
+def check_cache(value: str | None) -> None:
+    """Check that answers can be kept in a folder.
+
+    Raises:
+        OptionError: They cannot.
+    """
+    if value is not None:
+        _check_folder("--use_cache", value)
+
+
+def _check_folder(option: str, value: str) -> None:
+    folder = Path(value)
+    for place in (folder, *folder.parents):
+        if not os.path.lexists(place):
+            continue
+        if not place.is_dir():
+            what = "is a file" if place.exists() else "is a link to nothing"
+            where = "" if place == folder else f": {place}"
+            raise OptionError(f"{option} {value}{where} {what}; name a directory")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise OptionError(f"{option} {value}: no permission to write into {place}")
+        return
+
+
+def check_invocation(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Check what lmms-eval reads before the first run: its log level and configuration file.
+
+    Args:
+        parser: Of lmms-eval.
+        args: As given on the command line.
+
+    Raises:
+        OptionError: One of them cannot be used.
+    """
+    check_verbosity(args.verbosity)
+    if args.config:
+        _check_config(Path(args.config), parser)
+
+
+def _check_config(path: Path, parser: argparse.ArgumentParser) -> None:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"--config {explain(error)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise OptionError(f"--config {path} is not a YAML file: {reason}") from None
+    runs = content if isinstance(content, list) else [content]
+    if not runs or content is None:
+        raise OptionError(f"--config {path} is empty; give at least model and tasks")
+    known = {action.dest: action for action in parser._actions if action.dest != "help"}
+    for run in runs:
+        if not isinstance(run, dict):
+            raise OptionError(f"--config {path} must map options to values, got {run!r}")
+        for key, value in run.items():
+            if key == "env":
+                if not isinstance(value, dict | None):
+                    raise OptionError(f"--config {path}: env must map names to values")
+            elif key not in known:
+                near = did_you_mean(str(key), known)
+                raise OptionError(f"--config {path} has an unknown key {key!r}{near}")
+            else:
+                _check_value(path, known[key], value)
+
+
+def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
+    """Check a value of a configuration file, which lmms-eval takes as it is."""
+    where = f"--config {path}: {action.dest}"
+    if value is None:
+        if action.default is not None:
+            raise OptionError(f"{where} has no value; give one, or leave it out")
+        return
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise OptionError(f"{where} must be true or false, got {value!r}")
+        return
+    if action.choices is not None and value not in action.choices:
+        raise OptionError(f"{where} must be one of {', '.join(action.choices)}, got {value!r}")
+    if action.type in (None, str) or isinstance(value, list):
+        return
+    assert callable(action.type)
+    try:
+        parsed = action.type(str(value))
+    except (ValueError, TypeError, argparse.ArgumentTypeError):
+        raise OptionError(f"{where} cannot be {value!r}") from None
+    if isinstance(value, bool | str) or (isinstance(parsed, list) and value != parsed):
+        raise OptionError(f"{where} must be {parsed!r}, not {value!r}")
 
 
 def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:

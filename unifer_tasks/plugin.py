@@ -9,48 +9,91 @@ every other plugin's models down with it.
 
 from __future__ import annotations
 
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unifer_tasks.evaluator import extend_evaluate, extend_tables
+from unifer_tasks.evaluator import (
+    EVALUATE,
+    LOAD_BASELINE,
+    MAKE_TABLE,
+    MODELS,
+    RUN,
+    extend_evaluate,
+    extend_tables,
+)
+from unifer_tasks.seams import Function, Seam
 from unifer_tasks.selection import check_data, check_names, repeated
-from unifer_tasks.tracker import extend_tracker
+from unifer_tasks.tracker import SAVE_RESULTS, SAVE_SAMPLES, extend_tracker
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
+    from lmms_eval.tasks import TaskManager
 
 TASKS_FOLDER = Path(__file__).parent / "ferbench"
 
 
+INDEX_TASKS = Seam(
+    "lmms_eval.tasks",
+    "TaskManager.initialize_tasks",
+    ("self", "include_path", "include_defaults"),
+    f"pass --include_path {TASKS_FOLDER}",
+)
+MATCH_TASKS = Seam(
+    "lmms_eval.tasks",
+    "TaskManager.match_tasks",
+    ("self", "task_list"),
+    "the names and the data of tasks are checked before a model is loaded",
+)
+LOAD_TASKS = Seam(
+    "lmms_eval.tasks",
+    "TaskManager.load_task_or_group",
+    ("self", "task_list"),
+    "a task that its group contains is asked once",
+)
+
+SEAMS = (
+    INDEX_TASKS,
+    MATCH_TASKS,
+    LOAD_TASKS,
+    LOAD_BASELINE,
+    MAKE_TABLE,
+    RUN,
+    EVALUATE,
+    SAVE_RESULTS,
+    SAVE_SAMPLES,
+)
+"""Every function of lmms-eval that the plugin replaces."""
+
+
 def load() -> list[ModelManifest]:
-    """Adds the task folder and returns the model ids of our own; what lmms-eval calls."""
+    """Add the task folder and return the model ids of our own; lmms-eval calls this."""
     from lmms_eval.models.registry_v2 import ModelManifest
     from loguru import logger
 
     try:
-        _add_task_folder()
-        _check_selections()
-        extend_tables()
+        _extend()
     except Exception as error:
         logger.warning(
             f"FERBench could not add its tasks to this lmms-eval ({error!r}); "
             f"pass --include_path {TASKS_FOLDER}"
         )
+    classes = ("unifer_tasks.models.unifer.UniFER", "unifer_tasks.models.replay.Replay")
     return [
-        ModelManifest("unifer", chat_class_path="unifer_tasks.models.unifer.UniFER"),
-        ModelManifest("replay", chat_class_path="unifer_tasks.models.replay.Replay"),
+        ModelManifest(model, chat_class_path=path)
+        for model, path in zip(MODELS, classes, strict=True)
     ]
 
 
-def _add_task_folder() -> None:
-    from lmms_eval.tasks import TaskManager
+def _extend() -> None:
+    from lmms_eval.tasks import TaskManager  # noqa: F401  (loads the module)
 
-    original = TaskManager.initialize_tasks
-    if getattr(original, "adds_ferbench", False):
-        return
+    INDEX_TASKS.extend(_adding_ours)
+    MATCH_TASKS.extend(_checking)
+    LOAD_TASKS.extend(_asking_once)
+    extend_tables()
 
-    @wraps(original)
+
+def _adding_ours(original: Function) -> Function:
     def initialize_tasks(
         self: TaskManager,
         include_path: str | list[str] | None = None,
@@ -64,35 +107,28 @@ def _add_task_folder() -> None:
             extend_tracker()
         return original(self, include_path, include_defaults, **options)
 
-    initialize_tasks.adds_ferbench = True  # type: ignore[attr-defined]
-    TaskManager.initialize_tasks = initialize_tasks
+    return initialize_tasks
 
 
-def _check_selections() -> None:
-    """Let every `TaskManager` check what is selected of FERBench before the model is loaded."""
-    from lmms_eval.tasks import TaskManager
-    from loguru import logger
-
-    match, load_all = TaskManager.match_tasks, TaskManager.load_task_or_group
-    if getattr(match, "checks_ferbench", False):
-        return
-
-    @wraps(match)
+def _checking(original: Function) -> Function:
     def match_tasks(self: TaskManager, task_list: list[str]) -> Any:
         check_names(task_list, self.all_tasks)
-        names = match(self, task_list)
+        names = original(self, task_list)
         check_data(names)
         return names
 
-    @wraps(load_all)
+    return match_tasks
+
+
+def _asking_once(original: Function) -> Function:
     def load_task_or_group(
         self: TaskManager, task_list: str | list[str] | None = None, *given: Any, **options: Any
     ) -> Any:
+        from loguru import logger
+
         if isinstance(task_list, list) and (twice := repeated(task_list)):
             logger.warning(f"Asked once, with their group: {', '.join(twice)}")
             task_list = [task for task in task_list if task not in twice]
-        return load_all(self, task_list, *given, **options)
+        return original(self, task_list, *given, **options)
 
-    match_tasks.checks_ferbench = True  # type: ignore[attr-defined]
-    TaskManager.match_tasks = match_tasks
-    TaskManager.load_task_or_group = load_task_or_group
+    return load_task_or_group

@@ -20,7 +20,7 @@ from unifer_tasks.answers import (
     read_upstream_label,
     request_failed,
 )
-from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.metrics import (
     METRICS,
     Confusion,
@@ -109,8 +109,9 @@ def summarise(readings: Sequence[Reading], reader: Reader) -> dict[str, Any]:
     Returns:
         A JSON-ready object. `datasets` maps each key to `n`, the metrics and their
         `intervals`, `outcomes`, `classes` and `confusion`; `pooled` has the same over all
-        answers, `mean` the metrics averaged over the datasets. `complete` is false unless
-        every dataset has as many predictions of each label as the benchmark has questions.
+        answers to FERBench's datasets, `mean` the metrics averaged over these; both are over
+        the others where a run has none of FERBench's. `complete` is false unless
+        each of them has as many predictions of each label as the benchmark has questions.
         A score that nothing was counted for is None.
     """
     rows = {
@@ -126,30 +127,36 @@ def summarise(readings: Sequence[Reading], reader: Reader) -> dict[str, Any]:
         dataset: _confusion(dataset, [(row, row.pooled_label) for row in group])
         for dataset, group in rows.items()
     }
-    heard = {dataset: part for dataset, part in own.items() if part.n}
+    pooled = [dataset for dataset in rows if dataset in FERBENCH] or list(rows)
+    heard = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
+    others = {dataset: own[dataset] for dataset in rows if dataset not in pooled}
     intervals = bootstrap(heard, reader) if heard else None
     of_pool = bootstrap({d: poolable[d] for d in heard}, reader) if heard else None
+    of_dataset = {
+        **(intervals.datasets if intervals else {}),
+        **{d: bootstrap({d: part}, reader).datasets[d] for d, part in others.items() if part.n},
+    }
     return {
         "schema": SCHEMA,
         "reader": reader,
         "complete": all(
-            Counter(row.prediction.target for row in rows.get(dataset, ())) == space.test_counts
-            for dataset, space in LABEL_SPACES.items()
+            space.is_complete(Counter(row.prediction.target for row in rows.get(dataset, ())))
+            for dataset, space in FERBENCH.items()
         ),
         "datasets": {
             dataset: {
                 **_section(own[dataset], reader),
-                "intervals": intervals.datasets.get(dataset) if intervals else None,
+                "intervals": of_dataset.get(dataset),
                 **_counts(group, reader),
-                "questions": LABEL_SPACES[dataset].n_test,
+                "questions": LABEL_SPACES[dataset].n_test or len(group),
             }
             for dataset, group in rows.items()
         },
         "pooled": {
-            **_section(pool(poolable.values()), reader),
+            **_section(pool(poolable[dataset] for dataset in pooled), reader),
             "intervals": of_pool.pooled if of_pool else None,
-            **_counts(readings, reader),
-            "questions": sum(space.n_test for space in LABEL_SPACES.values()),
+            **_counts([row for dataset in pooled for row in rows[dataset]], reader),
+            "questions": N_QUESTIONS,
         },
         "mean": {
             **_numbers(mean_scores(scores(part, reader) for part in heard.values())),

@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from unifer_tasks.headings import GROUPS
+from unifer_tasks.labels import FERBENCH
 from unifer_tasks.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.nearest import did_you_mean
-from unifer_tasks.variants import TASKS
+from unifer_tasks.variants import TASKS, task_name
 
 NAMES = (*GROUPS, *TASKS)
 """Every group and task of FERBench."""
@@ -78,4 +79,4 @@ def repeated(tasks: Iterable[str]) -> list[str]:
 
 
 def _members(group: str) -> list[str]:
-    return [task for task, (variant, _) in TASKS.items() if variant is GROUPS[group]]
+    return [task_name(dataset, GROUPS[group]) for dataset in FERBENCH]

@@ -21,6 +21,7 @@ from data_prep.archives.tree import ArchiveError, Tree
 from unifer_tasks.labels import label_space
 
 __all__ = [
+    "DATASETS",
     "UNPACKED",
     "ArchiveError",
     "Sample",
@@ -32,11 +33,17 @@ __all__ = [
     "open_tree",
 ]
 
+READERS = (rafdb, ferplus, affectnet, sfew)
+"""One module a dataset, with `DATASET`, `NESTED` and `open_source`."""
+
+DATASETS: Sequence[str] = tuple(module.DATASET for module in READERS)
+"""The datasets whose archives can be read; a dataset needs no reader to be evaluated."""
+
 _OPENERS: Mapping[str, Callable[[Tree], Source]] = MappingProxyType(
-    {module.DATASET: module.open_source for module in (rafdb, ferplus, affectnet, sfew)}
+    {module.DATASET: module.open_source for module in READERS}
 )
 _NESTED: Mapping[str, Sequence[str]] = MappingProxyType(
-    {module.DATASET: module.NESTED for module in (rafdb, ferplus, affectnet, sfew)}
+    {module.DATASET: module.NESTED for module in READERS}
 )
 
 

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from data_prep.archives import UNPACKED, Source, open_source
+from data_prep.archives import DATASETS, UNPACKED, Source, open_source
 from data_prep.errors import PreparationError
-from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.labels import label_space
 
 INCOMPLETE = 3
 """Exit status of a run that did what it could and left something out."""
@@ -21,12 +21,12 @@ Item = TypeVar("Item")
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """Adds an option for the archive of each dataset."""
-    for dataset, space in LABEL_SPACES.items():
+    for dataset in DATASETS:
         parser.add_argument(
             f"--{dataset}",
             type=Path,
             metavar="PATH",
-            help=f"{space.title}: its official folder, zip, tar or 7z",
+            help=f"{label_space(dataset).title}: its official folder, zip, tar or 7z",
         )
 
 
@@ -36,7 +36,7 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     Raises:
         PreparationError: None was named, or one is not what it should be.
     """
-    paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in LABEL_SPACES}
+    paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in DATASETS}
     sources = {
         dataset: open_source(
             dataset, path, unpacked(args), majority=getattr(args, "ferplus_majority", False)
@@ -45,7 +45,7 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
         if path is not None
     }
     if not sources:
-        options = ", ".join(f"--{dataset}" for dataset in LABEL_SPACES)
+        options = ", ".join(f"--{dataset}" for dataset in DATASETS)
         raise PreparationError(f"no archive was named; give at least one of {options}")
     return sources
 

@@ -32,12 +32,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.checkpoints import newest_checkpoint
-from recipes.launch import LOG_NAME
-from recipes.rollouts import RolloutsError
+from recipes.training.runs.checkpoints import newest_checkpoint
+from recipes.training.launch.launcher import LOG_NAME
+from recipes.training.runs.rollouts import RolloutsError
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.summary import write_summary
-from recipes.training_log import read_steps
+from recipes.training.runs.metrics import read_steps
 from unifer_tasks.files import replacing
 
 HERE = Path(__file__).parent
@@ -185,7 +185,7 @@ class _Stages:
         )  # fmt: skip
         merged = self.out / "merged"
         if not (merged / "config.json").is_file():
-            python = [sys.executable, "-m", "recipes.merge"]
+            python = [sys.executable, "-m", "recipes.training.results.merge"]
             self.command("merge", *python, self._newest(to), merged)
         return merged
 
@@ -232,7 +232,7 @@ class _Stages:
     def _launch(
         self, name: str, stage: str, config: str, *overrides: str, threads: int = _CORES
     ) -> None:
-        launcher = (sys.executable, "-m", "recipes.launch", stage, str(HERE / f"{config}.yaml"))
+        launcher = (sys.executable, "-m", "recipes.training.launch.launcher", stage, str(HERE / f"{config}.yaml"))
         self.command(name, *launcher, "--stall-minutes", 15, *overrides, threads=threads)
 
     def _newest(self, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.card import CARD_NAME
-from recipes.record import RECORD_NAME
+from recipes.training.runs.record import RECORD_NAME
 
 WEIGHTS = "model.safetensors"
 

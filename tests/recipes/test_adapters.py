@@ -12,9 +12,9 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.adapters import Adapter, adapter_of, adapter_problems
-from recipes.launch import compose
-from recipes.preflight import Config, model_config
+from recipes.training.checks.adapters import Adapter, adapter_of, adapter_problems
+from recipes.training.launch.launcher import compose
+from recipes.training.checks.preflight import Config, model_config
 
 Stage = Literal["sft", "grpo"]
 

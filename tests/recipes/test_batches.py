@@ -11,8 +11,8 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.batches import grpo_batches, sft_batches, total_steps
-from recipes.launch import compose
+from recipes.training.checks.batches import grpo_batches, sft_batches, total_steps
+from recipes.training.launch.launcher import compose
 
 Changes = dict[str, Any]
 RECIPES = REPOSITORY / "recipes"

@@ -11,7 +11,7 @@ import pytest
 
 from data_prep.stand_in import SOURCE
 from recipes.card import CardError, card, main
-from recipes.record import (
+from recipes.training.runs.record import (
     RECORD_NAME,
     DataFile,
     Record,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.checkpoints import (
+from recipes.training.runs.checkpoints import (
     TRACKER,
     CheckpointError,
     damage,

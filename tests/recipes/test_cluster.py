@@ -23,11 +23,11 @@ from tests.recipes.trainer import data, free_ports, run_for
 
 pytest.importorskip("verl")
 
-from recipes.checkpoints import TRACKER
-from recipes.launch import LOG_NAME
-from recipes.leftovers import RUN_VARIABLE, run_processes
+from recipes.training.runs.checkpoints import TRACKER
+from recipes.training.launch.launcher import LOG_NAME
+from recipes.training.launch.cleanup import RUN_VARIABLE, run_processes
 from recipes.tiny_cpu.environment import ENVIRONMENT
-from recipes.training_log import read_steps
+from recipes.training.runs.metrics import read_steps
 
 pytestmark = pytest.mark.cluster
 
@@ -93,7 +93,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     reward = "reward.custom_reward_function.reward_kwargs"
     model = "actor_rollout_ref"
     job = cluster.submit(
-        sys.executable, "-m", "recipes.launch", "grpo",
+        sys.executable, "-m", "recipes.training.launch.launcher", "grpo",
         str(REPOSITORY / "recipes" / "tiny_cpu" / "grpo_tiny.yaml"),
         *data(drawn_rows / "rlvr"), f"{model}.model.path={tiny_model}",
         f"trainer.default_local_dir={out}", "trainer.nnodes=2",
@@ -163,9 +163,9 @@ def until_killed(job: list[str | Path], out: Path) -> str:
 
 
 def launcher(out: Path) -> psutil.Process:
-    """The process of `recipes.launch` that works in a folder."""
+    """The process of `recipes.training.launch.launcher` that works in a folder."""
     # The submission and the job's shell have these words in their command lines too.
-    start = [sys.executable, "-m", "recipes.launch"]
+    start = [sys.executable, "-m", "recipes.training.launch.launcher"]
     (found,) = [
         process
         for process in psutil.process_iter(["cmdline"])

@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.launch import compose
+from recipes.training.launch.launcher import compose
 
 RECIPES = REPOSITORY / "recipes"
 SFT = sorted(RECIPES.glob("*/sft_*.yaml"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recipes.fatal import find_failure, more_telling
+from recipes.training.launch.fatal import find_failure, more_telling
 
 MEMORY = "the machine's memory was full"
 DIED = "a worker died"

@@ -14,9 +14,9 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.launch import RunError, cluster_overrides, compose, main, run
-from recipes.leftovers import run_processes
-from recipes.record import read_record
+from recipes.training.launch.launcher import RunError, cluster_overrides, compose, main, run
+from recipes.training.launch.cleanup import run_processes
+from recipes.training.runs.record import read_record
 from tests.recipes.test_fatal import DIED_RAYLET, OOM_RAYLET
 from tests.recipes.trainer import data
 
@@ -94,7 +94,7 @@ def test_a_request_to_end_cleans_up(
         return python(f"import os, signal; os.kill({os.getpid()}, signal.SIGTERM); {code}")
 
     monkeypatch.setenv("VERL_PLATFORM", "cpu")
-    monkeypatch.setattr("recipes.launch.command", train)
+    monkeypatch.setattr("recipes.training.launch.launcher.command", train)
     before = signal.getsignal(signal.SIGTERM)
     try:
         status = main(
@@ -139,7 +139,7 @@ def ends(pid: int) -> bool:
 def test_a_trainer_that_lost_a_worker_is_ended_with_the_reason(
     then: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recipes.launch.GRACE", 1)
+    monkeypatch.setattr("recipes.training.launch.launcher.GRACE", 1)
     code = f"""
 import subprocess, sys
 print(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE).pid)

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recipes.leftovers import (
+from recipes.training.launch.cleanup import (
     RUN_VARIABLE,
     SHARED_MEMORY,
     RunningError,
@@ -27,7 +27,7 @@ from tests.conftest import REPOSITORY
 HOLD = """
 import os, subprocess, sys
 from pathlib import Path
-from recipes.leftovers import RUN_VARIABLE, sole_run
+from recipes.training.launch.cleanup import RUN_VARIABLE, sole_run
 from tests.recipes.test_leftovers import CHILD
 
 run = Path(sys.argv[1])

@@ -16,12 +16,12 @@ pytest.importorskip("verl")
 from peft import get_peft_model
 from transformers import Qwen2_5_VLForConditionalGeneration as Model
 
-from recipes.adapters import Adapter
-from recipes.checkpoints import sharded
-from recipes.launch import LOG_NAME
-from recipes.merge import main
-from recipes.record import find_record
-from recipes.training_log import read_steps
+from recipes.training.checks.adapters import Adapter
+from recipes.training.runs.checkpoints import sharded
+from recipes.training.launch.launcher import LOG_NAME
+from recipes.training.results.merge import main
+from recipes.training.runs.record import find_record
+from recipes.training.runs.metrics import read_steps
 from tests.conftest import run_command
 from tests.recipes.test_adapter_merger import Weights, logits
 from tests.recipes.test_scripts import SCRIPTS, environment
@@ -45,7 +45,7 @@ class Stage:
 
 def launch(stage: str, rows: Path, out: Path, minutes: float, *overrides: str) -> Path:
     command = [
-        sys.executable, "-m", "recipes.launch", stage, f"recipes/tiny_cpu/{stage}_tiny.yaml",
+        sys.executable, "-m", "recipes.training.launch.launcher", stage, f"recipes/tiny_cpu/{stage}_tiny.yaml",
         *data(rows / {"sft": "cot", "grpo": "rlvr"}[stage]), f"trainer.default_local_dir={out}",
         *overrides,
     ]  # fmt: skip

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.merge import main
-from recipes.record import find_record, write_record
+from recipes.training.results.merge import main
+from recipes.training.runs.record import find_record, write_record
 from tests.recipes.test_card import BASE, grpo
 from tests.recipes.test_checkpoints import GRPO, write
 
@@ -41,7 +41,7 @@ def checkpoint(tmp_path: Path) -> Path:
 def test_a_merged_model_has_a_card_and_its_record(
     checkpoint: Path, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recipes.merge.subprocess.run", merger(0))
+    monkeypatch.setattr("recipes.training.results.merge.subprocess.run", merger(0))
     out = tmp_path / "merged"
     assert main([str(checkpoint / part), str(out)]) == 0
     assert "## GRPO, 200 steps" in (out / "README.md").read_text()
@@ -55,11 +55,11 @@ def test_a_merge_that_failed_leaves_nothing_and_starts_anew(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     out = tmp_path / "merged"
-    monkeypatch.setattr("recipes.merge.subprocess.run", merger(1))
+    monkeypatch.setattr("recipes.training.results.merge.subprocess.run", merger(1))
     assert main([str(checkpoint), str(out)]) == 1
     assert "verl's merger exited 1" in capsys.readouterr().err
     assert not out.exists()
-    monkeypatch.setattr("recipes.merge.subprocess.run", merger(0))
+    monkeypatch.setattr("recipes.training.results.merge.subprocess.run", merger(0))
     assert main([str(checkpoint), str(out)]) == 0
     assert main([str(checkpoint), str(out)]) == 1
     assert "exists; choose another folder" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
     out = tmp_path / "merged"
     (checkpoint.parent / "run.json").unlink()
     assert main([str(checkpoint), str(out)]) == 1
-    assert "lies in no run that recipes.launch recorded" in capsys.readouterr().err
+    assert "lies in no run that recipes.training.launch.launcher recorded" in capsys.readouterr().err
     (checkpoint / "data.pt").unlink()
     assert main([str(checkpoint), str(out)]) == 1
     assert "data.pt is missing" in capsys.readouterr().err
@@ -113,7 +113,7 @@ def test_an_adapter_that_cannot_be_merged_leaves_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     pytest.importorskip("verl")
-    from recipes.adapter_merger import AdapterError
+    from recipes.training.results.adapter_merger import AdapterError
 
     record = grpo(BASE, preset="unifer")
     record.config["actor_rollout_ref"]["model"].update(lora_rank=8, lora_alpha=16)
@@ -123,7 +123,7 @@ def test_an_adapter_that_cannot_be_merged_leaves_nothing(
         out.mkdir()
         raise AdapterError("it has not been trained")
 
-    monkeypatch.setattr("recipes.adapter_merger.merge_adapter", merge_adapter)
+    monkeypatch.setattr("recipes.training.results.adapter_merger.merge_adapter", merge_adapter)
     assert main([str(checkpoint), str(tmp_path / "out")]) == 1
     assert "it has not been trained" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -18,9 +18,9 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.launch import compose
-from recipes.launch import main as launch
-from recipes.preflight import PreflightError, preflight
+from recipes.training.launch.launcher import compose
+from recipes.training.launch.launcher import main as launch
+from recipes.training.checks.preflight import PreflightError, preflight
 
 Config = dict[str, Any]
 TINY = REPOSITORY / "recipes" / "tiny_cpu"
@@ -305,13 +305,13 @@ class Hide:
         if name.split(".")[0] in hidden:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hide())
-from recipes.launch import main
+from recipes.training.launch.launcher import main
 sys.exit(main(["sft", "recipes/tiny_cpu/sft_tiny.yaml", "--check"]))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "recipes.launch needs verl" in done.stderr
+    assert "recipes.training.launch.launcher needs verl" in done.stderr
     assert "pip install '.[train]'" in done.stderr
     assert "Traceback" not in done.stderr

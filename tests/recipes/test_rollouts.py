@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.rollouts import FOLDER, RolloutsError, main, mean_of, read_run, summary
+from recipes.training.runs.rollouts import FOLDER, RolloutsError, main, mean_of, read_run, summary
 from unifer_tasks.answers import Outcome
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.prompts import question

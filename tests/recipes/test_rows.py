@@ -17,8 +17,8 @@ pytest.importorskip("verl")
 
 from omegaconf import OmegaConf
 
-from recipes.model import load_processor
-from recipes.rows import RowsError, Stage, Tokens, examine_rows, told
+from recipes.training.checks.model import load_processor
+from recipes.training.checks.rows import RowsError, Stage, Tokens, examine_rows, told
 
 DATA: dict[Stage, dict[str, Any]] = {
     "sft": {"max_length": 2048, "pad_mode": "no_padding"},

@@ -13,15 +13,15 @@ from tests.recipes.trainer import data, run_for
 
 pytest.importorskip("verl")
 
-from recipes.launch import LOG_NAME, launch
-from recipes.training_log import read_steps
+from recipes.training.launch.launcher import LOG_NAME, launch
+from recipes.training.runs.metrics import read_steps
 
 pytestmark = pytest.mark.training
 
 
 def command(rows: Path, model: Path, out: Path, *overrides: str) -> list[str]:
     return [
-        sys.executable, "-m", "recipes.launch", "sft", "recipes/tiny_cpu/sft_tiny.yaml",
+        sys.executable, "-m", "recipes.training.launch.launcher", "sft", "recipes/tiny_cpu/sft_tiny.yaml",
         *data(rows / "cot"), f"model.path={model}", f"trainer.default_local_dir={out}",
         "data.train_batch_size=4", "trainer.save_freq=1", "trainer.total_epochs=2", *overrides,
     ]  # fmt: skip

@@ -22,9 +22,9 @@ from tests.recipes.trainer import data, free_ports, run_for
 
 pytest.importorskip("verl")
 
-from recipes.launch import LOG_NAME
+from recipes.training.launch.launcher import LOG_NAME
 from recipes.tiny_cpu.environment import ENVIRONMENT
-from recipes.training_log import read_steps
+from recipes.training.runs.metrics import read_steps
 
 pytestmark = [
     pytest.mark.cluster,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from recipes.training_log import read_steps
+from recipes.training.runs.metrics import read_steps
 
 # As verl 0.9.1 prints them: SFT plainly, GRPO from a ray worker and some values as numpy's.
 LOG = """\

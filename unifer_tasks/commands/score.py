@@ -11,7 +11,7 @@ from typing import Any
 
 from unifer_tasks.commands import Subparsers
 from unifer_tasks.files import replacing
-from unifer_tasks.manifest import N_QUESTIONS
+from unifer_tasks.labels import N_QUESTIONS
 from unifer_tasks.metrics import READERS
 from unifer_tasks.predictions import read_predictions
 from unifer_tasks.scoring import Reading, read, summarise

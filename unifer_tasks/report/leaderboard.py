@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from unifer_tasks.answers import Outcome
+from unifer_tasks.characters import one_line, visible
 from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.markdown import table
+from unifer_tasks.markdown import Markdown, escape, table
 from unifer_tasks.metrics import READERS, Reader
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import Comparison
 from unifer_tasks.report.order import order_biases
 from unifer_tasks.report.published import PublishedScore
 from unifer_tasks.report.runs import BASE
-from unifer_tasks.report.text import signed, visible
+from unifer_tasks.report.text import signed
 
 HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
 """Metric -> its name in the field, in the order of the columns."""
@@ -68,7 +68,7 @@ def is_complete(one: Assessment, scope: str) -> bool:
     if part is None or one.strict["complete"]:
         return bool(one.strict["complete"])
     asked = {label: row["support"] for label, row in part["classes"].items()}
-    return asked == dict(LABEL_SPACES[scope].test_counts)
+    return LABEL_SPACES[scope].is_complete(asked)
 
 
 def questions(one: Assessment, scope: str) -> str:
@@ -101,7 +101,7 @@ def as_markdown(
 ) -> str:
     """Returns the leaderboard as Markdown."""
     runs = ranked(assessments)
-    blocks = ["# FERBench leaderboard", *(f"> **{_md(warning)}**" for warning in warnings)]
+    blocks = ["# FERBench leaderboard", *(f"> **{escape(warning)}**" for warning in warnings)]
     blocks.append(
         "Strict reader, in percent, with 95 % intervals: bootstrapped over the questions, Wilson's "
         "where every draw is alike. WAR is the accuracy, UAR the mean recall of the classes. "
@@ -110,7 +110,7 @@ def as_markdown(
     for scope, title in SCOPES.items():
         rows = [
             [
-                _md(one.run.title),
+                escape(one.run.title),
                 *_scores(part),
                 _words(one, scope),
                 questions(one, scope),
@@ -130,7 +130,9 @@ def as_markdown(
         blocks += ["## Variants", variants]
     if orders := _orders(runs):
         blocks += ["## Order of the candidates", orders]
-    if notes := [f"- {_md(one.run.title)}: {_md(note)}" for one in runs for note in one.run.notes]:
+    if notes := [
+        f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes
+    ]:
         blocks += ["## Notes", "\n".join(notes)]
     if published:
         blocks += ["## Published by others, not measured here", _published(published)]
@@ -215,7 +217,7 @@ def _scores(part: Mapping[str, Any]) -> list[str]:
     for metric in HEADLINE:
         low_high = intervals.get(metric)
         bounds = f" [{_percent(low_high[0])}, {_percent(low_high[1])}]" if low_high else ""
-        cells.append(_percent(part[metric]) + bounds)
+        cells.append(Markdown(_percent(part[metric]) + bounds))
     return [*cells, _percent(part["unreadable"])]
 
 
@@ -232,7 +234,7 @@ def _median_words(one: Assessment, scope: str) -> float | None:
 def _outcomes(runs: Sequence[Assessment]) -> str:
     names = [outcome.value for outcome in Outcome]
     rows = [
-        [_md(one.run.title), *(f"{one.strict['pooled']['outcomes'][name]:,}" for name in names)]
+        [escape(one.run.title), *(f"{one.strict['pooled']['outcomes'][name]:,}" for name in names)]
         for one in runs
     ]
     return table(["model", *names], rows, numeric=range(1, len(names) + 1))
@@ -243,7 +245,7 @@ def _upstream(runs: Sequence[Assessment]) -> str:
     for one in runs:
         pooled = one.upstream["pooled"]
         excluded = f"{pooled['excluded']:,}"
-        rows.append([_md(one.run.title), *_scores(pooled)[:-1], f"{pooled['n']:,}", excluded])
+        rows.append([escape(one.run.title), *_scores(pooled)[:-1], f"{pooled['n']:,}", excluded])
     head = ["model", *HEADLINE.values(), "counted", "failed requests, left out"]
     text = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
     return f"{text}\n\n{table(head, rows, numeric=range(1, 6))}"
@@ -252,7 +254,7 @@ def _upstream(runs: Sequence[Assessment]) -> str:
 def _repeats(runs: Sequence[Assessment]) -> str:
     rows = [
         [
-            _md(one.run.title),
+            escape(one.run.title),
             SCOPES[scope],
             f"{found.repeats}",
             _percent(found.accuracy),
@@ -294,11 +296,16 @@ def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> 
             points = 100 if forward else -100
             low, high = sorted(points * bound for bound in found.interval)
             change = f"{signed(points * found.difference, 2)} [{signed(low, 2)}, {signed(high, 2)}]"
-            tests = [change, p_value(found.p), p_value(found.p_holm), f"{found.counts.n:,}"]
+            tests = [
+                Markdown(change),
+                p_value(found.p),
+                p_value(found.p_holm),
+                f"{found.counts.n:,}",
+            ]
         else:
             tests = [_NOT_MEASURED] * 4
         war = _percent(one.strict["pooled"]["accuracy"])
-        rows.append([_md(one.run.name), one.run.variant, war, *tests])
+        rows.append([escape(one.run.name), one.run.variant, war, *tests])
     if not rows:
         return ""
     head = ["model", "variant", "WAR", "against base", "p", "p (Holm)", "shared questions"]
@@ -312,7 +319,7 @@ def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> 
 def _orders(runs: Sequence[Assessment]) -> str:
     rows = [
         [
-            _md(name),
+            escape(name),
             LABEL_SPACES[dataset].title,
             " / ".join(_percent(value) for value in bias.accuracy),
             _percent(bias.spread),
@@ -330,14 +337,14 @@ def _orders(runs: Sequence[Assessment]) -> str:
 def _published(published: Sequence[PublishedScore]) -> str:
     rows = [
         [
-            _md(score.model),
+            escape(score.model),
             SCOPES[score.dataset],
             HEADLINE.get(score.metric, score.metric),
             f"{100 * score.score:.{score.decimals}f}",
-            _md(score.reader),
+            escape(score.reader),
             "" if score.n is None else f"{score.n:,}",
-            _md(score.by),
-            f"[{_md(score.source)}]({score.url})",
+            escape(score.by),
+            Markdown(f"[{escape(score.source)}]({score.url})"),
         ]
         for score in published
     ]
@@ -399,11 +406,6 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def _md(text: str) -> str:
-    """Shows text as it is: no model's name makes a link, a column or a tag."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(visible(text).split()))
-
-
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -412,7 +414,7 @@ _TEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in " ".join(visible(text).split()))
+    return "".join(_TEX.get(character, character) for character in one_line(text))
 
 
 def _tex_score(part: Mapping[str, Any] | None, metric: str) -> str:

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from unifer_tasks.answers import UNKNOWN
+from unifer_tasks.characters import visible
 from unifer_tasks.files import replacing
-from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES
+from unifer_tasks.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.leaderboard import HEADLINE, ranked
 from unifer_tasks.report.published import PublishedScore
-from unifer_tasks.report.text import signed, visible
+from unifer_tasks.report.text import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -273,10 +274,10 @@ def _scope(runs: Sequence[Assessment]) -> str:
     """Says which answers figures are of, and who read them."""
     found = [
         space.title
-        for dataset, space in LABEL_SPACES.items()
+        for dataset, space in FERBENCH.items()
         if any(dataset in one.strict["datasets"] for one in runs)
     ]
-    which = "all four datasets" if len(found) == len(LABEL_SPACES) else " and ".join(found)
+    which = "all four datasets" if len(found) == len(FERBENCH) else " and ".join(found)
     return f"{which}{', pooled' if len(found) > 1 else ''}, strict reader"
 
 

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.manifest import N_QUESTIONS
+from unifer_tasks.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.predictions import Prediction
 from unifer_tasks.variants import BASE as AS_PUBLISHED
 from unifer_tasks.variants import VARIANTS, Variant
@@ -94,14 +93,13 @@ def with_coverage(run: Run) -> Run:
     short = [
         f"{space.title} {asked[dataset].total():,} of {space.n_test:,}"
         + (" of other labels" if asked[dataset].total() == space.n_test else "")
-        for dataset, space in LABEL_SPACES.items()
-        if asked[dataset] != space.test_counts
+        for dataset, space in FERBENCH.items()
+        if not space.is_complete(asked[dataset])
     ]
     if not short:
         return run
-    note = (
-        f"Incomplete: {len(run.predictions):,} of {N_QUESTIONS:,} questions ({', '.join(short)})."
-    )
+    answered = sum(asked[dataset].total() for dataset in FERBENCH)
+    note = f"Incomplete: {answered:,} of {N_QUESTIONS:,} questions ({', '.join(short)})."
     return replace(run, notes=(*run.notes, note))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from unifer_tasks.characters import visible
 from unifer_tasks.logs import LOGS, RESULTS, log_paths, read_results
 from unifer_tasks.predictions import PredictionError, read_predictions
 from unifer_tasks.report.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.runs import BASE, Run, distinct, looks_drawn, ordered, with_coverage
-from unifer_tasks.report.text import visible
 from unifer_tasks.report.upstream_results import runs_of_results
 
 _GIVE = (

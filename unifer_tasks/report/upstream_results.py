@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.labels import FERBENCH
 from unifer_tasks.predictions import MAX_LISTED, Prediction, PredictionError, as_prediction
 from unifer_tasks.report.runs import BASE, Run, ordered, question_hash
 
-_DATASET_OF = MappingProxyType({space.labels: key for key, space in LABEL_SPACES.items()})
+_DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
 
 # Where the published paths begin; what users put before it is no part of a question's id.
 _ROOT = re.compile(r"^.*?(?=/(?:RAF-DB|FERPlus|AffectNet|SFEW-2\.0)/)")

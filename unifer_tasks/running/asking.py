@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.running.replies import careful_client
+from unifer_tasks.running.shortfall import note_requests
+from unifer_tasks.seams import replaced
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import GenerationResult, Instance
@@ -53,7 +55,9 @@ def ask(
         # lmms-eval's claude returns two for a failed request; none can be told apart.
         what = f"{len(outputs)} answers came to {len(requests)} questions"
         outputs = [f"{REQUEST_FAILED_PREFIX}: {what}]"] * len(requests)
-    return [_noted(output, asks_an_api=asks_an_api) for output in outputs]
+    answers = [_noted(output, asks_an_api=asks_an_api) for output in outputs]
+    note_requests(len(answers), sum(request_failed(answer.text) for answer in answers))
+    return answers
 
 
 @contextmanager
@@ -79,11 +83,8 @@ def failures_noted(lm: lmms, backend: str) -> Iterator[None]:
             )
         return answers
 
-    lm.generate_until = generate_until
-    try:
+    with replaced(lm, "generate_until", generate_until):
         yield
-    finally:
-        del lm.generate_until
 
 
 def _noted(output: Any, *, asks_an_api: bool) -> GenerationResult:

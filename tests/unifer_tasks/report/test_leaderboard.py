@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from unifer_tasks.characters import visible
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import compare, telling_pairs
 from unifer_tasks.report.leaderboard import as_csv, as_latex, as_markdown, p_value, ranked
 from unifer_tasks.report.published import published_scores
-from unifer_tasks.report.text import visible
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.manifest import N_QUESTIONS
+from unifer_tasks.labels import LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.metrics import READERS, Reader
 from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import Comparison, Difference
@@ -176,7 +175,7 @@ def _board(
     )
     questions = None if scope == MEAN else N_QUESTIONS
     if scope in LABEL_SPACES:
-        questions = LABEL_SPACES[scope].n_test
+        questions = LABEL_SPACES[scope].n_test or None
     ordered = _best_first(rows, "accuracy")
     return Board(scope, reader, HEADLINE, _scale([*rows, *theirs]), ordered, theirs, questions)
 

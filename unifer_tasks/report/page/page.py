@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from unifer_tasks.characters import visible
 from unifer_tasks.files import replacing
 from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.metrics import READERS
@@ -33,7 +34,7 @@ from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blo
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
 from unifer_tasks.report.published import PublishedScore
-from unifer_tasks.report.text import signed, visible
+from unifer_tasks.report.text import signed
 
 PAGE_NAME = "index.html"
 

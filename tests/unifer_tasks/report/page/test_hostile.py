@@ -10,6 +10,7 @@ import pytest
 from tests.unifer_tasks.report.page.conftest import Browser
 from tests.unifer_tasks.report.page.made_up import assessed, run
 from tests.unifer_tasks.report.page.payloads import PAYLOADS
+from unifer_tasks.characters import visible
 from unifer_tasks.labels import LABEL_SPACES
 from unifer_tasks.predictions import Prediction
 from unifer_tasks.prompts import response
@@ -17,7 +18,6 @@ from unifer_tasks.report.assessment import Assessment
 from unifer_tasks.report.comparison import compare, telling_pairs
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.published import PublishedScore
-from unifer_tasks.report.text import visible
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

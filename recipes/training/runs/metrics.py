@@ -11,7 +11,7 @@ _METRIC = re.compile(r"(\S+?):(?:np\.\w+\()?([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|nan|
 
 
 def read_steps(log: Path) -> dict[int, dict[str, float]]:
-    """Reads the metrics of each step from a log that `recipes.launch` kept.
+    """Reads the metrics of each step from a log that `recipes.training.launch.launcher` kept.
 
     Of a step that was run twice, because a run was killed after it and before its
     checkpoint, the later counts.

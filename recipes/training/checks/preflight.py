@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from recipes.adapters import adapter_problems
-from recipes.batches import grpo_batches, sft_batches, smallest_micro_batch
-from recipes.model import find_model, load_processor, model_problems
-from recipes.rows import RowsError, Stage, Tokens, examine_rows, told
-from recipes.settings import folder_problems, number_problems, setting_problems
+from recipes.training.checks.adapters import adapter_problems
+from recipes.training.checks.batches import grpo_batches, sft_batches, smallest_micro_batch
+from recipes.training.checks.model import find_model, load_processor, model_problems
+from recipes.training.checks.rows import RowsError, Stage, Tokens, examine_rows, told
+from recipes.training.checks.unread import folder_problems, number_problems, setting_problems
 from unifer_rewards.preflight import validate
 from unifer_tasks.extras import BACKENDS, TRAIN
 

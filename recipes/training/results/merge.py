@@ -1,6 +1,6 @@
 """The sharded checkpoint of a run -> a Hugging Face folder with a model card.
 
-    python -m recipes.merge RUN/global_step_N OUT [--scores RESULTS.json]
+    python -m recipes.training.results.merge RUN/global_step_N OUT [--scores RESULTS.json]
 
 The adapter of a LoRA run is folded into its base.
 """
@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.adapters import Adapter
+from recipes.training.checks.adapters import Adapter
 from recipes.card import CardError, write_card
-from recipes.checkpoints import damage, newest_checkpoint, sharded
-from recipes.record import RecordError, find_record, write_record
+from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
+from recipes.training.runs.record import RecordError, find_record, write_record
 from unifer_tasks.files import replacing
 from unifer_tasks.locks import HoldError, hold_file
 from unifer_tasks.models.weights import ADAPTER_CONFIG, weight_problems
@@ -50,7 +50,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
         raise MergeError(f"{step} is no whole checkpoint: {'; '.join(problems)}")
     record = find_record(step)
     if record is None:
-        raise MergeError(f"{step} lies in no run that recipes.launch recorded")
+        raise MergeError(f"{step} lies in no run that recipes.training.launch.launcher recorded")
     with hold_file(out), replacing(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)
@@ -93,7 +93,7 @@ def _merge_shards(shards: Path, out: Path) -> None:
 
 
 def _merge_adapter(shards: Path, out: Path, adapter: Adapter, base: str) -> None:
-    from recipes.adapter_merger import AdapterError, merge_adapter
+    from recipes.training.results.adapter_merger import AdapterError, merge_adapter
 
     try:
         change = merge_adapter(shards, out, adapter, base)
@@ -106,7 +106,7 @@ def _merge_adapter(shards: Path, out: Path, adapter: Adapter, base: str) -> None
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.merge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.training.results.merge", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="RUN/global_step_N, or its actor")
     parser.add_argument("out", type=Path, help="the folder to write")
     parser.add_argument(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes.checkpoints import is_checkpoint
-from recipes.rows import Stage
+from recipes.training.runs.checkpoints import is_checkpoint
+from recipes.training.checks.rows import Stage
 
 Config = Mapping[str, Any]
 

@@ -1,7 +1,7 @@
 """Runs a stage of the recipe in verl so that a failure cannot pass for a success.
 
-    python -m recipes.launch sft recipes/qwen2_5_vl/sft_7b.yaml data.train_files=... [OVERRIDE]
-    python -m recipes.launch grpo recipes/qwen2_5_vl/grpo_7b.yaml data.train_files=... [OVERRIDE]
+    python -m recipes.training.launch.launcher sft recipes/qwen2_5_vl/sft_7b.yaml data.train_files=... [OVERRIDE]
+    python -m recipes.training.launch.launcher grpo recipes/qwen2_5_vl/grpo_7b.yaml data.train_files=... [OVERRIDE]
 
 Before: `preflight`; what an earlier run left is ended; the run is recorded beside its checkpoints,
 and goes on from the newest whole one. During: the log is kept there too and watched; a run whose
@@ -28,20 +28,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from recipes.batches import total_steps
-from recipes.checkpoints import (
+from recipes.training.checks.batches import total_steps
+from recipes.training.runs.checkpoints import (
     CheckpointError,
     name_newest,
     newest_checkpoint,
     resumable,
     step_of,
 )
-from recipes.fatal import Failure, find_failure, more_telling
-from recipes.leftovers import RUN_VARIABLE, RunningError, sole_run
-from recipes.overrides import OverrideError, check_overrides, quote, quoted
-from recipes.preflight import PreflightError, n_rows, preflight
-from recipes.record import Record, record_run, write_record
-from recipes.rows import Stage
+from recipes.training.launch.fatal import Failure, find_failure, more_telling
+from recipes.training.launch.cleanup import RUN_VARIABLE, RunningError, sole_run
+from recipes.training.configuration.overrides import OverrideError, check_overrides, quote, quoted
+from recipes.training.checks.preflight import PreflightError, n_rows, preflight
+from recipes.training.runs.record import Record, record_run, write_record
+from recipes.training.checks.rows import Stage
 from unifer_tasks.extras import TRAIN, MissingModuleError, require
 from unifer_tasks.secrets import learn, redact, redact_settings, redacted_output
 
@@ -366,7 +366,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 @redacted_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.launch")
+    parser = argparse.ArgumentParser(prog="python -m recipes.training.launch.launcher")
     parser.add_argument("stage", choices=("sft", "grpo"))
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="hydra overrides")
@@ -380,7 +380,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_intermixed_args(argv)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        require("recipes.launch", TRAIN)
+        require("recipes.training.launch.launcher", TRAIN)
         if args.check:
             preflight(args.stage, compose(args.config, args.overrides))
             print("ready")

@@ -1,6 +1,6 @@
 """What the rollouts of GRPO were like, step by step: what is logged and not optimised.
 
-    python -m recipes.rollouts RUN [--lines 20]
+    python -m recipes.training.runs.rollouts RUN [--lines 20]
 
 Of a training batch verl logs the reward and no term of it. The recipe has it keep the rollouts of
 each step (`trainer.rollout_data_dir`), which are read here as the benchmark reads a response.
@@ -182,7 +182,7 @@ def summary(steps: Mapping[int, StepRollouts], most_lines: int) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.rollouts",
+        prog="python -m recipes.training.runs.rollouts",
         description="What the rollouts of a run of GRPO earned, said and left out, by step.",
     )
     parser.add_argument("run", type=Path, help="its trainer.default_local_dir")

@@ -1,0 +1,114 @@
+"""The recipes' files, by name: what `unifer-train` lists, copies and finds a configuration by."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recipes.training.configuration.settings import STAGES, ConfigurationError, Stage
+
+_FOLDER = Path(__file__).parents[2]
+_PATTERNS = ("*/sft*.yaml", "*/grpo*.yaml", "*/*.sh", "*/*.sbatch")
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A file of a recipe.
+
+    Attributes:
+        path: Where it lies.
+        name: What it is called on the command line: a configuration's stem, a script's name.
+        summary: The first sentence of its first comment.
+    """
+
+    path: Path
+    name: str
+    summary: str
+
+
+def recipe_files() -> tuple[RecipeFile, ...]:
+    """Return all files that a user may run or copy, the configurations first."""
+    paths = (path for pattern in _PATTERNS for path in sorted(_FOLDER.glob(pattern)))
+    return tuple(RecipeFile(path, _name(path), _summary(path)) for path in paths)
+
+
+def find_configuration(stage: Stage, given: str) -> Path:
+    """Return the YAML file of a configuration.
+
+    Args:
+        stage: "sft" or "grpo".
+        given: A YAML file, or the name of a configuration of the package, without its stage or
+            with it: `7b`, `grpo_7b`.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if given.endswith((".yaml", ".yml")) or "/" in given:
+        if not Path(given).is_file():
+            raise ConfigurationError(
+                f"{given} is not a file; give a YAML file or one of {_sizes(stage)}"
+            )
+        return Path(given)
+    found = {file.name: file.path for file in recipe_files()}
+    for name in (f"{stage}_{given.lower()}", given.lower()):
+        if name.startswith(stage) and name in found:
+            return found[name]
+    raise ConfigurationError(
+        f"there is no configuration {given!r} of {stage.upper()}; give a YAML file or one of "
+        f"{_sizes(stage)}"
+    )
+
+
+def copy_file(name: str, destination: Path) -> Path:
+    """Copy a file of a recipe, to be edited.
+
+    Args:
+        name: See `RecipeFile.name`.
+        destination: The file to write, or a folder to write it in.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        ConfigurationError: There is no file of that name, or it cannot be written there.
+    """
+    files = {file.name: file for file in recipe_files()}
+    file = files.get(name) or files.get(name.removesuffix(".yaml"))
+    if file is None:
+        raise ConfigurationError(f"there is no {name!r} to copy; give one of {', '.join(files)}")
+    out = destination / file.path.name if destination.is_dir() else destination
+    if out.exists():
+        raise ConfigurationError(f"{out} exists; choose another name or remove it")
+    if not out.parent.is_dir():
+        raise ConfigurationError(f"{out.parent} is not a directory; make it first")
+    if out.suffix in {".yaml", ".yml"} and out.stem in STAGES and file.name not in STAGES:
+        raise ConfigurationError(
+            f"{out} would have the name of the base that {file.name} builds on, and include "
+            "itself; choose another name"
+        )
+    shutil.copy(file.path, out)
+    return out
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix == ".yaml" else path.name
+
+
+def _summary(path: Path) -> str:
+    comments = (
+        line.removeprefix("# ")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("# ")
+    )
+    return next(comments, "")
+
+
+def _sizes(stage: Stage) -> str:
+    names = (file.name.partition("_") for file in recipe_files())
+    return _listed(size for of, _, size in names if of == stage and size)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names, key=lambda name: (len(name), name)))

@@ -1,0 +1,1 @@
+"""Start verl's trainer, watch it, resume it, and leave nothing of it behind."""

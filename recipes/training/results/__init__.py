@@ -1,0 +1,1 @@
+"""A run's sharded checkpoint -> one Hugging Face folder with a model card."""

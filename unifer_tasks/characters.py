@@ -1,0 +1,59 @@
+"""Characters that act unseen: which ones they are, and how a reader gets to see them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Controls, bidirectional overrides, separators that break lines unseen, halves of pairs."""
+
+
+def visible(text: str) -> str:
+    """Spell out every character that would act unseen, as in U+202E."""
+    return UNSEEN.sub(lambda match: f"U+{ord(match[0]):04X}", text)
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line without what acts unseen."""
+    return " ".join(visible(text).split())
+
+
+@contextmanager
+def visible_output() -> Iterator[None]:
+    """Spell out what acts unseen in all that this process prints until the block ends.
+
+    Messages quote names and paths of files from elsewhere, which could clear a terminal, name its
+    window or write over what was printed before.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _Visible(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Visible:
+    """A stream that is written to a call at a time."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        # A progress bar goes back to the start of its line before it writes.
+        start = "\r" if text.startswith("\r") else ""
+        self._stream.write(start + visible(text.removeprefix(start)))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
