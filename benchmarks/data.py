@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.archives.rafdb import LABELS
-from data_prep.drawn import draw
+from data_prep.sources.rafdb import LABELS
+from data_prep.synthetic.faces import draw
 
 _SIZES = (1_000, 4_000)
 _N_TEST = 490
@@ -48,7 +48,7 @@ def main(*sizes: int) -> None:
 def _measure(root: Path, size: int) -> None:
     archive = root / "rafdb"
     _write_archive(archive, size)
-    unifer_data = [sys.executable, "-c", "import sys, data_prep.cli as c; sys.exit(c.main())"]
+    unifer_data = [sys.executable, "-c", "import sys, data_prep.cli.main as c; sys.exit(c.main())"]
     # The few test faces are no whole benchmark, which it says at length.
     bench = [*unifer_data, "ferbench", "--rafdb", archive, "--out", root / "bench", "--partial"]
     _run([*bench, "--jobs", "1"], quiet=True)

@@ -35,8 +35,8 @@ Answer = Callable[[Sequence[Any]], object]
 
 def main(samples: int = _SAMPLES, tokens: int = _TOKENS, model: str | None = None) -> None:
     """Print a line for each way of inference."""
-    from data_prep.cli import main as unifer_data
-    from unifer_tasks.models.tiny import write_tiny_model
+    from data_prep.cli.main import main as unifer_data
+    from unifer_tasks.harness.models.tiny import write_tiny_model
 
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
@@ -129,7 +129,7 @@ def _paper(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
 
 
 def _unifer(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
-    from unifer_tasks.models.unifer import UniFER
+    from unifer_tasks.harness.models.unifer import UniFER
 
     lm = UniFER(model, batch_size=batch)
     lm.task_dict.update(datasets)

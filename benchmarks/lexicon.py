@@ -1,7 +1,7 @@
 """How well the lexicon reads rationales, beside labels given by hand.
 
 Run alone: `python -m benchmarks.lexicon`. The labelled rationales and what their labels mean
-are in `tests/unifer_tasks/rationales`.
+are in `tests/unifer_tasks/rationale/rationales`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.action_units import AU_NAMES
-from unifer_tasks.reasoning import argued_labels, contradictions, read_rationale
+from unifer_tasks.protocol.action_units import AU_NAMES
+from unifer_tasks.rationale.reasoning import argued_labels, contradictions, read_rationale
 
-RATIONALES = Path(__file__).parents[1] / "tests" / "unifer_tasks" / "rationales"
+RATIONALES = Path(__file__).parents[1] / "tests" / "unifer_tasks" / "rationale" / "rationales"
 PARTS = ("development", "held_out")
 
 Claim = tuple[int, bool, str]

@@ -10,7 +10,7 @@ import torch
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionPatchEmbed
 
 from benchmarks.timing import compare, seconds
-from unifer_tasks.models.patch_embedding import multiply_patches
+from unifer_tasks.harness.models.patch_embedding import multiply_patches
 
 _IMAGES = 32
 _SIZES = {"tiny model": (28, 1, 128), "Qwen2.5-VL": (14, 2, 1280)}

@@ -18,15 +18,15 @@ import numpy as np
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from benchmarks.timing import compare, seconds
-from unifer_tasks.labels import LABEL_SPACES, LabelSpace, canonical
-from unifer_tasks.metrics import bootstrap, dataset_confusion
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace, canonical
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.scoring.metrics import bootstrap, dataset_confusion
 
 _MODELS = 20
 _REPLICATES = 2000
 _PEER_REPLICATES = 10
 
-_COMMAND = "import sys; from unifer_tasks.cli import main; sys.exit(main())"
+_COMMAND = "import sys; from unifer_tasks.cli.main import main; sys.exit(main())"
 
 _OPENINGS = ("The face shows", "I can see", "There are", "Looking closely, I notice")
 _SIGNS = (

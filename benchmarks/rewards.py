@@ -16,7 +16,7 @@ import sys
 from benchmarks.timing import seconds
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import PRESETS
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.prompts import response
 
 _DATASET, _LABEL = "rafdb", "happiness"
 _TOKENS_A_WORD = 1.35

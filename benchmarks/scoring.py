@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from benchmarks.timing import compare, seconds
-from unifer_tasks.answers import read_answer, read_upstream
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.metrics import bootstrap, dataset_confusion
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.answers import read_answer, read_upstream
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.scoring.metrics import bootstrap, dataset_confusion
 
 _PATTERN = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.IGNORECASE)
 _REPLICATES = 200

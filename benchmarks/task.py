@@ -67,8 +67,8 @@ def score(doc, results):
 
 def main(data: str | None = None) -> None:
     """Prints the seconds that each takes, and those of our code alone."""
-    from data_prep.cli import main as unifer_data
-    from unifer_tasks.manifest import read_manifest
+    from data_prep.cli.main import main as unifer_data
+    from unifer_tasks.data.manifest import read_manifest
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(data) if data else Path(folder) / "data"

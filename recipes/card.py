@@ -17,8 +17,8 @@ from typing import Any
 
 from recipes.training.runs.record import RECORD_NAME, DataFile, Record, RecordError, find_record
 from unifer_rewards.presets import make_reward
-from unifer_tasks.files import replacing
-from unifer_tasks.markdown import code, escape, front_matter, table
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.markdown import code, escape, front_matter, table
 
 CARD_NAME = "README.md"
 

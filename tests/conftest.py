@@ -79,7 +79,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained Qwen2.5-VL checkpoint."""
-    from unifer_tasks.models.tiny import write_tiny_model
+    from unifer_tasks.harness.models.tiny import write_tiny_model
 
     out = tmp_path_factory.mktemp("tiny") / "model"
     write_tiny_model(out)

@@ -52,7 +52,7 @@ def test_the_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
         "unifer_tasks/py.typed",
         "unifer_tasks/lexicon.toml",
         "unifer_rewards/fer.py",
-        "data_prep/drawn/__init__.py",
+        "data_prep/synthetic/faces/__init__.py",
     ):
         assert name in names
     assert not [name for name in names if name.startswith(("tests", "benchmarks", "recipes"))]

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY, run_command
 from tests.data_prep import official
 from tests.data_prep.teacher_server import Teacher, serving
 from tests.unifer_tasks.chat_server import serve
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.prompts import response
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -109,7 +109,7 @@ def test_the_contact_sheet_is_what_the_code_draws() -> None:
     import numpy as np
     from PIL import Image
 
-    from data_prep.drawn import contact_sheet
+    from data_prep.synthetic.faces import contact_sheet
 
     kept = Image.open(REPOSITORY / ".github" / "images" / "drawn_faces.jpg").convert("RGB")
     drawn = contact_sheet()

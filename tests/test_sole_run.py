@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY, run_command
 from tests.data_prep import official
 from tests.data_prep.reading import lines, times
 from tests.data_prep.teacher_server import Teacher, serving
-from unifer_tasks.locks import LOCK_NAME, hold
+from unifer_tasks.support.locks import LOCK_NAME, hold
 
 # Runs a command until it holds its first place, and then waits for a line.
 PAUSED = """
@@ -117,7 +117,7 @@ def test_the_second_run_leaves_the_first_alone(
     monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
     known = {"root": root, "out": tmp_path / "out", "teacher": teacher.url}
     program, *arguments = case.command.format(**known).split()
-    module = {"unifer-data": "data_prep.cli", "ferbench": "unifer_tasks.cli"}[program]
+    module = {"unifer-data": "data_prep.cli.main", "ferbench": "unifer_tasks.cli.main"}[program]
     place = Path(case.place.format(**known))
     first = subprocess.Popen(
         [sys.executable, "-c", PAUSED, module, *arguments],
@@ -186,8 +186,8 @@ def test_two_teachers_answers_are_not_paid_twice(
 
 
 def test_no_command_that_writes_is_forgotten() -> None:
-    from data_prep import cli as data
-    from unifer_tasks import cli as benchmark
+    from data_prep.cli import main as data
+    from unifer_tasks.cli import main as benchmark
 
     parsers: list[Callable[[], object]] = [data._parser, benchmark._parser]
     names: set[str] = set()

@@ -11,7 +11,7 @@ from typing import Any
 
 from unifer_rewards.presets import DEFAULT_PRESET, make_reward
 from unifer_rewards.rows import read_target
-from unifer_tasks.answers import UNKNOWN, read_choice, read_literal
+from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_literal
 
 
 def compute_score(

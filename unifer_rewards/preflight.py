@@ -9,9 +9,9 @@ from typing import Any
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import make_reward
 from unifer_rewards.rows import RowError, read_target
-from unifer_tasks.labels import canonical
-from unifer_tasks.prompts import response
-from unifer_tasks.reasoning import exemplary_rationale
+from unifer_tasks.protocol.labels import canonical
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.rationale.reasoning import exemplary_rationale
 
 MAX_LISTED = 10
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from unifer_rewards.accuracy import accuracy
-from unifer_rewards.action_units import action_units
-from unifer_rewards.brevity import FREE_WORDS, MOST_WORDS, brevity
-from unifer_rewards.consistency import consistency
-from unifer_rewards.evidence import evidence
-from unifer_rewards.format import format_kept
 from unifer_rewards.rows import Target
-from unifer_rewards.upstream import upstream_accuracy, upstream_format
-from unifer_tasks.answers import Answer
-from unifer_tasks.repetition import repetition
+from unifer_rewards.terms.accuracy import accuracy
+from unifer_rewards.terms.action_units import action_units
+from unifer_rewards.terms.brevity import FREE_WORDS, MOST_WORDS, brevity
+from unifer_rewards.terms.consistency import consistency
+from unifer_rewards.terms.evidence import evidence
+from unifer_rewards.terms.format import format_kept
+from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
+from unifer_tasks.protocol.answers import Answer
+from unifer_tasks.rationale.repetition import repetition
 
 TERMS = (
     "accuracy",

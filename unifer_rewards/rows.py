@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
-from unifer_tasks.answers import upstream_answer
-from unifer_tasks.labels import UnknownDatasetError, canonical, label_space
+from unifer_tasks.protocol.answers import upstream_answer
+from unifer_tasks.protocol.labels import UnknownDatasetError, canonical, label_space
 
 
 class RowError(ValueError):

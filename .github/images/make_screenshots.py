@@ -23,9 +23,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from unifer_tasks.action_units import AU_SIGNS, PROTOTYPES
-from unifer_tasks.labels import LABEL_SPACES, canonical
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
+from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.prompts import response
 
 HERE = Path(__file__).parent
 SKILLS: Mapping[str, float] = {"Fictitious-72B": 0.74, "Fictitious-7B": 0.62, "Imaginary-3B": 0.5}

@@ -164,7 +164,7 @@ def _ease_the_model() -> None:
     # start sooner without transformers.
     from verl.utils import torch_functional
 
-    from unifer_tasks.models.patch_embedding import multiply_patches
+    from unifer_tasks.harness.models.patch_embedding import multiply_patches
 
     multiply_patches()
     torch_functional.logprobs_from_logits_v2 = torch_functional.logprobs_from_logits_naive

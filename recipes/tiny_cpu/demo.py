@@ -32,13 +32,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.training.runs.checkpoints import newest_checkpoint
-from recipes.training.launch.launcher import LOG_NAME
-from recipes.training.runs.rollouts import RolloutsError
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.summary import write_summary
+from recipes.training.launch.launcher import LOG_NAME
+from recipes.training.runs.checkpoints import newest_checkpoint
 from recipes.training.runs.metrics import read_steps
-from unifer_tasks.files import replacing
+from recipes.training.runs.rollouts import RolloutsError
+from unifer_tasks.support.files import replacing
 
 HERE = Path(__file__).parent
 _SECONDS = "seconds.json"
@@ -232,7 +232,13 @@ class _Stages:
     def _launch(
         self, name: str, stage: str, config: str, *overrides: str, threads: int = _CORES
     ) -> None:
-        launcher = (sys.executable, "-m", "recipes.training.launch.launcher", stage, str(HERE / f"{config}.yaml"))
+        launcher = (
+            sys.executable,
+            "-m",
+            "recipes.training.launch.launcher",
+            stage,
+            str(HERE / f"{config}.yaml"),
+        )
         self.command(name, *launcher, "--stall-minutes", 15, *overrides, threads=threads)
 
     def _newest(self, folder: Path) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import mean
 
 from recipes import rollouts
-from unifer_tasks.files import replacing
-from unifer_tasks.markdown import table
-from unifer_tasks.report.scores import RunScores
-from unifer_tasks.report.sources import read_runs
-from unifer_tasks.scoring import Reading, read
+from unifer_tasks.report.renderers.scores import RunScores
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.scoring.summary import Reading, read
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.markdown import table
 
 REWARD = "critic/rewards/mean"
 _EDGE = 5

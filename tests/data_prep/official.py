@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.archives import affectnet, ferplus, rafdb, sfew
-from data_prep.drawn import draw
-from data_prep.index import Question
-from unifer_tasks.labels import canonical
+from data_prep.sources import affectnet, ferplus, rafdb, sfew
+from data_prep.sources.index import Question
+from data_prep.synthetic.faces import draw
+from unifer_tasks.protocol.labels import canonical
 
 BOM = b"\xef\xbb\xbf"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from unifer_tasks.manifest import sha256
+from unifer_tasks.data.manifest import sha256
 
 
 def hashes(folder: Path) -> dict[str, str]:

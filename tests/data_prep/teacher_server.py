@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from unifer_tasks.prompts import response
+from unifer_tasks.protocol.prompts import response
 
 RATIONALE = (
     "The brows of the person are drawn together and the corners of the mouth are pulled down, "

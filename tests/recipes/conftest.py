@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.cli import main as unifer_data
+from data_prep.cli.main import main as unifer_data
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ pytest.importorskip("verl")
 from peft import get_peft_model
 from transformers import Qwen2_5_VLForConditionalGeneration as Model
 
-from recipes.training.results.adapter_merger import AdapterError, merge_adapter
 from recipes.training.checks.adapters import Adapter
-from unifer_tasks.models.weights import weight_problems
+from recipes.training.results.adapter_merger import AdapterError, merge_adapter
+from unifer_tasks.harness.models.weights import weight_problems
 
 DECODER = Adapter(8, 16, "all-linear", ".*visual.*")
 

@@ -13,8 +13,8 @@ from tests.conftest import REPOSITORY
 pytest.importorskip("verl")
 
 from recipes.training.checks.adapters import Adapter, adapter_of, adapter_problems
-from recipes.training.launch.launcher import compose
 from recipes.training.checks.preflight import Config, model_config
+from recipes.training.launch.launcher import compose
 
 Stage = Literal["sft", "grpo"]
 

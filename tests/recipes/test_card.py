@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data_prep.stand_in import SOURCE
+from data_prep.synthetic.stand_in import SOURCE
 from recipes.card import CardError, card, main
 from recipes.training.runs.record import (
     RECORD_NAME,

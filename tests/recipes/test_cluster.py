@@ -23,10 +23,10 @@ from tests.recipes.trainer import data, free_ports, run_for
 
 pytest.importorskip("verl")
 
-from recipes.training.runs.checkpoints import TRACKER
-from recipes.training.launch.launcher import LOG_NAME
-from recipes.training.launch.cleanup import RUN_VARIABLE, run_processes
 from recipes.tiny_cpu.environment import ENVIRONMENT
+from recipes.training.launch.cleanup import RUN_VARIABLE, run_processes
+from recipes.training.launch.launcher import LOG_NAME
+from recipes.training.runs.checkpoints import TRACKER
 from recipes.training.runs.metrics import read_steps
 
 pytestmark = pytest.mark.cluster

@@ -14,8 +14,8 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.training.launch.launcher import RunError, cluster_overrides, compose, main, run
 from recipes.training.launch.cleanup import run_processes
+from recipes.training.launch.launcher import RunError, cluster_overrides, compose, main, run
 from recipes.training.runs.record import read_record
 from tests.recipes.test_fatal import DIED_RAYLET, OOM_RAYLET
 from tests.recipes.trainer import data

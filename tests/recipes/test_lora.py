@@ -17,16 +17,16 @@ from peft import get_peft_model
 from transformers import Qwen2_5_VLForConditionalGeneration as Model
 
 from recipes.training.checks.adapters import Adapter
-from recipes.training.runs.checkpoints import sharded
 from recipes.training.launch.launcher import LOG_NAME
 from recipes.training.results.merge import main
-from recipes.training.runs.record import find_record
+from recipes.training.runs.checkpoints import sharded
 from recipes.training.runs.metrics import read_steps
+from recipes.training.runs.record import find_record
 from tests.conftest import run_command
 from tests.recipes.test_adapter_merger import Weights, logits
 from tests.recipes.test_scripts import SCRIPTS, environment
 from tests.recipes.trainer import data, run_for
-from unifer_tasks.models.weights import weight_problems
+from unifer_tasks.harness.models.weights import weight_problems
 
 pytestmark = pytest.mark.training
 

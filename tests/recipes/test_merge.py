@@ -71,7 +71,9 @@ def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
     out = tmp_path / "merged"
     (checkpoint.parent / "run.json").unlink()
     assert main([str(checkpoint), str(out)]) == 1
-    assert "lies in no run that recipes.training.launch.launcher recorded" in capsys.readouterr().err
+    assert (
+        "lies in no run that recipes.training.launch.launcher recorded" in capsys.readouterr().err
+    )
     (checkpoint / "data.pt").unlink()
     assert main([str(checkpoint), str(out)]) == 1
     assert "data.pt is missing" in capsys.readouterr().err

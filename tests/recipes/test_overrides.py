@@ -17,8 +17,8 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from recipes.training.launch.launcher import command, compose
 from recipes.training.configuration.overrides import OverrideError, check_overrides, quote, quoted
+from recipes.training.launch.launcher import command, compose
 
 RECIPES = REPOSITORY / "recipes" / "qwen2_5_vl"
 CONFIG = {"sft": RECIPES / "sft_7b.yaml", "grpo": RECIPES / "grpo_7b.yaml"}

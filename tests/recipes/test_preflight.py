@@ -18,9 +18,9 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
+from recipes.training.checks.preflight import PreflightError, preflight
 from recipes.training.launch.launcher import compose
 from recipes.training.launch.launcher import main as launch
-from recipes.training.checks.preflight import PreflightError, preflight
 
 Config = dict[str, Any]
 TINY = REPOSITORY / "recipes" / "tiny_cpu"

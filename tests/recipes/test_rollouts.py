@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from recipes.training.runs.rollouts import FOLDER, RolloutsError, main, mean_of, read_run, summary
-from unifer_tasks.answers import Outcome
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.prompts import question
+from unifer_tasks.protocol.answers import Outcome
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import question
 
 PROMPT = f"user\n{question(LABEL_SPACES['sfew'].labels)}\nassistant\n"
 

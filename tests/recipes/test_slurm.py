@@ -22,8 +22,8 @@ from tests.recipes.trainer import data, free_ports, run_for
 
 pytest.importorskip("verl")
 
-from recipes.training.launch.launcher import LOG_NAME
 from recipes.tiny_cpu.environment import ENVIRONMENT
+from recipes.training.launch.launcher import LOG_NAME
 from recipes.training.runs.metrics import read_steps
 
 pytestmark = [

@@ -13,9 +13,9 @@ from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
 
-from recipes.training.runs.rollouts import read_run
 from recipes.tiny_cpu.keep import WEIGHTS, keep
 from recipes.training.runs.metrics import read_steps
+from recipes.training.runs.rollouts import read_run
 
 
 def test_the_kept_checkpoint_is_small_and_says_what_it_is(seeing_model: Path) -> None:

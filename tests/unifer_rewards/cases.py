@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from unifer_rewards.hacks import HACKS, MEGABYTE
+from unifer_rewards.attacks.hacks import HACKS, MEGABYTE
 from unifer_rewards.preflight import gold_response
-from unifer_tasks.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import LABEL_SPACES
 
 DATASETS = st.sampled_from(sorted(LABEL_SPACES))
 

@@ -15,8 +15,8 @@ from unifer_rewards.fer import compute_score
 from unifer_rewards.preflight import gold_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError
 from unifer_rewards.rows import RowError
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.prompts import response as in_form
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response as in_form
 
 
 def check(result: dict[str, float | str], preset: str) -> None:

@@ -17,13 +17,13 @@ from tests.unifer_rewards.cases import (
     hack_responses,
     other_label,
 )
+from unifer_rewards.attacks.hacks import HACKS
 from unifer_rewards.fer import compute_score
-from unifer_rewards.hacks import HACKS
 from unifer_rewards.preflight import gold_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
-from unifer_tasks.answers import keeps_format, read_literal
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.prompts import response as in_form
+from unifer_tasks.protocol.answers import keeps_format, read_literal
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response as in_form
 
 GATED = [name for name, reward in PRESETS.items() if reward.gated]
 

@@ -4,7 +4,7 @@ import pytest
 
 from unifer_rewards.presets import RewardError
 from unifer_rewards.trl import trl_reward
-from unifer_tasks.prompts import response as in_form
+from unifer_tasks.protocol.prompts import response as in_form
 
 
 def test_lists_in_list_out() -> None:

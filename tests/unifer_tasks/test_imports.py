@@ -17,14 +17,14 @@ HEAVY = ("torch", "transformers", "lmms_eval", "verl", "vllm", "ray", "datasets"
     "module",
     [
         "unifer_tasks",
-        "unifer_tasks.answers",
-        "unifer_tasks.metrics",
-        "unifer_tasks.plugin",
-        "unifer_tasks.cli",
-        "unifer_tasks.reasoning",
+        "unifer_tasks.protocol.answers",
+        "unifer_tasks.scoring.metrics",
+        "unifer_tasks.harness.plugin",
+        "unifer_tasks.cli.main",
+        "unifer_tasks.rationale.reasoning",
         "unifer_rewards",
         "unifer_rewards.fer",
-        "data_prep.cli",
+        "data_prep.cli.main",
     ],
 )
 def test_import_loads_nothing_heavy(module: str) -> None:

@@ -16,22 +16,15 @@ from typing import Any
 
 from loguru import logger
 
-from unifer_tasks.answers import read_upstream
-from unifer_tasks.headings import GROUPS, heading
-from unifer_tasks.images import IMAGE_SIZE
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.manifest import data_root, intact_path, read_manifest
-from unifer_tasks.metrics import Confusion, Reader, dataset_confusion, pool, scores
-from unifer_tasks.outcomes import request_failed
-from unifer_tasks.repeats import agree, majority, pass_at
-from unifer_tasks.variants import (
-    BASE,
-    TASKS,
-    VARIANTS,
-    Variant,
-    marks,
-    orders,
-)
+from unifer_tasks.data.headings import GROUPS, heading
+from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
+from unifer_tasks.protocol.answers import read_upstream
+from unifer_tasks.protocol.images import IMAGE_SIZE
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.outcomes import request_failed
+from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant, marks, orders
+from unifer_tasks.scoring.metrics import Confusion, Reader, dataset_confusion, pool, scores
+from unifer_tasks.scoring.repeats import agree, majority, pass_at
 
 Record = Mapping[str, Any]
 
@@ -96,9 +89,10 @@ def process_results(
 
     Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
     the question, so the record of the accuracy says which one it was and what became of it;
-    `unifer_tasks.variants` says what it has beside that. Asked several times (`--repeats`), the
-    metrics count every answer, their records hold a list in the place of a label, and there are
-    metrics of `unifer_tasks.repeats`. The number `score` is what `--baseline` compares.
+    `unifer_tasks.protocol.variants` says what it has beside that. Asked several times
+    (`--repeats`), the metrics count every answer, their records hold a list in the place of a
+    label, and there are metrics of `unifer_tasks.scoring.repeats`. The number `score` is what
+    `--baseline` compares.
     """
     dataset, gold = doc["dataset"], doc["target"]
     answers = [variant.read(response, dataset) for response in results]

@@ -1,1 +1,1 @@
-"""From runs to a page: what was read, what it measures, and how it is shown."""
+"""Runs -> leaderboard, plots and one self-contained HTML page."""

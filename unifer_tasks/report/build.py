@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from unifer_tasks.files import replacing
-from unifer_tasks.report.assessment import assess
-from unifer_tasks.report.comparison import compare, telling_pairs
-from unifer_tasks.report.leaderboard import as_csv, as_latex, as_markdown
-from unifer_tasks.report.published import PublishedScore
-from unifer_tasks.report.runs import Run, differences
-from unifer_tasks.report.scores import SCORES_NAME, scores_document, write_scores
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex, as_markdown
+from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
+from unifer_tasks.report.sources.runs import Run, differences
+from unifer_tasks.support.files import replacing
 
 PLOTS_FOLDER = "plots"
 
@@ -43,7 +43,7 @@ def build_report(
     """Scores runs and writes everything about them into a folder.
 
     Args:
-        runs: At least one (see `unifer_tasks.report.sources.read_runs`).
+        runs: At least one (see `unifer_tasks.report.sources.given.read_runs`).
         published: Scores of others, to show beside them.
         out: The folder; files of an earlier report in it are replaced.
         data: The benchmark folder whose images the page shows; None for none.
@@ -54,7 +54,7 @@ def build_report(
         OSError: A file cannot be written.
     """
     from unifer_tasks.report.page import write_page
-    from unifer_tasks.report.plots import write_plots
+    from unifer_tasks.report.renderers.plots import write_plots
 
     assessments = [assess(run) for run in tqdm(runs, "reading answers", unit="run", disable=None)]
     comparisons = compare(telling_pairs(assessments))

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from unifer_tasks.models.weights import model_class
+from unifer_tasks.harness.models.weights import model_class
 
 VLLM_MAX_RANK = 512
 """Of `vllm.config.lora.MaxLoRARanks`."""

@@ -21,7 +21,7 @@ from recipes.training.checks.model import find_model, load_processor, model_prob
 from recipes.training.checks.rows import RowsError, Stage, Tokens, examine_rows, told
 from recipes.training.checks.unread import folder_problems, number_problems, setting_problems
 from unifer_rewards.preflight import validate
-from unifer_tasks.extras import BACKENDS, TRAIN
+from unifer_tasks.support.extras import BACKENDS, TRAIN
 
 Config = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes.training.runs.checkpoints import is_checkpoint
 from recipes.training.checks.rows import Stage
+from recipes.training.runs.checkpoints import is_checkpoint
 
 Config = Mapping[str, Any]
 

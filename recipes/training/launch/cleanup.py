@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from unifer_tasks.locks import lock
+from unifer_tasks.support.locks import lock
 
 RUN_VARIABLE = "UNIFER_RUN"
 """The folder of the run that a process belongs to."""

@@ -29,6 +29,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from recipes.training.checks.batches import total_steps
+from recipes.training.checks.preflight import PreflightError, n_rows, preflight
+from recipes.training.checks.rows import Stage
+from recipes.training.configuration.overrides import OverrideError, check_overrides, quote, quoted
+from recipes.training.launch.cleanup import RUN_VARIABLE, RunningError, sole_run
+from recipes.training.launch.fatal import Failure, find_failure, more_telling
 from recipes.training.runs.checkpoints import (
     CheckpointError,
     name_newest,
@@ -36,14 +41,9 @@ from recipes.training.runs.checkpoints import (
     resumable,
     step_of,
 )
-from recipes.training.launch.fatal import Failure, find_failure, more_telling
-from recipes.training.launch.cleanup import RUN_VARIABLE, RunningError, sole_run
-from recipes.training.configuration.overrides import OverrideError, check_overrides, quote, quoted
-from recipes.training.checks.preflight import PreflightError, n_rows, preflight
 from recipes.training.runs.record import Record, record_run, write_record
-from recipes.training.checks.rows import Stage
-from unifer_tasks.extras import TRAIN, MissingModuleError, require
-from unifer_tasks.secrets import learn, redact, redact_settings, redacted_output
+from unifer_tasks.support.extras import TRAIN, MissingModuleError, require
+from unifer_tasks.support.secrets import learn, redact, redact_settings, redacted_output
 
 LOG_NAME = "train.log"
 

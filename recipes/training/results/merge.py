@@ -14,13 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.training.checks.adapters import Adapter
 from recipes.card import CardError, write_card
+from recipes.training.checks.adapters import Adapter
 from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
 from recipes.training.runs.record import RecordError, find_record, write_record
-from unifer_tasks.files import replacing
-from unifer_tasks.locks import HoldError, hold_file
-from unifer_tasks.models.weights import ADAPTER_CONFIG, weight_problems
+from unifer_tasks.harness.models.weights import ADAPTER_CONFIG, weight_problems
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.locks import HoldError, hold_file
 
 
 class MergeError(Exception):
@@ -106,7 +106,9 @@ def _merge_adapter(shards: Path, out: Path, adapter: Adapter, base: str) -> None
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.training.results.merge", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.training.results.merge", description=__doc__
+    )
     parser.add_argument("checkpoint", type=Path, help="RUN/global_step_N, or its actor")
     parser.add_argument("out", type=Path, help="the folder to write")
     parser.add_argument(

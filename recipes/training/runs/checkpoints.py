@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unifer_tasks.files import replacing
+from unifer_tasks.support.files import replacing
 
 TRACKER = "latest_checkpointed_iteration.txt"
 

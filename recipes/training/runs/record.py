@@ -9,14 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from data_prep.stand_in import SOURCE as STAND_IN
+from data_prep.synthetic.stand_in import SOURCE as STAND_IN
 from recipes.training.checks.adapters import Adapter, adapter_of
-from recipes.training.runs.checkpoints import is_checkpoint, step_of
 from recipes.training.checks.preflight import Config, data_files, model_config, n_rows
 from recipes.training.checks.rows import Stage
-from unifer_tasks.files import replacing
-from unifer_tasks.manifest import MANIFEST_NAME, sha256
-from unifer_tasks.secrets import redact_settings
+from recipes.training.runs.checkpoints import is_checkpoint, step_of
+from unifer_tasks.data.manifest import MANIFEST_NAME, sha256
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.secrets import redact_settings
 
 RECORD_NAME = "run.json"
 SCHEMA = 1

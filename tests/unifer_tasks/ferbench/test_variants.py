@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import run_command
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.plugin import TASKS_FOLDER
-from unifer_tasks.predictions import PredictionError, read_responses
-from unifer_tasks.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
+from unifer_tasks.harness.plugin import TASKS_FOLDER
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
+from unifer_tasks.scoring.predictions import PredictionError, read_responses
 
 pytest.importorskip("lmms_eval")
 

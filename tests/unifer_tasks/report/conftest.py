@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_logs, write_predictions
-from unifer_tasks.report.assessment import Assessment, assess
-from unifer_tasks.report.sources import read_runs
+from unifer_tasks.report.figures.assessment import Assessment, assess
+from unifer_tasks.report.sources.given import read_runs
 
 
 def assessed(*paths: Path | tuple[str, Path]) -> list[Assessment]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.prompts import response
-from unifer_tasks.variants import TASKS, orders
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants import TASKS, orders
 
 Answers = Mapping[str, str]
 """Question id -> answered label, for questions whose id begins with the true label."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import run_command
 from tests.unifer_tasks.report.on_disk import answers, write_logs, write_predictions
-from unifer_tasks.cli import main
+from unifer_tasks.cli.main import main
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -131,7 +131,7 @@ def test_what_lmms_eval_really_writes_is_read(
         ],
         env=env,
     )  # fmt: skip
-    from unifer_tasks.report.sources import read_runs
+    from unifer_tasks.report.sources.given import read_runs
 
     base, direct = read_runs([tmp_path / "out"])
     assert (base.name, base.variant, direct.variant) == ("replay gold.jsonl", "base", "direct")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from unifer_tasks.labels import LABEL_SPACES, N_QUESTIONS
-from unifer_tasks.metrics import READERS, Reader
-from unifer_tasks.report.assessment import Assessment
-from unifer_tasks.report.comparison import Comparison, Difference
-from unifer_tasks.report.leaderboard import HEADLINE, SCOPES, is_complete, section
-from unifer_tasks.report.measures import Measures
-from unifer_tasks.report.published import POOLED, PublishedScore
-from unifer_tasks.report.runs import BASE
+from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import Comparison, Difference
+from unifer_tasks.report.figures.measures import Measures
+from unifer_tasks.report.figures.published import POOLED, PublishedScore
+from unifer_tasks.report.renderers.leaderboard import HEADLINE, SCOPES, is_complete, section
+from unifer_tasks.report.sources.runs import BASE
+from unifer_tasks.scoring.metrics import READERS, Reader
 
 MEAN = "mean"
 OVERVIEW = "overview"

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from unifer_tasks.characters import visible
-from unifer_tasks.files import replacing
-from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
-from unifer_tasks.metrics import READERS
-from unifer_tasks.report.assessment import Assessment
-from unifer_tasks.report.comparison import Comparison
-from unifer_tasks.report.leaderboard import SCOPES, p_value, section
-from unifer_tasks.report.order import order_biases
+from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.order import order_biases
+from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page.boards import (
     MEAN,
     TITLES,
@@ -33,8 +30,11 @@ from unifer_tasks.report.page.inert import policy, script_json
 from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
-from unifer_tasks.report.published import PublishedScore
-from unifer_tasks.report.text import signed
+from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value, section
+from unifer_tasks.scoring.metrics import READERS
+from unifer_tasks.support.characters import visible
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.text import signed
 
 PAGE_NAME = "index.html"
 

@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from unifer_tasks.action_units import AU_NAMES
-from unifer_tasks.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
-from unifer_tasks.outcomes import Outcome, request_failed
-from unifer_tasks.predictions import Prediction
-from unifer_tasks.reasoning import Cue
-from unifer_tasks.report.assessment import Assessment
-from unifer_tasks.report.measures import RationaleRecord
+from unifer_tasks.protocol.action_units import AU_NAMES
+from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.protocol.outcomes import Outcome, request_failed
+from unifer_tasks.rationale.reasoning import Cue
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
-from unifer_tasks.scoring import Reading
-from unifer_tasks.secrets import redact
+from unifer_tasks.scoring.predictions import Prediction
+from unifer_tasks.scoring.summary import Reading
+from unifer_tasks.support.secrets import redact
 
 CHUNK = 256
 """Questions whose responses are unpacked together."""

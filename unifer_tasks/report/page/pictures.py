@@ -16,9 +16,9 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from unifer_tasks.files import replacing
-from unifer_tasks.images import native_image
-from unifer_tasks.manifest import dataset_path, read_manifest
+from unifer_tasks.data.manifest import dataset_path, read_manifest
+from unifer_tasks.protocol.images import native_image
+from unifer_tasks.support.files import replacing
 
 FOLDER = "images"
 SIDE = 224

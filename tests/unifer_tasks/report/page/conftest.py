@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import N_EACH, three_runs, write_data
-from unifer_tasks.report.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.page import write_page
-from unifer_tasks.report.published import published_scores
 
 PATIENCE_S = 20.0
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_prep.benchmark import Row, open_build, write_dataset
-from unifer_tasks.labels import canonical, label_space
-from unifer_tasks.manifest import Manifest
-from unifer_tasks.predictions import Prediction
-from unifer_tasks.prompts import question, response
-from unifer_tasks.report.assessment import Assessment, assess
-from unifer_tasks.report.runs import BASE, Run
+from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
+from unifer_tasks.data.manifest import Manifest
+from unifer_tasks.protocol.labels import canonical, label_space
+from unifer_tasks.protocol.prompts import question, response
+from unifer_tasks.report.figures.assessment import Assessment, assess
+from unifer_tasks.report.sources.runs import BASE, Run
+from unifer_tasks.scoring.predictions import Prediction
 
 SMILE = "The lip corners are pulled up and the cheeks are raised. There is no furrowed brow."
 N_EACH = 140

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.predictions import Prediction
-from unifer_tasks.report.assessment import Assessment
-from unifer_tasks.report.comparison import compare, telling_pairs
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.page.boards import (
     OVERVIEW,
     Scale,
@@ -18,7 +18,7 @@ from unifer_tasks.report.page.boards import (
     duels,
     variants,
 )
-from unifer_tasks.report.published import published_scores
+from unifer_tasks.scoring.predictions import Prediction
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import pytest
 from tests.unifer_tasks.report.page.conftest import Browser
 from tests.unifer_tasks.report.page.made_up import assessed, run
 from tests.unifer_tasks.report.page.payloads import PAYLOADS
-from unifer_tasks.characters import visible
-from unifer_tasks.labels import LABEL_SPACES
-from unifer_tasks.predictions import Prediction
-from unifer_tasks.prompts import response
-from unifer_tasks.report.assessment import Assessment
-from unifer_tasks.report.comparison import compare, telling_pairs
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
-from unifer_tasks.report.published import PublishedScore
+from unifer_tasks.scoring.predictions import Prediction
+from unifer_tasks.support.characters import visible
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

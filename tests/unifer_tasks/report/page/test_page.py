@@ -16,8 +16,8 @@ from tests.unifer_tasks.report.page.made_up import (
     three_runs,
     write_data,
 )
-from unifer_tasks.predictions import Prediction
 from unifer_tasks.report.page import write_page
+from unifer_tasks.scoring.predictions import Prediction
 
 N = 2 * N_EACH
 RIGHT_BY_SMILING = 39

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.unifer_tasks.report.page.made_up import assessed, run, write_data
-from unifer_tasks.manifest import DataError
-from unifer_tasks.predictions import Prediction
+from unifer_tasks.data.manifest import DataError
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.page.pictures import (
     CHUNK,
@@ -19,6 +18,7 @@ from unifer_tasks.report.page.pictures import (
     thumbnail,
     write_pictures,
 )
+from unifer_tasks.scoring.predictions import Prediction
 
 N = 70
 WANTED = {"sfew": [f"sfew/{k:03d}.png" for k in (0, 1, 3, CHUNK + 2)] + ["sfew/none.png"]}

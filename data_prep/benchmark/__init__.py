@@ -1,0 +1,1 @@
+"""Samples -> the test parquets of FERBench, and their export."""

@@ -1,0 +1,196 @@
+"""Official archives -> FERBench: the published questions with their images."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import xxhash
+
+from data_prep.images.inspection import inspect
+from data_prep.outputs.benchmark_folder import BuildError, Row, open_build, write_dataset
+from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
+from data_prep.parallel import ordered_map
+from data_prep.sources.archives import Sample, Skipped, Source, Split
+from data_prep.sources.index import Question
+from unifer_tasks.data.manifest import Manifest
+from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.protocol.prompts import question
+
+SOURCE = "the datasets' official archives"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The questions of one dataset, before an image is read.
+
+    Attributes:
+        source: The archive.
+        samples: In the benchmark's order.
+        skipped: What the archive lists and gives no question.
+    """
+
+    source: Source
+    samples: Sequence[Sample]
+    skipped: Sequence[Skipped]
+
+    @property
+    def digest(self) -> str:
+        """Changes when a question, its label, its place or its image's file does."""
+        digest = xxhash.xxh3_128()
+        for sample in self.samples:
+            stamp = self.source.images.stamp(sample.member)
+            digest.update(json.dumps([sample.id, sample.label, stamp]).encode())
+        return digest.hexdigest()
+
+
+def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
+    """Finds a dataset's questions.
+
+    They come in the index's order. Without one the order is by id, which is the published order of
+    FERPlus and AffectNet; RAF-DB's is published last id first. That of SFEW follows no rule.
+
+    Args:
+        source: The dataset's archive.
+        index: The published questions.
+
+    Raises:
+        BuildError: The archive cannot give the benchmark's questions.
+    """
+    if source.not_benchmark is not None:
+        raise BuildError(f"{label_space(source.dataset).title}: {source.not_benchmark}")
+    samples: list[Sample] = []
+    skipped: list[Skipped] = []
+    for entry in source.read(Split.TEST):
+        if isinstance(entry, Sample):
+            samples.append(entry)
+        else:
+            skipped.append(entry)
+    samples.sort(key=lambda sample: sample.id, reverse=source.dataset == "rafdb")
+    if index is not None:
+        place = {asked.id: number for number, asked in enumerate(index)}
+        samples.sort(key=lambda sample: place.get(sample.id, len(place)))
+    return Plan(source, samples, skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which an archive is not the published benchmark.
+
+    Attributes:
+        text: What differs, dataset first.
+        is_absence: True if the archive merely lacks something.
+    """
+
+    text: str
+    is_absence: bool = False
+
+
+def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Difference]:
+    """Compares a dataset's questions with the published ones, every one of them.
+
+    Args:
+        plan: What the archive gives.
+        index: The published questions; without them counts a label are compared.
+    """
+    dataset = plan.source.dataset
+    space = label_space(dataset)
+    found = [
+        Difference(f"{dataset}: {sample_id} stands {n} times")
+        for sample_id, n in Counter(sample.id for sample in plan.samples).items()
+        if n > 1
+    ]
+    if index is None:
+        counts = Counter(sample.label for sample in plan.samples)
+        return found + [
+            Difference(
+                f"{dataset}: {counts[label]:,} faces are {label}, {expected:,} are published",
+                counts[label] < expected,
+            )
+            for label, expected in space.test_counts.items()
+            if counts[label] != expected
+        ]
+    label_of = {sample.id: sample.label for sample in plan.samples}
+    published = {asked.id for asked in index}
+    prompt = question(space.labels)
+    for asked in index:
+        if asked.id not in label_of:
+            found.append(Difference(f"{dataset}: {asked.id} is not in the archive", True))
+        elif label_of[asked.id] != asked.target:
+            label = label_of[asked.id]
+            found.append(
+                Difference(f"{dataset}: {asked.id} is {label}, {asked.target} is published")
+            )
+        if asked.prompt != prompt:
+            found.append(Difference(f"{dataset}: {asked.id} is published with another prompt"))
+        if asked.candidate_labels != space.labels:
+            found.append(Difference(f"{dataset}: {asked.id} is published with other labels"))
+    found += [
+        Difference(f"{dataset}: {sample.id} is not published")
+        for sample in plan.samples
+        if sample.id not in published
+    ]
+    return found
+
+
+def build(
+    out: Path,
+    plans: Sequence[Plan],
+    *,
+    jobs: int | None = None,
+    progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
+) -> Manifest:
+    """Writes the benchmark folder.
+
+    Datasets that an interrupted build has finished are kept. An image that cannot be used is left
+    out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the
+    benchmark has. What an archive lists and the benchmark does not ask about stands in
+    `DATASET/skipped.jsonl`.
+
+    Args:
+        out: The folder to write.
+        plans: The datasets, in order.
+        jobs: Processes that decode; None for one a core.
+        progress: Wraps the rows of a dataset (title, rows, how many).
+
+    Raises:
+        BuildError: `out` holds something else, or another state of the archives.
+    """
+    recipe: Mapping[str, object] = {
+        plan.source.dataset: {"layout": plan.source.layout, "questions_xxh3": plan.digest}
+        for plan in plans
+    }
+    versions = {name: version(name) for name in ("unifer", "pyarrow")}
+    manifest = open_build(out, Manifest(SOURCE, False, recipe, versions))
+    for plan in plans:
+        dataset = plan.source.dataset
+        if dataset not in manifest.datasets:
+            write_list(out / dataset / SKIPPED_NAME, plan.skipped)
+            rows = _rows(out / dataset / QUARANTINE_NAME, plan, jobs)
+            counted = progress(label_space(dataset).title, rows, len(plan.samples))
+            manifest = write_dataset(out, manifest, dataset, counted)
+    return manifest
+
+
+def _rows(quarantine: Path, plan: Plan, jobs: int | None) -> Iterator[Row]:
+    faults: list[Fault] = []
+    read = ((sample, plan.source.images.try_read(sample.member)) for sample in plan.samples)
+    for sample, row_or_fault in zip(plan.samples, ordered_map(_row, read, jobs), strict=True):
+        if isinstance(row_or_fault, Row):
+            yield row_or_fault
+        else:
+            faults.append(Fault(sample.dataset, sample.id, sample.member, row_or_fault))
+    # Before the rows get their final name: a finished dataset has its list.
+    write_list(quarantine, faults)
+
+
+def _row(read: tuple[Sample, bytes | str]) -> Row | str:
+    sample, data = read
+    if isinstance(data, str):
+        return data
+    fault = inspect(data).fault
+    return Row(sample.id, data, sample.label) if fault is None else fault

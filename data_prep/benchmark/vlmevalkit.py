@@ -1,0 +1,229 @@
+"""FERBench as a custom dataset of VLMEvalKit (OpenCompass).
+
+Its loader takes any `NAME.tsv` of the folder that `$LMUData` names
+(`vlmeval.dataset.build_dataset`): with columns `A` and `B` as multiple choice
+(`CustomMCQDataset`), without them as an open question (`CustomVQADataset`). The columns are
+`index`, `image` (base64), `question` and `answer`; others are passed on to its prediction files.
+
+The images of the datasets may not be redistributed, and the table holds all of them. It is for the
+machine that holds the archives; there is no way to publish it from here.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP, BuildError
+from data_prep.parallel import ordered_map
+from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest
+from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
+from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
+from unifer_tasks.protocol.prompts import STEM, question
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.locks import hold_file
+
+_LETTERS = string.ascii_uppercase[: max(len(space.labels) for space in LABEL_SPACES.values())]
+
+
+class Form(StrEnum):
+    """How a question is put."""
+
+    CHOICE = "choice"
+    """Lettered options, asked and scored by VLMEvalKit."""
+    OPEN = "open"
+    """FERBench's own question, to be scored by `ferbench score`."""
+
+
+# VLMEvalKit takes a name with `openended` for an open question.
+NAMES: Mapping[Form, str] = {Form.CHOICE: "FERBench", Form.OPEN: "FERBench_openended"}
+
+_COLUMNS: Mapping[Form, tuple[str, ...]] = {
+    Form.CHOICE: ("index", "id", "dataset", "category", "question", *_LETTERS, "answer", "image"),
+    Form.OPEN: ("index", "id", "dataset", "category", "question", "answer", "image"),
+}
+
+Progress = Callable[[str, Iterable[dict[str, Any]], int], Iterable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        table: The TSV file.
+        card: The README beside it.
+        counts: Dataset key -> its questions.
+        caveat: Why this is not FERBench, if so.
+    """
+
+    table: Path
+    card: Path
+    counts: Mapping[str, int]
+    caveat: str | None
+
+
+def export(
+    root: Path,
+    out: Path,
+    form: Form = Form.CHOICE,
+    *,
+    jobs: int | None = None,
+    progress: Progress = lambda title, rows, n: rows,
+) -> Export:
+    """Writes a benchmark folder as one TSV, with a README beside it.
+
+    Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows pass through one at a
+    time: memory does not grow with their number.
+
+    Args:
+        root: A folder that `unifer-data` wrote.
+        out: The folder to write to, for `$LMUData` to name.
+        form: How the questions are put.
+        jobs: Processes that encode images; None for one a core.
+        progress: Wraps the rows (title, rows, how many) as they are written.
+
+    Raises:
+        DataError: The benchmark folder is absent or damaged.
+        BuildError: VLMEvalKit would show images that it kept of an earlier export.
+        HoldError: Another run writes the table, or `out` cannot be written to.
+    """
+    manifest = read_manifest(root)
+    name = NAMES[form]
+    table = out / f"{name}.tsv"
+    for kept in (out / "images" / name, out / f"{name}_local.tsv"):
+        if kept.exists():
+            raise BuildError(
+                f"VLMEvalKit has kept {kept} of an earlier {table.name} and would go on using it; "
+                "remove it and export again"
+            )
+    counts = {dataset: part.rows for dataset, part in manifest.datasets.items()}
+    written = Export(table, out / f"{name}.README.md", counts, manifest.caveat())
+    # Not the folder: the other form is another file in it.
+    with hold_file(table):
+        rows = ordered_map(_Encode(form), _questions(root, manifest), jobs)
+        with replacing(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS[form], delimiter="\t", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(progress(name, rows, manifest.n_rows))
+        with replacing(written.card) as partial:
+            partial.write_text(_card(written, form), encoding="utf-8")
+    return written
+
+
+def _questions(root: Path, manifest: Manifest) -> Iterator[tuple[int, dict[str, Any]]]:
+    index = 0
+    for dataset in manifest.datasets:
+        file = pq.ParquetFile(dataset_path(root, manifest, dataset))
+        for batch in file.iter_batches(ROWS_PER_GROUP):
+            for row in batch.to_pylist():
+                yield index, row
+                index += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Encode:
+    """Turns a numbered row of the benchmark into one of the table, in any process."""
+
+    form: Form
+
+    def __call__(self, numbered: tuple[int, dict[str, Any]]) -> dict[str, Any]:
+        index, row = numbered
+        labels = row["candidate_labels"]
+        common = {
+            "index": index,
+            "id": row["id"],
+            "dataset": row["dataset"],
+            "category": label_space(row["dataset"]).title,
+            "image": _as_png(row["image"]["bytes"]),
+        }
+        if self.form is Form.OPEN:
+            return {**common, "question": question(labels), "answer": row["target"]}
+        options = dict(zip(_LETTERS, labels, strict=False))
+        answer = _LETTERS[labels.index(row["target"])]
+        return {**common, "question": STEM, **options, "answer": answer}
+
+
+def _as_png(encoded: bytes) -> str:
+    with Image.open(io.BytesIO(encoded)) as image:
+        shown = protocol_image(image)
+    buffer = io.BytesIO()
+    # What VLMEvalKit makes of it is PNG again; little is gained by packing it well.
+    shown.save(buffer, "PNG", compress_level=1)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+_SCORED: Mapping[Form, str] = {
+    Form.CHOICE: """\
+Options are lettered and VLMEvalKit looks for letters and labels in the response. That is neither of
+FERBench's readers, and the question is not FERBench's own: compare these scores with each other,
+not with a FERBench table.
+""",
+    Form.OPEN: """\
+The question is FERBench's, byte for byte. VLMEvalKit does not score an open question; so write its
+predictions as JSON and read them as FERBench does:
+
+```
+python - <<'EOF'
+import glob, json
+(path,) = glob.glob("outputs/**/*_FERBench_openended.json", recursive=True)
+with open("predictions.jsonl", "w") as out:
+    for row in json.load(open(path)):
+        line = {"dataset": row["dataset"], "id": str(row["id"]), "target": row["answer"]}
+        failed = "Failed to obtain answer" in row["prediction"]
+        print(json.dumps(line | ({"error": True} if failed else {"response": row["prediction"]})),
+              file=out)
+EOF
+ferbench score predictions.jsonl
+```
+""",
+}
+
+_RUN: Mapping[Form, str] = {
+    Form.CHOICE: "--mode all --judge exact_matching",
+    Form.OPEN: "--mode infer",
+}
+
+
+def _card(written: Export, form: Form) -> str:
+    name = NAMES[form]
+    extent = "" if written.caveat is None else f"\n**Not FERBench**: {written.caveat}.\n"
+    counts = "\n".join(f"| {label_space(key).title} | {n:,} |" for key, n in written.counts.items())
+    setting = "PRED_FORMAT=json " if form is Form.OPEN else ""
+    return f"""\
+# FERBench for VLMEvalKit
+{extent}
+| dataset | questions |
+| --- | ---: |
+{counts}
+
+**Do not pass this folder on.** `{written.table.name}` holds the images of the datasets, whose
+licences forbid redistribution. Whoever holds the archives makes it with
+`unifer-data export vlmevalkit`.
+
+## Run
+
+In an environment with VLMEvalKit (`pip install ms-vlmeval`, or its repository, where `run.py`
+stands for `-m vlmeval`), from this folder:
+
+```
+LMUData=$PWD {setting}python -m vlmeval --data {name} --model MODEL {_RUN[form]}
+```
+
+MODEL is one of `vlmeval.config.supported_VLM`. Images are {IMAGE_SIZE[0]} x {IMAGE_SIZE[1]} pixels,
+FERBench's protocol; VLMEvalKit's settings of a model may enlarge them again (`min_pixels` of
+Qwen2.5-VL, for one).
+
+## Scores
+
+{_SCORED[form]}"""

@@ -1,0 +1,1 @@
+"""The command `unifer-data`, one subcommand a module."""

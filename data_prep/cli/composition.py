@@ -1,0 +1,139 @@
+"""Options and the closing report of the commands that compose training rows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.cli.options import INCOMPLETE, add_jobs, add_push, natural, share, unpacked
+from data_prep.errors import PreparationError
+from data_prep.images.leaks import MAX_BITS
+from data_prep.outputs.training_folder import TrainingManifest
+from data_prep.sources.archives import open_tree
+from data_prep.sources.inputs import Input, inputs_of_published
+from data_prep.sources.published import Keys
+from data_prep.training import compose
+
+
+def add_composition(parser: argparse.ArgumentParser) -> None:
+    """Adds what every composition asks: where from, where to, which images are not wanted."""
+    parser.add_argument(
+        "--from",
+        dest="published",
+        type=Path,
+        metavar="JSON",
+        help="take the rows of the paper's published file",
+    )
+    parser.add_argument(
+        "--images", type=Path, metavar="ROOT", help="where the image paths of --from start"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    leaks = parser.add_mutually_exclusive_group()
+    leaks.add_argument(
+        "--ferbench",
+        type=Path,
+        metavar="DIR",
+        help="the benchmark folder whose images training must not hold",
+    )
+    leaks.add_argument(
+        "--no-leak-check", action="store_true", help="compare with no benchmark; recorded"
+    )
+    parser.add_argument(
+        "--keep-leaks", action="store_true", help="list images of the benchmark, yet keep them"
+    )
+    parser.add_argument(
+        "--near-bits",
+        type=natural,
+        default=MAX_BITS,
+        metavar="N",
+        help="bits of 256 in which versions of a picture may differ (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--valid", type=share, default=0.0, metavar="SHARE", help="share held out for validation"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
+    add_jobs(parser, "decode and compare")
+    add_push(parser)
+
+
+def composition_options(args: argparse.Namespace) -> compose.Options:
+    """Reads the options.
+
+    Raises:
+        PreparationError: Whether to compare with the benchmark was not said.
+    """
+    if args.ferbench is None and not args.no_leak_check:
+        raise PreparationError(
+            "name the benchmark whose images training must not hold (--ferbench DIR), or decline "
+            "with --no-leak-check"
+        )
+    return compose.Options(
+        valid=args.valid, seed=args.seed, keep_leaks=args.keep_leaks, near_bits=args.near_bits
+    )
+
+
+def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
+    """Returns the rows of the paper's file that `--from` names.
+
+    Raises:
+        PreparationError: `--images` is absent.
+    """
+    if args.images is None:
+        raise PreparationError("--from needs --images: the folder its image paths start from")
+    return inputs_of_published(args.published, open_tree(args.images, unpacked(args)), keys)
+
+
+def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> int:
+    """Says what was written, what was left out and what differs from the official counts."""
+    official = {given.name for given in inputs if given.official is not None}
+    for dataset, counts in manifest.counts_in.items():
+        differs = any(line.startswith(f"{dataset} ") for line in manifest.differences)
+        note = ", the official counts" if dataset in official and not differs else ""
+        print(f"{dataset:<10} {sum(counts.values()):>8,} samples read{note}")
+    for difference in manifest.differences:
+        print(f"not the official counts: {difference}")
+    for reason, n in manifest.left_out.items():
+        print(f"{n:>8,} left out: {reason}")
+    with (out / compose.DUPLICATES_NAME).open(encoding="utf-8") as lines:
+        conflicts = [json.loads(line)["conflict"] for line in lines]
+    print(
+        f"{len(conflicts):>8,} groups of equal or nearly equal images within a split, "
+        f"{sum(conflicts):,} of them with different labels"
+    )
+    tested = manifest.recipe["tested_against"]
+    if tested is None:
+        print("Not compared with any benchmark: scores of a model trained on this may be too good.")
+    elif tested["caveat"]:
+        print(f"Compared with a part of FERBench only: {tested['caveat']}")
+    for part in manifest.shards:
+        print(f"{part:<10} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
+    print(
+        f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
+    )
+    for given in inputs:
+        root, now = manifest.roots[given.name], str(given.root(out / compose.IMAGES))
+        if root != now:
+            print(
+                f"{given.name}: these rows name images below {root}, where `rebase` put them; "
+                f"unifer-data rebase {out} --root {given.name}={now} names those read now"
+            )
+    if manifest.unusable:
+        print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
+    check_rows(out, manifest)
+    return INCOMPLETE if manifest.unusable else 0
+
+
+def check_rows(out: Path, manifest: TrainingManifest) -> None:
+    """Check that a build without a fault left something to train on.
+
+    Raises:
+        PreparationError: No row was written, and the same command would write none.
+    """
+    if manifest.rows("train") or manifest.unusable:
+        return
+    reason, n = max(manifest.left_out.items(), key=lambda item: item[1], default=("", 0))
+    why = f"{n:,} entries were left out: {reason}" if n else "the sources hold no sample for it"
+    raise PreparationError(f"{out} holds no row to train on; {why}")

@@ -1,0 +1,187 @@
+"""`unifer-data cot`: cold-start rows with a teacher's rationales."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from data_prep.cli.composition import (
+    add_composition,
+    check_rows,
+    composition_options,
+    published_inputs,
+    report,
+)
+from data_prep.cli.options import INCOMPLETE, positive, progress
+from data_prep.cot import finish as cot
+from data_prep.cot.answer_log import AnswerLog
+from data_prep.cot.rationales import Limits, Mode
+from data_prep.cot.teacher import Pace, Reporter, Tally, Teacher, ask_all
+from data_prep.errors import PreparationError
+from data_prep.outputs.card import write_training_card
+from data_prep.outputs.training_folder import TrainingManifest, open_folder
+from data_prep.sources.published import COT_KEYS
+from data_prep.training import compose
+from data_prep.training.rows import PUBLISHED_COT
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import TEACHER, Need
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "cot",
+        help="build UniFER-CoT: rationales for the cold start",
+        description="Asks a teacher model about the images of a folder of GRPO rows and writes SFT "
+        "rows of the answers that pass every filter; or converts the paper's published file. The "
+        f"endpoint's key is read from {KEY_VARIABLE}.",
+    )
+    parser.add_argument(
+        "--rows", type=Path, metavar="DIR", help="a folder that `unifer-data rlvr` wrote"
+    )
+    parser.add_argument("--teacher", metavar="MODEL", help="the model's name at the endpoint")
+    parser.add_argument(
+        "--base-url", metavar="URL", help="an OpenAI-compatible endpoint (default: OpenAI's)"
+    )
+    parser.add_argument(
+        "--mode",
+        type=Mode,
+        choices=list(Mode),
+        default=Mode.BLIND,
+        help="what the teacher knows: the image, or the label as well (default: %(default)s)",
+    )
+    parser.add_argument("--limit", type=positive, help="ask the first so many questions only")
+    parser.add_argument("--concurrency", type=positive, default=8, help="requests at a time")
+    parser.add_argument(
+        "--per-minute", type=positive, metavar="N", help="requests a minute (default: no limit)"
+    )
+    parser.add_argument(
+        "--budget", type=float, help="stop asking at this cost, in the prices' currency"
+    )
+    parser.add_argument(
+        "--price-in", type=float, default=0.0, help="cost of a million tokens of requests"
+    )
+    parser.add_argument(
+        "--price-out", type=float, default=0.0, help="cost of a million tokens of answers"
+    )
+    parser.add_argument(
+        "--max-tokens", type=positive, default=1024, help="most tokens of an answer"
+    )
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds a request may take")
+    parser.add_argument("--tries", type=positive, default=6, help="requests for one question")
+    parser.add_argument(
+        "--backoff", type=float, default=1.0, help="seconds before the second try, then doubled"
+    )
+    parser.add_argument("--min-words", type=positive, default=20, help="fewest in a rationale")
+    parser.add_argument("--max-words", type=positive, default=400, help="most in a rationale")
+    add_composition(parser)
+    parser.set_defaults(run=_run, writes="out", needs=_needs)
+
+
+def _needs(args: argparse.Namespace) -> list[Need]:
+    return [] if args.published is not None else [TEACHER]
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.published is not None:
+        # Before anything is unpacked to it.
+        open_folder(args.out)
+        inputs = published_inputs(args, COT_KEYS)
+        manifest = compose.build(
+            args.out,
+            inputs,
+            composition_options(args),
+            PUBLISHED_COT,
+            benchmark=args.ferbench,
+            jobs=args.jobs,
+            progress=progress,
+        )
+        write_training_card(args.out, manifest)
+        return report(args.out, inputs, manifest)
+    if args.rows is None or args.teacher is None:
+        raise PreparationError("give --rows and --teacher, or the paper's file with --from")
+    return _ask(args)
+
+
+def _ask(args: argparse.Namespace) -> int:
+    teacher = Teacher(
+        model=args.teacher,
+        base_url=args.base_url,
+        api_key=_key(args.base_url),
+        mode=args.mode,
+        max_tokens=args.max_tokens,
+        temperature=args.temperature,
+        timeout_s=args.timeout,
+        max_tries=args.tries,
+        backoff_s=args.backoff,
+    )
+    if args.budget is not None and not (args.price_in > 0 or args.price_out > 0):
+        raise PreparationError("--budget needs the prices of tokens: --price-in and --price-out")
+    pace = Pace(args.concurrency, args.per_minute, args.budget, args.price_in, args.price_out)
+    limits = Limits(args.min_words, args.max_words)
+    task = cot.Task(args.rows, args.mode, args.teacher, args.limit, limits)
+    n_questions = task.n_rows
+    open_folder(args.out)
+    with (
+        AnswerLog(args.out / cot.ANSWERS_NAME, args.mode, args.teacher) as log,
+        _bar(args.teacher, len(log), n_questions) as bar,
+    ):
+        tally = ask_all(task.questions(), teacher, pace, log, _Bar(bar, pace))
+        manifest = cot.finish(args.out, task, log)
+        write_training_card(args.out, manifest)
+        return _report(args.out, manifest, tally, pace, log)
+
+
+def _key(base_url: str | None) -> str:
+    key = os.environ.get(KEY_VARIABLE)
+    if key:
+        return key
+    if base_url is None:
+        raise PreparationError(f"set {KEY_VARIABLE}, or name another endpoint with --base-url")
+    # `vllm serve` asks for no key, the client asks for some text.
+    return "none"
+
+
+def _bar(title: str, done: int, total: int) -> tqdm[Any]:
+    return tqdm(desc=title, initial=done, total=total, unit="answer", disable=None)
+
+
+class _Bar(Reporter):
+    def __init__(self, bar: tqdm[Any], pace: Pace) -> None:
+        self._bar = bar
+        self._pace = pace
+
+    def update(self, tally: Tally, log: AnswerLog) -> None:
+        self._bar.set_postfix(failed=len(tally.failed), cost=f"{self._pace.cost(log):.2f}")
+        self._bar.update(len(log) - self._bar.n)
+
+
+def _report(out: Path, manifest: TrainingManifest, tally: Tally, pace: Pace, log: AnswerLog) -> int:
+    print(f"{len(log):>8,} questions answered, {tally.answered:,} now")
+    print(f"{log.tokens_in:>8,} tokens asked, {log.tokens_out:,} answered")
+    print(f"{pace.cost(log):>8.2f} spent")
+    for reason, n in manifest.left_out.items():
+        print(f"{n:>8,} left out: {reason}")
+    print(f"{manifest.rows('train'):>8,} rows   {out}/train-*.parquet")
+    for change in tally.changes:
+        print(f"note: {change}", file=sys.stderr)
+    for (dataset, sample_id), error in tally.failed.items():
+        print(f"no answer: {dataset} {sample_id}: {error}", file=sys.stderr)
+    if tally.out_of_budget:
+        print("unifer-data: the budget is spent; a larger --budget goes on", file=sys.stderr)
+    elif manifest.unusable:
+        print(
+            f"unifer-data: {manifest.unusable:,} questions have no answer yet; the same command "
+            "asks them again",
+            file=sys.stderr,
+        )
+    check_rows(out, manifest)
+    return INCOMPLETE if manifest.unusable else 0

@@ -1,0 +1,115 @@
+"""`unifer-data drawn`: a stand-in benchmark."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from data_prep.cli.options import add_jobs, natural, positive, progress, share
+from data_prep.sources.index import read_index
+from data_prep.synthetic import stand_in
+from data_prep.synthetic.stand_in_training import LABELS, build_training
+from unifer_tasks.data.manifest import DATA_VARIABLE
+from unifer_tasks.support.command import Subparsers
+
+PER_CLASS = 8
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "drawn",
+        help="write a stand-in FERBench with drawn faces",
+        description="Writes a stand-in FERBench whose faces are drawn: for tests, demos and "
+        "machines without the datasets. Scores on it say nothing about photographs.",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--per-class",
+        type=positive,
+        default=PER_CLASS,
+        metavar="N",
+        help="faces for each label of each dataset (default: %(default)s)",
+    )
+    size.add_argument(
+        "--like-ferbench",
+        action="store_true",
+        help="the benchmark's 11,072 rows and class counts",
+    )
+    size.add_argument(
+        "--index",
+        type=Path,
+        metavar="DIR",
+        help="ids and labels of the published question files in DIR",
+    )
+    size.add_argument(
+        "--train",
+        type=positive,
+        metavar="N",
+        help="instead of a benchmark, N training faces: SFT rows in OUT/cot, GRPO rows in OUT/rlvr",
+    )
+    parser.add_argument(
+        "--labels",
+        choices=LABELS,
+        default="uniform",
+        help="labels of training faces: uniform, or as rare as in the official training splits "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--untagged",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the SFT rows of --train that answer in a sentence and not between tags "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--valid", type=natural, default=0, metavar="N", help="validation faces beside --train"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
+    add_jobs(parser, "draw")
+    parser.set_defaults(run=_run, writes="out")
+
+
+def _run(args: argparse.Namespace) -> int:
+    return _train(args) if args.train else _benchmark(args)
+
+
+def _train(args: argparse.Namespace) -> int:
+    manifests = build_training(
+        args.out,
+        args.train,
+        labels=args.labels,
+        untagged=args.untagged,
+        valid=args.valid,
+        seed=args.seed,
+        jobs=args.jobs,
+        progress=progress,
+    )
+    for kind, manifest in manifests.items():
+        parts = ", ".join(f"{manifest.rows(part):,} {part}" for part in manifest.shards)
+        print(f"{kind:<10} {parts} rows about drawn faces   {args.out / kind}")
+    return 0
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    if args.index:
+        targets = stand_in.targets_of_index(read_index(args.index))
+        questions: str | int = "index"
+    else:
+        per_class = None if args.like_ferbench else args.per_class
+        targets = stand_in.targets_of_counts(per_class, args.seed)
+        questions = per_class or "like-ferbench"
+    manifest = stand_in.build(
+        args.out,
+        targets,
+        seed=args.seed,
+        recipe={"questions": questions},
+        jobs=args.jobs,
+        progress=progress,
+    )
+    for dataset, file in manifest.datasets.items():
+        print(f"{dataset:<10} {file.rows:>6,} drawn faces   {args.out / file.path}")
+    print(f"These are drawn stand-ins. To evaluate on them: export {DATA_VARIABLE}={args.out}")
+    return 0

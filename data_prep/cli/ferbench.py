@@ -1,0 +1,114 @@
+"""`unifer-data ferbench`: the benchmark, from the official archives."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data_prep.benchmark import ferbench
+from data_prep.cli.options import (
+    INCOMPLETE,
+    add_jobs,
+    add_push,
+    add_sources,
+    open_sources,
+    progress,
+)
+from data_prep.outputs.benchmark_folder import BuildError, check_folder
+from data_prep.outputs.card import write_benchmark_card
+from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, read_faults
+from data_prep.sources.index import Question, read_index
+from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
+from unifer_tasks.support.command import Subparsers
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "ferbench",
+        help="build FERBench from the official archives",
+        description="Builds the benchmark from the datasets' official archives and checks it "
+        "against what is published. Datasets that are not named are left out, and the manifest "
+        "says so.",
+    )
+    add_sources(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--index",
+        type=Path,
+        metavar="DIR",
+        help="published question files: compare every id, label and prompt, and take their order",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="build what is there when images are missing; scores then carry a caveat",
+    )
+    add_jobs(parser, "decode")
+    add_push(parser)
+    parser.set_defaults(run=_run, writes="out")
+
+
+def _run(args: argparse.Namespace) -> int:
+    index = read_index(args.index) if args.index else {}
+    # Before anything is unpacked to it.
+    check_folder(args.out)
+    sources = open_sources(args)
+    plans = [ferbench.plan(source, index.get(key)) for key, source in sources.items()]
+    _show_skipped(plans)
+    _check(plans, index, args.partial)
+    manifest = ferbench.build(args.out, plans, jobs=args.jobs, progress=progress)
+    write_benchmark_card(args.out, manifest)
+    status = _report(args.out, manifest)
+    lacks = any(not entry.by_rule for plan in plans for entry in plan.skipped)
+    return INCOMPLETE if lacks else status
+
+
+def _show_skipped(plans: Sequence[ferbench.Plan]) -> None:
+    for plan in plans:
+        reasons = Counter(entry.reason for entry in plan.skipped)
+        for reason, n in reasons.items():
+            print(f"{plan.source.dataset:<10} {n:>6,} not asked about: {reason}")
+
+
+def _check(
+    plans: Sequence[ferbench.Plan], index: Mapping[str, Sequence[Question]], partial: bool
+) -> None:
+    found = [
+        difference
+        for plan in plans
+        for difference in ferbench.differences(plan, index.get(plan.source.dataset))
+    ]
+    for difference in found:
+        print(difference.text, file=sys.stderr)
+    if found and not (partial and all(difference.is_absence for difference in found)):
+        remedy = (
+            "; --partial builds what is there"
+            if all(difference.is_absence for difference in found)
+            else ""
+        )
+        raise BuildError(
+            f"{len(found):,} differences from the published benchmark, listed above; nothing was "
+            f"written{remedy}"
+        )
+
+
+def _report(out: Path, manifest: Manifest) -> int:
+    left_out = 0
+    for dataset, file in manifest.datasets.items():
+        faults = read_faults(out / dataset / QUARANTINE_NAME)
+        left_out += len(faults)
+        print(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
+        skipped = out / dataset / SKIPPED_NAME
+        if skipped.exists() and skipped.stat().st_size:
+            print(f"{dataset:<10} not asked about: listed in {skipped}")
+        for fault in faults:
+            print(f"left out: {fault.dataset} {fault.id} {fault.reason}", file=sys.stderr)
+    caveat = manifest.caveat()
+    if caveat is not None:
+        print(f"This is a part of FERBench: {caveat}")
+    print(f"To evaluate on it: export {DATA_VARIABLE}={out}")
+    return INCOMPLETE if left_out else 0

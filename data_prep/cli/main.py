@@ -1,0 +1,63 @@
+"""The command `unifer-data`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from data_prep.cli import cot, drawn, export, ferbench, rebase, rlvr, verify
+from data_prep.cli.options import INCOMPLETE
+from data_prep.errors import PreparationError
+from data_prep.outputs import card
+from unifer_tasks.data.manifest import DataError
+from unifer_tasks.support.command import require_extras, sole_run
+from unifer_tasks.support.extras import HUB, MissingModuleError, require
+from unifer_tasks.support.files import explain
+from unifer_tasks.support.locks import HoldError
+from unifer_tasks.support.secrets import redacted_output
+
+_COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status.
+
+    0 is success, 1 an error that left nothing half-written, 2 a wrong option, 3 a result that
+    leaves something out, 130 an interrupt.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    with redacted_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        require_extras(f"unifer-data {args.command}", args)
+        if getattr(args, "push", None):
+            require("--push", HUB)
+        with sole_run(args):
+            status = int(args.run(args))
+            if getattr(args, "push", None) and status in (0, INCOMPLETE):
+                card.push(args.out, args.push)
+    except (PreparationError, DataError, HoldError, MissingModuleError) as error:
+        print(f"unifer-data: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"unifer-data: {explain(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("unifer-data: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="unifer-data", description="Prepares the data of FERBench and of the UniFER recipe."
+    )
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser

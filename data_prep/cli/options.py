@@ -1,0 +1,104 @@
+"""Options and output that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from data_prep.errors import PreparationError
+from data_prep.sources.archives import DATASETS, UNPACKED, Source, open_source
+from unifer_tasks.protocol.labels import label_space
+
+INCOMPLETE = 3
+"""Exit status of a run that did what it could and left something out."""
+
+Item = TypeVar("Item")
+
+
+def add_sources(parser: argparse.ArgumentParser) -> None:
+    """Adds an option for the archive of each dataset."""
+    for dataset in DATASETS:
+        parser.add_argument(
+            f"--{dataset}",
+            type=Path,
+            metavar="PATH",
+            help=f"{label_space(dataset).title}: its official folder, zip, tar or 7z",
+        )
+
+
+def open_sources(args: argparse.Namespace) -> dict[str, Source]:
+    """Opens the archives that were named.
+
+    Raises:
+        PreparationError: None was named, or one is not what it should be.
+    """
+    paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in DATASETS}
+    sources = {
+        dataset: open_source(
+            dataset, path, unpacked(args), majority=getattr(args, "ferplus_majority", False)
+        )
+        for dataset, path in paths.items()
+        if path is not None
+    }
+    if not sources:
+        options = ", ".join(f"--{dataset}" for dataset in DATASETS)
+        raise PreparationError(f"no archive was named; give at least one of {options}")
+    return sources
+
+
+def unpacked(args: argparse.Namespace) -> Path:
+    """Returns the folder below the output for what must be unpacked to be read."""
+    out: Path = args.out
+    return out / UNPACKED
+
+
+def add_push(parser: argparse.ArgumentParser) -> None:
+    """Adds `--push`, which `main` acts on once the command has written all."""
+    parser.add_argument(
+        "--push",
+        metavar="USER/NAME",
+        help="then publish labels and paths on the hub, never an image, in a private dataset",
+    )
+
+
+def add_jobs(parser: argparse.ArgumentParser, work: str) -> None:
+    """Adds `--jobs`."""
+    parser.add_argument(
+        "--jobs", type=positive, help=f"processes that {work} (default: one a core)"
+    )
+
+
+def progress(title: str, items: Iterable[Item], total: int | None) -> Iterable[Item]:
+    """Shows how far an iteration is, on a terminal; passes the items on."""
+    bar: Iterable[Item] = tqdm(items, desc=title, total=total, unit="image", disable=None)
+    return bar
+
+
+def positive(text: str) -> int:
+    """Reads a whole number from 1 up."""
+    value = natural(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def natural(text: str) -> int:
+    """Reads a whole number from 0 up."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Reads a share: from 0 up, below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 up and below 1")
+    return value

@@ -1,0 +1,100 @@
+"""`unifer-data rlvr`: GRPO rows for verl."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+
+from data_prep.cli.composition import add_composition, composition_options, published_inputs, report
+from data_prep.cli.options import add_sources, open_sources, positive, progress
+from data_prep.outputs.card import write_training_card
+from data_prep.outputs.training_folder import open_folder
+from data_prep.sources.archives import Split
+from data_prep.sources.inputs import Input, inputs_of
+from data_prep.sources.published import RLVR_KEYS
+from data_prep.training import compose
+from data_prep.training.balance import Balance
+from data_prep.training.rows import RLVR
+from data_prep.training.tokens import prompt_token_counter
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import MODEL
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "rlvr",
+        help="build UniFER-RLVR: GRPO rows for verl",
+        description="Builds GRPO rows from the official training splits, or from the paper's "
+        "published file, without the images that the benchmark holds.",
+    )
+    add_sources(parser)
+    parser.add_argument(
+        "--ferplus-valid", action="store_true", help="train on FERPlus's validation split as well"
+    )
+    parser.add_argument(
+        "--ferplus-majority",
+        action="store_true",
+        help="label FERPlus by the majority rule of its paper",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="train on what is there when counts are not the official ones; recorded",
+    )
+    add_composition(parser)
+    for name, what in (("classes", "labels within a dataset"), ("datasets", "datasets")):
+        parser.add_argument(
+            f"--balance-{name}",
+            type=Balance,
+            choices=list(Balance),
+            default=Balance.NONE,
+            help=f"shares of the {what} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--rows", type=positive, help="training rows to aim at (default: as many as samples)"
+    )
+    parser.add_argument(
+        "--processor",
+        metavar="MODEL",
+        help="count each prompt's tokens with this model's processor (needs transformers)",
+    )
+    parser.set_defaults(
+        run=_run, writes="out", needs=lambda args: [MODEL] if args.processor else []
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    options = replace(
+        composition_options(args),
+        classes=args.balance_classes,
+        datasets=args.balance_datasets,
+        rows=args.rows,
+    )
+    counter: Callable[[str], int] | None = (
+        prompt_token_counter(args.processor) if args.processor else None
+    )
+    # Before anything is unpacked to it.
+    open_folder(args.out)
+    inputs = _inputs(args)
+    manifest = compose.build(
+        args.out,
+        inputs,
+        options,
+        RLVR,
+        benchmark=args.ferbench,
+        partial=args.partial,
+        count_tokens=counter,
+        jobs=args.jobs,
+        progress=progress,
+    )
+    write_training_card(args.out, manifest)
+    return report(args.out, inputs, manifest)
+
+
+def _inputs(args: argparse.Namespace) -> list[Input]:
+    if args.published is not None:
+        return published_inputs(args, RLVR_KEYS)
+    splits = (Split.TRAIN, Split.VALID) if args.ferplus_valid else (Split.TRAIN,)
+    return inputs_of(open_sources(args), splits)

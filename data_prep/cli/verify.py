@@ -1,0 +1,61 @@
+"""`unifer-data verify`: is an output what its manifest says, and does verl read all of it?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from data_prep.cli.options import add_jobs, positive
+from data_prep.outputs import verify
+from unifer_tasks.data.manifest import MANIFEST_NAME
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import TRAIN
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "verify",
+        help="check an output against its manifest and verl's own readers",
+        description="Checks hashes, counts and images of any folder that unifer-data wrote. With "
+        "--processor, training rows are also read with verl's own datasets.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--processor", metavar="MODEL", help="read the rows with verl and this model's processor"
+    )
+    parser.add_argument(
+        "--max-prompt-tokens", type=positive, default=4096, help="default: %(default)s"
+    )
+    parser.add_argument("--max-tokens", type=positive, default=4096, help="default: %(default)s")
+    add_jobs(parser, "decode")
+    parser.set_defaults(run=_run, needs=lambda args: [TRAIN] if args.processor else [])
+
+
+def _run(args: argparse.Namespace) -> int:
+    if _is_training(args.folder):
+        manifest, problems = verify.verify_rows(args.folder)
+        rows = {part: manifest.rows(part) for part in manifest.shards}
+        if args.processor and not problems:
+            limits = verify.Limits(args.max_prompt_tokens, args.max_tokens)
+            problems = list(verify.verify_with_verl(args.folder, args.processor, limits))
+    else:
+        benchmark, problems = verify.verify_benchmark(args.folder, args.jobs)
+        rows = {dataset: file.rows for dataset, file in benchmark.datasets.items()}
+        caveat = benchmark.caveat()
+        print("the whole of FERBench" if caveat is None else f"not FERBench: {caveat}")
+    for part, n in rows.items():
+        print(f"{part:<10} {n:>8,} rows")
+    for problem in problems:
+        print(f"unifer-data: {problem}", file=sys.stderr)
+    print("all is as the manifest says" if not problems else f"{len(problems):,} problems")
+    return 1 if problems else 0
+
+
+def _is_training(folder: Path) -> bool:
+    try:
+        return "kind" in json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False

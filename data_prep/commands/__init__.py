@@ -1,1 +1,0 @@
-"""The subcommands of `unifer-data`, one a module: options in, a line or a list out."""

@@ -1,0 +1,1 @@
+"""A teacher's rationales -> the cold-start rows of UniFER-CoT."""

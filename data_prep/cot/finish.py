@@ -1,0 +1,153 @@
+"""RLVR rows + a teacher's answers -> UniFER-CoT: cold-start rows for verl's SFT trainer."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
+from data_prep.cot.rationales import Limits, Mode, Reject, reject
+from data_prep.cot.teacher import Asked
+from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    read_training_manifest,
+    write_shards,
+    write_training_manifest,
+)
+from data_prep.training.rows import SFT_SCHEMA, sft_row
+from unifer_tasks.data.manifest import MANIFEST_NAME
+from unifer_tasks.harness.requests.replies import Ending
+from unifer_tasks.support.files import replacing_lines
+
+ANSWERS_NAME = "answers.jsonl"
+REJECTED_NAME = "rejected.jsonl"
+
+UNANSWERED = "not answered yet"
+REFUSED = "refused by the teacher or its filter"
+CUT_OFF = "cut off by --max-tokens; a larger one asks again"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked of which teacher.
+
+    Attributes:
+        rows: A folder of GRPO rows, whose images are already checked.
+        mode: What the teacher knows.
+        teacher: The model.
+        limit: How many questions to ask, from the first; None for all.
+        limits: What a rationale may look like.
+    """
+
+    rows: Path
+    mode: Mode
+    teacher: str
+    limit: int | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def questions(self) -> Iterator[Asked]:
+        """Yields the questions in the rows' order, each once however often its row stands."""
+        distinct = (next(copies) for _, copies in groupby(self._rows(), lambda asked: asked.key))
+        return islice(distinct, self.limit)
+
+    @property
+    def n_rows(self) -> int:
+        """Questions at most: rows may be copies of one another."""
+        rows = read_training_manifest(self.rows).rows("train")
+        return rows if self.limit is None else min(rows, self.limit)
+
+    def _rows(self) -> Iterator[Asked]:
+        manifest = read_training_manifest(self.rows)
+        if manifest.kind != "rlvr":
+            raise BuildError(f"{self.rows} holds {manifest.kind} rows; give a folder of rlvr rows")
+        for shard in manifest.shards.get("train", ()):
+            for batch in pq.ParquetFile(self.rows / shard.path).iter_batches():
+                for row in batch.to_pylist():
+                    yield Asked(
+                        row["data_source"],
+                        row["extra_info"]["id"],
+                        row["reward_model"]["ground_truth"],
+                        row["images"][0]["image"],
+                    )
+
+
+def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
+    """Writes the rows of the answers so far, in the questions' order.
+
+    Answers may have come in any order and over many runs: equal answers give equal bytes. What
+    is rejected stands in `rejected.jsonl`, with the reason.
+    """
+    recipe = {
+        "kind": "cot",
+        "mode": task.mode,
+        "teacher": task.teacher,
+        "limit": task.limit,
+        **asdict(task.limits),
+        "rows": [shard.sha256 for shard in read_training_manifest(task.rows).shards["train"]],
+        "answers": log.digest,
+    }
+    if (out / MANIFEST_NAME).exists():
+        standing = read_training_manifest(out)
+        if standing.recipe == recipe:
+            return standing
+    present: dict[str, Counter[str]] = defaultdict(Counter)
+    written: dict[str, Counter[str]] = defaultdict(Counter)
+    left_out: Counter[str] = Counter()
+    with replacing_lines(out / REJECTED_NAME) as write_rejected:
+
+        def rows() -> Iterator[Mapping[str, Any]]:
+            index = 0
+            for asked in task.questions():
+                present[asked.dataset][asked.label] += 1
+                answer = log.get(asked.key)
+                if answer is None:
+                    left_out[UNANSWERED] += 1
+                    continue
+                reason = _reason(answer, asked, task)
+                if reason is not None:
+                    left_out[reason] += 1
+                    write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
+                    continue
+                written[asked.dataset][asked.label] += 1
+                yield sft_row(
+                    asked.dataset,
+                    asked.id,
+                    asked.label,
+                    asked.file,
+                    answer.response.strip(),
+                    index=index,
+                    mode=task.mode,
+                    teacher=task.teacher,
+                )
+                index += 1
+
+        shards = {"train": write_shards(out, "train", rows(), SFT_SCHEMA)}
+    manifest = TrainingManifest(
+        kind="cot",
+        recipe=recipe,
+        versions={name: version(name) for name in ("unifer", "pyarrow")},
+        roots=read_training_manifest(task.rows).roots,
+        counts_in={dataset: dict(labels) for dataset, labels in present.items()},
+        counts_out={"train": {dataset: dict(labels) for dataset, labels in written.items()}},
+        left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
+        unusable=left_out[UNANSWERED],
+        shards=shards,
+    )
+    write_training_manifest(out, manifest)
+    return manifest
+
+
+def _reason(answer: LoggedAnswer, asked: Asked, task: Task) -> str | None:
+    if answer.ending is Ending.REFUSED:
+        return REFUSED
+    if answer.max_tokens is not None:
+        return CUT_OFF
+    return reject(answer.response, asked.dataset, asked.label, task.mode, task.limits)

@@ -1,0 +1,430 @@
+"""Asking a teacher MLLM behind an OpenAI-compatible endpoint, many questions at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
+from data_prep.cot.rationales import Mode
+from data_prep.errors import PreparationError
+from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
+from unifer_tasks.protocol.answers import keeps_format
+from unifer_tasks.protocol.images import protocol_image
+from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, question
+from unifer_tasks.support.extras import TEACHER
+from unifer_tasks.support.secrets import redact_values
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+MAX_FAILURES_IN_A_ROW = 20
+"""After so many questions without an answer, one after the other, the run ends."""
+
+_THINK, _THINK_CLOSED = f"<{THINK_TAG}>", f"</{THINK_TAG}>"
+_ANSWER, _ANSWER_CLOSED = f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>"
+_REPLACEMENTS: Mapping[str, str | None] = {
+    "max_tokens": "max_completion_tokens",
+    "temperature": None,
+}
+"""Parameters that some models refuse -> what they take in their place, if anything."""
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|not (?:permitted|allowed|available)|deprecated|unrecogni[sz]ed|"
+    r"unknown|unexpected|extra|invalid (?:parameter|argument)|must be 1\b|instead|"
+    r"only\b.{0,40}\b(?:allowed|supported|default)",
+    re.IGNORECASE,
+)
+
+_HINT = (
+    " Several people who know this image agree on {label}. Reason from what can be seen: name the "
+    "parts of the face, what they do and what that expresses, and arrive at {label} by yourself. "
+    "Write as somebody who was told nothing in advance."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Which model is asked, and how.
+
+    Attributes:
+        model: Its name at the endpoint.
+        base_url: The endpoint; None for OpenAI's own.
+        api_key: The key; any text for a server that asks for none.
+        mode: What it is told.
+        max_tokens: Most tokens of an answer.
+        temperature: Of sampling.
+        timeout_s: Seconds that a request may take.
+        max_tries: Requests for one question before it is left for the next run.
+        backoff_s: Seconds before the second try; doubled for each further one.
+    """
+
+    model: str
+    base_url: str | None
+    api_key: str
+    mode: Mode
+    max_tokens: int = 1024
+    temperature: float = 1.0
+    timeout_s: float = 120.0
+    max_tries: int = 6
+    backoff_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast and how far to ask.
+
+    Attributes:
+        concurrency: Requests at a time.
+        per_minute: Requests a minute; None for no limit.
+        budget: Cost at which no further question is asked, in the currency of the prices. Answers
+            under way still arrive: at most `concurrency` of them.
+        price_in: Cost of a million tokens of requests.
+        price_out: Cost of a million tokens of answers.
+    """
+
+    concurrency: int = 8
+    per_minute: float | None = None
+    budget: float | None = None
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+    def cost(self, log: AnswerLog) -> float:
+        """Return what the replies so far cost."""
+        return (log.tokens_in * self.price_in + log.tokens_out * self.price_out) / 1e6
+
+    def is_spent(self, log: AnswerLog) -> bool:
+        """Return whether the budget lets no further request start."""
+        return self.budget is not None and self.cost(log) >= self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question.
+
+    Attributes:
+        dataset: The dataset's key.
+        id: The sample's id.
+        label: The annotators' label.
+        file: The image's path.
+    """
+
+    dataset: str
+    id: str
+    label: str
+    file: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What an answer is found by."""
+        return self.dataset, self.id
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the questions of one run.
+
+    Attributes:
+        answered: Questions that were answered or refused: they are not asked again.
+        failed: Question -> its last error, for those left for the next run.
+        out_of_budget: True if the budget ended the run.
+        changes: How requests differ from what was asked for, since the model takes no others.
+    """
+
+    answered: int = 0
+    failed: dict[tuple[str, str], str] = field(default_factory=dict)
+    out_of_budget: bool = False
+    changes: list[str] = field(default_factory=list)
+
+
+class Reporter:
+    """What sees the run's progress; this one shows nothing."""
+
+    def update(self, tally: Tally, log: AnswerLog) -> None:
+        """Is called once a question was answered or given up."""
+
+
+def ask_all(
+    questions: Iterator[Asked], teacher: Teacher, pace: Pace, log: AnswerLog, reporter: Reporter
+) -> Tally:
+    """Asks every question that the log does not answer yet.
+
+    Args:
+        questions: Taken a few at a time.
+        teacher: Whom to ask.
+        pace: How fast and how far.
+        log: Gets every answer as it arrives.
+        reporter: Sees the progress.
+
+    Raises:
+        PreparationError: The openai client is not installed, the endpoint refuses the key or the
+            model, or it answers nothing.
+    """
+    return asyncio.run(_Run(questions, teacher, pace, log, reporter).run())
+
+
+class _Run:
+    def __init__(
+        self,
+        questions: Iterator[Asked],
+        teacher: Teacher,
+        pace: Pace,
+        log: AnswerLog,
+        reporter: Reporter,
+    ) -> None:
+        self._questions = questions
+        self._teacher = teacher
+        self._pace = pace
+        self._log = log
+        self._reporter = reporter
+        self._tally = Tally()
+        self._failures_in_a_row = 0
+        self._next_start = 0.0
+        self._parameters: dict[str, Any] = {
+            "max_tokens": teacher.max_tokens,
+            "temperature": teacher.temperature,
+        }
+
+    async def run(self) -> Tally:
+        try:
+            from openai import AsyncOpenAI
+        except ImportError:
+            raise PreparationError(
+                f"asking a teacher needs the openai client: {TEACHER.install}"
+            ) from None
+        async with AsyncOpenAI(
+            api_key=self._teacher.api_key,
+            base_url=self._teacher.base_url,
+            timeout=self._teacher.timeout_s,
+            # Tries are counted here, where broken answers are tried again as well.
+            max_retries=0,
+        ) as client:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._pace.concurrency):
+                        group.create_task(self._work(client))
+            except* (PreparationError, OSError) as errors:
+                raise errors.exceptions[0] from None
+        return self._tally
+
+    async def _work(self, client: AsyncOpenAI) -> None:
+        for asked in self._questions:
+            if not self._log.needs_asking(asked.key, self._teacher.max_tokens):
+                continue
+            try:
+                answer = await self._ask(client, asked)
+                self._log.append(answer)
+                self._check_usage(answer)
+            except _OutOfBudgetError:
+                self._tally.out_of_budget = True
+                return
+            except _GivenUpError as error:
+                self._tally.failed[asked.key] = str(error)
+                self._failures_in_a_row += 1
+                if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
+                    raise PreparationError(
+                        f"{self._failures_in_a_row} questions in a row got no answer, the last one "
+                        f"because: {error}; what was answered is kept, the same command goes on"
+                    ) from None
+            else:
+                self._tally.answered += 1
+                self._failures_in_a_row = 0
+            self._reporter.update(self._tally, self._log)
+
+    async def _ask(self, client: AsyncOpenAI, asked: Asked) -> LoggedAnswer:
+        """Ask until there is an answer.
+
+        Raises:
+            _GivenUpError: There is none after all tries, or a try that cannot be mended.
+            _OutOfBudgetError: The budget is spent.
+            PreparationError: No question can be answered.
+        """
+        import openai
+
+        messages = _messages(asked, self._teacher.mode)
+        tries = 0
+        while True:
+            await self._wait_for_a_turn()
+            if self._pace.is_spent(self._log):
+                raise _OutOfBudgetError
+            sent = dict(self._parameters)
+            try:
+                completion = await client.chat.completions.create(
+                    model=self._teacher.model, messages=messages, **sent
+                )
+                answer = self._answer(asked, completion)
+                if answer.ending is not Ending.EMPTY:
+                    return answer
+                self._log.append(answer)
+                raise ReplyError(answer.response)
+            except (openai.AuthenticationError, openai.NotFoundError) as error:
+                raise PreparationError(f"the teacher cannot be asked: {error}") from None
+            # A server that breaks off sends JSON that cannot be read, which the client passes on.
+            except (openai.APIError, ReplyError, ValueError) as error:
+                if is_refusal(error):
+                    return self._logged(asked, str(error), Ending.REFUSED)
+                if _names_parameter(error) and self._adapt(sent, error):
+                    continue
+                tries += 1
+                if tries == self._teacher.max_tries or _is_final(error):
+                    raise _GivenUpError(f"{type(error).__name__}: {error}") from None
+                await asyncio.sleep(_delay(error, tries, self._teacher.backoff_s))
+
+    def _adapt(self, sent: Mapping[str, Any], error: Exception) -> bool:
+        """Leave out or rename the parameter that the model refuses, for all further requests.
+
+        Returns:
+            Whether the next request differs from the one that was refused.
+        """
+        for name, replacement in _REPLACEMENTS.items():
+            if name in self._parameters and _refuses(error, name):
+                value = self._parameters.pop(name)
+                if replacement is not None:
+                    self._parameters[replacement] = value
+                self._tally.changes.append(
+                    f"{self._teacher.model} takes no {name}; "
+                    + (f"{replacement} is sent" if replacement else "its own default holds")
+                )
+        return self._parameters != sent
+
+    def _answer(self, asked: Asked, completion: Any) -> LoggedAnswer:
+        """Read a completion.
+
+        Raises:
+            ReplyError: It is an error, or none that can be read and was billed.
+        """
+        usage = getattr(completion, "usage", None)
+        tokens_in = getattr(usage, "prompt_tokens", 0) or 0
+        tokens_out = getattr(usage, "completion_tokens", 0) or 0
+        try:
+            reply = parse_reply(completion)
+        except ReplyError as error:
+            if is_refusal(error):
+                return self._logged(asked, str(error), Ending.REFUSED, tokens_in, tokens_out)
+            if not tokens_in + tokens_out:
+                raise
+            return self._logged(asked, str(error), Ending.EMPTY, tokens_in, tokens_out)
+        text = _whole(reply)
+        if keeps_format(text):
+            ending = Ending.ANSWERED
+        elif reply.ending is Ending.ANSWERED and tokens_out >= self._teacher.max_tokens:
+            ending = Ending.CUT_OFF
+        else:
+            ending = reply.ending
+        return self._logged(asked, text, ending, tokens_in, tokens_out)
+
+    def _logged(
+        self, asked: Asked, text: str, ending: Ending, tokens_in: int = 0, tokens_out: int = 0
+    ) -> LoggedAnswer:
+        return LoggedAnswer(
+            asked.dataset,
+            asked.id,
+            self._teacher.mode,
+            self._teacher.model,
+            # A proxy may answer with an error that quotes the key.
+            redact_values(text),
+            tokens_in,
+            tokens_out,
+            ending,
+            self._teacher.max_tokens if ending is Ending.CUT_OFF else None,
+        )
+
+    def _check_usage(self, answer: LoggedAnswer) -> None:
+        billed = answer.tokens_in + answer.tokens_out
+        if self._pace.budget is not None and answer.ending is Ending.ANSWERED and not billed:
+            raise PreparationError(
+                "the endpoint does not report the tokens of its answers, so --budget cannot be "
+                "kept; without --budget the same command goes on from the answers so far"
+            )
+
+    async def _wait_for_a_turn(self) -> None:
+        if self._pace.per_minute is not None:
+            now = asyncio.get_running_loop().time()
+            start = max(now, self._next_start)
+            self._next_start = start + 60 / self._pace.per_minute
+            await asyncio.sleep(start - now)
+
+
+class _GivenUpError(Exception):
+    """A question gets no answer in this run."""
+
+
+class _OutOfBudgetError(Exception):
+    """The budget is spent."""
+
+
+def _whole(reply: Reply) -> str:
+    """Return an answer as its model wrote it, whichever part of it the server took out.
+
+    A template may open the think block before the answer begins, and a server that looks for the
+    end of the thinking in vain takes all for thinking.
+    """
+    text = reply.text
+    if reply.ending is Ending.EMPTY and _ANSWER_CLOSED in reply.thinking:
+        text = reply.thinking
+        if _THINK_CLOSED not in text:
+            thoughts, _, answer = text.rpartition(_ANSWER)
+            text = f"{thoughts}{_THINK_CLOSED}\n{_ANSWER}{answer}"
+    head, closed, _ = text.partition(_THINK_CLOSED)
+    return f"{_THINK}{text}" if closed and _THINK not in head else text
+
+
+def _names_parameter(error: Exception) -> bool:
+    return getattr(error, "status_code", None) in (400, 422)
+
+
+def _refuses(error: Exception, parameter: str) -> bool:
+    """Return whether a server's error says that the model does not take a parameter."""
+    named = getattr(error, "param", None)
+    names_it = named == parameter if named in _REPLACEMENTS else parameter in str(error)
+    return names_it and _UNSUPPORTED.search(str(error)) is not None
+
+
+def _is_final(error: Exception) -> bool:
+    """Return whether the same request would fail in the same way."""
+    return getattr(error, "status_code", None) in (400, 403, 413, 422)
+
+
+def _delay(error: Exception, tries: int, backoff_s: float) -> float:
+    """Seconds to wait: what the server asks for, else doubled with each try, never in step."""
+    from openai import APIStatusError
+
+    headers = error.response.headers if isinstance(error, APIStatusError) else {}
+    try:
+        return min(float(headers["retry-after"]), 60.0)
+    except (KeyError, ValueError):
+        return backoff_s * float(2 ** (tries - 1)) * random.uniform(0.5, 1.0)
+
+
+def _messages(asked: Asked, mode: Mode) -> Any:
+    text = question(label_space(asked.dataset).labels)
+    if mode is Mode.HINTED:
+        text += _HINT.format(label=asked.label)
+    content = [
+        {"type": "image_url", "image_url": {"url": _data_url(Path(asked.file))}},
+        {"type": "text", "text": text},
+    ]
+    return [{"role": "user", "content": content}]
+
+
+def _data_url(path: Path) -> str:
+    """The pixels that the student will see."""
+    try:
+        with Image.open(path) as image:
+            pixels = protocol_image(image)
+    except OSError as error:
+        raise PreparationError(
+            f"{path} cannot be read ({error}); if the images have moved: unifer-data rebase"
+        ) from None
+    buffer = io.BytesIO()
+    pixels.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

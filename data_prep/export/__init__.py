@@ -1,1 +1,0 @@
-"""FERBench in the formats of other evaluation suites, one a module."""

@@ -1,0 +1,281 @@
+"""Every image decoded once: where it lies, whether it is sound, what it looks like.
+
+The findings go to small parquet files whose names carry a digest of all that they depend on, the
+images' sizes and times among them. What is found under its name is not done again: that is how a
+build goes on after a kill and how a second run does next to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from data_prep.images.inspection import inspect
+from data_prep.parallel import batches, ordered_map
+from data_prep.sources.archives import Sample, Skipped, Split, Tree
+from data_prep.sources.inputs import Input
+from unifer_tasks.data.manifest import Manifest, dataset_path
+from unifer_tasks.support.files import replacing
+
+FOLDER = ".examined"
+_BENCHMARK = "ferbench"
+ROWS_PER_FILE = 4096
+
+_VERSION = 3
+"""Part of every digest: to be raised when an examination finds something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One entry of an archive and what came of it.
+
+    Attributes:
+        dataset: The dataset's key.
+        split: The official split.
+        id: The sample's id; a skipped entry's name.
+        file: The image's name below its source's root; empty if it has none.
+        label: In the dataset's own word; None if the entry gives no sample.
+        left_out: Why the image cannot be used; None if it can.
+        by_rule: As in `Skipped`.
+        votes: As in `Sample`.
+        valence: As in `Sample`.
+        arousal: As in `Sample`.
+        prompt: As in `Sample`.
+        response: As in `Sample`.
+        pixels: As in `Inspection`.
+        perceptual: As in `Inspection`.
+    """
+
+    dataset: str
+    split: str
+    id: str
+    file: str
+    label: str | None
+    left_out: str | None
+    by_rule: bool = False
+    votes: tuple[int, ...] | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    prompt: str | None = None
+    response: str | None = None
+    pixels: bytes = b""
+    perceptual: bytes = b""
+
+
+_SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("split", pa.string()),
+        ("id", pa.string()),
+        ("file", pa.string()),
+        ("label", pa.string()),
+        ("left_out", pa.string()),
+        ("by_rule", pa.bool_()),
+        ("votes", pa.list_(pa.int64())),
+        ("valence", pa.float64()),
+        ("arousal", pa.float64()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("pixels", pa.binary()),
+        ("perceptual", pa.binary()),
+    ]
+)
+
+Progress = Callable[[str, Iterable[Examined], int | None], Iterable[Examined]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    entry: Sample | Skipped
+    split: Split
+    data: bytes | str
+    file: str
+    extract_to: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source lists, before an image is read.
+
+    Attributes:
+        paths: The files that its findings are in or go to, in the entries' order.
+        counts: Label -> samples.
+        pending: Entries without findings yet.
+    """
+
+    paths: list[Path]
+    counts: Mapping[str, int]
+    pending: int
+
+
+def list_entries(given: Input, folder: Path) -> Listing:
+    """Lists a source's entries, and where the findings of each are kept.
+
+    Args:
+        given: The source.
+        folder: Where findings are kept.
+
+    Raises:
+        ArchiveError: An archive is damaged as a whole, or a list of it is.
+    """
+    paths: list[Path] = []
+    counts: Counter[str] = Counter()
+    pending = 0
+    for number, batch in enumerate(batches(given.read(), ROWS_PER_FILE)):
+        digest = _digest(batch, given.tree)
+        paths.append(folder / f"{given.name}-{given.split}-{number:05d}-{digest}.parquet")
+        counts.update(entry.label for entry in batch if isinstance(entry, Sample))
+        pending += 0 if paths[-1].exists() else len(batch)
+    return Listing(paths, counts, pending)
+
+
+def examine(
+    given: Input,
+    listing: Listing,
+    images: Path,
+    *,
+    jobs: int | None = None,
+    progress: Progress = lambda title, rows, n: rows,
+) -> None:
+    """Examines the entries of a source that have no findings yet.
+
+    Args:
+        given: The source.
+        listing: What it lists.
+        images: As in `Input.root`.
+        jobs: Processes that decode; None for one a core.
+        progress: Wraps the entries (title, entries, how many).
+
+    Raises:
+        ArchiveError: An image lies outside of its root, or an archive is damaged as a whole.
+    """
+    root = given.root(images)
+    pending: deque[tuple[Path, int]] = deque()
+
+    def tasks() -> Iterator[_Task]:
+        entries = batches(given.read(), ROWS_PER_FILE)
+        for path, batch in zip(listing.paths, entries, strict=True):
+            if not path.exists():
+                pending.append((path, len(batch)))
+                for entry in batch:
+                    yield _task(entry, given, root)
+
+    title = f"{given.name} {given.split}"
+    if listing.pending:
+        rows: list[Examined] = []
+        for row in progress(title, ordered_map(_examine, tasks(), jobs), listing.pending):
+            rows.append(row)
+            if len(rows) == pending[0][1]:
+                _write(pending.popleft()[0], rows)
+                rows = []
+
+
+def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
+    """Removes the findings of entries that are no longer listed."""
+    kept = {path for listing in listings for path in listing.paths}
+    for path in folder.glob("*.parquet"):
+        if path not in kept and not path.name.startswith(_BENCHMARK):
+            path.unlink()
+
+
+def examine_benchmark(
+    root: Path,
+    manifest: Manifest,
+    folder: Path,
+    *,
+    jobs: int | None = None,
+    progress: Progress = lambda title, rows, n: rows,
+) -> list[Path]:
+    """Examines the images of a benchmark folder; returns one file of findings a dataset.
+
+    Raises:
+        DataError: A dataset's file is gone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for dataset, file in manifest.datasets.items():
+        path = folder / f"{_BENCHMARK}-{dataset}-{_VERSION}-{file.sha256[:32]}.parquet"
+        paths.append(path)
+        if not path.exists():
+            tasks = _benchmark_tasks(dataset, dataset_path(root, manifest, dataset))
+            rows = ordered_map(_examine, tasks, jobs)
+            _write(path, progress(f"{_BENCHMARK} {dataset}", rows, file.rows))
+    return paths
+
+
+def read_examined(path: Path) -> list[Examined]:
+    """Reads one file of findings."""
+    return [
+        Examined(**{**row, "votes": None if row["votes"] is None else tuple(row["votes"])})
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:
+    """Of all that the findings depend on, and nothing of where on a disk the images lie."""
+    digest = xxhash.xxh3_128(bytes([_VERSION]))
+    for entry in batch:
+        facts: list[Any] = [getattr(entry, field.name) for field in fields(entry)]
+        if isinstance(entry, Sample):
+            facts.append(tree.stamp(entry.member))
+        digest.update(json.dumps(facts).encode())
+    return digest.hexdigest()
+
+
+def _task(entry: Sample | Skipped, given: Input, root: Path) -> _Task:
+    if isinstance(entry, Skipped):
+        return _Task(entry, given.split, entry.reason, "")
+    data = given.tree.try_read(entry.member)
+    packed = given.tree.folder is None
+    return _Task(entry, given.split, data, entry.member, root / entry.member if packed else None)
+
+
+def _benchmark_tasks(dataset: str, path: Path) -> Iterator[_Task]:
+    for batch in pq.ParquetFile(path).iter_batches(columns=["id", "image", "target"]):
+        for row in batch.to_pylist():
+            sample = Sample(dataset, row["id"], row["target"], Split.TEST, row["id"])
+            yield _Task(sample, Split.TEST, row["image"]["bytes"], "")
+
+
+def _examine(task: _Task) -> Examined:
+    entry = task.entry
+    if isinstance(entry, Skipped):
+        return Examined(
+            entry.dataset, task.split, entry.name, "", None, entry.reason, entry.by_rule
+        )
+    found = inspect(task.data)
+    fault = found.fault
+    if found.sixteen_bits and task.file:
+        fault = "is gray of 16 bits, which verl shows to the model as white; convert it to 8 bits"
+    if task.extract_to is not None and isinstance(task.data, bytes) and fault is None:
+        with replacing(task.extract_to) as partial:
+            partial.write_bytes(task.data)
+    return Examined(
+        entry.dataset,
+        entry.split,
+        entry.id,
+        task.file,
+        entry.label,
+        fault,
+        votes=entry.votes,
+        valence=entry.valence,
+        arousal=entry.arousal,
+        prompt=entry.prompt,
+        response=entry.response,
+        pixels=found.pixels,
+        perceptual=found.perceptual,
+    )
+
+
+def _write(path: Path, rows: Iterable[Examined]) -> None:
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA)
+    with replacing(path) as partial:
+        pq.write_table(table, partial, compression="zstd")

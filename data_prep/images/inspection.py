@@ -1,0 +1,170 @@
+"""One decoding of an image: is it sound, and what does it look like?"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from data_prep.storage.tree import MAX_IMAGE_BYTES
+from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits
+
+MAX_PIXELS = 2**26
+"""A decoded image may have 67 million pixels; one that asks for more is a bomb."""
+
+MIN_SIDE = 8
+"""Width and height in pixels below which an image shows no face."""
+
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+
+_UNUSUAL: Mapping[str, str] = MappingProxyType(
+    {"F": "floating-point values", "I": "32-bit integers"}
+)
+"""Pillow's modes whose values have no agreed white, and what they hold."""
+
+_HEAD = 256
+"""Bytes at a file's start that tell what it is."""
+
+_BRANDS: Mapping[bytes, str] = MappingProxyType(
+    dict.fromkeys((b"avif", b"avis"), "an AVIF")
+    | dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC")
+)
+"""What follows `ftyp` in the files that phones and browsers write."""
+
+_NO_IMAGES = ("a web page", "a Git LFS pointer", "a zip", "a PDF", "a gzip")
+
+_MARKS = (
+    (b"gif8", "a GIF"),
+    (b"\0\0\0\x0cjp  \r\n", "a JPEG 2000"),
+    (b"\xffo\xffq", "a JPEG 2000"),
+    (b"\0\0\0\x0cjxl \r\n", "a JPEG XL"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"\0\0\1\0", "an ICO"),
+    (b"8bps", "a Photoshop file"),
+    *((b"p%d\n" % number, "a PNM") for number in range(1, 7)),
+    (b"<svg", "an SVG"),
+    (b"<?xml", "an SVG"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"pk\3\4", "a zip"),
+    (b"%pdf", "a PDF"),
+    (b"\x1f\x8b", "a gzip"),
+)
+"""How other files begin, in lower case."""
+
+PERCEPTUAL_BYTES = 32
+
+_GRID = 32
+_FREQUENCIES = 16
+
+_UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+"""What Pillow's decoders raise on broken files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What one look at an image's bytes tells.
+
+    Attributes:
+        fault: Why it cannot be used; None if it can. The rest is empty if it cannot.
+        pixels: 16 bytes, equal for equal RGB pixels of equal size, whatever the file format.
+        perceptual: `PERCEPTUAL_BYTES` bytes; few bits differ between versions of one picture.
+        sixteen_bits: True if it is gray of 16 bits, which others than FERBench show as white.
+    """
+
+    fault: str | None
+    pixels: bytes = b""
+    perceptual: bytes = b""
+    sixteen_bits: bool = False
+
+
+def inspect(data: bytes | str) -> Inspection:
+    """Decodes an image once and describes it.
+
+    Pillow is told, for the whole process, not to fill in what a cut file lacks: other packages
+    (lmms-eval on import) tell it to, and a face half gray would pass for sound.
+
+    Args:
+        data: What `Tree.try_read` gave.
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    if isinstance(data, str):
+        return Inspection(data)
+    if not data:
+        return Inspection("is empty")
+    if len(data) > MAX_IMAGE_BYTES:
+        return Inspection(f"is larger than {MAX_IMAGE_BYTES // 2**20} MiB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            file = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = file.size
+        if width * height > MAX_PIXELS:
+            return Inspection(f"has {width} x {height} pixels, more than {MAX_PIXELS:,}")
+        if min(width, height) < MIN_SIDE:
+            return Inspection(f"has {width} x {height} pixels only")
+        if file.mode in _UNUSUAL:
+            return Inspection(
+                f"is a {file.format} of {_UNUSUAL[file.mode]}; convert it to 8 bits a channel"
+            )
+        sixteen_bits = has_sixteen_bits(file)
+        image = eight_bits(file).convert("RGB")
+    except Image.DecompressionBombError:
+        return Inspection(f"has more than {MAX_PIXELS:,} pixels")
+    except UnidentifiedImageError:
+        return Inspection(_not_read(data))
+    except _UNDECODABLE as error:
+        return Inspection(f"cannot be decoded: {error}")
+    digest = xxhash.xxh3_128(image.tobytes())
+    digest.update(struct.pack("<II", width, height))
+    return Inspection(None, digest.digest(), perceptual_hash(image), sixteen_bits)
+
+
+def _not_read(data: bytes) -> str:
+    """Return why a file of none of `FORMATS` is not read, and what it is where that is known."""
+    head = data[:_HEAD]
+    if head[4:8] == b"ftyp":
+        kind = _BRANDS.get(head[8:12], "a video")
+    else:
+        kind = next((kind for mark, kind in _MARKS if head.lstrip().lower().startswith(mark)), "")
+    if not kind:
+        return "is no image"
+    if kind in _NO_IMAGES:
+        return f"is no image but {kind}"
+    return f"is {kind}, which is not read; convert it to PNG"
+
+
+def perceptual_hash(image: Image.Image) -> bytes:
+    """Returns a hash that survives another encoding or size.
+
+    The signs of the 16 x 16 lowest cosine coefficients of the 32 x 32 gray picture, about their
+    median and without the mean (Zauner 2010, "Implementation and benchmarking of perceptual
+    image hash functions", at four times the usual 64 bits, since faces are alike).
+    """
+    gray = image.convert("L").resize((_GRID, _GRID), Image.Resampling.LANCZOS)
+    basis = _cosines()
+    coefficients = basis @ np.asarray(gray, dtype=np.float32) @ basis.T
+    flat = coefficients.ravel()[1:]
+    # A picture of one colour has rounding errors for coefficients.
+    bits = flat > np.median(flat) + 1e-3
+    return np.packbits(np.concatenate([[False], bits])).tobytes()
+
+
+@cache
+def _cosines() -> NDArray[np.float32]:
+    frequency, position = np.mgrid[:_FREQUENCIES, :_GRID]
+    cosines: NDArray[np.float32] = np.cos(
+        np.pi * frequency * (2 * position + 1) / (2 * _GRID)
+    ).astype(np.float32)
+    return cosines

@@ -1,0 +1,151 @@
+"""Benchmark questions with their images -> the parquet folder that the tasks read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import PreparationError
+from data_prep.parallel import batches
+from data_prep.storage.packed import UNPACKED
+from unifer_tasks.data.manifest import (
+    MANIFEST_NAME,
+    DatasetFile,
+    Manifest,
+    read_manifest,
+    sha256,
+    write_manifest,
+)
+from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.locks import LOCK_NAME
+
+ROWS_PER_GROUP = 256
+"""Bounds the memory of writer and reader: a row holds an encoded image."""
+
+_STRING = {"dtype": "string", "_type": "Value"}
+_FEATURES = {
+    "id": _STRING,
+    "image": {"_type": "Image"},
+    "target": _STRING,
+    "candidate_labels": {"feature": _STRING, "_type": "List"},
+    "dataset": _STRING,
+}
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("target", pa.string()),
+        ("candidate_labels", pa.list_(pa.string())),
+        ("dataset", pa.string()),
+    ],
+    # What `datasets` reads to know that `image` is an image.
+    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
+)
+
+
+class BuildError(PreparationError):
+    """A data folder cannot be written as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question of the benchmark.
+
+    Attributes:
+        id: Unique in its dataset; the published `image_path` for the benchmark's own.
+        image: The encoded image, as its file holds it.
+        target: The true label, in the dataset's own word.
+    """
+
+    id: str
+    image: bytes
+    target: str
+
+
+def open_build(out: Path, manifest: Manifest) -> Manifest:
+    """Starts a build in a folder, or goes on with one that was interrupted.
+
+    Args:
+        out: The folder; made if it is not there.
+        manifest: What is about to be built, with no datasets yet.
+
+    Returns:
+        The manifest with the datasets that already stand.
+
+    Raises:
+        BuildError: The folder holds something else.
+    """
+    if (out / MANIFEST_NAME).exists():
+        standing = read_manifest(out)
+        if replace(standing, datasets={}) != manifest:
+            raise BuildError(
+                f"{out} holds another build ({standing.source}, {dict(standing.recipe)}, "
+                f"{dict(standing.versions)}); choose another folder or remove this one"
+            )
+        return standing
+    check_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_manifest(out, manifest)
+    return manifest
+
+
+def check_folder(out: Path) -> None:
+    """Looks whether a benchmark may be written to a folder.
+
+    Raises:
+        BuildError: It is a file, or holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out} is a file; choose another folder")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names:
+        raise BuildError(f"{out} exists and is no benchmark folder; choose another")
+
+
+def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Row]) -> Manifest:
+    """Writes one dataset's questions and then the manifest that lists them.
+
+    Killed at any point, the folder holds no half-written file under a final name.
+
+    Args:
+        out: A folder that `open_build` opened.
+        manifest: The manifest so far.
+        dataset: The dataset's key.
+        rows: Its questions; consumed as they are written.
+
+    Returns:
+        The manifest with this dataset in it.
+    """
+    relative = f"{dataset}/test.parquet"
+    path = out / relative
+    labels = list(label_space(dataset).labels)
+    counts: Counter[str] = Counter()
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer,
+    ):
+        for batch in batches(rows, ROWS_PER_GROUP):
+            writer.write_batch(_batch(batch, labels, dataset))
+            counts.update(row.target for row in batch)
+    file = DatasetFile(relative, {label: counts[label] for label in labels}, sha256(path))
+    manifest = replace(manifest, datasets={**manifest.datasets, dataset: file})
+    write_manifest(out, manifest)
+    return manifest
+
+
+def _batch(rows: list[Row], labels: list[str], dataset: str) -> pa.RecordBatch:
+    columns = {
+        "id": [row.id for row in rows],
+        "image": [{"bytes": row.image, "path": None} for row in rows],
+        "target": [row.target for row in rows],
+        "candidate_labels": [labels] * len(rows),
+        "dataset": [dataset] * len(rows),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=_SCHEMA)

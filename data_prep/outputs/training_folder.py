@@ -1,0 +1,247 @@
+"""A folder of training rows: shards that are whole or absent, and a manifest written last.
+
+`manifest.json` says what was read, by which rules, how much of it was left out and why, and what
+was written. A folder without one is not finished; the command that started it goes on with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import brief
+from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
+from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.parallel import batches
+from data_prep.storage.packed import UNPACKED
+from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.locks import LOCK_NAME
+
+SCHEMA = 1
+
+ROWS_PER_SHARD = 65_536
+ROWS_PER_GROUP = 4096
+"""Bounds the memory of writer and reader."""
+
+WORK_FOLDERS = (EXAMINED_FOLDER, UNPACKED, "images", "answers.jsonl")
+"""What an unfinished folder may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One parquet file.
+
+    Attributes:
+        path: Relative to the manifest.
+        rows: How many it holds.
+        sha256: Of its bytes.
+    """
+
+    path: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingManifest:
+    """What a folder of training rows holds.
+
+    Attributes:
+        kind: `rlvr` or `cot`.
+        recipe: The sources and options; equal recipes and versions give equal bytes.
+        versions: Package -> version.
+        roots: Source -> the absolute folder below which its images lie.
+        counts_in: Dataset -> label -> samples that the sources hold.
+        counts_out: Part -> dataset -> label -> rows written.
+        left_out: Reason -> entries.
+        unusable: Entries of these that a sound copy of the sources would have given.
+        shards: Part (`train`, `valid`) -> its files, in order.
+        differences: Where the sources hold other counts than the official splits, a line a label.
+    """
+
+    kind: str
+    recipe: Mapping[str, Any]
+    versions: Mapping[str, str]
+    roots: Mapping[str, str]
+    counts_in: Mapping[str, Mapping[str, int]]
+    counts_out: Mapping[str, Mapping[str, Mapping[str, int]]]
+    left_out: Mapping[str, int]
+    unusable: int
+    shards: Mapping[str, tuple[Shard, ...]]
+    differences: tuple[str, ...] = ()
+
+    def rows(self, part: str) -> int:
+        """The number of rows of a part."""
+        return sum(shard.rows for shard in self.shards.get(part, ()))
+
+
+def read_training_manifest(root: Path) -> TrainingManifest:
+    """Reads the manifest of a folder of training rows.
+
+    Raises:
+        DataError: It is absent, unreadable, or of another kind or schema.
+    """
+    path = root / MANIFEST_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("schema") != SCHEMA or "kind" not in data:
+            raise DataError(f"{path} is no manifest of training rows that this version reads")
+        data["shards"] = {
+            part: tuple(Shard(**shard) for shard in shards)
+            for part, shards in data["shards"].items()
+        }
+        data["differences"] = tuple(data.get("differences", ()))
+        manifest = TrainingManifest(**data)
+        _check_types(manifest, path)
+        return manifest
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing: the folder was not written to its end; run the same command again"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path} cannot be read ({brief(error)}); build the folder again"
+        ) from error
+
+
+def _check_types(manifest: TrainingManifest, path: Path) -> None:
+    """Look whether a manifest that was read holds what its fields say.
+
+    Raises:
+        DataError: A shard does not lie in the manifest's folder.
+        TypeError: A field is of another type.
+    """
+    for name, value in (
+        *((f"roots.{key}", root) for key, root in manifest.roots.items()),
+        *(("shards", shard.path) for part in manifest.shards.values() for shard in part),
+        *(("shards", shard.sha256) for part in manifest.shards.values() for shard in part),
+        *(("differences", line) for line in manifest.differences),
+        *(("kind", kind) for kind in (manifest.kind,)),
+    ):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is {brief(value)}, not text")
+    numbers = [
+        *(shard.rows for part in manifest.shards.values() for shard in part),
+        *manifest.left_out.values(),
+        *(n for counts in manifest.counts_in.values() for n in counts.values()),
+        *(
+            n
+            for datasets in manifest.counts_out.values()
+            for counts in datasets.values()
+            for n in counts.values()
+        ),
+        manifest.unusable,
+    ]
+    wrong = [n for n in numbers if type(n) is not int or n < 0]
+    if wrong:
+        raise TypeError(f"a count is {brief(wrong[0])}, not a number of rows")
+    for name in ("recipe", "versions"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise TypeError(f"{name} is no object")
+    for part in manifest.shards.values():
+        for shard in part:
+            # Read and rewritten by its name: it must be a file of this folder.
+            if shard.path in ("", "..") or Path(shard.path).name != shard.path:
+                raise DataError(
+                    f"{path} names {brief(shard.path)}, which is not in its folder; not read"
+                )
+
+
+def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
+    """Writes the manifest, whole or not at all."""
+    text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"
+    with replacing(root / MANIFEST_NAME) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def open_folder(out: Path) -> None:
+    """Makes a folder for a build, or takes one that a build was started in.
+
+    Raises:
+        BuildError: It holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out} is a file; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    names = {path.name.removesuffix(".partial") for path in out.iterdir()} - {LOCK_NAME}
+    if names and not names & {MANIFEST_NAME, *WORK_FOLDERS}:
+        raise BuildError(f"{out} holds something else; choose another folder")
+
+
+def standing(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
+    """Return the manifest of a finished build; None if there is none, or a shard is damaged.
+
+    Raises:
+        BuildError: The folder holds a build by another recipe.
+        DataError: The manifest cannot be read.
+    """
+    if not (out / MANIFEST_NAME).exists():
+        return None
+    manifest = read_training_manifest(out)
+    asked: Mapping[str, Any] = json.loads(json.dumps(recipe))
+    if manifest.recipe != asked:
+        raise BuildError(
+            f"{out} holds another build: {_changes(manifest.recipe, asked)}; choose another folder "
+            "or remove this one"
+        )
+    whole = all(
+        (out / shard.path).is_file() and sha256(out / shard.path) == shard.sha256
+        for part in manifest.shards.values()
+        for shard in part
+    )
+    return manifest if whole else None
+
+
+def _changes(standing: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Says in what two recipes differ, without the lists and digests that nobody reads."""
+    changes = []
+    for key in dict.fromkeys((*standing, *asked)):
+        was, now = standing.get(key), asked.get(key)
+        if was == now:
+            continue
+        if key == "examined":
+            changes.append("the sources' files, sizes or times changed (a copy keeps them: cp -a)")
+        elif isinstance(was, (list, dict)) or isinstance(now, (list, dict)):
+            changes.append(f"other {key}")
+        else:
+            changes.append(f"{key} was {was}, is {now}")
+    return ", ".join(changes)
+
+
+def write_shards(
+    out: Path, part: str, rows: Iterable[Mapping[str, Any]], schema: pa.Schema
+) -> tuple[Shard, ...]:
+    """Writes rows to `PART-00000.parquet` and on, a few thousand at a time.
+
+    Shards of an earlier build that are too many are removed.
+    """
+    shards: list[Shard] = []
+    groups = batches(rows, ROWS_PER_GROUP)
+    while True:
+        name = f"{part}-{len(shards):05d}.parquet"
+        written = 0
+        with (
+            replacing(out / name) as partial,
+            pq.ParquetWriter(partial, schema, compression="zstd") as writer,
+        ):
+            for group in groups:
+                writer.write_table(pa.Table.from_pylist(group, schema=schema))
+                written += len(group)
+                if written >= ROWS_PER_SHARD:
+                    break
+        if not written:
+            (out / name).unlink()
+            break
+        shards.append(Shard(name, written, sha256(out / name)))
+    kept = {shard.path for shard in shards}
+    for path in out.glob(f"{part}-*.parquet"):
+        if path.name not in kept:
+            path.unlink()
+    return tuple(shards)

@@ -1,0 +1,207 @@
+"""Checking an output against its manifest, and against verl's own readers."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import PreparationError
+from data_prep.images.inspection import inspect
+from data_prep.outputs.training_folder import TrainingManifest, read_training_manifest
+from data_prep.parallel import ordered_map
+from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
+from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
+from unifer_tasks.support.extras import TRAIN
+
+MAX_LISTED = 20
+"""Missing images that are named; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most tokens that verl is told to take.
+
+    Attributes:
+        prompt: Of a GRPO row's prompt with its image (`data.max_prompt_length`).
+        conversation: Of a whole SFT row (`data.max_length`).
+    """
+
+    prompt: int = 4096
+    conversation: int = 4096
+
+
+def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, list[str]]:
+    """Checks a benchmark folder: hashes, counts a label, and that every image decodes.
+
+    Returns:
+        The manifest, and a line for everything that is wrong.
+
+    Raises:
+        DataError: The manifest is absent or damaged, or a file is gone.
+    """
+    manifest = read_manifest(root)
+    problems = []
+    for dataset, file in manifest.datasets.items():
+        path = dataset_path(root, manifest, dataset)
+        if sha256(path) != file.sha256:
+            problems.append(f"{path} is not the file that its manifest lists; build it again")
+            continue
+        table = pq.read_table(path, columns=["id", "target"])
+        problems += _id_problems(path, table.column("id").to_pylist())
+        counts = Counter(table.column("target").to_pylist())
+        if any(counts[label] != n for label, n in file.counts.items()):
+            problems.append(f"{path} has {dict(counts)}, its manifest says {dict(file.counts)}")
+        problems += [
+            f"{path}: {row_id} {fault}"
+            for row_id, fault in ordered_map(_fault, _encoded(path), jobs)
+            if fault is not None
+        ]
+    return manifest, problems
+
+
+def _id_problems(path: Path, ids: Sequence[str | None]) -> list[str]:
+    """Return a line for ids that are absent, and one for each that stands more than once."""
+    times = Counter(ids)
+    absent = times.pop(None, 0)
+    problems = [f"{path}: {absent:,} rows have no id; build it again"] if absent else []
+    return problems + [
+        f"{path}: {row_id} stands {n} times; build it again" for row_id, n in times.items() if n > 1
+    ]
+
+
+def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
+    """Checks a folder of training rows: hashes, counts, and that every image is there.
+
+    Returns:
+        The manifest, and a line for everything that is wrong.
+
+    Raises:
+        DataError: The manifest is absent or damaged.
+    """
+    manifest = read_training_manifest(root)
+    problems = []
+    for part, shards in manifest.shards.items():
+        for shard in shards:
+            path = root / shard.path
+            if not path.is_file():
+                problems.append(f"{path} is missing; run the command that built it again")
+            elif sha256(path) != shard.sha256:
+                problems.append(f"{path} is not the file that its manifest lists; build it again")
+            elif (rows := pq.read_metadata(path).num_rows) != shard.rows:
+                problems.append(f"{path} has {rows:,} rows, its manifest says {shard.rows:,}")
+        labels = manifest.counts_out.get(part, {}).values()
+        counted = sum(n for counts in labels for n in counts.values())
+        if counted != manifest.rows(part):
+            problems.append(f"{root}: {manifest.rows(part):,} {part} rows, {counted:,} counted")
+    gone = missing_roots(manifest)
+    if gone:
+        problems += [
+            f"{folder} is missing; if the images have moved: unifer-data rebase {root} --root NEW"
+            for folder in gone
+        ]
+    elif not problems:
+        problems += _missing_images(root, manifest)
+    return manifest, problems
+
+
+def missing_roots(manifest: TrainingManifest) -> list[str]:
+    """Returns the folders of images that are not there."""
+    return [root for root in dict.fromkeys(manifest.roots.values()) if not Path(root).is_dir()]
+
+
+def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
+    """Reads the rows with verl's own datasets and yields what is wrong.
+
+    Every row is read, tokenised and compared with its limit: verl itself drops rows that raise or
+    are too long, silently.
+
+    Args:
+        root: A folder of training rows.
+        model: A checkpoint folder or hub name with a processor.
+        limits: Most tokens.
+
+    Raises:
+        PreparationError: verl is not installed.
+    """
+    manifest = read_training_manifest(root)
+    for part, shards in manifest.shards.items():
+        if not shards:
+            continue
+        dataset = _verl_dataset(
+            manifest.kind, [str(root / shard.path) for shard in shards], model, limits
+        )
+        expected = manifest.rows(part)
+        if len(dataset) != expected:
+            yield f"{root}: {expected:,} {part} rows went in, verl takes {len(dataset):,}"
+        most = 0
+        for index in range(len(dataset)):
+            try:
+                row = dataset[index]
+            except (ValueError, OSError, AssertionError, KeyError, TypeError) as error:
+                yield f"{root}: {part} row {index}: verl cannot read it: {error}"
+                continue
+            if manifest.kind == "cot":
+                most = max(most, len(row["input_ids"]))
+        if most > limits.conversation:
+            yield f"{root}: a {part} row has {most:,} tokens, the limit is {limits.conversation:,}"
+
+
+def _verl_dataset(kind: str, files: list[str], model: str, limits: Limits) -> Any:
+    # verl filters in forked processes, in which a tokenizer that was used before hangs.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        from transformers import AutoProcessor
+
+        rl = importlib.import_module("verl.utils.dataset.rl_dataset")
+        sft = importlib.import_module("verl.utils.dataset.multiturn_sft_dataset")
+    except ImportError as error:
+        raise PreparationError(
+            f"reading rows as verl does needs verl ({error}): {TRAIN.install}"
+        ) from None
+    processor = AutoProcessor.from_pretrained(model, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
+    if kind == "cot":
+        config: dict[str, Any] = {"pad_mode": "no_padding", "max_length": limits.conversation}
+        return sft.MultiTurnSFTDataset(files, processor.tokenizer, config, processor)
+    config = {"max_prompt_length": limits.prompt, "filter_overlong_prompts": True}
+    return rl.RLHFDataset(files, processor.tokenizer, config, processor)
+
+
+def _encoded(path: Path) -> Iterator[tuple[str, bytes]]:
+    for batch in pq.ParquetFile(path).iter_batches(256, columns=["id", "image"]):
+        for row in batch.to_pylist():
+            yield row["id"], row["image"]["bytes"]
+
+
+def _fault(encoded: tuple[str, bytes]) -> tuple[str, str | None]:
+    row_id, data = encoded
+    return row_id, inspect(data).fault
+
+
+def _missing_images(root: Path, manifest: TrainingManifest) -> list[str]:
+    missing = []
+    n_missing = 0
+    for shards in manifest.shards.values():
+        for shard in shards:
+            for batch in pq.ParquetFile(root / shard.path).iter_batches(columns=["images"]):
+                for path in _paths(batch):
+                    if not Path(path).is_file():
+                        n_missing += 1
+                        if n_missing <= MAX_LISTED:
+                            missing.append(f"{path} is missing")
+    if n_missing > MAX_LISTED:
+        missing.append(f"and {n_missing - MAX_LISTED:,} more images")
+    return missing
+
+
+def _paths(batch: pa.RecordBatch) -> Iterator[str]:
+    for row in batch.to_pylist():
+        for image in row["images"]:
+            yield image["image"]

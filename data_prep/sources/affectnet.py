@@ -1,0 +1,229 @@
+"""AffectNet: faces from the web, labelled by one annotator each.
+
+Two releases. The first lists `<subdirectory>/<hash>.<extension>` in `training.csv` and
+`validation.csv`; FERBench's ids are these names with every extension rewritten to `.jpg`, so
+images are found by folder and stem. The newer one has numbered images and one `N_exp.npy` each:
+the numbers say nothing of the hashes, so it can be trained on and gives no benchmark.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from data_prep.errors import brief
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.tree import ArchiveError, Tree
+
+DATASET = "affectnet"
+
+NESTED = ("manually_annotated*", "train_set", "val_set", "training", "validation", "affectnet*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
+LABELS = (
+    "neutral",
+    "happiness",
+    "sadness",
+    "surprise",
+    "fear",
+    "disgust",
+    "anger",
+    "contempt",
+)
+"""The label of the ids 0 to 7."""
+
+_NOT_EXPRESSIONS = ("none", "uncertain", "non-face")
+"""What the ids 8 to 10 mean."""
+
+# File and column names of the first release.
+_PART = {Split.TRAIN: "training", Split.TEST: "validation"}
+_FOLDERS = ("Manually_Annotated_Images", "Manually_Annotated")
+_COLUMNS = (
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
+_READ = (_COLUMNS[0], "expression", "valence", "arousal")
+_UNANNOTATED = -2
+# Of the newer one.
+_SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
+
+
+def open_source(tree: Tree) -> Source:
+    """Opens either release of AffectNet.
+
+    Raises:
+        ArchiveError: The tree is neither release, or lists without images.
+    """
+    lists = {
+        split: name for split, part in _PART.items() if (name := tree.find_first(f"{part}.csv"))
+    }
+    if lists:
+        places = (name for folder in _FOLDERS for name in tree.find(folder))
+        faces = next((name for name in places if tree.folders(name)), None)
+        if faces is None:
+            raise ArchiveError(
+                f"{tree.path} has {', '.join(lists.values())} and no folder {_FOLDERS[0]}; "
+                "unpack all parts of Manually_Annotated there"
+            )
+        return Source(
+            DATASET,
+            "lists and subdirectories",
+            tree,
+            partial(_read_list, tree, lists, faces),
+            tuple(lists),
+            None if Split.TEST in lists else f"{tree.path} holds no validation.csv",
+        )
+    sets = {split: name for split, part in _SET.items() if (name := tree.find_first(part))}
+    if sets:
+        return Source(
+            DATASET,
+            "numbered images",
+            tree,
+            partial(_read_set, tree, sets),
+            tuple(sets),
+            "this release of AffectNet numbers its images, which cannot be mapped to FERBench's "
+            "ids; the one with validation.csv is needed. It can be trained on",
+        )
+    raise ArchiveError(
+        f"{tree.path} is no AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
+        "nor train_set/ or val_set/ is in it"
+    )
+
+
+def _read_list(
+    tree: Tree, lists: dict[Split, str], faces: str, split: Split
+) -> Iterator[Sample | Skipped]:
+    name, part = lists[split], _PART[split]
+    rows = tree.table(name)
+    start = next(rows, None)
+    first = start[1] if start else []
+    # Some copies of validation.csv have no header.
+    has_header = bool(first) and first[0] == _COLUMNS[0]
+    columns = first if has_header else list(_COLUMNS)
+    try:
+        path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
+    except ValueError as error:
+        raise ArchiveError(f"{tree.path}: {name} lacks a column: {brief(error)}") from None
+    for number, row in rows if has_header or start is None else chain([start], rows):
+        where = f"{tree.path}: {name}, row {number}"
+        try:
+            file, expression = row[path_at], int(row[expression_at])
+            valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
+        except (IndexError, ValueError):
+            raise ArchiveError(
+                f"{where} lacks a file, or a number for expression, valence or arousal: "
+                f"{brief(row[:1])}"
+            ) from None
+        if len(row) != len(columns):
+            raise ArchiveError(f"{where} has {len(row)} columns, {len(columns)} are expected")
+        if not _is_emotion(expression, where):
+            yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
+            continue
+        path = PurePosixPath(file.strip())
+        member = tree.resolve(f"{faces}/{path}")
+        if member is None:
+            yield Skipped(DATASET, file, "its image is missing")
+            continue
+        published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
+        yield Sample(
+            DATASET,
+            published,
+            LABELS[expression],
+            split,
+            member,
+            valence=valence,
+            arousal=arousal,
+        )
+
+
+def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
+    folder = sets[split]
+    annotations = f"{folder}/annotations"
+    # Four kinds of annotation lie beside one another; `exp` is the expression's.
+    for file in tree.files(annotations):
+        if not file.endswith("_exp.npy"):
+            continue
+        number = file.removesuffix("_exp.npy")
+        name = f"{annotations}/{file}"
+        expression = _number(tree, name)
+        member = tree.resolve(f"{folder}/images/{number}.jpg")
+        if not _is_emotion(expression, f"{tree.path}: {name}"):
+            yield Skipped(DATASET, name, _not_an_expression(int(expression)), by_rule=True)
+        elif member is None:
+            yield Skipped(DATASET, name, "its image is missing")
+        else:
+            valence, arousal = (
+                _degree(_number(tree, beside)) if tree.has(beside) else None
+                for beside in (f"{annotations}/{number}_{kind}.npy" for kind in ("val", "aro"))
+            )
+            yield Sample(
+                DATASET,
+                f"/AffectNet/{_SET[split]}/images/{number}.jpg",
+                LABELS[int(expression)],
+                split,
+                member,
+                valence=valence,
+                arousal=arousal,
+            )
+
+
+def _number(tree: Tree, name: str) -> float:
+    """Read an annotation: an array of one number, or of its text.
+
+    Raises:
+        ArchiveError: It is none.
+    """
+    file = io.BytesIO(tree.read(name))
+    try:
+        version: tuple[int, int] = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+        reader = _HEADERS.get(version)
+        # What the header promises is not made room for before it is known to be one value.
+        if reader is None or math.prod(reader(file)[0]) != 1:
+            raise ValueError("it is no single value")
+        file.seek(0)
+        return float(np.load(file, allow_pickle=False).reshape(()))
+    except _NO_NUMBER as error:
+        raise ArchiveError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
+
+
+_HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_NO_NUMBER = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError)
+
+
+def _is_emotion(expression: float, where: str) -> bool:
+    """Return whether an id is one of the eight emotions'.
+
+    Raises:
+        ArchiveError: It is no id of AffectNet's.
+    """
+    if expression not in range(len(LABELS) + len(_NOT_EXPRESSIONS)):
+        raise ArchiveError(f"{where} has expression {brief(expression)}, which is none of 0 to 10")
+    return expression < len(LABELS)
+
+
+def _degree(value: float | str) -> float | None:
+    """Reads valence or arousal, from -1 to 1; None outside of that, as -2 where nobody said."""
+    number = float(value or _UNANNOTATED)
+    return number if -1 <= number <= 1 else None
+
+
+def _not_an_expression(expression: int) -> str:
+    meaning = _NOT_EXPRESSIONS[expression - len(LABELS)]
+    return f"expression {expression} ({meaning}) is no candidate label"

@@ -1,0 +1,116 @@
+"""One reader a dataset: an official archive, or a folder unpacked from it, to samples.
+
+A reader knows the layouts that its dataset is handed out in and nothing else. It names images
+and never decodes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from data_prep.sources import affectnet, ferplus, rafdb, sfew
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.nested import with_nested
+from data_prep.storage.packed import UNPACKED, open_tree, scratch
+from data_prep.storage.tree import ArchiveError, Tree
+from unifer_tasks.protocol.labels import label_space
+
+__all__ = [
+    "DATASETS",
+    "UNPACKED",
+    "ArchiveError",
+    "Sample",
+    "Skipped",
+    "Source",
+    "Split",
+    "Tree",
+    "open_source",
+    "open_tree",
+]
+
+READERS = (rafdb, ferplus, affectnet, sfew)
+"""One module a dataset, with `DATASET`, `NESTED` and `open_source`."""
+
+DATASETS: Sequence[str] = tuple(module.DATASET for module in READERS)
+"""The datasets whose archives can be read; a dataset needs no reader to be evaluated."""
+
+_OPENERS: Mapping[str, Callable[[Tree], Source]] = MappingProxyType(
+    {module.DATASET: module.open_source for module in READERS}
+)
+_NESTED: Mapping[str, Sequence[str]] = MappingProxyType(
+    {module.DATASET: module.NESTED for module in READERS}
+)
+
+
+def open_source(
+    dataset: str, path: Path, unpacked: Path | None = None, *, majority: bool = False
+) -> Source:
+    """Opens a dataset's archive and finds out which layout it has.
+
+    Archives in the archive are opened where the layout is not found without them.
+
+    Args:
+        dataset: The dataset's key.
+        path: A folder, a zip, a tar or a 7z.
+        unpacked: As in `open_tree`.
+        majority: Label FERPlus by the majority rule of its paper, not as FERBench does.
+
+    Raises:
+        ArchiveError: The path holds no layout of that dataset; the message lists those known.
+    """
+    unpacked = unpacked or scratch()
+    tree = open_tree(path, unpacked)
+    try:
+        source = _open(dataset, tree, unpacked, majority)
+    except ArchiveError as error:
+        raise ArchiveError(f"{error}{_hint(dataset, tree)}") from None
+    return replace(source, read=partial(_with_readable_names, source.read))
+
+
+def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
+    openers: Mapping[str, Callable[[Tree], Source]] = {
+        **_OPENERS,
+        "ferplus": partial(ferplus.open_source, majority=majority),
+    }
+    try:
+        source = openers[dataset](tree)
+        # Often one part was unpacked by hand and the other was not.
+        if Split.TEST in source.splits:
+            return source
+    except ArchiveError:
+        nested = with_nested(tree, _NESTED[dataset], unpacked)
+        if nested is tree:
+            raise
+        return openers[dataset](nested)
+    nested = with_nested(tree, _NESTED[dataset], unpacked)
+    return source if nested is tree else openers[dataset](nested)
+
+
+def _hint(dataset: str, tree: Tree) -> str:
+    """Says what a tree that is not this dataset holds, if that is known."""
+    if not (tree.files("") or tree.folders("")):
+        return ". It is empty"
+    for other, opener in _OPENERS.items():
+        if other != dataset:
+            with suppress(ArchiveError):
+                opener(tree)
+                return f". It holds {label_space(other).title}: --{other}"
+    return ""
+
+
+def _with_readable_names(
+    read: Callable[[Split], Iterator[Sample | Skipped]], split: Split
+) -> Iterator[Sample | Skipped]:
+    """Skips files whose names are no UTF-8, which no list of rows can hold."""
+    for entry in read(split):
+        name = entry.member if isinstance(entry, Sample) else entry.name
+        shown = name.encode(errors="backslashreplace").decode()
+        if shown == name:
+            yield entry
+        else:
+            yield Skipped(entry.dataset, shown, "its name is no UTF-8; rename it")

@@ -1,0 +1,241 @@
+"""FERPlus: the faces of FER2013, each labelled by ten people.
+
+The votes are microsoft/FERPlus's; the images are FER2013's and come as PNG folders or as
+rows of `fer2013.csv`. The two are joined by row through `fer2013new.csv`: file names do not
+follow the row number.
+
+The benchmark's rule takes the most voted of the eight emotions in `data/FER2013*/label.csv`, ties
+to the first in the file's order, whatever the votes for `unknown` and `NF` (no face). Those
+files and `fer2013new.csv` disagree on some votes, so only the former give the benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+
+from data_prep.errors import brief
+from data_prep.sources.pixels import PixelTable
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.tree import ArchiveError, Tree
+from unifer_tasks.protocol.labels import canonical, label_space
+
+DATASET = "ferplus"
+
+NESTED = ("fer*", "icml_face_data", "data", "train", "challenges*")
+"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+
+VOTE_COLUMNS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
+"""The labels of the first eight of the ten vote columns; `unknown` and `NF` follow."""
+
+FOLDERS: Mapping[Split, str] = MappingProxyType(
+    {Split.TRAIN: "FER2013Train", Split.VALID: "FER2013Valid", Split.TEST: "FER2013Test"}
+)
+USAGES: Mapping[Split, str] = MappingProxyType(
+    {Split.TRAIN: "Training", Split.VALID: "PublicTest", Split.TEST: "PrivateTest"}
+)
+
+ORIGINAL_ROWS: Mapping[Split, int] = MappingProxyType(
+    {Split.TRAIN: 28_709, Split.VALID: 3_589, Split.TEST: 3_589}
+)
+"""Rows of FER2013, the most that a folder of the original can hold."""
+
+_NEW = "fer2013new.csv"
+_PIXELS = ("fer2013.csv", "icml_face_data.csv")
+_N_VOTES = 10
+_MAX_VOTES = 100
+"""More people than were asked about any face."""
+
+Rule = Callable[[Sequence[int]], str | None]
+
+
+def benchmark_rule(votes: Sequence[int]) -> str:
+    """Returns the label that FERBench gives: most votes of the eight emotions, first of equals."""
+    emotions = votes[: len(VOTE_COLUMNS)]
+    return VOTE_COLUMNS[emotions.index(max(emotions))]
+
+
+def majority_rule(votes: Sequence[int]) -> str | None:
+    """Returns the label by the majority rule of the FER+ paper, None where it drops the image.
+
+    Single votes are outliers; what is left must give one of ten columns more than half, and that
+    must be an emotion (Barsoum et al. 2016; microsoft/FERPlus `src/ferplus.py`).
+    """
+    kept = [vote if vote > 1 else 0 for vote in votes]
+    most = max(kept)
+    winner = kept.index(most)
+    if 2 * most <= sum(kept) or winner >= len(VOTE_COLUMNS):
+        return None
+    return VOTE_COLUMNS[winner]
+
+
+def open_source(tree: Tree, *, majority: bool = False) -> Source:
+    """Opens FERPlus.
+
+    Args:
+        tree: Holds the votes and the images.
+        majority: Label by the majority rule instead of the benchmark's.
+
+    Raises:
+        ArchiveError: Votes or images are absent, or the images are the augmented re-upload.
+    """
+    labels = {
+        split: name
+        for split, folder in FOLDERS.items()
+        if (name := tree.find_first(f"{folder}/label.csv"))
+    }
+    joint = tree.find_first(_NEW)
+    if not labels and joint is None:
+        raise ArchiveError(_no_votes(tree))
+    images, folders, form = _open_images(tree, joint)
+    reason = None
+    if Split.TEST not in labels:
+        reason = (
+            f"{tree.path} lacks FER2013Test/label.csv, whose votes FERBench takes; put the folder "
+            "data/ of microsoft/FERPlus there"
+        )
+    elif majority:
+        reason = "the majority rule does not give FERBench's labels"
+    rule: Rule = majority_rule if majority else benchmark_rule
+    splits = tuple(s for s in Split if s in folders and (s in labels or joint is not None))
+    return Source(
+        DATASET,
+        f"{form}, votes of {'label.csv' if labels else _NEW}",
+        images,
+        partial(_read, tree, images, labels, joint, folders, rule),
+        splits,
+        reason,
+        has_official_labels=not majority,
+    )
+
+
+def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, str], str]:
+    folders = {}
+    for split, name in FOLDERS.items():
+        for folder in tree.find(name):
+            faces = [file for file in tree.files(folder) if file.endswith(".png")]
+            if len(faces) > ORIGINAL_ROWS[split]:
+                raise ArchiveError(_augmented(tree, len(faces), split))
+            if faces:
+                folders[split] = folder
+                break
+    if folders:
+        return tree, folders, "PNG folders"
+    table = next((found for name in _PIXELS for found in tree.find(name)), None)
+    if table is None:
+        raise ArchiveError(
+            f"{tree.path} has FERPlus's votes and no images: neither "
+            f"{FOLDERS[Split.TEST]}/*.png nor {_PIXELS[0]} is in it"
+        )
+    if joint is None:
+        raise ArchiveError(
+            f"{tree.path} has {table} and no {_NEW}, which says what each of its rows is called; "
+            "it is in microsoft/FERPlus"
+        )
+    return PixelTable(tree, table, joint, USAGES, FOLDERS), dict(FOLDERS), table
+
+
+def _read(
+    tree: Tree,
+    images: Tree,
+    labels: Mapping[Split, str],
+    joint: str | None,
+    folders: Mapping[Split, str],
+    rule: Rule,
+    split: Split,
+) -> Iterator[Sample | Skipped]:
+    space = label_space(DATASET).labels
+    seen: set[str] = set()
+    rows = (
+        _label_rows(tree, labels[split])
+        if split in labels
+        else _joint_rows(tree, str(joint), USAGES[split])
+    )
+    for where, name, votes in rows:
+        label = rule(votes)
+        if not name:
+            yield Skipped(DATASET, where, "has no name: it shows no face", by_rule=True)
+        elif name in seen:
+            yield Skipped(
+                DATASET, f"{where} ({name})", "repeats a name; the first row counts", by_rule=True
+            )
+        elif label is None:
+            yield Skipped(DATASET, name, "no emotion has the majority", by_rule=True)
+        elif (member := images.resolve(f"{folders[split]}/{name}")) is None:
+            yield Skipped(DATASET, name, "its image is missing")
+        else:
+            of_label = dict(zip(VOTE_COLUMNS, votes, strict=False))
+            yield Sample(
+                DATASET,
+                f"/FERPlus/{split}/{label}/{name}",
+                label,
+                split,
+                member,
+                tuple(of_label[candidate] for candidate in space),
+            )
+        seen.add(name)
+
+
+def _label_rows(tree: Tree, name: str) -> Iterator[tuple[str, str, list[int]]]:
+    """Read a `label.csv`: name, box, ten votes, no header. Older ones lack the box."""
+    for number, row in tree.table(name):
+        where = f"{name}, row {number}"
+        has_box = len(row) == _N_VOTES + 2 and row[1].startswith("(")
+        yield where, row[0].strip(), _votes(row[1 + has_box :], tree, where)
+
+
+def _joint_rows(tree: Tree, name: str, usage: str) -> Iterator[tuple[str, str, list[int]]]:
+    """Read the rows of one usage of `fer2013new.csv`: usage, name, ten votes."""
+    for number, row in tree.table(name):
+        where = f"{name}, row {number}"
+        if number == 1:
+            _check_header(row, tree, name)
+        elif row[0] == usage:
+            yield where, row[1].strip() if len(row) > 1 else "", _votes(row[2:], tree, where)
+
+
+def _check_header(row: Sequence[str], tree: Tree, name: str) -> None:
+    """Look whether the votes are in the order that they are read in."""
+    found = [canonical(cell.strip().lower()) for cell in row[2 : 2 + len(VOTE_COLUMNS)]]
+    expected = [canonical(label) for label in VOTE_COLUMNS]
+    if found != expected or len(row) != _N_VOTES + 2:
+        raise ArchiveError(
+            f"{tree.path}: {name} has the columns {brief(list(row))}; usage, name, "
+            f"{', '.join(expected)}, unknown and NF are expected"
+        )
+
+
+def _votes(cells: list[str], tree: Tree, where: str) -> list[int]:
+    try:
+        # Spreadsheets write 4 as 4.0.
+        votes = [float(cell) for cell in cells]
+    except ValueError:
+        votes = []
+    if len(votes) != _N_VOTES:
+        raise ArchiveError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {brief(cells)}")
+    if not all(vote.is_integer() and 0 <= vote <= _MAX_VOTES for vote in votes):
+        raise ArchiveError(
+            f"{tree.path}: {where} has votes that are no numbers of people: {brief(cells)}"
+        )
+    return [int(vote) for vote in votes]
+
+
+def _augmented(tree: Tree, n_images: int, split: Split) -> str:
+    return (
+        f"{tree.path} holds {n_images:,} images in {split}, FER2013 has {ORIGINAL_ROWS[split]:,}: "
+        "this is the augmented re-upload, whose copies would be taken for faces of their own; "
+        "get fer2013.csv and microsoft/FERPlus"
+    )
+
+
+def _no_votes(tree: Tree) -> str:
+    for split in Split:
+        for folder in tree.find(split):
+            n_images = sum(len(tree.files(f"{folder}/{name}")) for name in tree.folders(folder))
+            if n_images > ORIGINAL_ROWS[split]:
+                return _augmented(tree, n_images, split)
+    return (
+        f"{tree.path} has no votes: neither {FOLDERS[Split.TEST]}/label.csv nor {_NEW} is in it; "
+        "both are in microsoft/FERPlus"
+    )

@@ -1,0 +1,72 @@
+"""What training rows are composed of: splits of official archives, or one of the paper's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from data_prep.sources.archives import Sample, Skipped, Source, Split, Tree
+from data_prep.sources.counts import official_counts
+from data_prep.sources.published import Keys, published_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Entries of one split of one source.
+
+    Attributes:
+        name: Names the source in files and in the manifest.
+        split: The split.
+        tree: Holds the images.
+        read: Yields the entries anew at each call.
+        official: Label -> samples of the official split; None where none are published: for the
+            paper's files, and for labels by another rule.
+    """
+
+    name: str
+    split: Split
+    tree: Tree
+    read: Callable[[], Iterator[Sample | Skipped]]
+    official: Mapping[str, int] | None = None
+
+    def root(self, images: Path) -> Path:
+        """The absolute folder below which the images lie, by their names in the tree.
+
+        Args:
+            images: Where images that have no file of their own are written, a folder a source.
+        """
+        return (self.tree.folder or images / self.name).resolve()
+
+    def differences(self, counts: Mapping[str, int]) -> list[str]:
+        """Says in how many samples of each label the source differs from the official split."""
+        return [
+            f"{self.name} {self.split}: {counts.get(label, 0):,} samples are {label}, "
+            f"{expected:,} are official"
+            for label, expected in (self.official or {}).items()
+            if counts.get(label, 0) != expected
+        ]
+
+
+def inputs_of(
+    sources: Mapping[str, Source], splits: Sequence[Split] = (Split.TRAIN,)
+) -> list[Input]:
+    """Returns the training splits of official archives."""
+    return [
+        Input(
+            source.dataset,
+            split,
+            source.images,
+            partial(source.read, split),
+            (source.has_official_labels and official_counts(source.dataset, split)) or None,
+        )
+        for source in sources.values()
+        for split in splits
+        if split in source.splits
+    ]
+
+
+def inputs_of_published(path: Path, tree: Tree, keys: Keys) -> list[Input]:
+    """Returns the rows of one of the paper's files."""
+    return [Input("published", Split.TRAIN, tree, partial(published_samples, path, keys, tree))]

@@ -1,0 +1,272 @@
+"""The paper's published training files: JSON lists that name images and answers.
+
+`UniFER_RLVR_360K.json` has `image_path`, `problem` and `solution`; `UniFER_CoT_230K.json` has
+`image_path`, `question` and `response`. Objects are read one at a time, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any, TextIO
+
+from data_prep.errors import PreparationError, brief
+from data_prep.sources.archives import Sample, Skipped, Split, Tree
+from unifer_tasks.protocol.answers import Answer, read_answer, read_label
+from unifer_tasks.protocol.labels import FERBENCH, label_space
+from unifer_tasks.protocol.prompts import ANSWER_TAG, question
+
+_CHUNK = 2**20
+
+_MAX_OBJECT = 2**24
+"""Characters of one object at most."""
+
+_DATASET_OF_FOLDER: Mapping[str, str] = MappingProxyType(
+    {"raf-db": "rafdb", "rafdb": "rafdb", "ferplus": "ferplus", "affectnet": "affectnet"}
+    | {"sfew-2.0": "sfew", "sfew_2.0": "sfew", "sfew": "sfew"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a file calls the question and the answer."""
+
+    question: str
+    answer: str
+
+
+RLVR_KEYS = Keys("problem", "solution")
+COT_KEYS = Keys("question", "response")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """One object of a file.
+
+    Attributes:
+        dataset: The dataset's key; None if neither path nor question tells.
+        image_path: As the file has it.
+        prompt: The question as asked.
+        answer: The whole of the answer's text.
+    """
+
+    dataset: str | None
+    image_path: str
+    prompt: str
+    answer: str
+
+    @property
+    def read(self) -> Answer:
+        """The label that the answer gives, with tags or without."""
+        if self.dataset is None:
+            raise ValueError("no dataset, no labels")
+        reader = read_answer if f"<{ANSWER_TAG}>" in self.answer else read_label
+        return reader(self.answer, self.dataset)
+
+
+def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
+    """Reads a file of the paper's, a JSON list or JSON lines.
+
+    Raises:
+        PreparationError: It is no such file; the message names the object.
+    """
+    for number, row in enumerate(_objects(path), start=1):
+        try:
+            image_path, prompt, answer = (
+                row[key] for key in ("image_path", keys.question, keys.answer)
+            )
+        except (KeyError, TypeError):
+            raise PreparationError(
+                f"{path}, object {number} lacks one of image_path, {keys.question}, {keys.answer}"
+            ) from None
+        if not all(map(_is_text, (image_path, prompt, answer))):
+            raise PreparationError(f"{path}, object {number} holds something else than text")
+        # Training text of other tools marks the image's place; rows have a mark of their own.
+        prompt = prompt.replace("<image>", "").strip()
+        yield PublishedRow(_dataset(image_path, prompt), image_path, prompt, answer)
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    # JSON can name halves of characters, which no file can hold.
+    return _HALF.search(value) is None
+
+
+def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | Skipped]:
+    """Yields a file's rows as samples.
+
+    Args:
+        path: The file.
+        keys: What it calls question and answer.
+        tree: The root that its image paths start from.
+
+    Raises:
+        PreparationError: The file is none of these.
+    """
+    for row in read_published(path, keys):
+        name = row.image_path.lstrip("/")
+        if row.dataset is None:
+            yield Skipped("unknown", row.image_path, "neither path nor question tells the dataset")
+            continue
+        label = row.read.label
+        if label is None:
+            yield Skipped(row.dataset, row.image_path, "its answer is no candidate label")
+        elif (member := tree.resolve(name)) is None:
+            yield Skipped(row.dataset, row.image_path, "its image is missing")
+        else:
+            own = question(label_space(row.dataset).labels)
+            prompt = None if row.prompt == own else row.prompt
+            yield Sample(
+                row.dataset,
+                row.image_path,
+                label,
+                Split.TRAIN,
+                member,
+                prompt=prompt,
+                response=row.answer,
+            )
+
+
+def _dataset(image_path: str, prompt: str) -> str | None:
+    for part in PurePosixPath(image_path).parts:
+        if (dataset := _DATASET_OF_FOLDER.get(part.lower())) is not None:
+            return dataset
+    listed = [key for key, space in FERBENCH.items() if ", ".join(space.labels) in prompt]
+    return listed[0] if len(listed) == 1 else None
+
+
+@dataclass(slots=True)
+class _Text:
+    """A file's text, read piece by piece.
+
+    Attributes:
+        path: For messages.
+        file: What is read.
+        rest: Read and not yet taken.
+        at: Where in `rest` the reader is.
+        has_ended: True once all is read.
+    """
+
+    path: Path
+    file: TextIO
+    rest: str = ""
+    at: int = 0
+    has_ended: bool = False
+
+    def more(self) -> None:
+        """Read a piece more.
+
+        Raises:
+            PreparationError: One object is longer than `_MAX_OBJECT`, or the text is no UTF-8.
+        """
+        if len(self.rest) - self.at > _MAX_OBJECT:
+            raise PreparationError(
+                f"{self.path} holds an object of more than {_MAX_OBJECT:,} characters, as none of "
+                "the paper's files does"
+            )
+        try:
+            piece = self.file.read(_CHUNK)
+        except UnicodeDecodeError:
+            raise PreparationError(f"{self.path} is not UTF-8 text; save it as UTF-8") from None
+        self.rest, self.at = self.rest[self.at :] + piece, 0
+        self.has_ended = not piece
+
+    def peek(self) -> str:
+        """Skip white space and return the next character, nothing at the end."""
+        while True:
+            while self.at < len(self.rest) and self.rest[self.at] in _SPACE:
+                self.at += 1
+            if self.at < len(self.rest) or self.has_ended:
+                return self.rest[self.at : self.at + 1]
+            self.more()
+
+    def value(self) -> Any:
+        """Take one JSON value.
+
+        Raises:
+            PreparationError: There is none, or it is cut.
+        """
+        if not self.peek():
+            raise PreparationError(
+                f"{self.path} is not JSON: it ends in the middle of its list; download it again"
+            )
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.rest, self.at)
+            except PreparationError as error:
+                raise PreparationError(f"{self.path}: {error}") from None
+            except RecursionError:
+                raise PreparationError(f"{self.path} is not JSON: nested too deeply") from None
+            except ValueError as error:
+                # It may go on in what was not read yet.
+                if self.has_ended:
+                    raise PreparationError(f"{self.path} is not JSON: {brief(error)}") from None
+            else:
+                self.at = end
+                return value
+            self.more()
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise PreparationError(f"an object has the key {brief(repeated)} twice")
+    return entries
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
+_HALF = re.compile(r"[\ud800-\udfff]")
+_SPACE = " \t\r\n"
+
+
+def _objects(path: Path) -> Iterator[Any]:
+    """Yield the objects of a JSON list, or of JSON lines, without reading all of them at once.
+
+    Raises:
+        PreparationError: The file is neither, is cut, or holds nothing.
+    """
+    if path.exists() and not path.is_file():
+        raise PreparationError(f"{path} is not a file")
+    with path.open(encoding="utf-8-sig") as file:
+        text = _Text(path, file)
+        first = text.peek()
+        if not first:
+            raise PreparationError(f"{path} is empty")
+        yield from _of_list(text) if first == "[" else _of_lines(text)
+
+
+def _of_lines(text: _Text) -> Iterator[Any]:
+    while text.peek():
+        yield text.value()
+
+
+def _of_list(text: _Text) -> Iterator[Any]:
+    text.at += 1
+    if text.peek() == "]":
+        raise PreparationError(f"{text.path} is an empty list")
+    for number in count(1):
+        yield text.value()
+        mark = text.peek()
+        if not mark:
+            raise PreparationError(
+                f"{text.path} ends after object {number:,} without the `]` of its list: it was cut "
+                "there; download it again"
+            )
+        text.at += 1
+        if mark == "]":
+            break
+        if mark != ",":
+            raise PreparationError(
+                f"{text.path} is not JSON: {mark!r} follows object {number:,}, where `,` or `]` "
+                "is expected"
+            )
+    if junk := text.peek():
+        raise PreparationError(f"{text.path} goes on after the `]` of its list: {junk!r}")

@@ -1,0 +1,1 @@
+"""A folder, a zip, a tar or a 7z as one tree of files."""

@@ -1,0 +1,335 @@
+"""A zip, a tar or a 7z, read as a folder is.
+
+An archive that holds an absolute name, a `..` or a link is refused as a whole: nobody packs a
+dataset so by accident. A zip and a plain tar are read in place; what cannot be read in any order
+is unpacked once, to a folder below the output.
+"""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import IO, Generic, TypeVar, cast
+
+import xxhash
+
+from data_prep.storage.tree import DAMAGE, ArchiveError, DamagedError, FolderTree, Tree, is_clutter
+from unifer_tasks.support.extras import ARCHIVES
+from unifer_tasks.support.files import replacing
+
+Member = TypeVar("Member")
+
+SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z")
+"""How the names of archives that are read end."""
+
+PARTS = (".rar", ".001", ".z01")
+"""How the names of archives that are not read end, those in several parts among them."""
+
+UNPACKED = ".unpacked"
+"""The folder below an output for what must be unpacked to be read."""
+
+MAX_RATIO = 100
+"""To how many times its own size an archive may unpack; one that holds more is a bomb."""
+
+_DAMAGED_7Z = (lzma.LZMAError, EOFError, ValueError, KeyError, TypeError, IndexError)
+"""What a broken 7z raises besides py7zr's own errors."""
+
+_ENCRYPTED = 0x1
+"""The bit of a zip member's flags."""
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Compression methods of zips that Python reads."""
+
+_SMALL = 64 * 2**20
+"""Bytes that an archive of any size may unpack to."""
+
+
+def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
+    """Opens a folder, a zip, a tar, compressed or not, or a 7z.
+
+    Args:
+        path: The folder or archive.
+        unpacked: Where is unpacked, once, what cannot be read in place; None for a folder that is
+            gone with the process.
+
+    Raises:
+        ArchiveError: It is absent, of another kind, damaged or unsafe.
+    """
+    if path.is_dir():
+        return FolderTree(path)
+    if not path.exists():
+        raise ArchiveError(f"{path} does not exist")
+    if not path.is_file():
+        raise ArchiveError(f"{path} is neither a folder nor a regular file")
+    if path.suffix.lower() in PARTS:
+        raise ArchiveError(unpack_first(path))
+    unpacked = unpacked or scratch()
+    try:
+        if path.suffix.lower() == ".7z":
+            return FolderTree(unpack_7z(path, unpacked))
+        # Asked first: a tar that ends with a zip is taken for one.
+        if tarfile.is_tarfile(path):
+            return TarTree(path, unpacked)
+        if zipfile.is_zipfile(path):
+            return ZipTree(path)
+    except DAMAGE as error:
+        raise ArchiveError(f"{path} is damaged ({error}); download it again") from None
+    raise ArchiveError(
+        f"{path} is no folder, zip, tar or 7z; an interrupted download looks like this"
+    )
+
+
+def unpack_first(path: Path) -> str:
+    """Says how to unpack an archive that is not read."""
+    return (
+        f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (given the "
+        "first part it takes all), then give that folder"
+    )
+
+
+def asks_for_password(path: Path) -> str:
+    """Return how to unpack an archive that only its password opens."""
+    return (
+        f"{path} asks for a password; unpack it with the one that its authors sent you, "
+        f"`7z x {path.name} -o{path.stem}`, and give that folder"
+    )
+
+
+def unpacked_name(path: Path) -> str:
+    """The name under which an archive is unpacked: another one for another file."""
+    status = path.stat()
+    digest = xxhash.xxh3_64_hexdigest(f"{status.st_size}-{status.st_mtime_ns}".encode())
+    return f"{path.name.partition('.')[0]}-{digest}"
+
+
+def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Path) -> None:
+    """Copies a stream, no more of it than an archive of that size may hold.
+
+    Raises:
+        ArchiveError: It goes on.
+    """
+    left = limit(packed_size)
+    while chunk := source.read(min(2**20, left + 1)):
+        left -= len(chunk)
+        if left < 0:
+            raise ArchiveError(bomb(path))
+        target.write(chunk)
+
+
+def limit(packed_size: int) -> int:
+    """The most bytes that an archive of so many may unpack to."""
+    return MAX_RATIO * packed_size + _SMALL
+
+
+def bomb(path: Path) -> str:
+    """Says why an archive that unpacks to too much is not read."""
+    return f"{path} unpacks to more than {MAX_RATIO} times its size, as no images do; not read"
+
+
+def safe_name(name: str, path: Path) -> str:
+    """Returns a member's name with `/`.
+
+    Raises:
+        ArchiveError: The name leads out of the archive.
+    """
+    # Some Windows programs pack with backslashes.
+    parts = name.replace("\\", "/").removeprefix("./").split("/")
+    if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+        raise ArchiveError(f"{path} holds {name!r}, which leads out of it; not read")
+    return "/".join(parts)
+
+
+def unpack_7z(path: Path, unpacked: Path) -> Path:
+    """Unpacks a 7z, once; returns the folder.
+
+    Raises:
+        ArchiveError: py7zr is not installed, or the archive is damaged, encrypted or unsafe.
+    """
+    folder = unpacked / unpacked_name(path)
+    if folder.is_dir():
+        return folder
+    try:
+        import py7zr
+    except ImportError:
+        raise ArchiveError(
+            f"{path} is a 7z, which needs py7zr: {ARCHIVES.install}; or unpack it, "
+            f"`7z x {path.name} -o{path.stem}`, and give that folder"
+        ) from None
+    # A kill leaves half of an archive behind.
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with py7zr.SevenZipFile(path, max_extract_size=limit(path.stat().st_size)) as archive:
+            members = archive.list()
+            for member in members:
+                safe_name(member.filename, path)
+                if not (member.is_file or member.is_directory):
+                    raise ArchiveError(f"{path} holds {member.filename!r}, a link; not read")
+            _check_space(unpacked, sum(member.uncompressed for member in members), path)
+            partial.mkdir(parents=True)
+            archive.extractall(partial)
+    except py7zr.exceptions.DecompressionBombError:
+        raise ArchiveError(bomb(path)) from None
+    except py7zr.exceptions.PasswordRequired:
+        raise ArchiveError(asks_for_password(path)) from None
+    except (py7zr.exceptions.ArchiveError, *_DAMAGED_7Z) as error:
+        raise ArchiveError(f"{path} is damaged ({error!r}); download it again") from None
+    partial.rename(folder)
+    return folder
+
+
+def _check_space(folder: Path, needed: int, path: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ArchiveError(
+            f"{path} needs {needed / 2**30:.1f} GiB unpacked below {folder}, {free / 2**30:.1f} "
+            "are free; name an output on another disk"
+        )
+
+
+def scratch() -> Path:
+    """Returns a folder to unpack to that is gone with the process."""
+    return Path(_scratch().name)
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="unifer-data-")
+
+
+class _PackedTree(Tree, Generic[Member]):
+    """Files in one archive, whose table of contents is read once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._members: dict[str, Member] = {}
+
+    @cached_property
+    def _folders(self) -> Mapping[str, tuple[list[str], list[str]]]:
+        tree: dict[str, tuple[list[str], list[str]]] = {"": ([], [])}
+        for name in self._members:
+            folder, _, last = name.rpartition("/")
+            tree.setdefault(folder, ([], []))[0].append(last)
+        for folder in sorted(tree, key=len, reverse=True):
+            while folder:
+                parent, _, last = folder.rpartition("/")
+                inner = tree.setdefault(parent, ([], []))[1]
+                if last not in inner:
+                    inner.append(last)
+                folder = parent
+        for files, folders in tree.values():
+            files.sort()
+            folders.sort()
+        return tree
+
+    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
+        return self._folders.get(folder, ((), ()))
+
+    def _has(self, name: str) -> bool:
+        return name in self._members
+
+    def _add(self, name: str, member: Member, is_same: Callable[[Member, Member], bool]) -> None:
+        """List a member, unless it is clutter.
+
+        Raises:
+            ArchiveError: Another member has the same name.
+        """
+        if any(map(is_clutter, name.split("/"))):
+            return
+        if not is_same(self._members.setdefault(name, member), member):
+            raise ArchiveError(
+                f"{self.path} holds two different files named {name}, and which of them counts "
+                "cannot be known; unpack it, and give that folder"
+            )
+
+
+class ZipTree(_PackedTree[zipfile.ZipInfo]):
+    """Files in a zip."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._zip = zipfile.ZipFile(path)
+        for info in self._zip.infolist():
+            name = safe_name(info.filename, path)
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise ArchiveError(f"{path} holds the link {name!r}; not read")
+            if not info.is_dir():
+                self._add(name, info, _is_same_in_zip)
+        for name, info in self._members.items():
+            if info.flag_bits & _ENCRYPTED:
+                raise ArchiveError(asks_for_password(path))
+            if info.compress_type not in _METHODS:
+                raise ArchiveError(
+                    f"{path}: {name} is packed by method {info.compress_type}, which Python does "
+                    f"not read (large zips of Windows are); unpack it, "
+                    f"`7z x {path.name} -o{path.stem}`, and give that folder"
+                )
+
+    def _open(self, name: str) -> IO[bytes]:
+        if name not in self._members:
+            raise ArchiveError(f"{self.path} holds no {name}")
+        try:
+            return self._zip.open(self._members[name])
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise DamagedError(f"cannot be read from {self.path}: {name}: {error}") from None
+
+    def _stamp(self, name: str) -> str:
+        info = self._members[name]
+        return f"{info.file_size}-{info.CRC:08x}"
+
+
+def _is_same_in_zip(one: zipfile.ZipInfo, other: zipfile.ZipInfo) -> bool:
+    return (one.CRC, one.file_size) == (other.CRC, other.file_size)
+
+
+def _is_same_in_tar(one: tarfile.TarInfo, other: tarfile.TarInfo) -> bool:
+    # A tar has no check sums; one that was given a file twice holds the same time twice.
+    return (one.mtime, one.size) == (other.mtime, other.size)
+
+
+class TarTree(_PackedTree[tarfile.TarInfo]):
+    """Files in a tar. A compressed one is decompressed once."""
+
+    def __init__(self, path: Path, unpacked: Path) -> None:
+        super().__init__(path)
+        self._of_file = f"{path.stat().st_size}-{path.stat().st_mtime_ns}"
+        self._tar = _seekable_tar(path, unpacked)
+        for info in self._tar:
+            name = safe_name(info.name, path)
+            if not (info.isfile() or info.isdir()):
+                raise ArchiveError(f"{path} holds {name!r}, a link or device; not read")
+            if info.isfile():
+                self._add(name, info, _is_same_in_tar)
+
+    def _open(self, name: str) -> IO[bytes]:
+        file = self._tar.extractfile(self._members[name]) if name in self._members else None
+        if file is None:
+            raise ArchiveError(f"{self.path} holds no {name}")
+        return file
+
+    def _stamp(self, name: str) -> str:
+        info = self._members[name]
+        return f"{info.size}-{info.offset_data}-{self._of_file}"
+
+
+def _seekable_tar(path: Path, unpacked: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(path, "r:")
+    except tarfile.ReadError:
+        # Members are read in any order, and going back in a compressed stream starts it anew.
+        plain = unpacked / f"{unpacked_name(path)}.tar"
+        if not plain.exists():
+            with replacing(plain) as partial, tarfile.open(path) as packed:
+                stream = cast(IO[bytes], packed.fileobj)
+                stream.seek(0)
+                with partial.open("wb") as file:
+                    copy_within(stream, file, path.stat().st_size, path)
+        return tarfile.open(plain, "r:")

@@ -1,0 +1,150 @@
+"""A stand-in FERBench with drawn faces: the benchmark's shape, none of its images."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
+from data_prep.parallel import ordered_map
+from data_prep.sources.index import Question
+from data_prep.synthetic.faces import Face, draw
+from unifer_tasks.data.manifest import Manifest
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, canonical, label_space
+
+SOURCE = "faces drawn from action units (data_prep.synthetic.faces); no photograph"
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a dataset's own files look: size in pixels (width, height), mode and encoding."""
+
+    size: tuple[int, int]
+    gray: bool
+    encoding: str
+
+
+_FORMATS: Mapping[str, _Format] = {
+    "rafdb": _Format((100, 100), gray=False, encoding="JPEG"),
+    "ferplus": _Format((48, 48), gray=True, encoding="PNG"),
+    "affectnet": _Format((256, 256), gray=False, encoding="JPEG"),
+    "sfew": _Format((143, 181), gray=False, encoding="PNG"),
+}
+_USUAL = _Format((224, 224), gray=False, encoding="JPEG")
+"""How those of any other dataset are drawn."""
+
+Targets = Mapping[str, list[tuple[str, str]]]
+"""Dataset key -> (id, target) of each question, in order."""
+
+
+def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[str, str]]]:
+    """Make up questions with the benchmark's class counts, or equally many of each class.
+
+    Args:
+        per_class: Questions for each label of every dataset; None for the benchmark's own counts,
+            of its own datasets.
+        seed: Seed of the order. Labels are mixed, so that a run over the first few
+            questions meets several of them.
+    """
+    targets = {}
+    for dataset, space in (FERBENCH if per_class is None else LABEL_SPACES).items():
+        labels = [
+            label
+            for label in space.labels
+            for _ in range(space.test_counts[label] if per_class is None else per_class)
+        ]
+        order = np.random.default_rng([seed, stream_of(dataset)]).permutation(len(labels))
+        targets[dataset] = [
+            (f"drawn/{dataset}/{number:05d}", labels[position])
+            for number, position in enumerate(order)
+        ]
+    return targets
+
+
+def targets_of_index(index: Mapping[str, Iterable[Question]]) -> dict[str, list[tuple[str, str]]]:
+    """Takes ids and labels from the published question files."""
+    return {
+        dataset: [(question.id, question.target) for question in questions]
+        for dataset, questions in index.items()
+    }
+
+
+def build(
+    out: Path,
+    targets: Targets,
+    *,
+    seed: int,
+    recipe: Mapping[str, object],
+    jobs: int | None = None,
+    progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
+) -> Manifest:
+    """Draws a face for every question and writes the benchmark folder.
+
+    Datasets that an interrupted build has finished are kept. Equal arguments give equal
+    bytes, however many processes draw.
+
+    Args:
+        out: The folder to write.
+        targets: The questions.
+        seed: Seed of the faces.
+        recipe: What else names this build in its manifest.
+        jobs: Processes that draw; None for one a core.
+        progress: Wraps the rows of a dataset (title, rows, how many) as they are drawn.
+
+    Raises:
+        BuildError: `out` holds something else.
+    """
+    versions = {name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")}
+    digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
+    recipe = {**recipe, "seed": seed, "questions_sha256": digest}
+    manifest = open_build(out, Manifest(SOURCE, True, recipe, versions))
+    for dataset, questions in targets.items():
+        if dataset in manifest.datasets:
+            continue
+        rows = ordered_map(partial(_drawn_row, dataset, seed), enumerate(questions), jobs)
+        counted = progress(label_space(dataset).title, rows, len(questions))
+        manifest = write_dataset(out, manifest, dataset, counted)
+    return manifest
+
+
+def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]:
+    """Draws a face as a file of a dataset would hold it.
+
+    Args:
+        dataset: The dataset whose size, mode and encoding the image has.
+        label: The expression, in the dataset's own word.
+        seed: Seed of the face.
+
+    Returns:
+        The encoded image and the face that it shows.
+    """
+    look = _FORMATS.get(dataset, _USUAL)
+    image, face = draw(canonical(label), seed, look.size, gray=look.gray)
+    buffer = io.BytesIO()
+    image.save(buffer, look.encoding)
+    return buffer.getvalue(), face
+
+
+def suffix_of(dataset: str) -> str:
+    """Returns how the names of a dataset's image files end."""
+    return ".jpg" if _FORMATS.get(dataset, _USUAL).encoding == "JPEG" else ".png"
+
+
+def stream_of(dataset: str) -> int:
+    """Returns a seed of its own for each dataset, that stays when others are added."""
+    return zlib.crc32(dataset.encode())
+
+
+def _drawn_row(dataset: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> Row:
+    number, (row_id, target) = numbered
+    image, _ = draw_as(dataset, target, [seed, stream_of(dataset), number])
+    return Row(row_id, image, target)

@@ -1,0 +1,202 @@
+"""Stand-in training sets with drawn faces: SFT and GRPO rows whose rationales are true.
+
+The rows are those of `unifer-data cot` and `unifer-data rlvr`, so that the whole recipe runs on
+any machine. A rationale names the action units that its face was drawn from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from data_prep.images.fingerprints import Examined
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    open_folder,
+    standing,
+    write_shards,
+    write_training_manifest,
+)
+from data_prep.parallel import ordered_map
+from data_prep.sources.counts import official_counts
+from data_prep.sources.samples import Split
+from data_prep.synthetic.faces import sample_face
+from data_prep.synthetic.faces.rationale import rationale
+from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of
+from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
+from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.support.files import replacing
+
+Labels = Literal["uniform", "official"]
+LABELS: tuple[Labels, ...] = ("uniform", "official")
+
+IMAGES = "images"
+
+# The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.
+_TRAINING_STREAM = 1
+_TAGS_STREAM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSample:
+    """A training face: what it is an image of, where it is, and what can be said of it."""
+
+    dataset: str
+    id: str
+    label: str
+    path: Path
+    response: str
+
+
+def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
+    """Chooses what to draw: equally many faces for each dataset, in mixed order.
+
+    Args:
+        n: Faces in all.
+        labels: "uniform", or "official" for labels as rare as in the official training splits,
+            as far as counts of these are official.
+        seed: Seed of the choice.
+
+    Returns:
+        (dataset, label) of each face.
+    """
+    rng = np.random.default_rng([seed, _TRAINING_STREAM])
+    chosen = []
+    for number in range(n):
+        dataset = tuple(LABEL_SPACES)[number % len(LABEL_SPACES)]
+        space = LABEL_SPACES[dataset]
+        counts = official_counts(dataset, Split.TRAIN) if labels == "official" else {}
+        weights = np.array([counts[x] if counts else 1 for x in space.labels], float)
+        chosen.append((dataset, str(rng.choice(space.labels, p=weights / weights.sum()))))
+    return chosen
+
+
+def build_training(
+    out: Path,
+    n: int,
+    *,
+    labels: Labels = "uniform",
+    untagged: float = 0.0,
+    valid: int = 0,
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Callable[[str, Iterable[Any], int], Iterable[Any]] = lambda title, rows, n: rows,
+) -> dict[str, TrainingManifest]:
+    """Draws faces and writes `cot` and `rlvr` folders of rows about them.
+
+    Killed at any point and started again it keeps the images that stand. Equal arguments give
+    equal bytes.
+
+    Args:
+        out: The folder to write: `images`, `cot` and `rlvr`.
+        n: Faces to train on.
+        labels: See `choose`; validation is always uniform.
+        untagged: Share of the training responses that answer in a sentence and not between
+            tags, as a careless teacher's would; in [0, 1].
+        valid: Faces to validate on.
+        seed: Seed of the faces.
+        jobs: Processes that draw; None for one a core.
+        progress: Wraps the faces (title, faces, how many) as they are drawn.
+
+    Returns:
+        "cot" and "rlvr" -> its manifest.
+
+    Raises:
+        BuildError: `out` holds something else.
+    """
+    open_folder(out)
+    recipe = {"drawn": n, "labels": labels, "untagged": untagged, "valid": valid, "seed": seed}
+    for kind in _KINDS:
+        standing(out / kind, recipe)
+    asked = {"train": choose(n, labels, seed), "valid": choose(valid, "uniform", seed + 1)}
+    samples = {
+        part: list(
+            progress(
+                f"drawing {part}",
+                ordered_map(
+                    partial(_sample, out, part, seed, untagged if part == "train" else 0.0),
+                    enumerate(chosen),
+                    jobs,
+                ),
+                len(chosen),
+            )
+        )
+        for part, chosen in asked.items()
+    }
+    manifests = {}
+    for kind, (rows_of, schema) in _KINDS.items():
+        shards = {
+            part: write_shards(out / kind, part, rows_of(part, drawn), schema)
+            for part, drawn in samples.items()
+        }
+        counts = {part: _counts(drawn) for part, drawn in samples.items()}
+        manifests[kind] = TrainingManifest(
+            kind=kind,
+            recipe=recipe,
+            versions={name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")},
+            roots={SOURCE: str((out / IMAGES).resolve())},
+            counts_in=counts["train"],
+            counts_out=counts,
+            left_out={},
+            unusable=0,
+            shards=shards,
+        )
+        write_training_manifest(out / kind, manifests[kind])
+    return manifests
+
+
+def _sample(
+    out: Path, part: str, seed: int, untagged: float, numbered: tuple[int, tuple[str, str]]
+) -> DrawnSample:
+    number, (dataset, label) = numbered
+    stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
+    # All that a face depends on is in its name, so a file that stands is the right one.
+    name = f"{part}-{seed}-{number:06d}-{label}"
+    path = (out / IMAGES / dataset / f"{name}{suffix_of(dataset)}").resolve()
+    if path.exists():
+        face = sample_face(canonical(label), np.random.default_rng(stream))
+    else:
+        image, face = draw_as(dataset, label, stream)
+        with replacing(path) as partial_path:
+            partial_path.write_bytes(image)
+    seen = rationale(face.action_units)
+    is_untagged = np.random.default_rng([*stream, _TAGS_STREAM]).random() < untagged
+    text = f"{seen} The expression is {label}." if is_untagged else response(seen, label)
+    return DrawnSample(dataset, f"drawn/{dataset}/{name}", label, path, text)
+
+
+def _sft_rows(part: str, samples: Iterable[DrawnSample]) -> Iterator[dict[str, Any]]:
+    for index, sample in enumerate(samples):
+        yield sft_row(
+            sample.dataset,
+            sample.id,
+            sample.label,
+            str(sample.path),
+            sample.response,
+            index=index,
+            mode="drawn",
+        )
+
+
+def _rlvr_rows(part: str, samples: Iterable[DrawnSample]) -> Iterator[dict[str, Any]]:
+    for index, sample in enumerate(samples):
+        found = Examined(sample.dataset, part, sample.id, str(sample.path), sample.label, None)
+        yield RLVR.row(found, part, index, None)
+
+
+def _counts(samples: Iterable[DrawnSample]) -> Mapping[str, Mapping[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        counts[sample.dataset][sample.label] += 1
+    return {dataset: dict(sorted(of.items())) for dataset, of in counts.items()}
+
+
+_KINDS = {"cot": (_sft_rows, SFT_SCHEMA), "rlvr": (_rlvr_rows, RLVR.schema)}

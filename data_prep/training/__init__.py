@@ -1,0 +1,1 @@
+"""Samples -> the training rows of UniFER-RLVR."""

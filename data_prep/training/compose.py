@@ -1,0 +1,284 @@
+"""Sources of training images -> rows for verl, without what the benchmark asks about.
+
+The official training splits hold 329,371 samples (RAF-DB 12,271, FERPlus 28,558, AffectNet 287,651,
+SFEW 891), 332,950 with FERPlus's validation split. The 360K of the paper is no sum of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from data_prep.images.duplicates import find_duplicates
+from data_prep.images.fingerprints import (
+    FOLDER,
+    Examined,
+    Progress,
+    examine,
+    examine_benchmark,
+    forget_others,
+    list_entries,
+    read_examined,
+)
+from data_prep.images.leaks import MAX_BITS, find_leaks
+from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    open_folder,
+    standing,
+    write_shards,
+    write_training_manifest,
+)
+from data_prep.sources.inputs import Input
+from data_prep.training.balance import Balance, copies, expected_copies, uniform
+from data_prep.training.rows import Form
+from unifer_tasks.data.manifest import read_manifest
+from unifer_tasks.support.files import replacing_lines
+
+LEAKS_NAME = "leaks.jsonl"
+DUPLICATES_NAME = "duplicates.jsonl"
+LEFT_OUT_NAME = "left_out.jsonl"
+
+TRAIN, VALID = _PARTS = ("train", "valid")
+
+IMAGES = "images"
+"""Where images that have no file of their own are written, below the output."""
+
+LEAKED = "shows the same as a test image"
+NO_VOTES = "nobody voted for an expression"
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """Examined entries, and the folder below which their images lie."""
+
+    root: Path
+    paths: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How rows are chosen.
+
+    Attributes:
+        classes: Balance of the labels within a dataset.
+        datasets: Balance of the datasets.
+        rows: Rows to expect in training; None for as many as there are samples.
+        valid: Share of the samples that is held out for validation, neither balanced nor repeated.
+        seed: Seed of both draws.
+        keep_leaks: Keep training images that the benchmark also holds; they are still listed.
+        near_bits: How many of 256 bits of perceptual hashes may differ in near duplicates.
+    """
+
+    classes: Balance = Balance.NONE
+    datasets: Balance = Balance.NONE
+    rows: int | None = None
+    valid: float = 0.0
+    seed: int = 0
+    keep_leaks: bool = False
+    near_bits: int = MAX_BITS
+
+
+def build(
+    out: Path,
+    inputs: Sequence[Input],
+    options: Options,
+    form: Form,
+    *,
+    benchmark: Path | None,
+    partial: bool = False,
+    count_tokens: Callable[[str], int] | None = None,
+    jobs: int | None = None,
+    progress: Progress = lambda title, rows, n: rows,
+) -> TrainingManifest:
+    """Writes a folder of training rows.
+
+    Killed at any point and started again it goes on, and ends with the same bytes. A finished
+    folder is returned as it is, wherever `rebase` says that its images lie.
+
+    Args:
+        out: The folder to write.
+        inputs: What is trained on.
+        options: How rows are chosen.
+        form: What a row looks like.
+        benchmark: A folder that `unifer-data ferbench` wrote, whose images training must not hold;
+            None to check nothing.
+        partial: Accept sources that hold other counts than the official splits.
+        count_tokens: Counts the tokens of a dataset's prompt with its image.
+        jobs: Processes; None for one a core.
+        progress: Wraps what is examined (title, entries, how many).
+
+    Raises:
+        PreparationError: An archive or `out` is not what it should be, or a source holds other
+            counts than its official split and `partial` is not set.
+        DataError: `benchmark` is not what it should be.
+    """
+    open_folder(out)
+    work = out / FOLDER
+    work.mkdir(exist_ok=True)
+    listings = [list_entries(given, work) for given in inputs]
+    differences = tuple(
+        difference
+        for given, listing in zip(inputs, listings, strict=True)
+        for difference in given.differences(listing.counts)
+    )
+    if differences and not partial:
+        raise BuildError(
+            f"{len(differences):,} differences from the official counts; no rows were written. "
+            "Download the archive again; --partial takes it as it is, and records it\n  "
+            + "\n  ".join(differences)
+        )
+    tests: list[Path] = []
+    tested: Mapping[str, Any] | None = None
+    if benchmark is not None:
+        manifest = read_manifest(benchmark)
+        tests = examine_benchmark(benchmark, manifest, work, jobs=jobs, progress=progress)
+        tested = {
+            "caveat": manifest.caveat(),
+            "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
+        }
+    for given, listing in zip(inputs, listings, strict=True):
+        examine(given, listing, out / IMAGES, jobs=jobs, progress=progress)
+    forget_others(work, listings)
+    training = [path for listing in listings for path in listing.paths]
+    recipe = {
+        "kind": form.kind,
+        **asdict(options),
+        "inputs": [[given.name, given.split] for given in inputs],
+        "examined": [path.stem for path in training],
+        "tested_against": tested,
+        "counted_tokens": count_tokens is not None,
+    }
+    finished = standing(out, recipe)
+    if finished is not None:
+        return finished
+    leaked = _list_leaks(out, training, tests, options, jobs)
+    _list_duplicates(out, [*training, *tests], options, jobs)
+    findings = [
+        _Findings(given.root(out / IMAGES), listing.paths)
+        for given, listing in zip(inputs, listings, strict=True)
+    ]
+    written = _write(out, findings, leaked, options, form, count_tokens)
+    roots = {given.name: str(given.root(out / IMAGES)) for given in inputs}
+    whole = replace(written, recipe=recipe, roots=roots, differences=differences)
+    write_training_manifest(out, whole)
+    return whole
+
+
+def _list_leaks(
+    out: Path, training: Sequence[Path], tests: Sequence[Path], options: Options, jobs: int | None
+) -> set[tuple[str, str]]:
+    leaked = set()
+    with replacing_lines(out / LEAKS_NAME) as write:
+        for leak in find_leaks(training, tests, max_bits=options.near_bits, jobs=jobs):
+            write(asdict(leak))
+            leaked.add((leak.dataset, leak.id))
+    return leaked
+
+
+def _list_duplicates(
+    out: Path, examined: Sequence[Path], options: Options, jobs: int | None
+) -> None:
+    with replacing_lines(out / DUPLICATES_NAME) as write:
+        for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=jobs):
+            write({**asdict(duplicate), "conflict": duplicate.is_conflict})
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What there is, counted in one pass before a row is written."""
+
+    present: dict[str, Counter[str]]
+    trained: dict[str, Counter[str]]
+    left_out: Counter[str]
+    unusable: int = 0
+
+
+def _survey(
+    out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
+) -> _Survey:
+    """Counts samples by dataset and label, and lists what is left out."""
+    survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
+    with replacing_lines(out / LEFT_OUT_NAME) as write:
+        for row in _rows(findings):
+            if row.label is not None:
+                survey.present[row.dataset][row.label] += 1
+            reason = _reason(row, leaked)
+            if reason is not None:
+                # What follows a colon tells one broken file from another.
+                survey.left_out[reason.partition(":")[0]] += 1
+                survey.unusable += row.left_out is not None and not row.by_rule
+                where = {"dataset": row.dataset, "id": row.id, "file": row.file}
+                write({**where, "reason": reason})
+            elif not _is_valid(row, options):
+                survey.trained[row.dataset][str(row.label)] += 1
+    return survey
+
+
+def _write(
+    out: Path,
+    findings: Sequence[_Findings],
+    leaked: set[tuple[str, str]],
+    options: Options,
+    form: Form,
+    count_tokens: Callable[[str], int] | None,
+) -> TrainingManifest:
+    """Writes lists and shards; returns what they hold, which is not yet said on disk."""
+    leaked = set() if options.keep_leaks else leaked
+    survey = _survey(out, findings, leaked, options)
+    expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
+    n_tokens = {key: count_tokens(key) for key in survey.present} if count_tokens else {}
+    counts_out: dict[str, dict[str, Counter[str]]] = {part: defaultdict(Counter) for part in _PARTS}
+
+    def rows_of(part: str) -> Iterator[dict[str, Any]]:
+        index = 0
+        for row in _rows(findings):
+            if _reason(row, leaked) is not None or _is_valid(row, options) != (part == VALID):
+                continue
+            label = str(row.label)
+            wanted = 1.0 if part == VALID else expected[row.dataset, label]
+            for _ in range(copies(wanted, f"copies {row.dataset} {row.id}", options.seed)):
+                counts_out[part][row.dataset][label] += 1
+                yield form.row(row, part, index, n_tokens.get(row.dataset))
+                index += 1
+
+    shards = {part: write_shards(out, part, rows_of(part), form.schema) for part in _PARTS}
+    return TrainingManifest(
+        kind=form.kind,
+        recipe={},
+        versions={name: version(name) for name in ("unifer", "pyarrow", "pillow")},
+        roots={},
+        counts_in=_plain(survey.present),
+        counts_out={part: _plain(counts) for part, counts in counts_out.items()},
+        left_out=dict(survey.left_out),
+        unusable=survey.unusable,
+        shards=shards,
+    )
+
+
+def _plain(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {dataset: dict(labels) for dataset, labels in counts.items()}
+
+
+def _rows(findings: Sequence[_Findings]) -> Iterator[Examined]:
+    for found in findings:
+        for path in found.paths:
+            for row in read_examined(path):
+                yield replace(row, file=f"{found.root}/{row.file}") if row.file else row
+
+
+def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
+    if row.left_out is not None:
+        return row.left_out
+    if row.votes is not None and not any(row.votes):
+        return NO_VOTES
+    return LEAKED if (row.dataset, row.id) in leaked else None
+
+
+def _is_valid(row: Examined, options: Options) -> bool:
+    """Tells whether a row is held out: by its pixels, so that copies stay on one side."""
+    return uniform(f"valid {row.pixels.hex()}", options.seed) < options.valid

@@ -1,0 +1,182 @@
+"""Training rows as verl reads them.
+
+An image is named by path and read at the size that the benchmark asks at: verl's trainers hand the
+keys `resized_height` and `resized_width` to qwen-vl-utils. A model that is trained at one size and
+asked at another loses most of what it learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from data_prep.images.fingerprints import Examined
+from unifer_tasks.protocol.images import IMAGE_SIZE
+from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.protocol.prompts import question
+
+ABILITY = "facial expression recognition"
+
+_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_IMAGES = pa.list_(
+    pa.struct(
+        [("image", pa.string()), ("resized_height", pa.int64()), ("resized_width", pa.int64())]
+    )
+)
+
+RLVR_SCHEMA = pa.schema(
+    [
+        ("data_source", pa.string()),
+        ("prompt", _MESSAGES),
+        ("images", _IMAGES),
+        ("ability", pa.string()),
+        ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
+        (
+            "extra_info",
+            pa.struct(
+                [
+                    ("split", pa.string()),
+                    ("index", pa.int64()),
+                    ("id", pa.string()),
+                    ("candidate_labels", pa.list_(pa.string())),
+                    ("votes", pa.list_(pa.int64())),
+                    ("valence", pa.float64()),
+                    ("arousal", pa.float64()),
+                    ("n_prompt_tokens", pa.int64()),
+                ]
+            ),
+        ),
+    ]
+)
+
+SFT_SCHEMA = pa.schema(
+    [
+        ("messages", _MESSAGES),
+        ("images", _IMAGES),
+        ("data_source", pa.string()),
+        (
+            "extra_info",
+            pa.struct(
+                [
+                    ("index", pa.int64()),
+                    ("id", pa.string()),
+                    ("label", pa.string()),
+                    ("mode", pa.string()),
+                    ("teacher", pa.string()),
+                ]
+            ),
+        ),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the rows of a training stage look like.
+
+    Attributes:
+        kind: The stage's name in manifests.
+        schema: Of its parquet files.
+        row: Makes a row of an examined image, the part it stands in, its number there and the
+            tokens of its prompt if they were counted.
+    """
+
+    kind: str
+    schema: pa.Schema
+    row: Callable[[Examined, str, int, int | None], dict[str, Any]]
+
+
+def sft_row(
+    dataset: str,
+    sample_id: str,
+    label: str,
+    path: str,
+    response: str,
+    *,
+    index: int,
+    mode: str,
+    teacher: str | None = None,
+    prompt: str | None = None,
+) -> dict[str, Any]:
+    """Returns one cold-start row; the response keeps its tags.
+
+    Args:
+        dataset: The dataset's key.
+        sample_id: The sample's id.
+        label: The ground truth, in the dataset's own word.
+        path: The image's absolute path.
+        response: What the assistant says, think and answer tags included.
+        index: The row's number.
+        mode: How the rationale came about: `blind`, `hinted`, `published` or `drawn`.
+        teacher: The model that wrote it.
+        prompt: The question, if it is not the benchmark's.
+    """
+    return {
+        "messages": [
+            _user_message(dataset, prompt),
+            {"role": "assistant", "content": response},
+        ],
+        "images": [_image(path)],
+        "data_source": dataset,
+        "extra_info": {
+            "index": index,
+            "id": sample_id,
+            "label": label,
+            "mode": mode,
+            "teacher": teacher,
+        },
+    }
+
+
+def _rlvr_row(
+    found: Examined, part: str, index: int, n_prompt_tokens: int | None
+) -> dict[str, Any]:
+    return {
+        "data_source": found.dataset,
+        "prompt": [_user_message(found.dataset, found.prompt)],
+        "images": [_image(found.file)],
+        "ability": ABILITY,
+        "reward_model": {"style": "rule", "ground_truth": found.label},
+        "extra_info": {
+            "split": part,
+            "index": index,
+            "id": found.id,
+            "candidate_labels": list(label_space(found.dataset).labels),
+            "votes": found.votes,
+            "valence": found.valence,
+            "arousal": found.arousal,
+            "n_prompt_tokens": n_prompt_tokens,
+        },
+    }
+
+
+def _published_sft_row(
+    found: Examined, part: str, index: int, n_prompt_tokens: int | None
+) -> dict[str, Any]:
+    return sft_row(
+        found.dataset,
+        found.id,
+        str(found.label),
+        found.file,
+        str(found.response),
+        index=index,
+        mode="published",
+        prompt=found.prompt,
+    )
+
+
+def _user_message(dataset: str, prompt: str | None) -> dict[str, str]:
+    asked = prompt or question(label_space(dataset).labels)
+    return {"role": "user", "content": "<image>" + asked}
+
+
+def _image(path: str) -> dict[str, Any]:
+    width, height = IMAGE_SIZE
+    return {"image": path, "resized_height": height, "resized_width": width}
+
+
+RLVR = Form("rlvr", RLVR_SCHEMA, _rlvr_row)
+PUBLISHED_COT = Form("cot", SFT_SCHEMA, _published_sft_row)

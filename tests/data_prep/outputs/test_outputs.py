@@ -1,0 +1,501 @@
+"""What can be done with an output: verify, move, publish."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data_prep.cli.main import main
+from data_prep.images.fingerprints import Examined
+from data_prep.outputs import card
+from data_prep.outputs.rebase import new_roots, rebase
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    read_training_manifest,
+    write_shards,
+    write_training_manifest,
+)
+from data_prep.training.rows import RLVR
+from tests.conftest import run_command
+from tests.data_prep import official
+from tests.data_prep.reading import hashes, rows
+from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
+from unifer_tasks.data.manifest import DataError, sha256
+from unifer_tasks.protocol.prompts import response
+
+
+@pytest.fixture
+def rlvr(tmp_path: Path) -> Path:
+    """GRPO rows of two datasets: images in place, and images written out of a table."""
+    archives = tmp_path / "machine"
+    official.write_sfew(archives / "sfew", 1)
+    official.write_ferplus(archives / "ferplus", 1)
+    out = archives / "rows"
+    run = ["rlvr", "--sfew", archives / "sfew", "--ferplus", archives / "ferplus"]
+    run += [
+        "--out",
+        out,
+        "--no-leak-check",
+        "--partial",
+        "--jobs",
+        "1",
+        "--valid",
+        "0.2",
+        "--seed",
+        "1",
+    ]
+    assert main(list(map(str, run))) == 0
+    return out
+
+
+@pytest.fixture
+def cot(rlvr: Path, tmp_path: Path) -> Path:
+    with serving(Teacher(text=response(RATIONALE, "sad"))) as teacher:
+        run = ["cot", "--rows", rlvr, "--out", tmp_path / "cot", "--teacher", "tutor"]
+        assert main([*map(str, run), "--base-url", teacher.url]) == 0
+    return tmp_path / "cot"
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Path:
+    archive = official.write_rafdb(tmp_path / "rafdb", 1)
+    run = ["ferbench", "--rafdb", archive, "--out", tmp_path / "bench", "--partial", "--jobs", "1"]
+    assert main(list(map(str, run))) == 0
+    return tmp_path / "bench"
+
+
+def images(out: Path) -> list[Path]:
+    return [
+        Path(row["images"][0]["image"]) for part in ("train", "valid") for row in rows(out, part)
+    ]
+
+
+def test_sound_outputs_verify(
+    rlvr: Path, cot: Path, benchmark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out in (rlvr, cot, benchmark):
+        assert main(["verify", str(out), "--jobs", "1"]) == 0
+        assert "all is as the manifest says" in capsys.readouterr().out
+
+
+def cut_a_shard(out: Path) -> None:
+    path = out / "train-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def drop_a_shard(out: Path) -> None:
+    (out / "train-00000.parquet").unlink()
+
+
+def drop_an_image(out: Path) -> None:
+    images(out)[0].unlink()
+
+
+def drop_the_manifest(out: Path) -> None:
+    (out / "manifest.json").unlink()
+
+
+def change_a_count(out: Path) -> None:
+    path = out / "manifest.json"
+    data = json.loads(path.read_text())
+    data["counts_out"]["train"]["sfew"]["sad"] += 1
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_a_shard, "train-00000.parquet is not the file that its manifest lists"),
+        (drop_a_shard, "train-00000.parquet is missing"),
+        (drop_an_image, "is missing"),
+        (drop_the_manifest, "manifest.json is missing"),
+        (change_a_count, "rows, "),
+    ],
+)
+def test_damage_is_found(
+    rlvr: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None], message: str
+) -> None:
+    damage(rlvr)
+    assert main(["verify", str(rlvr)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_damaged_benchmark_is_found(benchmark: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = benchmark / "rafdb/test.parquet"
+    path.write_bytes(path.read_bytes() + b"x")
+    assert main(["verify", str(benchmark)]) == 1
+    assert "is not the file that its manifest lists" in capsys.readouterr().err
+
+
+def test_rows_follow_their_images_to_another_machine(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = images(rlvr)
+    shutil.move(tmp_path / "machine", tmp_path / "node")
+    moved = tmp_path / "node/rows"
+    assert main(["verify", str(moved)]) == 1
+    said = capsys.readouterr().err
+    assert said.count(f"unifer-data rebase {moved} --root NEW") == 2
+    assert len(said.splitlines()) == 2
+    for _ in range(2):
+        # All images lie below `machine`: its place in the paths is taken by `node`.
+        assert main(["rebase", str(moved), "--root", str(tmp_path / "node")]) == 0
+    assert images(moved) == [
+        tmp_path / "node" / path.relative_to(tmp_path / "machine") for path in before
+    ]
+    assert main(["verify", str(moved)]) == 0
+
+
+def test_one_sources_images_can_move_alone(rlvr: Path, tmp_path: Path) -> None:
+    shutil.move(tmp_path / "machine/sfew", tmp_path / "faces")
+    assert main(["rebase", str(rlvr), "--root", f"sfew={tmp_path / 'faces'}"]) == 0
+    assert main(["verify", str(rlvr)]) == 0
+    assert read_training_manifest(rlvr).roots["sfew"] == str(tmp_path / "faces")
+
+
+ROOT_MOVES = {
+    "a shared root, one source moves": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/b"},
+        {"ferplus": "/a/", "sfew": "/b/"},
+    ),
+    "a shared root, the other one moves": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"ferplus": "/b"},
+        {"ferplus": "/b/", "sfew": "/a/"},
+    ),
+    "nested roots, the inner one moves": (
+        {"ferplus": "/a", "sfew": "/a/s"},
+        {"sfew": "/b"},
+        {"ferplus": "/a/", "sfew": "/b/"},
+    ),
+    "nested roots, the outer one moves": (
+        {"ferplus": "/a", "sfew": "/a/s"},
+        {"ferplus": "/b"},
+        {"ferplus": "/b/", "sfew": "/a/s/"},
+    ),
+    "into itself": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/a/new"},
+        {"ferplus": "/a/", "sfew": "/a/new/"},
+    ),
+    "two sources change places": (
+        {"ferplus": "/a", "sfew": "/b"},
+        {"ferplus": "/b", "sfew": "/a"},
+        {"ferplus": "/b/", "sfew": "/a/"},
+    ),
+    "from the root of the disk": (
+        {"ferplus": "/", "sfew": "/s"},
+        {"ferplus": "/b", "sfew": "/"},
+        {"ferplus": "/b/", "sfew": "/"},
+    ),
+    "to where they are": (
+        {"ferplus": "/a", "sfew": "/a"},
+        {"sfew": "/a"},
+        {"ferplus": "/a/", "sfew": "/a/"},
+    ),
+}
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize(("roots", "given", "expected"), ROOT_MOVES.values(), ids=ROOT_MOVES)
+def test_rows_move_with_their_source_however_roots_lie(
+    roots: dict[str, str],
+    given: dict[str, str],
+    expected: dict[str, str],
+    is_cut: bool,
+    tmp_path: Path,
+) -> None:
+    names = ("one.png", "two/three.png")
+    paths = {key: [f"{root.rstrip('/')}/{name}" for name in names] for key, root in roots.items()}
+    write_moved(tmp_path, roots, paths)
+    if is_cut:
+        # Killed before the manifest: the rows are new, the manifest is old.
+        manifest = (tmp_path / "manifest.json").read_bytes()
+        rebase(tmp_path, dict(given))
+        (tmp_path / "manifest.json").write_bytes(manifest)
+    assert rebase(tmp_path, dict(given)).roots == {**roots, **given}
+    found: dict[str, list[str]] = {key: [] for key in roots}
+    for row in rows(tmp_path):
+        found[row["data_source"]].append(row["images"][0]["image"])
+    assert found == {key: [place + name for name in names] for key, place in expected.items()}
+
+
+def write_moved(out: Path, roots: dict[str, str], paths: dict[str, list[str]]) -> None:
+    """Write training rows with these image paths, as `rlvr` would."""
+    entries = [
+        RLVR.row(Examined(key, "train", path, path, "fear", None), "train", 0, None)
+        for key, images in paths.items()
+        for path in images
+    ]
+    shards = write_shards(out, "train", entries, RLVR.schema)
+    manifest = TrainingManifest("rlvr", {}, {}, roots, {}, {}, {}, 0, {"train": shards})
+    write_training_manifest(out, manifest)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda shard: shard.unlink(), "is missing; run the command that built it again"),
+        (lambda shard: shard.write_bytes(b"PAR1 junk PAR1"), "holds no training rows"),
+        (lambda shard: pq.write_table(pa.table({"a": [1]}), shard), "holds no training rows"),
+    ],
+)
+def test_a_damaged_shard_cannot_move(
+    damage: Callable[[Path], None], message: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(next(rlvr.glob("train-*.parquet")))
+    assert main(["rebase", str(rlvr), "--root", "/data"]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../evil.parquet", "/evil.parquet", "a/b.parquet", "..", ""])
+def test_a_manifest_names_files_of_its_folder_only(
+    name: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = shutil.copy(next(rlvr.glob("train-*.parquet")), rlvr.parent / "evil.parquet")
+    before = hashes(rlvr.parent)
+    change_manifest(rlvr, lambda data: data["shards"]["train"][0].update(path=name))
+    for command in (["rebase", str(rlvr), "--root", "/data"], ["verify", str(rlvr)]):
+        assert main(command) == 1
+        assert "is not in its folder; not read" in capsys.readouterr().err
+    assert hashes(rlvr.parent)[evil.name] == before[evil.name]
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(shards=None),
+        lambda data: data.update(shards=[1]),
+        lambda data: data.update(roots={"sfew": 3}),
+        lambda data: data.update(roots=["sfew"]),
+        lambda data: data.update(left_out={"cut": "three"}),
+        lambda data: data.update(counts_out={"train": {"sfew": {"sad": None}}}),
+        lambda data: data.update(counts_out=3),
+        lambda data: data.update(unusable=-1),
+        lambda data: data.update(recipe=None),
+        lambda data: data.update(surprise=1),
+        lambda data: data["shards"]["train"][0].update(rows="7"),
+        lambda data: data["shards"]["train"][0].update(sha256=None),
+    ],
+)
+def test_a_manifest_of_other_types_is_a_sentence(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    write_moved(tmp_path, {"sfew": "/a"}, {"sfew": ["/a/one.png"]})
+    change_manifest(tmp_path, change)
+    with pytest.raises(DataError, match=r"manifest\.json cannot be read .*build the folder again"):
+        read_training_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "3", "[" * 100_000, '{"schema": 1}', "\x00"])
+def test_a_manifest_that_is_none_is_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json") as caught:
+        read_training_manifest(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_finished_folder_with_a_damaged_shard_is_built_again(tmp_path: Path) -> None:
+    archive = official.write_sfew(tmp_path / "sfew", 1)
+    run = ["rlvr", "--sfew", archive, "--out", tmp_path / "out", "--no-leak-check", "--partial"]
+    assert main([*map(str, run), "--jobs", "1"]) == 0
+    before = hashes(tmp_path / "out")
+    shard = next((tmp_path / "out").glob("train-*.parquet"))
+    shard.write_bytes(bytes(shard.stat().st_size))
+    assert main([*map(str, run), "--jobs", "1"]) == 0
+    assert hashes(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("roots", "message"),
+    [
+        (["sfew="], "no new root is given for sfew"),
+        (["sfew=/a", "sfew=/b"], "one source cannot have two roots"),
+    ],
+)
+def test_roots_that_say_nothing_clear_are_refused(
+    roots: list[str], message: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = hashes(rlvr)
+    assert main(["rebase", str(rlvr), *(f"--root={root}" for root in roots)]) == 1
+    assert message in capsys.readouterr().err
+    assert hashes(rlvr) == before
+
+
+def test_half_a_move_is_finished_by_the_same_command(
+    rlvr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("data_prep.outputs.rebase.write_training_manifest", None)
+        with pytest.raises(TypeError):
+            main(["rebase", str(rlvr), "--root", "/data"])
+    assert main(["rebase", str(rlvr), "--root", "/data"]) == 0
+    assert all(path.is_relative_to("/data") for path in images(rlvr))
+
+
+def test_an_unknown_source_is_named(rlvr: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rebase", str(rlvr), "--root", "affectnet=/data"]) == 1
+    assert "'affectnet' is no source of these rows: ferplus, sfew" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("roots", "given", "expected"),
+    [
+        ({"a": "/x/a", "b": "/x/b"}, {None: "/y"}, {"a": "/y/a", "b": "/y/b"}),
+        ({"a": "/x/a"}, {None: "/y"}, {"a": "/y"}),
+        ({"a": "/x", "b": "/x/b"}, {None: "/y"}, {"a": "/y", "b": "/y/b"}),
+        ({"a": "/x/a", "b": "/x/b"}, {"b": "/z", None: "/y"}, {"a": "/y/a", "b": "/z"}),
+        ({"a": "/x/a", "b": "/x/b"}, {"b": "/z"}, {"a": "/x/a", "b": "/z"}),
+    ],
+)
+def test_new_roots(
+    roots: dict[str, str], given: dict[str | None, str], expected: dict[str, str]
+) -> None:
+    manifest = TrainingManifest("rlvr", {}, {}, roots, {}, {}, {}, 0, {})
+    assert new_roots(manifest, given) == expected
+
+
+def test_every_output_has_a_card_with_the_hubs_header(
+    rlvr: Path, cot: Path, benchmark: Path
+) -> None:
+    yaml = pytest.importorskip("yaml")
+    for out in (rlvr, cot, benchmark):
+        header = yaml.safe_load((out / "README.md").read_text().split("---\n")[1])
+        assert header["license"] == "other"
+        paths = [
+            path
+            for config in header["configs"]
+            for files in config["data_files"]
+            for path in files["path"]
+        ]
+        assert sorted(paths) == sorted(
+            str(path.relative_to(out))
+            for path in out.rglob("[!.]*.parquet")
+            if ".examined" not in str(path)
+        )
+
+
+def test_what_is_pushed_holds_no_image_and_no_path_of_this_machine(
+    rlvr: Path, cot: Path, benchmark: Path, tmp_path: Path
+) -> None:
+    for out in (rlvr, cot, benchmark):
+        staged = tmp_path / f"staged-{out.name}"
+        staged.mkdir()
+        card.stage(out, staged)
+        names = {path.name for path in staged.rglob("*") if path.is_file()}
+        assert {"README.md", "manifest.json"} < names
+        assert {Path(name).suffix for name in names} == {".md", ".json", ".parquet"}
+        for path in staged.rglob("*"):
+            if path.is_file():
+                assert str(tmp_path).encode() not in path.read_bytes()
+    staged_rows = rows(tmp_path / "staged-rows")
+    assert {row["images"][0]["image"].split("/")[0] for row in staged_rows} == {"sfew", "ferplus"}
+    questions = pq.read_table(tmp_path / "staged-bench/rafdb/test.parquet")
+    assert questions.column_names == ["id", "target", "candidate_labels", "dataset"]
+
+
+def test_image_bytes_are_refused(
+    benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "_without_images", shutil.copy)
+    (tmp_path / "staged").mkdir()
+    with pytest.raises(Exception, match=r"holds image bytes in image, .* not uploaded"):
+        card.stage(benchmark, tmp_path / "staged")
+
+
+def test_push_uploads_the_staged_folder_to_a_private_dataset(
+    benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    calls = []
+
+    class Hub:
+        def create_repo(self, name: str, **options: object) -> None:
+            calls.append(("create", name, options["private"]))
+
+        def upload_folder(self, *, repo_id: str, folder_path: str, **options: object) -> None:
+            calls.append(("upload", repo_id, (Path(folder_path) / "README.md").exists()))
+
+    monkeypatch.setattr(hub, "HfApi", Hub)
+    run = ["ferbench", "--rafdb", tmp_path / "rafdb", "--out", benchmark, "--partial"]
+    assert main([*map(str, run), "--jobs", "1", "--push", "me/ferbench"]) == 0
+    assert calls == [("create", "me/ferbench", True), ("upload", "me/ferbench", True)]
+
+
+needs_verl = pytest.mark.skipif(
+    importlib.util.find_spec("verl") is None, reason="verl is not installed"
+)
+
+
+@needs_verl
+def test_verl_reads_every_cold_start_row(cot: Path, tiny_model: Path, bin_folder: Path) -> None:
+    run = [bin_folder / "unifer-data", "verify", cot, "--processor", tiny_model]
+    run_command(run)
+    assert "verl cannot read it" in run_command([*run, "--max-tokens", "90"], status=1).stderr
+
+
+@needs_verl
+def test_verl_counts_the_tokens_that_the_rows_say(
+    tiny_model: Path, tmp_path: Path, bin_folder: Path
+) -> None:
+    """Faces of 48 pixels and of 143 x 181 take the tokens of 224 x 224 in verl as well."""
+    archives = {name: official.WRITERS[name](tmp_path / name, 1) for name in ("sfew", "ferplus")}
+    named = [text for name, path in archives.items() for text in (f"--{name}", path)]
+    out = tmp_path / "out"
+    run = ["rlvr", *named, "--out", out, "--no-leak-check", "--partial", "--jobs", "1"]
+    assert main([*map(str, run), "--processor", str(tiny_model)]) == 0
+    n_tokens = [row["extra_info"]["n_prompt_tokens"] for row in rows(out)]
+    assert len(set(n_tokens)) == 2
+    most = max(n_tokens)
+    verify = [bin_folder / "unifer-data", "verify", out, "--processor", tiny_model]
+    run_command([*verify, "--max-prompt-tokens", str(most)])
+    done = run_command([*verify, "--max-prompt-tokens", str(most - 1)], status=1)
+    assert f"verl takes {sum(n < most for n in n_tokens)}" in done.stderr
+
+
+def test_without_verl_the_remedy_is_named(
+    rlvr: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.setitem(sys.modules, "verl", None)
+    assert main(["verify", str(rlvr), "--processor", "none"]) == 1
+    assert "pip install '.[train]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (lambda ids: [None, *ids[1:]], "1 rows have no id"),
+        (lambda ids: [ids[1], *ids[1:]], "2 times"),
+    ],
+)
+def test_a_benchmark_whose_ids_tell_no_rows_apart_is_reported(
+    ids: Callable[[list[str]], list[str | None]],
+    message: str,
+    benchmark: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = benchmark / "rafdb/test.parquet"
+    table = pq.read_table(path)
+    changed = pa.array(ids(table.column("id").to_pylist()), pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", changed), path)
+    change_manifest(benchmark, lambda data: data["datasets"]["rafdb"].update(sha256=sha256(path)))
+    assert main(["verify", str(benchmark), "--jobs", "1"]) == 1
+    assert message in "".join(capsys.readouterr())

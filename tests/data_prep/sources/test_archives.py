@@ -1,0 +1,687 @@
+"""Readers: the official layouts with their pitfalls -> samples."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.sources import affectnet, ferplus
+from data_prep.sources.archives import (
+    ArchiveError,
+    Sample,
+    Skipped,
+    Source,
+    Split,
+    open_source,
+    open_tree,
+)
+from data_prep.sources.counts import official_counts
+from tests.data_prep import official
+from unifer_tasks.protocol.labels import LABEL_SPACES
+
+
+def read(source: Source, split: Split) -> tuple[list[Sample], list[Skipped]]:
+    entries = list(source.read(split))
+    samples = [entry for entry in entries if isinstance(entry, Sample)]
+    return samples, [entry for entry in entries if isinstance(entry, Skipped)]
+
+
+def seen(source: Source) -> list[tuple[str, str, str, bytes]]:
+    return [
+        (sample.id, sample.label, sample.split, source.images.read(sample.member))
+        for split in source.splits
+        for sample in read(source, split)[0]
+    ]
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_every_label_of_every_split_is_read(dataset: str, tmp_path: Path) -> None:
+    source = open_source(dataset, official.WRITERS[dataset](tmp_path))
+    assert source.not_benchmark is None
+    for split in (Split.TRAIN, Split.TEST):
+        samples, _ = read(source, split)
+        counts = Counter(sample.label for sample in samples)
+        if (dataset, split) == ("ferplus", "train"):
+            counts["neutral"] -= 1  # the row without a vote
+        assert counts == dict.fromkeys(LABEL_SPACES[dataset].labels, 2)
+        assert len({sample.id for sample in samples}) == len(samples)
+        assert {(sample.dataset, sample.split) for sample in samples} == {(dataset, split)}
+        for sample in samples:
+            Image.open(io.BytesIO(source.images.read(sample.member))).load()
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_an_archive_reads_like_its_folder(dataset: str, form: str, tmp_path: Path) -> None:
+    folder = official.WRITERS[dataset](tmp_path / "files", 1)
+    archive = official.packed(folder, form)
+    assert seen(open_source(dataset, archive)) == seen(open_source(dataset, folder))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "expected"),
+    [
+        ("rafdb", Split.TEST, "/RAF-DB/aligned/test_0001_aligned.jpg"),
+        ("rafdb", Split.TRAIN, "/RAF-DB/aligned/train_00001_aligned.jpg"),
+        (
+            "sfew",
+            Split.TEST,
+            "/SFEW-2.0/Val/Val_Aligned_Faces/Angry/Film_val_000000001_00000017.png",
+        ),
+        ("affectnet", Split.TEST, f"/AffectNet/Manually_Annotated/validation/1/{5001:032x}.jpg"),
+    ],
+)
+def test_ids_are_the_published_pattern(
+    dataset: str, split: Split, expected: str, tmp_path: Path
+) -> None:
+    source = open_source(dataset, official.WRITERS[dataset](tmp_path, 1))
+    assert next(sample.id for sample in read(source, split)[0]) == expected
+
+
+def test_rafdb_class_folders_read_like_the_list(tmp_path: Path) -> None:
+    listed = open_source("rafdb", official.write_rafdb(tmp_path / "list"))
+    for tables in (True, False):
+        root = official.write_rafdb_folders(tmp_path / f"folders-{tables}", tables=tables)
+        source = open_source("rafdb", root)
+        for split in source.splits:
+            expected = {(sample.id, sample.label) for sample in read(listed, split)[0]}
+            samples, skipped = read(source, split)
+            assert {(sample.id, sample.label) for sample in samples} == expected
+            assert skipped == []
+
+
+def test_rafdb_reports_faces_that_are_missing_or_not_listed(tmp_path: Path) -> None:
+    root = official.write_rafdb(tmp_path / "list")
+    (root / "basic/Image/aligned/test_0003_aligned.jpg").unlink()
+    _, skipped = read(open_source("rafdb", root), Split.TEST)
+    assert skipped == [Skipped("rafdb", "test_0003.jpg", "its aligned face is missing")]
+    root = official.write_rafdb_folders(tmp_path / "folders")
+    shutil.copy(next((root / "DATASET/test/4").iterdir()), root / "DATASET/test/4/other.jpg")
+    _, skipped = read(open_source("rafdb", root), Split.TEST)
+    assert [(entry.name, entry.reason) for entry in skipped] == [
+        ("DATASET/test/4/other.jpg", "test_labels.csv does not list it")
+    ]
+
+
+@pytest.mark.parametrize("line", ["test_0001.jpg 8", "test_0001.jpg", "test_0001.jpg one"])
+def test_a_bad_label_names_file_and_line(tmp_path: Path, line: str) -> None:
+    root = official.write_rafdb(tmp_path)
+    table = root / "basic/EmoLabel/list_patition_label.txt"
+    table.write_text(f"train_00001.jpg 1\n{line}\n")
+    with pytest.raises(ArchiveError, match=r"list_patition_label\.txt, line 2: .*none of 1 to 7"):
+        list(open_source("rafdb", root).read(Split.TEST))
+
+
+RAFDB_LIST = "basic/EmoLabel/list_patition_label.txt"
+RAFDB_TABLE = "test_labels.csv"
+AFFECTNET_LIST = "Manually_Annotated_file_lists/training.csv"
+AFFECTNET_HEAD = ",".join(affectnet._COLUMNS)
+FERPLUS_LIST = "data/FER2013Test/label.csv"
+FERPLUS_NEW = "fer2013new.csv"
+LONG = "9" * 5000
+
+BROKEN_LISTS = [
+    ("rafdb", RAFDB_LIST, "test_0001.jpg 5 3", "line 1 has 3 columns"),
+    ("rafdb", RAFDB_LIST, f"test_0001.jpg {LONG}", "line 1: label '999"),
+    ("rafdb", RAFDB_LIST, "test_0001.jpg ٣", "none of 1 to 7"),
+    ("rafdb", RAFDB_LIST, "test_0001.jpg 3\n".encode("utf-16"), "not UTF-8"),
+    ("rafdb", RAFDB_LIST, "x" * (2**20 + 1), "longer than any list"),
+    (
+        "rafdb-folders",
+        RAFDB_TABLE,
+        "image,label\na.jpg,1,2",
+        "line 2 has 3 columns, its header has 2",
+    ),
+    ("rafdb-folders", RAFDB_TABLE, "name,label\na.jpg,1", "lacks `image` or `label`"),
+    (
+        "rafdb-folders",
+        RAFDB_TABLE,
+        f"image,label\n{'x' * 140_000},1",
+        "field larger than field limit",
+    ),
+    ("ferplus", FERPLUS_LIST, 'a.png,"(0, 0, 48, 48)",1,2,3,4,5,6,7,8,9,0,1', "no 10 vote columns"),
+    ("ferplus", FERPLUS_LIST, "a.png,9,1,2,3,4,5,6,7,8,9,0", "no 10 vote columns"),
+    ("ferplus", FERPLUS_LIST, "a.png,inf,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,nan,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,-7,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,7.5,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,1e30,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus-new", FERPLUS_NEW, "Usage,Image name,fear,neutral", "has the columns"),
+    ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,11,0,0", "none of 0 to 10"),
+    ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,-1,0,0", "none of 0 to 10"),
+    (
+        "affectnet",
+        AFFECTNET_LIST,
+        f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,{LONG},0,0",
+        "lacks a file",
+    ),
+    ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,1,0,0,5", "row 2 has 10"),
+    ("affectnet", AFFECTNET_LIST, "a/b.jpg,7,0,0,9,9,1,1,0,0", "has 10 columns, 9 are expected"),
+    ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array("nan"), "none of 0 to 10"),
+    ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array(7.5), "none of 0 to 10"),
+    ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array([1, 2]), "no single value"),
+    ("affectnet-numbered", "train_set/annotations/1_exp.npy", b"\x93NUMPY", "holds no number"),
+    ("affectnet-numbered", "train_set/annotations/1_exp.npy", b"PK\3\4 zip", "holds no number"),
+    (
+        "affectnet-numbered",
+        "train_set/annotations/1_exp.npy",
+        b"\x93NUMPY\1\0\x4e\0"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,)}".ljust(77)
+        + b"\n",
+        "no single value",
+    ),
+]
+BROKEN_WRITERS: dict[str, Callable[[Path, int], Path]] = {
+    **official.WRITERS,
+    "rafdb-folders": official.write_rafdb_folders,
+    "ferplus-new": official.write_ferplus,
+    "affectnet-numbered": official.write_affectnet_numbered,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content", "message"),
+    BROKEN_LISTS,
+    ids=[f"{kind} {message}" for kind, _, _, message in BROKEN_LISTS],
+)
+def test_a_broken_list_names_the_place(
+    kind: str, name: str, content: str | bytes | np.ndarray, message: str, tmp_path: Path
+) -> None:
+    root = BROKEN_WRITERS[kind](tmp_path / "files", 1)
+    if isinstance(content, np.ndarray):
+        np.save(root / name, content)
+    else:
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    if kind == "ferplus-new":
+        shutil.rmtree(root / "data")
+    for path in (root, official.packed(root, "zip")):
+        with pytest.raises(ArchiveError) as caught:
+            seen(open_source(kind.partition("-")[0], path))
+        assert message in str(caught.value)
+        assert name.rpartition("/")[2] in str(caught.value)
+        assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("emotion,pixels\n0,1", "has the columns"),
+        ("emotion,pixels,Usage\n0,1,Training,5", "row 2 has 4 columns, its header has 3"),
+    ],
+)
+def test_a_broken_pixel_table_names_the_row(text: str, message: str, tmp_path: Path) -> None:
+    root = official.write_ferplus(tmp_path, 1)
+    (root / "fer2013.csv").write_text(text)
+    with pytest.raises(ArchiveError, match=message):
+        seen(open_source("ferplus", root))
+
+
+def test_a_list_may_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "list.txt").write_text("a 1\n" * 100)
+    for bound, most in (("MAX_LINES", 99), ("MAX_LIST_BYTES", 399)):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"data_prep.storage.tree.{bound}", most)
+            with pytest.raises(ArchiveError, match="longer than any list"):
+                list(open_tree(tmp_path).lines("list.txt"))
+    assert len(list(open_tree(tmp_path).lines("list.txt"))) == 100
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path / "sfew", 1)
+    face = next((root / "Val/Val_Aligned_Faces/Sad").iterdir())
+    face.unlink()
+    os.mkfifo(face)
+    tree = open_source("sfew", root).images
+    assert "not a regular file" in str(tree.try_read(str(face.relative_to(root))))
+    with pytest.raises(ArchiveError, match="neither a folder nor a regular file"):
+        open_tree(face)
+
+
+@pytest.mark.parametrize(
+    ("votes", "benchmark", "majority"),
+    [
+        ([5, 5, 0, 0, 0, 0, 0, 0, 0, 0], "neutral", None),
+        ([0, 0, 0, 0, 4, 4, 0, 0, 2, 0], "angry", None),
+        ([1, 0, 0, 0, 0, 0, 0, 0, 9, 0], "neutral", None),
+        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 10], "neutral", None),
+        ([0, 1, 0, 1, 0, 0, 5, 1, 1, 1], "fear", "fear"),
+        ([0, 0, 5, 0, 0, 0, 5, 0, 0, 0], "surprise", None),
+        ([0, 0, 0, 0, 0, 0, 0, 6, 4, 0], "contempt", "contempt"),
+        ([0, 0, 0, 0, 0, 0, 0, 5, 5, 0], "contempt", None),
+    ],
+)
+def test_ferplus_rules(votes: list[int], benchmark: str, majority: str | None) -> None:
+    assert ferplus.benchmark_rule(votes) == benchmark
+    assert ferplus.majority_rule(votes) == majority
+
+
+@pytest.mark.parametrize("as_png", [False, True])
+def test_ferplus_keeps_votes_and_reports_what_it_leaves_out(tmp_path: Path, as_png: bool) -> None:
+    source = open_source("ferplus", official.write_ferplus(tmp_path, as_png=as_png))
+    samples, skipped = read(source, Split.TEST)
+    assert skipped == []
+    by_label = {sample.label: sample for sample in samples}
+    assert by_label["happy"].votes == (0, 0, 0, 0, 7, 0, 0, 0)
+    assert by_label["happy"].id == f"/FERPlus/test/happy/{by_label['happy'].member[-14:]}"
+    (tmp_path / "data/FER2013Test/label.csv").unlink()
+    source = open_source("ferplus", tmp_path)
+    assert "FER2013Test/label.csv" in str(source.not_benchmark)
+    again, skipped = read(source, Split.TEST)
+    assert {sample.id for sample in again} == {sample.id for sample in samples}
+    assert Counter(entry.reason for entry in skipped) == {
+        "has no name: it shows no face": 1,
+        "repeats a name; the first row counts": 1,
+    }
+
+
+def test_ferplus_pairs_pixels_by_row_and_keeps_the_first_of_a_name(tmp_path: Path) -> None:
+    """Both forms of the same rows give the same pixels, though no name is a row number."""
+    table = open_source("ferplus", official.write_ferplus(tmp_path / "csv"))
+    folder = open_source("ferplus", official.write_ferplus(tmp_path / "png", as_png=True))
+
+    def pixels(source: Source) -> dict[str, bytes]:
+        return {
+            sample.id: Image.open(io.BytesIO(source.images.read(sample.member))).tobytes()
+            for split in Split
+            for sample in read(source, split)[0]
+        }
+
+    assert pixels(table) == pixels(folder)
+
+
+def test_ferplus_majority_rule_is_an_option_and_no_benchmark(tmp_path: Path) -> None:
+    root = official.write_ferplus(tmp_path)
+    table = root / "data/FER2013Test/label.csv"
+    rows = list(csv.reader(io.StringIO(table.read_text())))
+    rows[0][2:] = ["5", "5", *["0"] * 8]
+    official.write_csv(table, rows)
+    source = open_source("ferplus", root, majority=True)
+    assert source.not_benchmark == "the majority rule does not give FERBench's labels"
+    samples, skipped = read(source, Split.TEST)
+    assert [entry.reason for entry in skipped] == ["no emotion has the majority"]
+    assert len(samples) == 15
+
+
+@pytest.mark.parametrize("layout", ["PNG folders", "class folders"])
+def test_the_augmented_reupload_is_refused(
+    tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ferplus, "ORIGINAL_ROWS", dict.fromkeys(Split, 20))
+    root = official.write_ferplus(tmp_path, as_png=True)
+    faces = root / "data/FER2013Train"
+    if layout == "PNG folders":
+        for number in range(9):
+            shutil.copy(faces / "fer0000003.png", faces / f"fer0000003_{number}.png")
+    else:
+        (root / "train").mkdir()
+        for number in range(21):
+            official.put(root / f"train/angry/fer{number}.png", b"")
+        shutil.rmtree(root / "data")
+        (root / "fer2013new.csv").unlink()
+    with pytest.raises(ArchiveError, match="augmented re-upload"):
+        open_source("ferplus", root)
+
+
+def test_ferplus_rows_that_cannot_be_paired_are_named(tmp_path: Path) -> None:
+    root = official.write_ferplus(tmp_path, 1)
+    lines = (root / "fer2013.csv").read_text().splitlines(keepends=True)
+    sample = read(open_source("ferplus", root), Split.TEST)[0][0]
+
+    def complaint(text: str) -> str:
+        (root / "fer2013.csv").write_text(text)
+        with pytest.raises(ArchiveError) as caught:
+            open_source("ferplus", root).images.read(sample.member)
+        return str(caught.value)
+
+    assert "differ in length" in complaint("".join(lines[:-1]))
+    assert "row 2 does not hold 2304 gray values" in complaint(
+        lines[0] + "0,1 2 3,Training\n" + "".join(lines[2:])
+    )
+    assert "row 2 is of 'PublicTest'" in complaint(
+        lines[0] + lines[1].replace("Training", "PublicTest") + "".join(lines[2:])
+    )
+
+
+def test_affectnet_finds_images_whose_extension_was_rewritten(tmp_path: Path) -> None:
+    root = official.write_affectnet(tmp_path)
+    for path in sorted((root / "Manually_Annotated_Images").rglob("*.JPG")):
+        path.rename(path.with_suffix(".jpg"))
+    source = open_source("affectnet", root)
+    samples, skipped = read(source, Split.TEST)
+    assert len(samples) == 16
+    assert {sample.id[-4:] for sample in samples} == {".jpg"}
+    assert Counter(entry.reason for entry in skipped) == {
+        "expression 8 (none) is no candidate label": 2,
+        "expression 9 (uncertain) is no candidate label": 2,
+        "expression 10 (non-face) is no candidate label": 2,
+    }
+
+
+@pytest.mark.parametrize("write", [official.write_affectnet, official.write_affectnet_numbered])
+def test_affectnet_keeps_valence_and_arousal(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    samples, _ = read(open_source("affectnet", write(tmp_path)), Split.TRAIN)
+    valence = 0.1 if write is official.write_affectnet else 0.5
+    arousal = {-0.25} if write is official.write_affectnet else {-0.25, None}
+    assert {sample.valence for sample in samples} == {valence}
+    # One face of the newer release is not annotated: -2.
+    assert {sample.arousal for sample in samples} == arousal
+
+
+def test_affectnet_names_the_row_of_a_bad_number(tmp_path: Path) -> None:
+    root = official.write_affectnet(tmp_path)
+    table = root / "Manually_Annotated_file_lists/training.csv"
+    table.write_text(table.read_text("utf-8-sig").replace("-0.25", "calm", 1))
+    with pytest.raises(ArchiveError, match=r"training\.csv, row 2 lacks .* valence or arousal"):
+        list(open_source("affectnet", root).read(Split.TRAIN))
+
+
+def test_affectnet_lists_may_lack_their_header(tmp_path: Path) -> None:
+    headed = open_source("affectnet", official.write_affectnet(tmp_path / "headed"))
+    bare = open_source("affectnet", official.write_affectnet(tmp_path / "bare", header=False))
+    assert seen(bare) == seen(headed)
+
+
+def test_affectnet_numbered_can_be_trained_on_only(tmp_path: Path) -> None:
+    source = open_source("affectnet", official.write_affectnet_numbered(tmp_path))
+    assert "cannot be mapped to FERBench's ids" in str(source.not_benchmark)
+    samples, _ = read(source, Split.TRAIN)
+    assert Counter(sample.label for sample in samples) == dict.fromkeys(
+        LABEL_SPACES["affectnet"].labels, 2
+    )
+
+
+def test_sfew_reports_frames_without_a_face_and_refuses_frames_alone(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    samples, skipped = read(open_source("sfew", root), Split.TEST)
+    assert len(samples) == 14
+    assert skipped == [
+        Skipped(
+            "sfew", "Val/Fear/NoFace_000000001_00000001.png", "has no aligned face", by_rule=True
+        )
+    ]
+    shutil.rmtree(root / "Val/Val_Aligned_Faces")
+    with pytest.raises(ArchiveError, match=r"whole frame \(72 x 58\); unpack"):
+        open_source("sfew", root)
+
+
+def test_sfew_faces_may_lie_beside_the_frames_or_alone(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    expected = seen(open_source("sfew", root))
+    for part in ("Train", "Val"):
+        (root / part / f"{part}_Aligned_Faces").rename(root / f"{part}_Aligned_Faces")
+    assert seen(open_source("sfew", root)) == expected
+    for part in ("Train", "Val"):
+        shutil.rmtree(root / part)
+    assert seen(open_source("sfew", root)) == expected
+
+
+@pytest.mark.parametrize("ending", ["", "_new"])
+@pytest.mark.parametrize("form", ["folder", "zip", "zip without folder"])
+def test_sfew_faces_alone_have_either_name(tmp_path: Path, form: str, ending: str) -> None:
+    """As the authors hand them out, one zip a part, and as people unpack it."""
+    root = official.write_sfew(tmp_path / "files", 1)
+    expected = [row for row in seen(open_source("sfew", root)) if row[2] == "test"]
+    (tmp_path / "mine").mkdir()
+    faces = tmp_path / f"mine/Val_Aligned_Faces{ending}"
+    shutil.copytree(root / "Val/Val_Aligned_Faces", faces)
+    if form != "folder":
+        faces = official.pack_away(faces, "zip", below=form == "zip")
+    for path in (faces, tmp_path / "mine"):
+        source = open_source("sfew", path)
+        assert (source.splits, source.not_benchmark) == ((Split.TEST,), None)
+        assert seen(source) == expected
+    # Beside a part that was unpacked.
+    shutil.copytree(root / "Train", tmp_path / "mine/Train")
+    assert seen(open_source("sfew", tmp_path / "mine")) == seen(open_source("sfew", root))
+
+
+def test_sfew_faces_directly_in_class_folders_are_taken(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path)
+    expected = seen(open_source("sfew", root))
+    for part in ("Train", "Val"):
+        for name in ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"):
+            shutil.rmtree(root / part / name)
+            (root / part / f"{part}_Aligned_Faces" / name).rename(root / part / name)
+        (root / part / f"{part}_Aligned_Faces").rmdir()
+    assert seen(open_source("sfew", root)) == expected
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_a_folder_of_something_else_says_what_is_looked_for(dataset: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ArchiveError) as caught:
+        open_source(dataset, tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_what_a_wrong_folder_holds_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArchiveError, match="It is empty"):
+        open_source("sfew", tmp_path / "empty")
+    root = official.write_sfew(tmp_path / "faces", 1)
+    with pytest.raises(ArchiveError, match=r"is no RAF-DB: .* It holds SFEW.*: --sfew"):
+        open_source("rafdb", root)
+
+
+def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+    faces = official.write_sfew(tmp_path, 1) / "Train/Train_Aligned_Faces/Sad"
+    (face,) = faces.iterdir()
+    face.rename(os.fsdecode(os.fsencode(faces) + b"/F\xe9te.png"))
+    samples, skipped = read(open_source("sfew", tmp_path), Split.TRAIN)
+    assert len(samples) == 6
+    assert ("Train/Train_Aligned_Faces/Sad/F\\udce9te.png", "its name is no UTF-8; rename it") in [
+        (entry.name, entry.reason) for entry in skipped
+    ]
+
+
+CLUTTER = (
+    ".DS_Store",
+    "._{stem}.png",
+    "._{stem}.jpg",
+    "._{stem}_exp.npy",
+    "Thumbs.db",
+    "desktop.ini",
+    "{stem}.png:Zone.Identifier",
+    ".ipynb_checkpoints/{stem}-checkpoint.png",
+    "@eaDir/{stem}.png/SYNOPHOTO_THUMB_XL.jpg",
+    "__MACOSX/._{stem}.png",
+    "lost+found/#12",
+    "$RECYCLE.BIN/{stem}.jpg",
+)
+
+
+def clutter(root: Path) -> None:
+    """Leave what systems leave: beside everything, named after what is there."""
+    for folder in (root, *[path for path in root.rglob("*") if path.is_dir()]):
+        stem = next((path.stem for path in folder.iterdir() if path.is_file()), "face")
+        for name in CLUTTER:
+            official.put(folder / name.format(stem=stem.removesuffix("_exp")), b"\0\5\x16\7")
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+@pytest.mark.parametrize(
+    ("dataset", "write"),
+    [*official.WRITERS.items(), ("affectnet", official.write_affectnet_numbered)],
+)
+def test_what_systems_leave_behind_is_not_data(
+    dataset: str, write: Callable[[Path, int], Path], form: str, tmp_path: Path
+) -> None:
+    root = write(tmp_path / "files", 1)
+    source = open_source(dataset, root)
+    expected = seen(source), [read(source, split)[1] for split in source.splits]
+    clutter(root)
+    source = open_source(dataset, root if form == "folder" else official.packed(root, form))
+    assert (seen(source), [read(source, split)[1] for split in source.splits]) == expected
+
+
+@pytest.mark.parametrize("dataset", LABEL_SPACES)
+def test_the_root_may_be_a_link(dataset: str, tmp_path: Path) -> None:
+    root = official.WRITERS[dataset](tmp_path / "real", 1)
+    (tmp_path / "link").symlink_to(root)
+    source = open_source(dataset, tmp_path / "link")
+    assert seen(source) == seen(open_source(dataset, root))
+    assert source.images.folder in (root, None)
+
+
+def test_zips_that_only_a_password_opens_say_so(tmp_path: Path) -> None:
+    path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = -1
+        while (at := data.find(mark, at + 1)) >= 0:
+            data[at + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"asks for a password; .*`7z x files\.zip -ofiles`"):
+        open_source("sfew", path)
+
+
+def test_zips_of_a_method_that_is_not_read_say_so(tmp_path: Path) -> None:
+    path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    data = bytearray(path.read_bytes())
+    at = data.find(b"PK\1\2")
+    data[at + 10] = 9  # Deflate64, as Windows packs what is large
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"packed by method 9, .*`7z x files\.zip -ofiles`"):
+        open_source("sfew", path)
+
+
+def test_two_files_of_one_name_are_refused_where_they_differ(tmp_path: Path) -> None:
+    for second, is_refused in ((b"one", False), (b"two", True)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.txt", b"one")
+            with pytest.warns(UserWarning, match="Duplicate name"):
+                archive.writestr("a.txt", second)
+        if is_refused:
+            with pytest.raises(ArchiveError, match=r"two different files named a\.txt"):
+                open_tree(tmp_path / "a.zip")
+        else:
+            assert open_tree(tmp_path / "a.zip").read("a.txt") == b"one"
+
+
+def zipped(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"x")
+
+
+def zipped_link(path: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+
+
+def tarred(path: Path, name: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+
+
+def tarred_link(path: Path, name: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (zipped, "../evil"),
+        (zipped, "a/../../evil"),
+        (zipped, "/etc/evil"),
+        (zipped, "..\\evil"),
+        (zipped, "C:/evil"),
+        (zipped_link, "Train/link"),
+        (tarred, "../evil"),
+        (tarred, "/etc/evil"),
+        (tarred_link, "Train/link"),
+    ],
+)
+def test_an_archive_that_climbs_out_is_refused(
+    tmp_path: Path, write: Callable[[Path, str], None], name: str
+) -> None:
+    write(tmp_path / "archive", name)
+    with pytest.raises(ArchiveError, match="not read"):
+        open_tree(tmp_path / "archive").files("")
+
+
+def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    tree = open_tree(root)
+    for name in ("link", "folder/secret", "../secret"):
+        with pytest.raises(ArchiveError, match="leads out of"):
+            tree.read(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "a.7z is damaged"),
+        ("a.part01.rar", b"Rar!", "7z x a.part01.rar -oa.part01"),
+        ("a.7z.001", b"7z", "only be read once it is unpacked"),
+        ("a.zip", b"PK\x03\x04 cut", "interrupted download"),
+        ("none.zip", None, "does not exist"),
+    ],
+)
+def test_what_cannot_be_opened_names_the_remedy(
+    tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(ArchiveError, match=message):
+        open_tree(tmp_path / name)
+
+
+def test_a_damaged_member_is_named(tmp_path: Path) -> None:
+    archive = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+    source = open_source("sfew", archive)
+    sample = read(source, Split.TEST)[0][3]
+    data = bytearray(archive.read_bytes())
+    member = data.index(sample.member.encode())
+    data[member + 200 : member + 260] = bytes(60)
+    archive.write_bytes(data)
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        open_tree(archive).read(sample.member)
+    assert "cannot be read" in str(open_tree(archive).try_read(sample.member))
+
+
+@pytest.fixture(scope="session")
+def whole_ferplus(votes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """The real votes of all three splits in the official layout, one picture for all faces."""
+    path = tmp_path_factory.mktemp("ferplus") / "ferplus.zip"
+    return open_source("ferplus", official.write_whole_ferplus(path, votes_folder))
+
+
+def test_the_benchmarks_ferplus_is_reproduced(whole_ferplus: Source, index_folder: Path) -> None:
+    from data_prep.sources.index import read_index
+
+    published = {(question.id, question.target) for question in read_index(index_folder)["ferplus"]}
+    samples, skipped = read(whole_ferplus, Split.TEST)
+    assert {(sample.id, sample.label) for sample in samples} == published
+    assert (len(samples), skipped) == (3573, [])
+
+
+@pytest.mark.parametrize(("split", "n"), [(Split.TRAIN, 28_558), (Split.VALID, 3_579)])
+def test_the_official_ferplus_splits_are_reproduced(
+    whole_ferplus: Source, split: Split, n: int
+) -> None:
+    samples, skipped = read(whole_ferplus, split)
+    assert (len(samples), skipped) == (n, [])
+    assert Counter(sample.label for sample in samples) == official_counts("ferplus", split)
+    assert sum(not any(sample.votes or ()) for sample in samples) == (2 if n > 4000 else 0)

@@ -1,0 +1,104 @@
+"""The paper's training files and question files: read whole, or said what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data_prep.errors import PreparationError
+from data_prep.sources.index import INDEX_FILES, IndexFileError, read_index
+from data_prep.sources.published import _CHUNK, RLVR_KEYS, read_published
+
+ROW = {"image_path": "/RAF-DB/aligned/a.jpg", "problem": "Which?", "solution": "fear"}
+TEXT = json.dumps(ROW)
+QUESTION = {
+    "image_path": "/a.jpg",
+    "true_label": "fear",
+    "prompt": "Which?",
+    "candidate_labels": ["fear"],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        (f"[{TEXT}]", 1),
+        (f"\ufeff [\n {TEXT} ,\r\n{TEXT}\t]\n\n", 2),
+        (TEXT, 1),
+        (f"{TEXT}\n{TEXT}\n", 2),
+        (json.dumps([{**ROW, "problem": "x" * (_CHUNK - 90)}, ROW, ROW], indent=2), 3),
+        (json.dumps([ROW] * 20_000), 20_000),
+    ],
+)
+def test_whole_files_are_read(text: str, n: int, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    assert len(list(read_published(tmp_path / "a.json", RLVR_KEYS))) == n
+
+
+def with_keys(**changed: object) -> bytes:
+    return json.dumps([{**ROW, **changed}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"[]", "is an empty list"),
+        (f"[{TEXT},".encode(), "is not JSON"),
+        (f"[{TEXT}".encode(), "ends after object 1 without the `]`"),
+        (f"[{TEXT}, {TEXT}".encode(), "ends after object 2 without the `]`"),
+        (f"[{TEXT}, {TEXT[:40]}".encode(), "is not JSON"),
+        (f"[{TEXT}] {TEXT}".encode(), "goes on after the `]`"),
+        (f"[{TEXT}]]".encode(), "goes on after the `]`"),
+        (f"[{TEXT} {TEXT}]".encode(), "follows object 1, where `,` or `]` is expected"),
+        (f"[{TEXT},,{TEXT}]".encode(), "is not JSON"),
+        (f"{TEXT}\n{TEXT[:30]}".encode(), "is not JSON"),
+        (TEXT.encode("utf-16"), "not UTF-8"),
+        (json.dumps([{**ROW, "problem": "é"}], ensure_ascii=False).encode("latin-1"), "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[null]", "object 1 lacks one of"),
+        (b"[3]", "object 1 lacks one of"),
+        (b"[%s]" % (b"9" * 5000), "is not JSON"),
+        (with_keys(solution=None), "something else than text"),
+        (with_keys(problem="\ud800"), "something else than text"),
+        (b'[{"problem": "a", "problem": "b"}]', "has the key 'problem' twice"),
+        (b'[{"problem": "%s' % (b"x" * 2**25), "more than 16,777,216 characters"),
+    ],
+)
+def test_files_that_are_not_whole_say_what_is_wrong(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(PreparationError) as caught:
+        list(read_published(tmp_path / "a.json", RLVR_KEYS))
+    assert message in str(caught.value)
+    assert "a.json" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[]", "holds no list of questions"),
+        (b"{}", "holds no list of questions"),
+        (b"[", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (json.dumps([QUESTION]).encode("utf-16"), "is not JSON"),
+        (b"[null]", "question 1 is None, not an object"),
+        (json.dumps([{**QUESTION, "image_path": [1]}]).encode(), "no text for image_path: [1]"),
+        (json.dumps([{**QUESTION, "prompt": None}]).encode(), "no text for prompt"),
+        (json.dumps([{**QUESTION, "candidate_labels": "fear"}]).encode(), "no list of texts"),
+        (json.dumps([{**QUESTION, "true_label": "9" * 5000}]).encode(), "label '999"),
+        (json.dumps([QUESTION] * 2).encode(), "question 2: '/a.jpg' stands twice"),
+    ],
+)
+def test_question_files_say_what_is_wrong(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / INDEX_FILES["rafdb"]).write_bytes(content)
+    with pytest.raises(IndexFileError) as caught:
+        read_index(tmp_path)
+    assert message in str(caught.value)
+    assert INDEX_FILES["rafdb"] in str(caught.value)
+    assert len(str(caught.value)) < 500

@@ -1,0 +1,121 @@
+"""`unifer-data drawn --train`: SFT and GRPO rows about drawn faces."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from data_prep.cli.main import main
+from data_prep.sources.counts import official_counts
+from data_prep.sources.samples import Split
+from data_prep.synthetic.faces import ActionUnits
+from data_prep.synthetic.faces.rationale import rationale
+from data_prep.synthetic.stand_in_training import build_training, choose
+from unifer_rewards.preflight import validate
+from unifer_tasks.data.manifest import sha256
+from unifer_tasks.protocol.action_units import AU_SIGNS
+from unifer_tasks.protocol.answers import keeps_format, read_answer
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.rationale.reasoning import read_rationale
+
+
+def rows(folder: Path, part: str) -> list[dict[str, Any]]:
+    return pq.read_table(folder / f"{part}-00000.parquet").to_pylist()
+
+
+def files(folder: Path) -> dict[str, str]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): sha256(path) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("training") / "out"
+    build_training(out, 24, valid=8, jobs=2)
+    return out
+
+
+@pytest.mark.parametrize("unit", AU_SIGNS)
+def test_every_sign_reads_back_as_its_unit(unit: int) -> None:
+    (cue,) = read_rationale(rationale(ActionUnits({unit: 0.9}))).cues
+    assert (cue.units, cue.present, cue.side) == ((unit,), True, None)
+
+
+def test_a_rationale_says_what_can_be_seen() -> None:
+    assert rationale(ActionUnits({})) == "The face is relaxed."
+    assert rationale(ActionUnits({4: 0.2})) == "The face is relaxed."
+    both = ActionUnits({15: 0.8, 1: 0.5, 4: 0.1})
+    assert rationale(both) == "Inner brows raised, lip corners pulled down."
+    left = ActionUnits({12: 0.8, 4: 0.5}, side="left")
+    assert rationale(left) == "Brows lowered, lip corners pulled up on one side."
+
+
+def test_labels_are_uniform_or_as_rare_as_in_the_official_splits() -> None:
+    uniform = Counter(choose(8000, "uniform", 0))
+    assert max(uniform.values()) < 2 * min(uniform.values())
+    official = Counter(choose(8000, "official", 0))
+    counts = official_counts("affectnet", Split.TRAIN)
+    share = official["affectnet", "happiness"] / 2000
+    assert share == pytest.approx(counts["happiness"] / sum(counts.values()), abs=0.04)
+    by_dataset = Counter(dataset for dataset, _ in choose(8000, "official", 0))
+    assert by_dataset == dict.fromkeys(LABEL_SPACES, 2000)
+
+
+def test_sft_rows_answer_the_question_in_form(drawn: Path) -> None:
+    found = rows(drawn / "cot", "train")
+    assert len(found) == 24
+    for row in found:
+        user, assistant = row["messages"]
+        assert (user["role"], assistant["role"]) == ("user", "assistant")
+        assert user["content"].count("<image>") == len(row["images"]) == 1
+        assert keeps_format(assistant["content"])
+        answer = read_answer(assistant["content"], row["data_source"])
+        assert answer.label == row["extra_info"]["label"]
+        assert Image.open(row["images"][0]["image"]).size[0] in {48, 100, 143, 256}
+
+
+def test_a_share_of_the_answers_has_no_tags(tmp_path: Path) -> None:
+    build_training(tmp_path / "rows", 60, untagged=0.5, valid=8, jobs=1)
+    for part, low, high in (("train", 15, 45), ("valid", 0, 0)):
+        rows = pq.read_table(tmp_path / "rows" / "cot" / f"{part}-00000.parquet").to_pylist()
+        untagged = [row for row in rows if "<answer>" not in row["messages"][1]["content"]]
+        assert low <= len(untagged) <= high
+        for row in untagged:
+            sentence = f"The expression is {row['extra_info']['label']}."
+            assert row["messages"][1]["content"].endswith(sentence)
+
+
+def test_grpo_rows_are_rewarded(drawn: Path) -> None:
+    for part, n in (("train", 24), ("valid", 8)):
+        assert validate(rows(drawn / "rlvr", part), preset="unifer") == n
+
+
+def test_training_and_validation_faces_differ(drawn: Path) -> None:
+    images = {
+        part: {sha256(Path(row["images"][0]["image"])) for row in rows(drawn / "cot", part)}
+        for part in ("train", "valid")
+    }
+    assert len(images["train"] | images["valid"]) == 32
+
+
+def test_a_second_run_keeps_the_images_and_gives_the_same_bytes(drawn: Path) -> None:
+    before = files(drawn)
+    one_image = next((drawn / "images").rglob("*.png"))
+    one_image.unlink()
+    kept = next((drawn / "images").rglob("*.jpg"))
+    written = kept.stat().st_mtime_ns
+    build_training(drawn, 24, valid=8, jobs=1)
+    assert files(drawn) == before
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_another_set_is_not_mixed_in(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(drawn)
+    assert main(["drawn", "--train", "30", "--out", str(drawn)]) == 1
+    assert "holds another build" in capsys.readouterr().err
+    assert files(drawn) == before

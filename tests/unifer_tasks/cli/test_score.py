@@ -1,0 +1,205 @@
+"""`ferbench score`: predictions of any system, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.metrics import f1_score
+
+from tests.conftest import run_command
+from unifer_tasks.cli.main import main
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import response
+
+Row = dict[str, Any]
+
+
+def row(dataset: str, number: int, target: str, **answer: Any) -> Row:
+    return {"dataset": dataset, "id": str(number), "target": target, **answer}
+
+
+def write(path: Path, rows: list[Row]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in rows), encoding="utf-8")
+    return path
+
+
+def score(tmp_path: Path, rows: list[Row], *options: str) -> tuple[Row, list[Row]]:
+    answers = tmp_path / "answers.jsonl"
+    out = tmp_path / "scores.json"
+    predictions = write(tmp_path / "predictions.jsonl", rows)
+    options = (*options, "--json", str(out), "--answers", str(answers))
+    assert main(["score", str(predictions), *options]) == 0
+    lines = answers.read_text().splitlines()
+    return json.loads(out.read_text()), [json.loads(line) for line in lines]
+
+
+ROWS = [
+    row("rafdb", 1, "fear", response=response("wide eyes", "fear")),
+    row("rafdb", 2, "anger", response=response("wide eyes", "fear")),
+    row("rafdb", 3, "anger", response="terror, I think"),
+    row("ferplus", 1, "happy", response=response("a smile", "unhappy")),
+    row("ferplus", 2, "sad", label="sadness"),
+    row("ferplus", 3, "sad", label=None),
+    row("sfew", 1, "sad", response="<ANSWER>sad</ANSWER> not angry"),
+    row("sfew", 2, "fear", error=True),
+]
+
+
+def test_strict_counts_every_row(tmp_path: Path) -> None:
+    summary, answers = score(tmp_path, ROWS)
+    assert [line["label"] for line in answers] == [
+        "fear", "fear", None, "sad", "sad", None, "sad", None,
+    ]  # fmt: skip
+    assert [line["outcome"] for line in answers[2:]] == [
+        "missing", "answered", "answered", "empty", "answered", "request-failed",
+    ]  # fmt: skip
+    assert [(line["dataset"], line["id"]) for line in answers] == [
+        (line["dataset"], line["id"]) for line in ROWS
+    ]
+    datasets = summary["datasets"]
+    assert {key: part["n"] for key, part in datasets.items()} == {
+        "rafdb": 3, "ferplus": 3, "sfew": 2,
+    }  # fmt: skip
+    assert datasets["rafdb"]["accuracy"] == pytest.approx(1 / 3)
+    assert summary["pooled"]["n"] == 8
+    assert summary["pooled"]["accuracy"] == pytest.approx(3 / 8)
+    assert summary["mean"]["accuracy"] == pytest.approx((1 / 3 + 1 / 3 + 1 / 2) / 3)
+    assert datasets["sfew"]["outcomes"]["request-failed"] == 1
+    assert sum(datasets["sfew"]["outcomes"].values()) == 2
+    assert summary["complete"] is False
+    confusion = datasets["rafdb"]["confusion"]
+    assert confusion["labels"] == [*LABEL_SPACES["rafdb"].labels, "unknown"]
+    assert sum(map(sum, confusion["counts"])) == 3
+
+
+def test_upstream_leaves_errors_out_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary, answers = score(tmp_path, ROWS, "--reader", "upstream")
+    assert [line["label"] for line in answers] == [
+        "fear", "fear", "fear", "happy", "unknown", "unknown", "angry", None,
+    ]  # fmt: skip
+    assert summary["reader"] == "upstream"
+    assert summary["datasets"]["sfew"]["n"] == 1
+    assert summary["datasets"]["sfew"]["excluded"] == 1
+    assert summary["datasets"]["sfew"]["accuracy"] == 0.0
+    # Pooled, SFEW is read by another rule, which finds the upper-case block.
+    assert summary["pooled"]["n"] == 7
+    assert summary["pooled"]["accuracy"] == pytest.approx(3 / 7)
+    true = ["fear", "anger", "anger", "happiness", "sadness", "sadness", "sadness"]
+    read = ["fear", "fear", "fear", "happiness", "unknown", "unknown", "sadness"]
+    expected = f1_score(true, read, average="macro", zero_division=0)
+    assert summary["pooled"]["macro_f1"] == pytest.approx(expected)
+    assert "1 failed requests are left out" in capsys.readouterr().err
+
+
+def test_all_failed_scores_nothing_rather_than_zero(tmp_path: Path) -> None:
+    rows = [row("sfew", 1, "fear", error=True)]
+    summary, _ = score(tmp_path, rows, "--reader", "upstream")
+    assert summary["datasets"]["sfew"]["accuracy"] is None
+    assert summary["pooled"]["accuracy"] is None
+    assert summary["mean"]["accuracy"] is None
+
+
+def test_a_complete_perfect_run_scores_one_under_both_readers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        row(dataset, number, label, response=response("It shows.", label))
+        for dataset, space in LABEL_SPACES.items()
+        for number, label in enumerate(
+            label for label, count in space.test_counts.items() for _ in range(count)
+        )
+    ]
+    for reader in ("strict", "upstream"):
+        summary, _ = score(tmp_path, rows, "--reader", reader)
+        assert summary["complete"] is True
+        assert summary["pooled"]["n"] == 11_072
+        for part in (*summary["datasets"].values(), summary["pooled"], summary["mean"]):
+            assert part["accuracy"] == part["macro_f1"] == part["uar"] == 1.0
+            low, high = part["intervals"]["macro_f1"]
+            assert low < high == 1.0
+    assert "PARTIAL" not in capsys.readouterr().err
+
+
+def test_a_partial_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score(tmp_path, ROWS)
+    assert "PARTIAL: 8 predictions for rafdb, ferplus, sfew" in capsys.readouterr().err
+
+
+BAD_LINES = [
+    ("{", "is not JSON"),
+    ("[1]", "is no JSON object"),
+    ('"text"', "is no JSON object"),
+    ("\udcff", "is not UTF-8"),
+    ('{"id": "1", "target": "fear", "label": "fear"}', "lacks `dataset`"),
+    ('{"dataset": "sfew", "target": "fear", "label": "fear"}', "lacks `id`"),
+    ('{"dataset": "sfew", "id": "1", "label": "fear"}', "lacks `target`"),
+    ('{"dataset": "sfew", "id": true, "target": "fear", "label": "fear"}', "`id` must be a str"),
+    ('{"dataset": "fer2013", "id": "1", "target": "fear", "label": ""}', "unknown dataset"),
+    ('{"dataset": "sfew", "id": "1", "target": "contempt", "label": ""}', "is no label of sfew"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear"}', "needs `response` or `label`"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "response": "", "label": ""}', "has both"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "response": null}', "must be a string"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "label": 3}', "must be a string"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "error": "no"}', "`error` must be true"),
+    ('{"dataset": "sfew", "id": "0", "target": "fear", "label": ""}', "repeats sfew '0' of line 1"),
+    ("[" * 100_000, "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), BAD_LINES)
+def test_a_bad_line_is_named_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, message: str
+) -> None:
+    good = json.dumps(row("sfew", 0, "fear", label="fear"))
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(f"{good}\n\n{line}\n".encode(errors="surrogateescape"))
+    out, answers = tmp_path / "out.json", tmp_path / "answers.jsonl"
+    assert main(["score", str(path), "--json", str(out), "--answers", str(answers)]) == 1
+    error = capsys.readouterr().err
+    assert f"{path}: 1 of 2 lines cannot be scored" in error
+    assert f"line 3: {message}" in error or ("line 3: " in error and message in error)
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_many_bad_lines_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("{}\n" * 50)
+    assert main(["score", str(path)]) == 1
+    error = capsys.readouterr().err
+    assert "50 of 50 lines" in error
+    assert "line 20: " in error
+    assert "line 21: " not in error
+    assert "and 30 more" in error
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_file_is_an_error(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(content)
+    assert main(["score", str(path)]) == 1
+
+
+def test_byte_order_mark_windows_line_ends_and_whole_number_ids_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    line = '{"dataset": "sfew", "id": 7, "target": "fear", "label": "fear"}'
+    path.write_bytes(b"\xef\xbb\xbf" + line.encode() + b"\r\n")
+    out = tmp_path / "out.json"
+    assert main(["score", str(path), "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["pooled"]["accuracy"] == 1.0
+
+
+def test_the_installed_command_reports_and_fails_by_its_status(
+    tmp_path: Path, bin_folder: Path
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", ROWS)
+    done = run_command([bin_folder / "ferbench", "score", path])
+    assert "pooled" in done.stdout
+    assert "rafdb" in done.stdout
+    missing = run_command([bin_folder / "ferbench", "score", tmp_path / "no.jsonl"], status=1)
+    assert "no.jsonl" in missing.stderr
+    assert "Traceback" not in missing.stderr

@@ -1,0 +1,131 @@
+"""A folder of sample logs is sorted out: by model, by what decides the answers, by data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unifer_tasks.report.on_disk import answers, write_logs
+from unifer_tasks.data.logs import PredictionError, find_log, log_paths, logs_of_one_run
+from unifer_tasks.protocol.variants import BASE, VARIANTS
+from unifer_tasks.scoring.predictions import read_responses
+
+SFEW = {"ferbench_sfew": answers("sfew")}
+RAFDB = {"ferbench_rafdb": answers("rafdb")}
+OLD, NEW = "20260101_000000", "20260102_000000"
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(PredictionError) as error:
+        read_responses(folder)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "listed"),
+    [
+        (("a", "org/a"), ("b", "org/b"), "org/a in a; org/b in b"),
+        # lmms-eval names a folder after the last two parts of a path.
+        (("step_10__hf", "/x/step_10/hf"), ("step_10__hf", "/y/step_10/hf"),
+         "/x/step_10/hf in step_10__hf; /y/step_10/hf in step_10__hf"),
+        ((".", "org/a"), (".", ""), "org/a in .; unifer pretrained= in ."),
+    ],
+)  # fmt: skip
+def test_models_are_never_mixed(
+    tmp_path: Path, one: tuple[str, str], other: tuple[str, str], listed: str
+) -> None:
+    write_logs(tmp_path / one[0], SFEW, model=one[1], date=OLD)
+    write_logs(tmp_path / other[0], RAFDB, model=other[1], date=NEW)
+    message = refused(tmp_path)
+    assert f"holds the answers of several models ({listed})" in message
+    assert "give the folder of one, or the *_results.json of one run" in message
+    (results,) = (tmp_path / one[0]).glob(f"{OLD}_results.json")
+    assert {key[0] for key in read_responses(results)} == {"sfew"}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"generation": {"temperature": 1}}, "generation"),
+        ({"repeats": 2}, "repeats"),
+        ({"config": {"limit": 8.0}}, "limit"),
+        ({"config": {"offset": 8}}, "offset"),
+        ({"config": {"model": "vllm"}}, "backend"),
+        ({"config": {"model_args": "pretrained=org/model,dtype=float16"}}, "model_args"),
+        ({"sha256": "cd" * 32}, "data"),
+        ({"stand_in": True}, "data"),
+    ],
+)
+def test_runs_of_one_model_that_differ_are_never_mixed(
+    tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    write_logs(tmp_path, SFEW, date=OLD)
+    write_logs(tmp_path, RAFDB, date=NEW, **change)
+    message = refused(tmp_path)
+    assert f"several runs of org/model, which differ in {named} (" in message
+    assert f"{OLD}: ferbench_sfew; {NEW}: ferbench_rafdb" in message
+    assert {key[0] for key in read_responses(tmp_path / f"{NEW}_results.json")} == {"rafdb"}
+
+
+def test_a_run_may_be_continued_for_other_tasks(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, date=OLD)
+    write_logs(tmp_path, RAFDB, date=NEW)
+    notes: list[str] = []
+    assert len(read_responses(tmp_path, note=notes.append)) == 42
+    assert notes == []
+
+
+def test_of_equal_runs_the_newest_counts_and_a_note_lists_them(tmp_path: Path) -> None:
+    write_logs(tmp_path / "z", SFEW, date=OLD)
+    write_logs(tmp_path / "a", {"ferbench_sfew": answers("sfew", right=3, wrong=0)}, date=NEW)
+    notes: list[str] = []
+    responses = read_responses(tmp_path, note=notes.append)
+    assert all(f"<answer>{id_.partition('-')[0]}" in text for (_, id_, _), (text,) in
+               responses.items())  # fmt: skip
+    assert notes == [
+        f"{tmp_path} holds 2 runs of org/model ({OLD}, {NEW}); of each task the newest counts "
+        f"({NEW}: ferbench_sfew)"
+    ]
+
+
+def test_logs_of_other_variants_are_passed_over(tmp_path: Path) -> None:
+    write_logs(tmp_path, {**SFEW, "ferbench_direct_sfew": answers("sfew")})
+    logs, _ = logs_of_one_run(tmp_path, BASE)
+    assert [log.task for log in logs.values()] == ["ferbench_sfew"]
+    logs, _ = logs_of_one_run(tmp_path, VARIANTS["direct"])
+    assert [log.task for log in logs.values()] == ["ferbench_direct_sfew"]
+
+
+def test_no_name_shows_a_key(tmp_path: Path) -> None:
+    config = {"model": "openai", "model_args": "base_url=http://host,api_key=sk-12345678abcdefgh"}
+    write_logs(tmp_path, SFEW, model="", config=config)
+    (log,) = map(find_log, log_paths(tmp_path))
+    assert "sk-12345678abcdefgh" not in log.model + log.model_title
+    assert log.model.startswith("openai base_url=http://host,api_key=")
+
+
+def test_a_results_file_stands_for_its_own_logs(tmp_path: Path) -> None:
+    write_logs(tmp_path, {**SFEW, **RAFDB}, date=OLD)
+    write_logs(tmp_path, SFEW, date=NEW)
+    assert [path.name for path in log_paths(tmp_path / f"{NEW}_results.json")] == [
+        f"{NEW}_samples_ferbench_sfew.jsonl"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "asked", "rows", "expected"),
+    [
+        ({}, 28, 28, 28),
+        ({"limit": 8.0}, 8, 28, 8),
+        ({"limit": 8.0, "offset": 24}, 8, 28, 4),
+        ({"offset": 30}, 28, 28, 0),
+    ],
+)
+def test_how_many_samples_a_log_is_to_hold(
+    tmp_path: Path, config: dict[str, Any], asked: int, rows: int, expected: int
+) -> None:
+    write_logs(tmp_path, SFEW, config=config, asked=asked, rows=rows)
+    (log,) = log_paths(tmp_path)
+    assert find_log(log).expected == expected

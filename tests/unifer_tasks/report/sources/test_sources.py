@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unifer_tasks.report.on_disk import (
+    answers,
+    upstream_rows,
+    write_logs,
+    write_predictions,
+)
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.sources.runs import differences
+from unifer_tasks.scoring.predictions import PredictionError
+
+SFEW = {"sfew": answers("sfew")}
+
+
+def test_predictions_are_a_run(tmp_path: Path) -> None:
+    path = write_predictions(
+        tmp_path / "gpt.jsonl", {"sfew": answers("sfew"), "rafdb": answers("rafdb")}
+    )
+    (run,) = read_runs([path])
+    assert (run.name, run.variant, run.source, run.stand_in) == ("gpt", "base", str(path), None)
+    assert [row.dataset for row in run.predictions] == ["rafdb"] * 21 + ["sfew"] * 21
+
+
+def test_ids_of_drawn_faces_show_a_stand_in(tmp_path: Path) -> None:
+    path = write_predictions(tmp_path / "a.jsonl", {"sfew": {"fear-1": "fear"}})
+    path.write_text(path.read_text().replace("fear-1", "drawn/sfew/00000"))
+    assert read_runs([path])[0].stand_in is True
+
+
+def test_names_can_be_given_and_are_told_apart(tmp_path: Path) -> None:
+    one = write_predictions(tmp_path / "1" / "p.jsonl", SFEW)
+    two = write_predictions(tmp_path / "2" / "p.jsonl", SFEW)
+    assert [run.name for run in read_runs([one, two, ("mine", two)])] == ["p", "p #2", "mine"]
+    write_logs(tmp_path / "o" / "a", {"ferbench_sfew": SFEW["sfew"]}, model="a/a")
+    write_logs(tmp_path / "o" / "b", {"ferbench_sfew": SFEW["sfew"]}, model="b/b")
+    with pytest.raises(PredictionError, match=r"holds 2 models \(a/a, b/b\)"):
+        read_runs([("mine", tmp_path / "o")])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07evil", "U+001B[2JU+001B]0;titleU+0007evil"),
+        ("\u202egnp", "U+202Egnp"),
+        ("two\nlines", "two lines"),
+        ("表情 7B", "表情 7B"),
+    ],
+)
+def test_what_would_act_unseen_in_a_name_is_spelled_out(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    (run,) = read_runs([(name, write_predictions(tmp_path / "a.jsonl", SFEW))])
+    assert run.name == run.title == shown
+
+
+def test_results_of_the_papers_scripts_are_a_run(tmp_path: Path) -> None:
+    parts = {"rafdb": "./data/RAF-DB/aligned", "sfew": "/SFEW-2.0/Val", "affectnet": "/AffectNet"}
+    for dataset, root in parts.items():
+        stem = "sfew_2.0" if dataset == "sfew" else dataset
+        rows = upstream_rows(dataset, answers(dataset), root)
+        rows[0] |= {"error": True, "model_response": "ERROR: out of memory"}
+        (tmp_path / f"{stem}_unifer_7b_results.json").write_text(json.dumps(rows))
+    (run,) = read_runs([tmp_path])
+    assert run.name == "unifer_7b"
+    assert run.predictions[0].id == "/RAF-DB/aligned/surprise-0.jpg"
+    assert [row.error for row in run.predictions].count(True) == 3
+    assert run.questions["sfew"] == "Which expression?"
+    alone = tmp_path / "sfew_2.0_unifer_7b_results.json"
+    assert len(read_runs([alone])[0].predictions) == 21
+
+
+BAD_RESULTS = [
+    ({"candidate_labels": ["joy"]}, "result 1: `candidate_labels` are those of no dataset"),
+    ({"candidate_labels": None}, "result 1: `candidate_labels` are those of no dataset"),
+    ({"candidate_labels": [[1]]}, "result 1: `candidate_labels` are those of no dataset"),
+    ({"image_path": 3}, "result 1: `image_path` must be a string"),
+    ({"true_label": "joy"}, "result 1: target 'joy' is no label of sfew"),
+    ({"model_response": None}, "result 1: `response` must be a string"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_RESULTS)
+def test_a_bad_result_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    rows = upstream_rows("sfew", SFEW["sfew"], "/SFEW-2.0")
+    path = tmp_path / "sfew_results.json"
+    path.write_text(json.dumps([rows[0] | change, *rows[1:]]))
+    with pytest.raises(PredictionError, match="1 of 21 results cannot be scored") as error:
+        read_runs([path])
+    assert message in str(error.value)
+
+
+def test_a_question_twice_is_an_error(tmp_path: Path) -> None:
+    rows = upstream_rows("sfew", SFEW["sfew"], "/SFEW-2.0")
+    (tmp_path / "sfew_results.json").write_text(json.dumps([*rows, rows[3]]))
+    with pytest.raises(PredictionError, match="result 22: repeats sfew"):
+        read_runs([tmp_path])
+
+
+def test_what_is_no_run_says_what_is(tmp_path: Path) -> None:
+    with pytest.raises(PredictionError, match="holds no run of FERBench; give lmms-eval's"):
+        read_runs([tmp_path])
+    path = tmp_path / "1_results.json"
+    path.write_text('{"results": {}}')
+    with pytest.raises(PredictionError, match="run lmms-eval again with --log_samples"):
+        read_runs([tmp_path])
+    with pytest.raises(PredictionError, match="holds scores and no answers"):
+        read_runs([path])
+    with pytest.raises(PredictionError, match=r"absent\.jsonl does not exist; give lmms-eval's"):
+        read_runs([tmp_path / "absent.jsonl"])
+    cut = write_predictions(tmp_path / "cut.jsonl", SFEW)
+    cut.write_text(cut.read_text()[:-20])
+    with pytest.raises(PredictionError, match="line 21: is not JSON"):
+        read_runs([cut])
+
+
+def test_like_runs_have_no_differences(tmp_path: Path) -> None:
+    one = write_predictions(tmp_path / "a.jsonl", SFEW)
+    two = write_predictions(tmp_path / "b.jsonl", {"sfew": answers("sfew", right=1, wrong=2)})
+    assert differences(read_runs([one, two])) == []
+
+
+def test_differences_between_runs_are_named(tmp_path: Path) -> None:
+    tasks = {"ferbench_sfew": SFEW["sfew"]}
+    fewer = {"ferbench_sfew": dict(list(SFEW["sfew"].items())[:10])}
+    other = {"ferbench_sfew": {**SFEW["sfew"], "angry-0": "fear"}}
+    a = write_logs(tmp_path / "a", tasks, model="a")
+    b = write_logs(tmp_path / "b", fewer, model="b", stand_in=True)
+    c = write_logs(tmp_path / "c", other, model="c", sha256="cd" * 32)
+    (log,) = c.glob("*.jsonl")
+    log.write_text(log.read_text().replace('"gold": "angry"', '"gold": "sad"', 1))
+    found = differences(read_runs([a, b, c]))
+    assert found == [
+        "The runs did not answer the same 21 questions, so their figures have different "
+        "denominators: b lacks 11.",
+        "c has other true labels than runs before it, 1 times.",
+        "The runs saw different kinds of faces (drawn faces: b; the benchmark's images: a, c).",
+        "The runs read different versions of the data of SFEW 2.0.",
+    ]

@@ -1,0 +1,1 @@
+"""The command `ferbench`, one subcommand a module."""

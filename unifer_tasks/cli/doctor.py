@@ -1,0 +1,33 @@
+"""`ferbench doctor`: what a run needs."""
+
+from __future__ import annotations
+
+import argparse
+
+from unifer_tasks.support.command import Subparsers
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "doctor",
+        help="check data, versions, imports and the lmms-eval plugin",
+        description="Checks what a run needs. Exit status 1 if something is missing or wrong.",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        dest="models",
+        metavar="ID",
+        help="import the module of this lmms-eval model (default: unifer)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from unifer_tasks.harness.doctor import MODELS, examine
+
+    findings = examine(args.models or MODELS)
+    for finding in findings:
+        print(finding)
+    return int(any(finding.level == "error" for finding in findings))

@@ -1,0 +1,65 @@
+"""The command `ferbench`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from unifer_tasks.cli import compare, doctor, report, run, score, tasks_path, tiny_model
+from unifer_tasks.data.manifest import DataError
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.support.command import require_extras, sole_run
+from unifer_tasks.support.extras import MissingModuleError
+from unifer_tasks.support.files import explain
+from unifer_tasks.support.locks import HoldError
+from unifer_tasks.support.secrets import redacted_output
+
+_COMMANDS = (doctor, tasks_path, run, score, report, compare, tiny_model)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status.
+
+    0 is success, 1 an error that left nothing half-written, 2 a wrong option, 130 an interrupt.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["lmms-eval"]:
+        # Before argparse, so that every option of lmms-eval reaches lmms-eval.
+        from unifer_tasks.harness.host import run_lmms_eval
+
+        return run_lmms_eval(arguments[1:])
+    with redacted_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        require_extras(f"ferbench {args.command}", args)
+        with sole_run(args):
+            return int(args.run(args))
+    except (PredictionError, DataError, HoldError, MissingModuleError) as error:
+        print(f"ferbench: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"ferbench: {explain(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ferbench: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ferbench", description="FERBench: facial expression recognition for MLLMs."
+    )
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    commands.add_parser(
+        "lmms-eval",
+        help="run lmms-eval with FERBench registered; a failed run has exit status 1",
+        add_help=False,
+    )
+    return parser

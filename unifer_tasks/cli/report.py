@@ -1,0 +1,78 @@
+"""`ferbench report`: what runs show, as a page, a leaderboard and plots."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from unifer_tasks.data.manifest import DATA_VARIABLE, data_root
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import REPORT
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "report",
+        help="one page, leaderboard, plots and scores from any runs",
+        description="Writes index.html (one file, no network), scores.json, the leaderboard as "
+        "md, csv and tex, and plots as png and svg. Interrupted and partial runs are read as far "
+        "as they go, and the report says so.",
+    )
+    add_runs(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help=f"benchmark folder whose images the page shows (default: ${DATA_VARIABLE}, if set)",
+    )
+    parser.add_argument(
+        "--embed-images",
+        action="store_true",
+        help="put the images into the page; mind the datasets' terms before you pass it on",
+    )
+    parser.set_defaults(run=_run, writes="out", needs=lambda _: [REPORT])
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Adds the positional argument RUN."""
+    parser.add_argument(
+        "runs",
+        type=named_path,
+        nargs="+",
+        metavar="RUN",
+        help="an lmms-eval output folder, or the *_results.json of one run in it; predictions of "
+        "`ferbench score` (JSONL); or results of the paper's scripts (JSON, or a folder of them); "
+        "NAME=RUN names the model",
+    )
+
+
+def named_path(text: str) -> Path | tuple[str, Path]:
+    """Splits NAME=PATH; a path that exists as it stands is one."""
+    name, separator, path = text.partition("=")
+    return (name, Path(path)) if separator and not Path(text).exists() else Path(text)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from unifer_tasks.report.build import build_report
+    from unifer_tasks.report.figures.published import published_scores
+    from unifer_tasks.report.sources.given import read_runs
+
+    data = args.data or (data_root() if os.environ.get(DATA_VARIABLE) else None)
+    with tqdm(desc="reading", bar_format="{desc}: {postfix}", disable=None) as bar:
+        runs = read_runs(args.runs, bar.set_postfix_str)
+    report = build_report(
+        runs, published_scores(), args.out, data=data, embed_images=args.embed_images
+    )
+    for run in runs:
+        for note in run.notes:
+            print(f"{run.title}: {note}", file=sys.stderr)
+    for warning in report.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    print(report.page)
+    return 0

@@ -1,0 +1,194 @@
+"""`ferbench run`: benchmarks several models and reports on them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unifer_tasks.data.manifest import MANIFEST_NAME, data_root, sha256
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import EVAL, REPORT
+from unifer_tasks.support.locks import hold
+
+if TYPE_CHECKING:
+    from unifer_tasks.runner.jobs import Ended, Job
+    from unifer_tasks.runner.presets import Price
+
+
+def add(commands: Subparsers) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "run",
+        help="benchmark several models and report on them",
+        description="Runs presets one after the other, or side by side with --gpus, and ends with "
+        "a report. What is done is skipped; what broke or was killed goes on where it was, and "
+        "failed requests are asked again. Exit status 1 if a model broke, 3 if requests failed.",
+    )
+    parser.add_argument(
+        "--models",
+        required=True,
+        metavar="A,B,...",
+        help="presets, YAML files of one's own, or all, open, api",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder a model")
+    parser.add_argument("--tasks", metavar="A,B,...", help="default: the presets', ferbench")
+    parser.add_argument("--limit", type=int, metavar="N", help="first questions of each task only")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="changes",
+        metavar="[PRESET:]KEY=VALUE",
+        help="change a preset for this run: a key of lmms-eval's configuration, model_args.NAME "
+        "or gen_kwargs.NAME",
+    )
+    parser.add_argument(
+        "--gpus", metavar="0,1,...", help="run side by side on these GPUs, one process a model"
+    )
+    parser.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="PRESET=IN,OUT",
+        help="cost of a million tokens of an API, to estimate what a run costs",
+    )
+    parser.set_defaults(run=_run, needs=lambda _: [EVAL, REPORT])
+
+
+def _run(args: argparse.Namespace) -> int:
+    from unifer_tasks.harness.selection import check_data, selected
+    from unifer_tasks.runner.jobs import check
+    from unifer_tasks.runner.presets import PresetError
+
+    try:
+        jobs = _jobs(args)
+        prices = _prices(args, jobs)
+        to_do = [job for job in jobs if not job.is_done()]
+        gpus = args.gpus.split(",") if args.gpus else None
+        check(to_do, gpus)
+        for job in to_do:
+            check_data(selected(str(job.settings["tasks"]).split(",")))
+    except PresetError as error:
+        print(f"ferbench run: {error}", file=sys.stderr)
+        return 1
+    with ExitStack() as stack:
+        # Not the whole output: another run may be at work on other models.
+        for job in to_do:
+            stack.enter_context(hold(job.folder))
+        return _run_all(jobs, to_do, prices, gpus, args.out)
+
+
+def _run_all(
+    jobs: Sequence[Job],
+    to_do: Sequence[Job],
+    prices: Mapping[str, Price],
+    gpus: Sequence[str] | None,
+    out: Path,
+) -> int:
+    from unifer_tasks.runner.jobs import run_jobs
+
+    for job in jobs:
+        if job not in to_do:
+            print(f"{job.preset.name}: done before")
+        elif price := prices.get(job.preset.name):
+            _print_estimate(job, price)
+    broken = failed = 0
+    for ended in run_jobs(to_do, gpus):
+        _print_end(ended, prices.get(ended.job.preset.name))
+        broken += ended.status != 0
+        failed += ended.progress.failed if ended.progress else 0
+    with_results = [job for job in jobs if any(job.results.rglob("*_results.json"))]
+    if with_results:
+        with hold(out / "report", wait=True):
+            _report(with_results, out / "report")
+    if broken:
+        print(f"{broken} of {len(jobs)} models broke; start again to go on", file=sys.stderr)
+        return 1
+    if failed:
+        print(f"{failed:,} requests failed; start again to ask them again", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _jobs(args: argparse.Namespace) -> list[Job]:
+    from unifer_tasks.runner.jobs import Job
+    from unifer_tasks.runner.presets import find_presets
+    from unifer_tasks.runner.settings import changed, read_change
+
+    presets = find_presets(args.models.split(","))
+    changes = [read_change(text) for text in args.changes]
+    data = sha256(data_root() / MANIFEST_NAME)
+    all_settings = [
+        changed(preset, changes, tasks=args.tasks, limit=args.limit) for preset in presets
+    ]
+    return [
+        # What a preset needs, its GPUs for one, may be changed as well.
+        Job(replace(preset, settings=settings), settings, args.out / preset.name, data)
+        for preset, settings in zip(presets, all_settings, strict=True)
+    ]
+
+
+def _prices(args: argparse.Namespace, jobs: list[Job]) -> dict[str, Price]:
+    from unifer_tasks.runner.presets import PresetError, Price
+
+    prices = {job.preset.name: job.preset.price for job in jobs if job.preset.price}
+    for text in args.price:
+        name, _, figures = text.partition("=")
+        try:
+            tokens_in, tokens_out = map(float, figures.split(","))
+        except ValueError:
+            raise PresetError(f"--price {text!r} must have the form PRESET=IN,OUT") from None
+        if name not in {job.preset.name for job in jobs}:
+            raise PresetError(f"--price {text!r} names no model of this run")
+        prices[name] = Price(tokens_in, tokens_out)
+    return prices
+
+
+def _print_estimate(job: Job, price: Price) -> None:
+    from unifer_tasks.harness.requests.progress import read_progress
+    from unifer_tasks.runner.spend import estimate, most_tokens_out, n_questions
+
+    n = n_questions(str(job.settings["tasks"]), job.settings.get("limit"))
+    n *= int(job.settings.get("repeats") or 1)
+    seen = read_progress(job.folder)
+    text = estimate(price, n, most_tokens_out(job.settings), seen)
+    print(f"{job.preset.name}: will cost {text}")
+
+
+def _print_end(ended: Ended, price: Price | None) -> None:
+    from unifer_tasks.runner.spend import spent
+
+    name, progress = ended.job.preset.name, ended.progress
+    if ended.status:
+        print(f"{name}: broke ({ended.cause}); {ended.job.log} ends with")
+        print(ended.tail())
+        return
+    if progress is None:
+        print(f"{name}: done")
+        return
+    print(
+        f"{name}: {progress.answered:,} of {progress.total:,} answered, {progress.reused:,} of "
+        f"them before, {progress.failed:,} failed"
+    )
+    if price:
+        print(f"{name}: cost {spent(price, progress)}")
+    if not progress.failed:
+        ended.job.remember()
+
+
+def _report(jobs: list[Job], out: Path) -> None:
+    from unifer_tasks.report.build import build_report
+    from unifer_tasks.report.figures.published import published_scores
+    from unifer_tasks.report.sources.given import read_runs
+
+    runs = read_runs((job.preset.name, job.results) for job in jobs)
+    report = build_report(runs, published_scores(), out, data=data_root())
+    for run in runs:
+        for note in run.notes:
+            print(f"{run.title}: {note}", file=sys.stderr)
+    print(report.page)

@@ -1,0 +1,1 @@
+"""What lies on disk: the benchmark folder, the sample logs of runs, what a run covered."""

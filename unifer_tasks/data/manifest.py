@@ -1,0 +1,227 @@
+"""Where the benchmark's data lies on disk, and what its manifest says it is.
+
+`$FERBENCH_DATA` names a folder that `unifer-data` wrote: `DATASET/test.parquet` for each
+dataset and one `manifest.json`, written last, that says how many rows of which label every
+file holds and whether the faces are photographs or stand-ins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from unifer_tasks.protocol.labels import FERBENCH, label_space
+from unifer_tasks.support.files import replacing
+
+DATA_VARIABLE = "FERBENCH_DATA"
+MANIFEST_NAME = "manifest.json"
+SCHEMA = 1
+
+
+class DataError(Exception):
+    """The benchmark's data is absent, damaged or not what it is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """One dataset's parquet file.
+
+    Attributes:
+        path: Relative to the manifest.
+        counts: Rows for each candidate label.
+        sha256: Of the file's bytes.
+    """
+
+    path: str
+    counts: Mapping[str, int]
+    sha256: str
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a benchmark folder holds.
+
+    Attributes:
+        source: Where the images come from, for people.
+        stand_in: True if the images are not the benchmark's own.
+        recipe: The options that the folder was built with; equal recipes and versions
+            give equal bytes.
+        versions: Package -> version, of what shapes the bytes.
+        datasets: Dataset key -> its file; a dataset that was not built is absent.
+    """
+
+    source: str
+    stand_in: bool
+    recipe: Mapping[str, Any]
+    versions: Mapping[str, str]
+    datasets: Mapping[str, DatasetFile] = field(default_factory=dict)
+
+    def is_complete(self, dataset: str) -> bool:
+        """Return whether a dataset is there with the official number of questions of each label."""
+        file = self.datasets.get(dataset)
+        return file is not None and label_space(dataset).is_complete(file.counts)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all datasets."""
+        return sum(file.rows for file in self.datasets.values())
+
+    def caveat(
+        self,
+        datasets: Iterable[str] = tuple(FERBENCH),
+        *,
+        asked: int | None = None,
+        orders: int = 1,
+    ) -> str | None:
+        """Says in a few words why scores on this folder are not FERBench scores, if so.
+
+        Args:
+            datasets: The datasets that are scored.
+            asked: How many questions were asked of them, where that is known.
+            orders: Under how many orders of the candidates each question is asked; each counts
+                as a question among those that were asked.
+        """
+        datasets = list(datasets)
+        notes = []
+        if self.stand_in:
+            notes.append("STAND-IN faces")
+        held = {key: self.datasets[key].rows for key in datasets if key in self.datasets}
+        rows = sum(held.values())
+        expected = sum(label_space(key).n_test or held.get(key, 0) for key in datasets)
+        complete = all(map(self.is_complete, datasets))
+        if asked is not None and asked < orders * rows:
+            of_rows = "" if complete else f" of {orders * rows:,}"
+            notes.append(f"{asked:,}{of_rows} of {orders * expected:,} questions")
+        elif not complete:
+            other = ", of other labels" if rows == expected else ""
+            notes.append(f"{rows:,} of {expected:,} questions{other}")
+        return ", ".join(notes) or None
+
+
+def data_root() -> Path:
+    """Returns the folder that `$FERBENCH_DATA` names.
+
+    Raises:
+        DataError: The variable is not set, or names no folder.
+    """
+    value = os.environ.get(DATA_VARIABLE, "").strip()
+    remedy = (
+        f"set {DATA_VARIABLE} to a folder written by `unifer-data` "
+        "(`unifer-data drawn --out DIR` makes a stand-in from nothing)"
+    )
+    if not value:
+        raise DataError(f"FERBench data not found: {DATA_VARIABLE} is not set; {remedy}")
+    # Not `Path.expanduser`, which raises where no user has the name after a tilde.
+    root = Path(os.path.expanduser(value))  # noqa: PTH111
+    if not root.is_dir():
+        raise DataError(f"FERBench data not found: {DATA_VARIABLE}={value} is no folder; {remedy}")
+    root = root.resolve()
+    if "::" in str(root):
+        raise DataError(
+            f"{DATA_VARIABLE}={value} lies at {root}: `datasets` takes `::` for a URL within a "
+            "URL; rename the folder"
+        )
+    return root
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Reads the manifest of a benchmark folder.
+
+    Raises:
+        DataError: It is absent, unreadable, or of another schema.
+    """
+    path = root / MANIFEST_NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise DataError(
+                f"{path} has schema {data['schema']}, this version reads {SCHEMA}; build it again"
+            )
+        datasets = {
+            key: DatasetFile(file["path"], file["counts"], file["sha256"])
+            for key, file in data["datasets"].items()
+        }
+        for file in datasets.values():
+            if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
+                raise DataError(f"{path} names {file.path}, which is not in its folder; not read")
+        return Manifest(
+            data["source"], data["stand_in"], data["recipe"], data["versions"], datasets
+        )
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing: the folder was not written by `unifer-data`, or not to its end; "
+            "run the same command again to finish it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read ({error!r}); build the folder again") from error
+
+
+def write_manifest(root: Path, manifest: Manifest) -> None:
+    """Writes the manifest of a benchmark folder, whole or not at all."""
+    data = {"schema": SCHEMA, **asdict(manifest)}
+    for key, file in manifest.datasets.items():
+        data["datasets"][key] = {"rows": file.rows, **asdict(file)}
+    with replacing(root / MANIFEST_NAME) as partial:
+        partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
+    """Returns the parquet file of one dataset.
+
+    Raises:
+        DataError: The dataset was not built, or its file is gone.
+    """
+    file = manifest.datasets.get(dataset)
+    title = label_space(dataset).title
+    if file is None:
+        built = ", ".join(manifest.datasets) or "none"
+        raise DataError(
+            f"{title} ({dataset}) is not in {root} (built: {built}); build it with `unifer-data`, "
+            f"or leave ferbench_{dataset} and the group ferbench out of --tasks"
+        )
+    path = root / file.path
+    if not path.is_file():
+        raise DataError(f"{path} is missing, though the manifest lists it; build {root} again")
+    return path
+
+
+def intact_path(root: Path, manifest: Manifest, dataset: str) -> Path:
+    """Return the parquet file of one dataset, whose bytes are those of the manifest.
+
+    Raises:
+        DataError: The dataset was not built, or its file is gone or damaged.
+    """
+    path = dataset_path(root, manifest, dataset)
+    try:
+        state = path.stat()
+        found = _digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if found != manifest.datasets[dataset].sha256:
+        raise DataError(
+            f"{path} is damaged: its bytes are not those of the manifest; build {root} again"
+        )
+    return path
+
+
+@lru_cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    # A run asks several times: for itself, and for each of the tasks.
+    return sha256(path)
+
+
+def sha256(path: Path) -> str:
+    """Returns the hex digest of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""lmms-eval's side: the plugin, and what it changes in the host around our tasks."""

@@ -1,0 +1,112 @@
+"""`lmms-eval --model replay`: scores again what a model said in an earlier run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from lmms_eval.api.instance import Instance
+from loguru import logger
+
+from unifer_tasks.harness.models.arguments import CheckedArguments
+from unifer_tasks.protocol.variants import TASKS, Variant
+from unifer_tasks.scoring.predictions import PredictionError, Responses, read_responses
+
+
+class Replay(CheckedArguments):
+    """A model that answers from a log.
+
+    Asked several times (`--repeats`), it gives the first logged answer first, then the second.
+
+    Args:
+        samples: An lmms-eval output folder of one model, the results file of one run, one of
+            its sample logs, or a prediction file (see `unifer_tasks.scoring.predictions`).
+        batch_size: Ignored; lmms-eval passes it to every model.
+        device: Ignored, likewise.
+
+    Raises:
+        PredictionError: The log cannot be read, is of several models, lacks a question that is
+            asked, or has fewer answers to each than are asked for.
+    """
+
+    is_simple = False
+
+    def __init__(self, samples: str, batch_size: int | str = 1, device: str | None = None) -> None:
+        super().__init__()
+        # No `cpu=True`: lmms-eval's command line has made one, on a GPU where there is one.
+        self.accelerator = Accelerator()
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+        self.device = self.accelerator.device
+        self._samples = Path(samples).expanduser()
+        if not self._samples.exists():
+            raise PredictionError(f"{samples} is not there")
+        self._responses: dict[Variant, Responses] = {}
+        self._ids: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+        self._asked = Counter[tuple[str, int]]()
+
+    @property
+    def rank(self) -> int:
+        """This process's number."""
+        return int(self._rank)
+
+    @property
+    def world_size(self) -> int:
+        """The number of processes."""
+        return int(self._world_size)
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """Returns the logged response to each question."""
+        return [self._response(request) for request in requests]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """A log holds text, no likelihoods."""
+        raise NotImplementedError("replay answers questions; it knows no likelihoods")
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """FERBench asks once."""
+        raise NotImplementedError("replay answers single questions, not conversations")
+
+    def _response(self, request: Instance) -> str:
+        *_, doc_id, task, split = request.args
+        key = self._keys(task, split)[doc_id]
+        variant, _ = TASKS[task]
+        if variant not in self._responses:
+            self._responses[variant] = self._read(variant, int(request.repeats or 1))
+        try:
+            answers = self._responses[variant][key]
+        except KeyError:
+            raise PredictionError(
+                f"{self._samples} has no response to {key[0]} {key[1]!r}; "
+                "the log is of other data or of an interrupted run"
+            ) from None
+        # Processes are evened out by asking a question again; it starts over then.
+        turn = self._asked[task, doc_id] % len(answers)
+        self._asked[task, doc_id] += 1
+        return answers[turn]
+
+    def _read(self, variant: Variant, repeats: int) -> Responses:
+        responses = read_responses(self._samples, variant, logger.warning)
+        fewest = min(map(len, responses.values()))
+        if repeats > fewest:
+            raise PredictionError(
+                f"{self._samples} has {fewest} answers to a question and --repeats {repeats} asks "
+                f"for more; pass --repeats {fewest}"
+            )
+        if repeats < fewest:
+            logger.warning(
+                f"{self._samples} has {fewest} answers to each question, of which the first "
+                f"{repeats} count; --repeats {fewest} replays all"
+            )
+        return responses
+
+    def _keys(self, task: str, split: str) -> list[tuple[str, str, int]]:
+        """The key of every question, read without decoding an image."""
+        if (task, split) not in self._ids:
+            docs: Any = self.task_dict[task][split]
+            orders = docs["permutation"] if "permutation" in docs.column_names else [0] * len(docs)
+            keys = zip(docs["dataset"], docs["id"], orders, strict=True)
+            self._ids[task, split] = list(keys)
+        return self._ids[task, split]

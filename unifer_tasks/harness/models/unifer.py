@@ -1,0 +1,142 @@
+"""`lmms-eval --model unifer`: Qwen2.5-VL and what is trained from it, at the paper's pixels.
+
+lmms-eval's own `qwen2_5_vl` generates the same way; this id differs in what it loads: pixel
+bounds that leave a 224 x 224 image at 64 tokens, the precision of one's choice, and any
+device, several CPU processes included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from lmms_eval.api.model import lmms
+from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
+from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
+
+from unifer_tasks.harness.models.arguments import CheckedArguments
+from unifer_tasks.harness.models.patch_embedding import multiply_patches
+from unifer_tasks.harness.models.weights import WeightsError, loading_problems, weight_problems
+from unifer_tasks.harness.options import OptionError, positive
+from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
+
+
+class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
+    """A Qwen2.5-VL chat model.
+
+    Args:
+        pretrained: A folder or hub id of a Qwen2.5-VL checkpoint.
+        device: For example "cuda", "cuda:1" or "cpu"; by default the process's own GPU,
+            or the CPU where there is none.
+        device_map: Spreads one model over several GPUs ("auto"); by default it is on `device`.
+        dtype: "bfloat16", "float16" or "float32"; "auto" is bfloat16 on a GPU and float32 on
+            a CPU. The paper's inference ran in float32.
+        batch_size: Questions answered at once.
+        attn_implementation: "sdpa", "eager" or "flash_attention_2"; by default what
+            transformers chooses.
+        min_pixels: Lower bound of the image preprocessor, in pixels.
+        max_pixels: Upper bound of the image preprocessor, in pixels.
+
+    Raises:
+        OptionError: An argument has no such value.
+        WeightsError: The checkpoint does not hold every weight of the model.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        device: str | None = None,
+        device_map: str | None = None,
+        dtype: str = "auto",
+        batch_size: int | str = 1,
+        attn_implementation: str | None = None,
+        min_pixels: int = MIN_PIXELS,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        # The parent's constructor fixes bfloat16 and, with several processes, CUDA.
+        lmms.__init__(self)
+        n_at_once = positive("batch_size", batch_size)
+        # No `cpu=True`: lmms-eval's command line has made one, on a GPU where there is one.
+        self.accelerator = Accelerator()
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+        self._device = _device(device, self.accelerator)
+        self.device_map = device_map or str(self._device)
+        multiply_patches()
+        self._model = _load(
+            pretrained,
+            dtype=_dtype(dtype, self._device),
+            device_map=self.device_map,
+            attn_implementation=attn_implementation,
+        )
+        self.processor = AutoProcessor.from_pretrained(
+            pretrained, min_pixels=min_pixels, max_pixels=max_pixels
+        )
+        self._tokenizer = self.processor.tokenizer
+        self._config = self._model.config
+        self.min_pixels, self.max_pixels = min_pixels, max_pixels
+        self.batch_size_per_gpu = n_at_once
+        self.use_cache = True
+        # What the parent asks of videos, of which FERBench has none.
+        self.fps, self.max_num_frames = None, 0
+
+
+def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration:
+    """Load a model all of whose weights are the checkpoint's.
+
+    Raises:
+        WeightsError: transformers would draw some of them at random.
+    """
+    folder = Path(pretrained).expanduser()
+    if folder.is_dir():
+        _refuse(weight_problems(folder))
+    model, info = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        pretrained, output_loading_info=True, **options
+    )
+    # Of a hub id, or a model of another type, only loading tells.
+    _refuse(loading_problems(pretrained, info))
+    return model.eval()
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise WeightsError("; ".join(found))
+
+
+def _device(name: str | None, accelerator: Accelerator) -> torch.device:
+    """Return the device that is asked for, or the process's own.
+
+    Raises:
+        OptionError: There is no such device, or several processes would not each have their own,
+            on which lmms-eval exchanges results.
+    """
+    own: torch.device = accelerator.device
+    if name is None:
+        return own
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise OptionError(f"device={name} is not a device; give cpu, cuda or cuda:N") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise OptionError(f"device={name} is not there: torch sees {count} CUDA devices")
+    is_own = device.type == own.type and device.index in (None, own.index)
+    if accelerator.num_processes > 1 and not is_own:
+        raise OptionError(
+            f"device={name} cannot serve {accelerator.num_processes} processes, each of which has "
+            "its own: leave device out; `accelerate launch --cpu` runs them all on the CPU"
+        )
+    return device
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if name not in names:
+        raise OptionError(f"dtype must be auto or one of {', '.join(names)}, got {name!r}")
+    return names[name]

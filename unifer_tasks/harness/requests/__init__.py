@@ -1,0 +1,1 @@
+"""The requests of a run: sorted replies, kept answers, resuming, progress."""

@@ -1,0 +1,96 @@
+"""How a model is asked, so that what is no answer is noted as a failed request.
+
+lmms-eval keeps an empty text for an answer that is wrong, whoever it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from unifer_tasks.harness.requests.replies import careful_client
+from unifer_tasks.harness.requests.shortfall import note_requests
+from unifer_tasks.harness.seams import replaced
+from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import GenerationResult, Instance
+    from lmms_eval.api.model import lmms
+
+APIS = frozenset(
+    {
+        "async_openai",
+        "batch_gpt4",
+        "claude",
+        "gemini",
+        "gpt4o_audio",
+        "gpt4v",
+        "litellm",
+        "openai",
+        "qwen_vl_api",
+        "reka",
+    }
+)
+"""Back ends that ask an API. An empty text is then no answer: a request that failed, or was not
+made since the budget was spent. A model in this process may have nothing to say."""
+
+Generate = Callable[[list["Instance"]], Sequence[Any]]
+
+
+def ask(
+    lm: lmms, generate: Generate, requests: Sequence[Instance], *, asks_an_api: bool
+) -> list[GenerationResult]:
+    """Return a model's answer to each request, or the note of a request that failed.
+
+    Args:
+        lm: The model.
+        generate: Its `generate_until`.
+        requests: What is asked.
+        asks_an_api: Whether it asks one (see `APIS`).
+    """
+    with careful_client(lm):
+        outputs = generate(list(requests))
+    if len(outputs) != len(requests):
+        # lmms-eval's claude returns two for a failed request; none can be told apart.
+        what = f"{len(outputs)} answers came to {len(requests)} questions"
+        outputs = [f"{REQUEST_FAILED_PREFIX}: {what}]"] * len(requests)
+    answers = [_noted(output, asks_an_api=asks_an_api) for output in outputs]
+    note_requests(len(answers), sum(request_failed(answer.text) for answer in answers))
+    return answers
+
+
+@contextmanager
+def failures_noted(lm: lmms, backend: str) -> Iterator[None]:
+    """Let a model's `generate_until` be that of `ask` until the block ends.
+
+    It warns of the requests that failed.
+
+    Args:
+        lm: The model.
+        backend: Its model id.
+    """
+    from loguru import logger
+
+    generate = lm.generate_until
+
+    def generate_until(requests: list[Instance]) -> list[GenerationResult]:
+        answers = ask(lm, generate, requests, asks_an_api=backend in APIS)
+        if failed := sum(request_failed(answer.text) for answer in answers):
+            logger.warning(
+                f"{failed:,} of {len(answers):,} requests failed and count as wrong; "
+                "`ferbench lmms-eval --use_cache DIR` keeps the others and asks these again"
+            )
+        return answers
+
+    with replaced(lm, "generate_until", generate_until):
+        yield
+
+
+def _noted(output: Any, *, asks_an_api: bool) -> GenerationResult:
+    from lmms_eval.api.instance import GenerationResult, unwrap_generation_output
+
+    text, tokens = unwrap_generation_output(output)
+    if text is None or (asks_an_api and not text.strip()):
+        text = f"{REQUEST_FAILED_PREFIX}: the reply has no content]"
+    return GenerationResult(text, tokens)

@@ -1,0 +1,82 @@
+"""Which tasks of FERBench a run selects: each is asked once, of data that is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from unifer_tasks.data.headings import GROUPS
+from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
+from unifer_tasks.protocol.labels import FERBENCH
+from unifer_tasks.protocol.variants import TASKS, task_name
+from unifer_tasks.support.nearest import did_you_mean
+
+NAMES = (*GROUPS, *TASKS)
+"""Every group and task of FERBench."""
+
+
+class TaskError(ValueError):
+    """No task has the name that is asked for."""
+
+
+def check_names(given: Sequence[str], known: Iterable[str]) -> None:
+    """Check that every task exists.
+
+    Args:
+        given: As on the command line: names or patterns. lmms-eval takes a file for one too, and
+            fails to find it among the tasks.
+        known: The names of all tasks, groups and tags.
+
+    Raises:
+        TaskError: One does not, or cannot be selected in this way.
+    """
+    names = set(known)
+    for name in given:
+        if not name:
+            raise TaskError("--tasks names an empty task; remove the comma too many")
+        if any(mark in name for mark in "*?["):
+            if not any(fnmatchcase(task, name) for task in names):
+                raise TaskError(f"no task matches {name!r}{did_you_mean(name, names)}")
+            if "*" not in name:
+                raise TaskError(f"lmms-eval takes {name!r} for a name; write the pattern with *")
+        elif Path(name).is_file() and name not in names:
+            raise TaskError(
+                f"lmms-eval takes no file as a task: pass --include_path {Path(name).parent} and "
+                f"the task's name for {name}"
+            )
+        elif name not in names:
+            raise TaskError(f"no task is called {name!r}{did_you_mean(name, names)}")
+
+
+def selected(patterns: Iterable[str]) -> list[str]:
+    """Return the groups and tasks of FERBench that match one of these names or patterns."""
+    return [name for pattern in patterns for name in NAMES if fnmatchcase(name, pattern)]
+
+
+def check_data(tasks: Iterable[str]) -> None:
+    """Check the data of those of these tasks and groups that are FERBench's.
+
+    Raises:
+        DataError: It is absent, damaged or not what it is taken for.
+    """
+    datasets: dict[str, None] = {}
+    for name in tasks:
+        for task in _members(name) if name in GROUPS else [name]:
+            if task in TASKS:
+                datasets[TASKS[task][1]] = None
+    if datasets:
+        root = data_root()
+        manifest = read_manifest(root)
+        for dataset in datasets:
+            intact_path(root, manifest, dataset)
+
+
+def repeated(tasks: Iterable[str]) -> list[str]:
+    """Return the tasks that are asked as members of a group too."""
+    names = set(tasks)
+    return [task for group in GROUPS if group in names for task in _members(group) if task in names]
+
+
+def _members(group: str) -> list[str]:
+    return [task_name(dataset, GROUPS[group]) for dataset in FERBENCH]

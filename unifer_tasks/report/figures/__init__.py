@@ -1,0 +1,1 @@
+"""What a report says of runs, as typed figures that every renderer shares."""

@@ -1,0 +1,69 @@
+"""A run, read and scored: all that its row, its plots and its page are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.report.figures.measures import (
+    RationaleMeasures,
+    RationaleRecord,
+    measure,
+    rationale_record,
+)
+from unifer_tasks.report.sources.runs import Run
+from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
+from unifer_tasks.scoring.summary import Reading, read, summarise
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A run with everything that was found in it.
+
+    Attributes:
+        run: The run.
+        readings: Each prediction as the strict reader took it, in the run's order.
+        records: What the rationale of each prediction says, in the same order; None where no
+            response was heard.
+        strict: The scores by the strict reader (see `unifer_tasks.scoring.summary.summarise`).
+        upstream: The scores by the upstream reader.
+        measures: What the rationales are like.
+        repeats: Dataset key, or "pooled" -> what several answers to each question show, by the
+            strict reader; empty where each question was asked once.
+    """
+
+    run: Run
+    readings: tuple[Reading, ...]
+    records: tuple[RationaleRecord | None, ...]
+    strict: Mapping[str, Any]
+    upstream: Mapping[str, Any]
+    measures: RationaleMeasures
+    repeats: Mapping[str, RepeatScores]
+
+
+def assess(run: Run) -> Assessment:
+    """Reads and scores a run, with the strict reader of its variant."""
+    readings = tuple(read(row, "strict", run.tasks.read) for row in run.predictions)
+    records = tuple(map(rationale_record, readings))
+    upstream = [read(row, "upstream") for row in run.predictions]
+    return Assessment(
+        run,
+        readings,
+        records,
+        summarise(readings, "strict"),
+        summarise(upstream, "upstream"),
+        measure(readings, records),
+        _repeats(run),
+    )
+
+
+def _repeats(run: Run) -> dict[str, RepeatScores]:
+    asked: dict[str, list[Repeated]] = {dataset: [] for dataset in LABEL_SPACES}
+    for answers in run.repeated:
+        labels = tuple(read(row, "strict", run.tasks.read).label for row in answers)
+        asked[answers[0].dataset].append(Repeated(answers[0].target, labels))
+    every = [one for part in asked.values() for one in part]
+    found = {name: repeat_scores(part) for name, part in {**asked, "pooled": every}.items()}
+    return {name: scores for name, scores in found.items() if scores is not None}

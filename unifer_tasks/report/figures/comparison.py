@@ -1,0 +1,172 @@
+"""Two runs on the questions that both answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.sources.runs import BASE
+from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.summary import Reading
+
+POOLED = "pooled"
+LEVEL = 0.95
+
+
+class ComparisonError(PredictionError):
+    """Two runs that no figure can compare; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference of accuracy and how sure it is.
+
+    Attributes:
+        counts: Questions by who was right; at least one.
+        a: The accuracy of the first run on the shared questions, in [0, 1].
+        b: That of the second.
+        difference: a - b, in [-1, 1].
+        interval: Low and high of the difference, at 95 % (see `paired.difference_interval`).
+        p: Of McNemar's exact test, two-sided.
+        p_holm: The same, corrected by Holm over all tests that were made together.
+    """
+
+    counts: PairedCounts
+    a: float
+    b: float
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs, paired question by question, both as the strict reader took them.
+
+    Attributes:
+        a: Title of the first run (`Run.title`).
+        b: Title of the second.
+        datasets: Dataset key -> the difference on it; datasets without a shared question are
+            absent.
+        pooled: The difference over all shared questions.
+        only_in_a: Questions that the second run lacks.
+        only_in_b: Questions that the first run lacks.
+    """
+
+    a: str
+    b: str
+    datasets: Mapping[str, Difference]
+    pooled: Difference
+    only_in_a: int
+    only_in_b: int
+
+
+def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
+    """Compares pairs of runs, with one correction over all their tests.
+
+    Raises:
+        ComparisonError: A pair shares no question, one run is of drawn faces and the other is
+            not, or they disagree on a true label.
+    """
+    comparisons = [_compare(a, b) for a, b in pairs]
+    corrected = iter(
+        holm([part.p for each in comparisons for part in (each.pooled, *each.datasets.values())])
+    )
+    return [
+        replace(
+            each,
+            pooled=replace(each.pooled, p_holm=next(corrected)),
+            datasets={
+                dataset: replace(part, p_holm=next(corrected))
+                for dataset, part in each.datasets.items()
+            },
+        )
+        for each in comparisons
+    ]
+
+
+def telling_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, Assessment]]:
+    """Returns the pairs that a report compares: base with base, and each variant with its base.
+
+    Pairs that cannot be compared are left out.
+    """
+    pairs = [
+        (a, b)
+        for a, b in combinations(assessments, 2)
+        if (a.run.variant == b.run.variant == BASE)
+        or (a.run.name == b.run.name and BASE in {a.run.variant, b.run.variant})
+    ]
+    return [(a, b) for a, b in pairs if why_not(a, b) is None]
+
+
+def why_not(a: Assessment, b: Assessment) -> str | None:
+    """Says why two runs cannot be compared; None if they can."""
+    if {a.run.stand_in, b.run.stand_in} == {True, False}:
+        drawn, real = (a, b) if a.run.stand_in else (b, a)
+        return f"{drawn.run.title} saw drawn faces and {real.run.title} the benchmark's images"
+    other = _by_key(b)
+    shared = [(row, other[key]) for key, row in _by_key(a).items() if key in other]
+    if not shared:
+        return f"{a.run.title} and {b.run.title} share no question"
+    wrong = [x for x, y in shared if x.prediction.target != y.prediction.target]
+    if wrong:
+        first = wrong[0].prediction
+        return (
+            f"{a.run.title} and {b.run.title} disagree on the true label of {len(wrong):,} "
+            f"questions, such as {first.dataset} {first.id!r}: they are of different data"
+        )
+    return None
+
+
+def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
+    """Yields the shared questions that one run has right and the other wrong, in the order of a."""
+    other = _by_key(b)
+    for key, first in _by_key(a).items():
+        second = other.get(key)
+        if second is not None and _is_right(first) != _is_right(second):
+            yield first, second
+
+
+def _compare(a: Assessment, b: Assessment) -> Comparison:
+    if reason := why_not(a, b):
+        raise ComparisonError(f"{reason}; their figures cannot be compared")
+    of_a, of_b = _by_key(a), _by_key(b)
+    cells: dict[str, list[int]] = {dataset: [0, 0, 0, 0] for dataset in LABEL_SPACES}
+    for key in of_a.keys() & of_b.keys():
+        cells[key[0]][2 * (not _is_right(of_a[key])) + (not _is_right(of_b[key]))] += 1
+    counts = {dataset: PairedCounts(*row) for dataset, row in cells.items() if any(row)}
+    pooled = sum(counts.values(), start=PairedCounts(0, 0, 0, 0))
+    return Comparison(
+        a.run.title,
+        b.run.title,
+        {dataset: _difference(part) for dataset, part in counts.items()},
+        _difference(pooled),
+        len(of_a) - pooled.n,
+        len(of_b) - pooled.n,
+    )
+
+
+def _difference(counts: PairedCounts) -> Difference:
+    p = mcnemar(counts)
+    return Difference(
+        counts,
+        counts.accuracy_a,
+        counts.accuracy_b,
+        counts.difference,
+        difference_interval(counts, LEVEL),
+        p,
+        p,
+    )
+
+
+def _by_key(assessment: Assessment) -> dict[tuple[str, str], Reading]:
+    return {(row.prediction.dataset, row.prediction.id): row for row in assessment.readings}
+
+
+def _is_right(reading: Reading) -> bool:
+    return reading.label == reading.prediction.target

@@ -1,0 +1,362 @@
+"""What the rationales of a run are like: form, length, consistency and visible evidence.
+
+One response becomes a `RationaleRecord`, which a page can show; the records of a run become
+`RationaleMeasures`. All of it is deterministic and needs no judge. Without coded action units
+of the pictures it measures plausibility, not truth.
+
+Every figure carries its own denominator, as they differ:
+
+* form and length are over the responses that were heard,
+* evidence is over the rationales, which are the think blocks that hold a word,
+* consistency, and agreement with the answer, are over the rationales with a readable answer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unifer_tasks.protocol.action_units import PROTOTYPES
+from unifer_tasks.protocol.answers import (
+    Outcome,
+    has_visible_text,
+    keeps_format,
+    read_answer,
+    request_failed,
+)
+from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.rationale.reasoning import (
+    Argument,
+    Contradiction,
+    Cue,
+    agreement,
+    argued_labels,
+    contradictions,
+    read_rationale,
+)
+from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
+from unifer_tasks.scoring.summary import Reading
+
+_SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class RationaleRecord:
+    """One response, as the measures take it. Labels are canonical.
+
+    Attributes:
+        words: The number of words of the whole response, tags included.
+        format_kept: Whether it has the form that was asked for.
+        truncated: Whether it ends inside a block.
+        repeats: Whether it repeats itself.
+        rationale: The text of its first think block, into which the cues point; None where
+            there is none or no word in it.
+        cues: What the rationale sees or denies.
+        argued: The labels that the rationale concludes with, in alphabetical order.
+        contradictions: Cues that exclude each other.
+        agreement_with_answer: F1 of the cues with the prototype of the answered label, in
+            [0, 1]; None without a rationale or a readable answer.
+        agreement_with_truth: The same with the true label; None without a rationale.
+    """
+
+    words: int
+    format_kept: bool
+    truncated: bool
+    repeats: bool
+    rationale: str | None = None
+    cues: tuple[Cue, ...] = ()
+    argued: tuple[str, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    agreement_with_answer: float | None = None
+    agreement_with_truth: float | None = None
+
+    @property
+    def n_affirmed(self) -> int:
+        """The number of affirmed cues that name an action unit.
+
+        "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
+        arched" say one thing twice: a cue without a unit that is new in its sentence is none.
+        """
+        count, end = 0, 0
+        named = set[int]()
+        for cue in sorted(self.cues, key=lambda cue: cue.start):
+            if _SENTENCE_END.search(self.rationale or "", end, cue.start):
+                named.clear()
+            end = max(end, cue.end)
+            if cue.present and not named.issuperset(cue.units):
+                count += 1
+                named.update(cue.units)
+        return count
+
+    @property
+    def no_evidence(self) -> bool:
+        """True if there is a rationale and it names nothing visible of the face."""
+        return self.rationale is not None and not self.cues
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a whole.
+
+    Attributes:
+        count: How many.
+        n: Of how many.
+    """
+
+    count: int
+    n: int
+
+    @property
+    def value(self) -> float | None:
+        """The share, in [0, 1]; None of nothing."""
+        return self.count / self.n if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """An average.
+
+    Attributes:
+        value: The arithmetic mean; None of nothing.
+        n: Of how many.
+    """
+
+    value: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quartiles:
+    """How numbers are spread; None of nothing.
+
+    Attributes:
+        lower: A quarter is at most this.
+        median: Half is at most this.
+        upper: Three quarters are at most this.
+        n: Of how many.
+    """
+
+    lower: float | None
+    median: float | None
+    upper: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """Which label the rationales conclude with; the four add up to their denominator.
+
+    Attributes:
+        answer: The answered one alone.
+        several: The answered one among others.
+        other: Others, and not the answered one.
+        none: None at all.
+    """
+
+    answer: Share
+    several: Share
+    other: Share
+    none: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The measures of one group of questions.
+
+    Attributes:
+        heard: Questions with a response, of all: without failed requests and without
+            predictions that are a label only.
+        format_kept: Responses in the form that was asked for, of those heard.
+        truncated: Responses that end inside a block, of those heard.
+        repeats: Responses that repeat themselves, of those heard.
+        words: Words of the responses heard.
+        rationale: Responses with a rationale, of those heard.
+        consistency: What the rationales with a readable answer conclude with.
+        cues: Cues of an action unit that a rationale affirms, each unit once a sentence.
+        agreement_with_answer: Mean F1 with the prototype of the answered label, over the
+            rationales with a readable answer.
+        agreement_with_truth: Mean F1 with the prototype of the true label, over the rationales.
+        contradictory: Rationales with cues that exclude each other.
+        no_evidence: Rationales that name nothing visible of the face.
+    """
+
+    heard: Share
+    format_kept: Share
+    truncated: Share
+    repeats: Share
+    words: Quartiles
+    rationale: Share
+    consistency: Consistency
+    cues: Mean
+    agreement_with_answer: Mean
+    agreement_with_truth: Mean
+    contradictory: Share
+    no_evidence: Share
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuresByOutcome:
+    """The measures of all questions, and of right and wrong answers apart.
+
+    Attributes:
+        all: Every question.
+        right: Those that the reader counts as right.
+        wrong: The others that it counts, unreadable answers among them.
+    """
+
+    all: Measures
+    right: Measures
+    wrong: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class RationaleMeasures:
+    """The measures of a run; `dataclasses.asdict` makes it ready for JSON.
+
+    Attributes:
+        overall: Over all its questions.
+        datasets: Dataset key -> over the dataset's.
+    """
+
+    overall: MeasuresByOutcome
+    datasets: Mapping[str, MeasuresByOutcome]
+
+
+def rationale_record(reading: Reading) -> RationaleRecord | None:
+    """Reads what a response says beside its answer.
+
+    The response is read by the strict reader, whichever made the reading; the answer that the
+    rationale is held against is the reading's own.
+
+    Returns:
+        The record; None where no response was heard.
+    """
+    prediction = reading.prediction
+    response = prediction.response
+    if prediction.error or response is None or request_failed(response):
+        return None
+    answer = read_answer(response, prediction.dataset)
+    words = response.split()
+    rationale = answer.rationale if has_visible_text(answer.rationale or "") else None
+    argument = read_rationale(rationale or "")
+    return RationaleRecord(
+        words=len(words),
+        format_kept=keeps_format(response),
+        truncated=answer.outcome is Outcome.TRUNCATED,
+        repeats=repetition(words) < MIN_DISTINCT,
+        rationale=rationale,
+        cues=argument.cues,
+        argued=tuple(sorted(argued_labels(argument))),
+        contradictions=contradictions(argument),
+        agreement_with_answer=_agreement(rationale, argument, reading.label),
+        agreement_with_truth=_agreement(rationale, argument, prediction.target),
+    )
+
+
+def measure(
+    readings: Sequence[Reading], records: Sequence[RationaleRecord | None] | None = None
+) -> RationaleMeasures:
+    """Measures the rationales of a run.
+
+    Args:
+        readings: Every prediction of the run, as one reader took it.
+        records: The `rationale_record` of each, if at hand.
+
+    Raises:
+        ValueError: There are not as many records as readings.
+    """
+    if records is None:
+        records = [rationale_record(reading) for reading in readings]
+    rows = list(zip(readings, records, strict=True))
+    return RationaleMeasures(
+        overall=_by_outcome(rows),
+        datasets={
+            dataset: _by_outcome(group)
+            for dataset in LABEL_SPACES
+            if (group := [row for row in rows if row[0].prediction.dataset == dataset])
+        },
+    )
+
+
+_Row = tuple[Reading, RationaleRecord | None]
+
+
+def _agreement(rationale: str | None, argument: Argument, label: str | None) -> float | None:
+    if rationale is None or label is None or canonical(label) not in PROTOTYPES:
+        return None
+    return agreement(argument, canonical(label))
+
+
+def _by_outcome(rows: Sequence[_Row]) -> MeasuresByOutcome:
+    counted = [row for row in rows if row[0].counted]
+    return MeasuresByOutcome(
+        all=_measures(rows),
+        right=_measures([row for row in counted if row[0].label == row[0].prediction.target]),
+        wrong=_measures([row for row in counted if row[0].label != row[0].prediction.target]),
+    )
+
+
+def _measures(rows: Sequence[_Row]) -> Measures:
+    heard = [record for _, record in rows if record]
+    reasoned = [record for record in heard if record.rationale is not None]
+    return Measures(
+        heard=Share(len(heard), len(rows)),
+        format_kept=_share(record.format_kept for record in heard),
+        truncated=_share(record.truncated for record in heard),
+        repeats=_share(record.repeats for record in heard),
+        words=_quartiles([record.words for record in heard]),
+        rationale=_share(record.rationale is not None for record in heard),
+        consistency=_consistency(
+            [
+                (canonical(reading.label), record.argued)
+                for reading, record in rows
+                if record and record.agreement_with_answer is not None and reading.label
+            ]
+        ),
+        cues=_mean(record.n_affirmed for record in reasoned),
+        agreement_with_answer=_mean(record.agreement_with_answer for record in reasoned),
+        agreement_with_truth=_mean(record.agreement_with_truth for record in reasoned),
+        contradictory=_share(bool(record.contradictions) for record in reasoned),
+        no_evidence=_share(record.no_evidence for record in reasoned),
+    )
+
+
+def _consistency(answered: Sequence[tuple[str, tuple[str, ...]]]) -> Consistency:
+    kinds = Counter(
+        "none"
+        if not argued
+        else "other"
+        if label not in argued
+        else "answer"
+        if len(argued) == 1
+        else "several"
+        for label, argued in answered
+    )
+    return Consistency(
+        **{
+            kind: Share(kinds[kind], len(answered))
+            for kind in ("answer", "several", "other", "none")
+        }
+    )
+
+
+def _share(flags: Iterable[bool]) -> Share:
+    values = list(flags)
+    return Share(sum(values), len(values))
+
+
+def _mean(values: Iterable[float | None]) -> Mean:
+    known = [value for value in values if value is not None]
+    return Mean(math.fsum(known) / len(known) if known else None, len(known))
+
+
+def _quartiles(values: Sequence[int]) -> Quartiles:
+    if not values:
+        return Quartiles(None, None, None, 0)
+    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    return Quartiles(lower, median, upper, len(values))

@@ -1,0 +1,324 @@
+"""Plots for a paper: PNG and SVG, equal bytes for equal input.
+
+Colours are Okabe and Ito's and sequential or diverging maps that colour-blind readers can tell
+apart; type is 7 to 8 points at the printed width of one or two columns.
+"""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unifer_tasks.protocol.answers import UNKNOWN
+from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.renderers.leaderboard import HEADLINE, ranked
+from unifer_tasks.support.characters import visible
+from unifer_tasks.support.files import replacing
+from unifer_tasks.support.text import signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+
+# Widths of a column and of a page of two, in inches.
+_COLUMN, _PAGE = 3.4, 7.0
+# Of a line of a row's name.
+_LINE = 0.14
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.dpi": 300,
+    # No dollar in a model's name starts a formula.
+    "text.parse_math": False,
+    # Ids in SVG are hashes of this and of what they name, not of a random number.
+    "svg.hashsalt": "ferbench",
+    "svg.fonttype": "path",
+}
+# What would differ from one day or version to another.
+_METADATA: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
+_CAUTION = "Drawn faces (stand-ins): no result on photographs"
+
+Progress = Callable[[str], None]
+
+
+def write_plots(
+    assessments: Sequence[Assessment],
+    published: Sequence[PublishedScore],
+    folder: Path,
+    progress: Progress = lambda _: None,
+) -> list[Path]:
+    """Writes all plots.
+
+    Args:
+        assessments: The runs; at least one.
+        published: Scores of others; those of pooled headline metrics are shown apart.
+        folder: Where to. Confusion matrices of an earlier report there are removed.
+        progress: Is told of each plot before it is drawn.
+
+    Returns:
+        The files: the leaderboard, per-class recall and label prior of all runs, and the
+        confusion matrix of each, pooled, in the order of the leaderboard.
+    """
+    runs = ranked(assessments)
+    digits = len(str(len(runs)))
+    plots: dict[str, Callable[[], Figure]] = {
+        "leaderboard": functools.partial(leaderboard, runs, published),
+        "recall": functools.partial(recall, runs),
+        "prior": functools.partial(prior, runs),
+    }
+    for place, one in enumerate(runs, start=1):
+        name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
+        plots[name] = functools.partial(confusion, one)
+    written = []
+    with _style():
+        for name, draw in plots.items():
+            progress(name)
+            figure = draw()
+            for kind in FORMATS:
+                path = folder / f"{name}.{kind}"
+                with replacing(path) as partial:
+                    figure.savefig(partial, format=kind, metadata=_METADATA[kind])
+                written.append(path)
+    for path in set(folder.glob("confusion_*")) - set(written):
+        if path.suffix.removeprefix(".") in FORMATS:
+            path.unlink()
+    return written
+
+
+def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore]) -> Figure:
+    """Draws WAR, UAR and macro-F1 over all answers, with 95 % intervals; others' in orange."""
+    others = _published(published)
+    rows = [*map(_row, runs), *(_folded(name) for name in others)]
+    height = 1.0 + _LINE * sum(row.count("\n") + 1.6 for row in rows)
+    figure, row_of_axes = _figure(_PAGE, height, len(HEADLINE), sharey=True)
+    places = np.arange(len(rows))[::-1]
+    for axes, (metric, title) in zip(row_of_axes, HEADLINE.items(), strict=True):
+        for place, one in zip(places, runs, strict=False):
+            pooled = one.strict["pooled"]
+            value, bounds = pooled[metric], (pooled["intervals"] or {}).get(metric)
+            if value is None or bounds is None:
+                continue
+            low, high = bounds
+            # A percentile interval of a biased score may leave the score out.
+            whiskers = [[max(0.0, value - low)], [max(0.0, high - value)]]
+            axes.errorbar(
+                100 * value, place, xerr=100 * np.array(whiskers), fmt="o", color=_BLUE,
+                markersize=2.5, elinewidth=0.8, capsize=2, clip_on=False,
+            )  # fmt: skip
+        for place, scores in zip(places[len(runs) :], others.values(), strict=True):
+            if (score := scores.get(metric)) is not None:
+                axes.plot(100 * score, place, "D", color=_ORANGE, fillstyle="none", ms=4)
+        # Intervals of thousands of questions are a point or two wide: no axis from 0 to 100.
+        axes.margins(x=0.08)
+        axes.set(xlabel=f"{title} (%)", ylim=(-0.7, len(rows) - 0.3))
+        axes.grid(axis="x", color="#DDDDDD", linewidth=0.5)
+        axes.set_axisbelow(True)
+        if others:
+            axes.axhline(len(others) - 0.5, color=_GREY, linewidth=0.5, linestyle=":")
+    row_of_axes[0].set_yticks(places, rows)
+    return _titled(figure, f"Scores with 95 % intervals, {_scope(runs)}", runs)
+
+
+def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float]]:
+    """Others' pooled scores: name of a row, which says who read the answers -> metric -> score."""
+    rows: dict[str, dict[str, float]] = {}
+    for score in published:
+        if score.dataset == "pooled" and score.metric in HEADLINE:
+            name = f"{score.model} [published, {score.reader} reader]"
+            rows.setdefault(name, {})[score.metric] = score.score
+    return rows
+
+
+def confusion(one: Assessment) -> Figure:
+    """Draws a run's pooled confusion matrix: shares of each true label, with counts."""
+    part = one.strict["pooled"]["confusion"]
+    counts = np.array(part["counts"])[:-1]
+    labels = part["labels"]
+    support = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
+    figure, (axes,) = _figure(_COLUMN + 0.6, 3.5, 1)
+    limits = (0.0, _limits(100 * shares)[1])
+    image = _heat(axes, 100 * shares, "Blues", limits, lambda i, j: f"{counts[i, j]:,}")
+    shown = ["not read" if label == UNKNOWN else label for label in labels]
+    axes.set_xticks(range(len(labels)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(counts)), labels[:-1])
+    axes.set(xlabel="Answered label", ylabel="True label")
+    figure.colorbar(image, ax=axes, label="Share of the true label (%)", fraction=0.046, pad=0.03)
+    return _titled(figure, f"{_name(one)}\nAnswers, {_scope([one])}", [one], width=58)
+
+
+def recall(runs: Sequence[Assessment]) -> Figure:
+    """Draws the recall of each class over all answers, a row a run."""
+    values = np.array(
+        [[_class(one, label, "recall", "support") for label in CANONICAL_LABELS] for one in runs]
+    )
+    return _by_class(
+        runs, 100 * values, "cividis", _limits(100 * values), "Recall (%)",
+        lambda value: f"{value:.0f}",
+    )  # fmt: skip
+
+
+def prior(runs: Sequence[Assessment]) -> Figure:
+    """Draws how much more often each label was answered than it is true, a row a run."""
+    values = np.array([[_surplus(one, label) for label in CANONICAL_LABELS] for one in runs])
+    reach = max(1.0, float(np.nanmax(np.abs(values), initial=0)))
+    return _by_class(
+        runs,
+        values,
+        "PuOr_r",
+        (-reach, reach),
+        "Answered share − true share (points)",  # noqa: RUF001
+        lambda value: signed(value, 0),
+    )
+
+
+def _class(one: Assessment, label: str, name: str, base: str) -> float:
+    found = one.strict["pooled"]["classes"].get(label)
+    return found[name] if found and found[base] else np.nan
+
+
+def _surplus(one: Assessment, label: str) -> float:
+    pooled = one.strict["pooled"]
+    found = pooled["classes"].get(label)
+    return 100 * (found["predicted"] - found["support"]) / pooled["n"] if found else np.nan
+
+
+def _by_class(
+    runs: Sequence[Assessment],
+    values: npt.NDArray[np.float64],
+    colours: str,
+    limits: tuple[float, float],
+    title: str,
+    text: Callable[[float], str],
+) -> Figure:
+    rows = list(map(_row, runs))
+    height = 1.3 + _LINE * sum(row.count("\n") + 2 for row in rows)
+    figure, (axes,) = _figure(_PAGE, height, 1)
+    image = _heat(
+        axes, values, colours, limits,
+        lambda i, j: "" if np.isnan(values[i, j]) else text(values[i, j]), aspect="auto",
+    )  # fmt: skip
+    ticks = range(len(CANONICAL_LABELS))
+    axes.set_xticks(ticks, CANONICAL_LABELS, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(runs)), rows)
+    axes.set_xlabel("Label")
+    # Named above and not along its side, which a few rows make too short for it.
+    figure.colorbar(image, ax=axes, pad=0.02)
+    return _titled(figure, f"{title}, {_scope(runs)}", runs)
+
+
+def _heat(
+    axes: Axes,
+    values: npt.NDArray[np.float64],
+    colours: str,
+    limits: tuple[float, float],
+    text: Callable[[int, int], str],
+    aspect: Any = "equal",
+) -> Any:
+    low, high = limits
+    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect=aspect)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    colour_of = image.to_rgba(values)
+    for (i, j), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        red, green, blue, _ = colour_of[i, j]
+        # Luminance as sRGB weighs it; the text takes whichever of black and white is farther.
+        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
+        axes.text(
+            j, i, text(i, j), ha="center", va="center", fontsize=6.5,
+            color="white" if dark else "black",
+        )  # fmt: skip
+    return image
+
+
+def _figure(
+    width: float, height: float, columns: int, **options: Any
+) -> tuple[Figure, Sequence[Axes]]:
+    # Not pyplot: it keeps every figure in a global list.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, columns, squeeze=False, **options)[0]
+    return figure, list(axes)
+
+
+def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int = 100) -> Figure:
+    lines = [_folded(line, width) for line in title.split("\n")]
+    figure.suptitle("\n".join(lines), fontsize=8)
+    if any(one.run.stand_in for one in runs):
+        figure.supxlabel(_CAUTION, fontsize=7, color=_ORANGE)
+    return figure
+
+
+def _scope(runs: Sequence[Assessment]) -> str:
+    """Says which answers figures are of, and who read them."""
+    found = [
+        space.title
+        for dataset, space in FERBENCH.items()
+        if any(dataset in one.strict["datasets"] for one in runs)
+    ]
+    which = "all four datasets" if len(found) == len(FERBENCH) else " and ".join(found)
+    return f"{which}{', pooled' if len(found) > 1 else ''}, strict reader"
+
+
+def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the narrowest range in steps of 10 that holds percentages, so that they differ."""
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return 0.0, 100.0
+    low = min(90.0, 10 * float(np.floor(known.min() / 10)))
+    return low, max(low + 10, 10 * float(np.ceil(known.max() / 10)))
+
+
+def _name(one: Assessment) -> str:
+    marks = [
+        *(["drawn faces"] if one.run.stand_in else []),
+        *([] if one.strict["complete"] else ["incomplete"]),
+    ]
+    return visible(one.run.title) + (f" [{', '.join(marks)}]" if marks else "")
+
+
+def _row(one: Assessment) -> str:
+    return _folded(_name(one))
+
+
+def _folded(text: str, width: int = 36) -> str:
+    """Breaks a long name, so that it leaves room for what it names."""
+    return "\n".join(textwrap.wrap(text, width)) or text
+
+
+def _slug(title: str) -> str:
+    """Turns a title into a part of a file name."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in title)
+    return "-".join(filter(None, plain.split("-")))[:60] or "run"
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        # A user's own style changes no bytes.
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield

@@ -1,0 +1,150 @@
+"""A run: what one model answered to one variant of the benchmark, and how it came about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.protocol.variants import BASE as AS_PUBLISHED
+from unifer_tasks.protocol.variants import VARIANTS, Variant
+from unifer_tasks.scoring.predictions import Prediction
+
+BASE = AS_PUBLISHED.key
+"""The variant of a run of the benchmark as published."""
+
+_DRAWN = "drawn/"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one model answered to one variant of the benchmark.
+
+    Attributes:
+        name: The model's name; unique among the runs of a report together with `variant`.
+        source: The folder or file that it was read from.
+        variant: `BASE`, or the key of the variant of the tasks ("direct", ...); of the variant
+            that asks each question under several orders, each order is a run ("shuffled_0", ...).
+        predictions: In the order of the benchmark's datasets and of the file; no question twice.
+        provenance: What the files tell of how the run was made, for people: "model", "backend",
+            "command", "date", "unifer", "lmms-eval", "transformers", "torch", "generation",
+            "pixels", "questions" (hash), "data DATASET" (hash) and the like; what they do not
+            tell is absent.
+        stand_in: Whether the faces are drawn; None where the files do not tell.
+        questions: Dataset key -> the question that all its samples were asked; a dataset whose
+            question the files do not tell is absent.
+        notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
+        repeated: All answers to each question that was asked several times, the first of which is
+            among `predictions`.
+        rows: Dataset key -> the questions of the data that was asked, all of them unless there
+            was a `--limit`; a dataset of which the files do not tell is absent.
+    """
+
+    name: str
+    source: str
+    variant: str
+    predictions: tuple[Prediction, ...]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    stand_in: bool | None = None
+    questions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    repeated: tuple[tuple[Prediction, ...], ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name, and the variant unless it is the benchmark as published."""
+        return self.name if self.variant == BASE else f"{self.name} ({self.variant})"
+
+    @property
+    def tasks(self) -> Variant:
+        """The variant whose tasks were run."""
+        return VARIANTS.get(self.variant.partition("_")[0], AS_PUBLISHED)
+
+
+def looks_drawn(predictions: Iterable[Prediction]) -> bool | None:
+    """Tells by the ids whether faces are drawn, where nothing else does.
+
+    Returns:
+        True if `unifer-data drawn` made up an id; None otherwise, since it also draws under the
+        published ids.
+    """
+    return True if any(row.id.startswith(_DRAWN) for row in predictions) else None
+
+
+def ordered(predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
+    """Returns predictions in the order of the benchmark's datasets, else as they come."""
+    place = {dataset: number for number, dataset in enumerate(LABEL_SPACES)}
+    return tuple(sorted(predictions, key=lambda prediction: place[prediction.dataset]))
+
+
+def question_hash(questions: Iterable[str]) -> str:
+    """Returns a short hash of what was asked: equal for equal sets of questions."""
+    return hashlib.sha256("\0".join(sorted(set(questions))).encode()).hexdigest()[:12]
+
+
+def with_coverage(run: Run) -> Run:
+    """Adds a note to a run that did not answer exactly the benchmark's questions."""
+    asked = {dataset: Counter[str]() for dataset in LABEL_SPACES}
+    for prediction in run.predictions:
+        asked[prediction.dataset][prediction.target] += 1
+    short = [
+        f"{space.title} {asked[dataset].total():,} of {space.n_test:,}"
+        + (" of other labels" if asked[dataset].total() == space.n_test else "")
+        for dataset, space in FERBENCH.items()
+        if not space.is_complete(asked[dataset])
+    ]
+    if not short:
+        return run
+    answered = sum(asked[dataset].total() for dataset in FERBENCH)
+    note = f"Incomplete: {answered:,} of {N_QUESTIONS:,} questions ({', '.join(short)})."
+    return replace(run, notes=(*run.notes, note))
+
+
+def distinct(runs: Sequence[Run]) -> list[Run]:
+    """Numbers the runs that share a name and a variant, in their order."""
+    seen: Counter[tuple[str, str]] = Counter()
+    named = []
+    for run in runs:
+        seen[run.name, run.variant] += 1
+        number = seen[run.name, run.variant]
+        named.append(run if number == 1 else replace(run, name=f"{run.name} #{number}"))
+    return named
+
+
+def differences(runs: Sequence[Run]) -> list[str]:
+    """Tells what makes the runs of one report unlike each other, a sentence each.
+
+    Figures of runs on other questions, other bytes of the data, other true labels or other
+    kinds of faces have other denominators and are not to be compared.
+    """
+    found = []
+    asked = [{(row.dataset, row.id) for row in run.predictions} for run in runs]
+    every = set[tuple[str, str]]().union(*asked)
+    if lacking := [
+        f"{run.title} lacks {len(every - own):,}"
+        for run, own in zip(runs, asked, strict=True)
+        if len(own) < len(every)
+    ]:
+        found.append(
+            f"The runs did not answer the same {len(every):,} questions, so their figures have "
+            f"different denominators: {', '.join(lacking)}."
+        )
+    targets: dict[tuple[str, str], str] = {}
+    for run in runs:
+        labels = ((targets.setdefault((r.dataset, r.id), r.target), r) for r in run.predictions)
+        if wrong := sum(label != row.target for label, row in labels):
+            found.append(f"{run.title} has other true labels than runs before it, {wrong:,} times.")
+    kinds = {True: "drawn faces", False: "the benchmark's images", None: "faces of unknown kind"}
+    faces = {
+        title: [run.title for run in runs if run.stand_in is kind] for kind, title in kinds.items()
+    }
+    if sum(map(bool, faces.values())) > 1:
+        parts = (f"{title}: {', '.join(names)}" for title, names in faces.items() if names)
+        found.append(f"The runs saw different kinds of faces ({'; '.join(parts)}).")
+    for dataset, space in LABEL_SPACES.items():
+        if len({run.provenance.get(f"data {dataset}") for run in runs} - {None}) > 1:
+            found.append(f"The runs read different versions of the data of {space.title}.")
+    return found

@@ -1,0 +1,102 @@
+"""Runs from the paper's inference scripts: a JSON list of objects a dataset.
+
+Each object has `image_path`, `true_label`, `prompt`, `candidate_labels`, `model_response` and,
+where the request failed, `error: true` (zfkarl/UniFER, `eval_*/code/infer_unifer.py`). The
+candidate labels tell the dataset; the files of one model are one run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from unifer_tasks.protocol.labels import FERBENCH
+from unifer_tasks.report.sources.runs import BASE, Run, ordered, question_hash
+from unifer_tasks.scoring.predictions import MAX_LISTED, Prediction, PredictionError, as_prediction
+
+_DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
+
+# Where the published paths begin; what users put before it is no part of a question's id.
+_ROOT = re.compile(r"^.*?(?=/(?:RAF-DB|FERPlus|AffectNet|SFEW-2\.0)/)")
+
+# `sfew_2.0_unifer_7b_results.json` -> `unifer_7b`
+_NAME = re.compile(r"^(?:(?:rafdb|ferplus|affectnet|sfew(?:_2\.0)?)_)?(.*?)(?:_results)?$")
+
+
+def runs_of_results(files: Mapping[Path, Any]) -> list[Run]:
+    """Turns result files into runs, one a model.
+
+    Args:
+        files: Path -> the parsed JSON.
+
+    Raises:
+        PredictionError: A file is no such list, an object is malformed, or two answer the
+            same question for one model.
+    """
+    by_model: defaultdict[tuple[Path, str], list[tuple[Path, Any]]] = defaultdict(list)
+    for path, rows in sorted(files.items()):
+        name = _NAME.match(path.stem)
+        by_model[path.parent, name[1] if name and name[1] else path.stem].append((path, rows))
+    return [_run(name, parts) for (_, name), parts in by_model.items()]
+
+
+def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
+    predictions: dict[tuple[str, str], Prediction] = {}
+    prompts: defaultdict[str, set[str]] = defaultdict(set)
+    for path, rows in parts:
+        problems = []
+        if not isinstance(rows, list) or not rows:
+            raise PredictionError(f"{path} holds no list of results of the paper's scripts")
+        for number, row in enumerate(rows, start=1):
+            try:
+                prediction = _prediction(row)
+                key = (prediction.dataset, prediction.id)
+                if key in predictions:
+                    raise ValueError(f"repeats {key[0]} {key[1]!r}")
+            except ValueError as error:
+                problems.append(f"result {number}: {error}")
+                continue
+            predictions[key] = prediction
+            if isinstance(row.get("prompt"), str):
+                prompts[prediction.dataset].add(row["prompt"])
+        if problems:
+            listed = "\n  ".join(problems[:MAX_LISTED])
+            raise PredictionError(
+                f"{path}: {len(problems)} of {len(rows)} results cannot be scored\n  {listed}"
+            )
+    asked = [prompt for texts in prompts.values() for prompt in texts]
+    return Run(
+        name=name,
+        source=", ".join(str(path) for path, _ in parts),
+        variant=BASE,
+        predictions=ordered(predictions.values()),
+        provenance={
+            "backend": "the paper's inference scripts",
+            **({"questions": question_hash(asked)} if asked else {}),
+        },
+        questions={dataset: texts.pop() for dataset, texts in prompts.items() if len(texts) == 1},
+    )
+
+
+def _prediction(row: Any) -> Prediction:
+    if not isinstance(row, dict):
+        raise ValueError("is no JSON object")
+    # The text of each, so that a list of anything can be looked up.
+    labels = row.get("candidate_labels")
+    dataset = _DATASET_OF.get(tuple(map(str, labels))) if isinstance(labels, list) else None
+    if dataset is None:
+        raise ValueError(f"`candidate_labels` are those of no dataset: {labels!r:.80}")
+    if not isinstance(row.get("image_path"), str):
+        raise ValueError("`image_path` must be a string")
+    prediction = {
+        "dataset": dataset,
+        "id": _ROOT.sub("", row["image_path"]),
+        "target": row.get("true_label"),
+    }
+    if row.get("error"):
+        return as_prediction({**prediction, "error": True})
+    return as_prediction({**prediction, "response": row.get("model_response")})

@@ -1,0 +1,79 @@
+"""What is changed in a preset for one run: `--tasks`, `--limit` and `--set`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unifer_tasks.runner.presets import Preset, PresetError
+
+_NESTED = ("model_args", "gen_kwargs")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change.
+
+    Attributes:
+        preset: The preset's name; None for every preset.
+        key: A key of lmms-eval's configuration, or `model_args.NAME` or `gen_kwargs.NAME`.
+        value: As it would stand in the file.
+    """
+
+    preset: str | None
+    key: str
+    value: str
+
+
+def read_change(text: str) -> Change:
+    """Reads `[PRESET:]KEY=VALUE`.
+
+    Raises:
+        PresetError: It has another form.
+    """
+    name, equals, value = text.partition("=")
+    preset, colon, key = name.rpartition(":")
+    if not equals or not key:
+        raise PresetError(f"{text!r} must have the form [PRESET:]KEY=VALUE")
+    return Change(preset if colon else None, key, value)
+
+
+def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str, Any]:
+    """Returns a preset's configuration with the changes that concern it.
+
+    Args:
+        preset: The preset.
+        changes: Applied in their order, so the last one to a key counts.
+        **given: Keys to set before; None leaves the preset's own.
+    """
+    settings = {**preset.settings, **{k: v for k, v in given.items() if v is not None}}
+    for change in changes:
+        if change.preset not in (None, preset.name):
+            continue
+        owner, dot, name = change.key.partition(".")
+        if dot and owner in _NESTED:
+            settings[owner] = _with_argument(settings, owner, name, change.value)
+        else:
+            settings[change.key] = _value(change.value)
+    return settings
+
+
+def _with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
+    """Adds an argument; of two of one name, lmms-eval takes the last."""
+    before = settings.get(owner) or ""
+    if isinstance(before, Mapping):
+        return {**before, name: _value(value)}
+    return f"{before},{name}={value}" if before else f"{name}={value}"
+
+
+def _value(text: str) -> bool | int | float | str:
+    """lmms-eval takes the values of a file as they are, and hands them on unconverted."""
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,79 @@
+"""What an API run costs, before and after. Prices are the user's; none is known here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from unifer_tasks.data.manifest import data_root, read_manifest
+from unifer_tasks.harness.requests.progress import Progress
+from unifer_tasks.protocol.variants import N_ORDERS, TASKS, group_name
+from unifer_tasks.runner.presets import Price
+
+MAX_NEW_TOKENS = 1024
+"""The protocol's limit of an answer's length (`ferbench/_template_yaml`)."""
+
+TOKENS_IN = 600
+"""Tokens of a request, assumed until some are counted: 130 of text, the rest for the image."""
+
+
+def n_questions(tasks: str, limit: float | None) -> int:
+    """Returns how many questions a run asks.
+
+    Args:
+        tasks: Names of tasks and groups of the benchmark, separated by commas; another name
+            counts nothing.
+        limit: Questions of each task, or a share of them below 1; None for all.
+
+    Raises:
+        DataError: There is no benchmark folder.
+    """
+    rows = {key: file.rows for key, file in read_manifest(data_root()).datasets.items()}
+    names = set(tasks.split(","))
+    total = 0
+    for task, (variant, dataset) in TASKS.items():
+        if names & {task, group_name(variant)}:
+            n = rows.get(dataset, 0) * (N_ORDERS if variant.key == "shuffled" else 1)
+            if limit is not None and limit > 0:
+                n = min(n, int(limit if limit >= 1 else limit * n))
+            total += n
+    return total
+
+
+def most_tokens_out(settings: Mapping[str, Any]) -> int:
+    """Returns how long an answer may become under an lmms-eval configuration."""
+    found = re.findall(r"max_new_tokens\W+(\d+)", str(settings.get("gen_kwargs", "")))
+    return int(found[-1]) if found else MAX_NEW_TOKENS
+
+
+def estimate(price: Price, n_questions: int, most_tokens_out: int, seen: Progress | None) -> str:
+    """Says what asking will cost.
+
+    Args:
+        price: Of tokens.
+        n_questions: How many are to be asked in all.
+        most_tokens_out: The limit of an answer's length.
+        seen: What an earlier run counted, which tells the mean; None if there was none.
+    """
+    if seen and seen.answered and seen.tokens_out:
+        left = max(0, n_questions - seen.answered)
+        tokens = seen.tokens_in / seen.answered, seen.tokens_out / seen.answered
+        cost = price.of(left * tokens[0], left * tokens[1])
+        return (
+            f"about {cost:,.2f} for {left:,} questions, after {seen.answered:,} that were counted"
+        )
+    cost = price.of(n_questions * TOKENS_IN, n_questions * most_tokens_out)
+    return (
+        f"at most about {cost:,.2f} for {n_questions:,} questions, at {TOKENS_IN:,} tokens in "
+        f"(assumed) and {most_tokens_out:,} out (the limit); a run with --limit counts them"
+    )
+
+
+def spent(price: Price, progress: Progress) -> str:
+    """Says what all answers of a run cost, those of earlier starts included."""
+    cost = price.of(progress.tokens_in, progress.tokens_out)
+    return (
+        f"{cost:,.2f} for {progress.tokens_in:,} tokens in and {progress.tokens_out:,} out; "
+        "failed requests are not counted"
+    )

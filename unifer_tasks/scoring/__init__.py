@@ -1,0 +1,1 @@
+"""Answers -> figures: predictions, metrics, intervals, paired tests, the summary of a run."""
