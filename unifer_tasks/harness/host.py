@@ -10,8 +10,8 @@ from typing import Any
 
 from unifer_tasks.harness.options import check_cache, check_invocation, check_run
 from unifer_tasks.harness.requests.shortfall import FAILED_REQUESTS_STATUS, Shortfall, shortfall
-from unifer_tasks.harness.seams import Function, Seam, replaced
 from unifer_tasks.support.extras import EVAL
+from unifer_tasks.support.seams import Function, Seam, replaced
 from unifer_tasks.support.secrets import learn, redacted_output, reveal
 
 _PARSE = Seam(

@@ -21,9 +21,9 @@ from unifer_tasks.harness.evaluator import (
     extend_evaluate,
     extend_tables,
 )
-from unifer_tasks.harness.seams import Function, Seam
 from unifer_tasks.harness.selection import check_data, check_names, repeated
 from unifer_tasks.harness.tracker import SAVE_RESULTS, SAVE_SAMPLES, extend_tracker
+from unifer_tasks.support.seams import Function, Seam
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.harness.requests.shortfall import note_unsaved
-from unifer_tasks.harness.seams import Function, Seam
 from unifer_tasks.protocol.variants import TASKS
+from unifer_tasks.support.seams import Function, Seam
 from unifer_tasks.support.secrets import map_texts, redact_answer, redact_settings
 
 _TRACKER = "lmms_eval.loggers.evaluation_tracker"

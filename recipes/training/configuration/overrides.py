@@ -15,10 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
+from recipes.training.configuration.settings import ConfigurationError, stage_of
+
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
-
-Config = Mapping[str, Any]
 
 _SPLIT = re.compile(r"(?P<key>(?:\+\+|\+|~)?[^=]*)=(?P<value>.*)", re.DOTALL)
 # Settings whose value is a path, whatever it looks like, and those that may list several.
@@ -49,10 +50,6 @@ _ALSO_READ: Mapping[str, Mapping[str, frozenset[str]]] = {
         "data": frozenset({"image_key", "image_patch_size", "seed", "shuffle", "video_key"}),
     },
 }  # fmt: skip
-
-
-class OverrideError(Exception):
-    """An override that cannot be meant; the message names each with its remedy."""
 
 
 def quote(text: str) -> str:
@@ -131,11 +128,11 @@ def check_overrides(base: Config, overrides: Sequence[str]) -> None:
         overrides: As returned by `quoted`.
 
     Raises:
-        OverrideError: Some do not.
+        ConfigurationError: Some do not.
     """
     problems = [problem for override in overrides for problem in _problems(base, override)]
     if problems:
-        raise OverrideError("\n".join(f"- {problem}" for problem in problems))
+        raise ConfigurationError(*problems)
 
 
 def _problems(base: Config, text: str) -> Iterator[str]:
@@ -158,11 +155,11 @@ def _problems(base: Config, text: str) -> Iterator[str]:
         yield from _deleted(base, key)
     elif override.is_sweep_override():
         yield f"{text} gives several values, and a run takes one: a comma needs quotes, \"'A,B'\""
-    elif _has(base, key):
+    elif has_key(base, key):
         if override.is_add() and not override.is_force_add():
             yield f"{key} is there already: leave the + out"
         elif not _FREE.search(key):
-            yield from _value(key, _at(base, key), override.value())
+            yield from _value(key, value_at(base, key), override.value())
     elif override.is_add() or override.is_force_add():
         yield from _added(base, key)
     else:
@@ -170,7 +167,7 @@ def _problems(base: Config, text: str) -> Iterator[str]:
 
 
 def _deleted(base: Config, key: str) -> Iterator[str]:
-    if not _has(base, key):
+    if not has_key(base, key):
         yield f"~{key}: {_no_setting(base, key)}"
     elif not _FREE.search(key):
         yield f"~{key}: verl fails without it; give it a value, or null where it may be off"
@@ -204,12 +201,11 @@ def _added(base: Config, key: str) -> Iterator[str]:
     node, missing = _deepest(base, key)
     if _FREE.search(node):
         return
-    parent = _at(base, node) if node else base
+    parent = value_at(base, node) if node else base
     if not isinstance(parent, Mapping):
         yield f"+{key}: {node} is one value ({parent}) and holds no settings"
         return
-    stage = "grpo" if "actor_rollout_ref" in base else "sft"
-    known = _ALSO_READ[stage].get(node, frozenset()) | _fields(parent)
+    known = _ALSO_READ[stage_of(base)].get(node, frozenset()) | _fields(parent)
     if missing not in known:
         yield f"+{key}: {_no_setting(base, key)}"
 
@@ -239,7 +235,7 @@ def _no_setting(base: Config, key: str) -> str:
 
 def _nearest(base: Config, key: str) -> str | None:
     """Return the setting whose name is most like a key, or that ends as it does."""
-    keys = list(_keys(base))
+    keys = list(all_keys(base))
     last = key.rpartition(".")[2]
 
     def likeness(other: str) -> float:
@@ -251,34 +247,10 @@ def _nearest(base: Config, key: str) -> str | None:
     return best if best is not None and likeness(best) > 0.6 else None
 
 
-def _keys(node: Config, prefix: str = "") -> Iterator[str]:
-    for name, value in node.items():
-        if name != "_target_":
-            yield f"{prefix}{name}"
-            if isinstance(value, Mapping):
-                yield from _keys(value, f"{prefix}{name}.")
-
-
 def _deepest(base: Config, key: str) -> tuple[str, str]:
     """Return the longest part of a key that is there, and the name after it."""
     names = key.split(".")
     for n in range(len(names) - 1, 0, -1):
-        if _has(base, ".".join(names[:n])):
+        if has_key(base, ".".join(names[:n])):
             return ".".join(names[:n]), names[n]
     return "", names[0]
-
-
-def _has(base: Config, key: str) -> bool:
-    node: Any = base
-    for name in key.split("."):
-        if not isinstance(node, Mapping) or name not in node:
-            return False
-        node = node[name]
-    return True
-
-
-def _at(base: Config, key: str) -> Any:
-    node: Any = base
-    for name in key.split("."):
-        node = node[name]
-    return node

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.harness.requests.replies import careful_client
 from unifer_tasks.harness.requests.shortfall import note_requests
-from unifer_tasks.harness.seams import replaced
 from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
+from unifer_tasks.support.seams import replaced
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import GenerationResult, Instance
