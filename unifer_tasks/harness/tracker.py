@@ -1,4 +1,4 @@
-"""lmms-eval's output files: without credentials, and missed if they could not be written.
+"""lmms-eval's output files: without credentials, numbered, and missed if they were not written.
 
 Its results file lists every argument of the run, its sample logs what a server said to a request
 that failed. lmms-eval hides some names of its own accord (`api_key`), and no password of a URL.
@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.data.results_file import SERIAL, next_serial
+from unifer_tasks.harness.requests.replies import redact_answer
 from unifer_tasks.harness.requests.shortfall import note_unsaved
 from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.support.seams import Function, Seam
-from unifer_tasks.support.secrets import map_texts, redact_answer, redact_settings
+from unifer_tasks.support.secrets import map_texts, redact_settings
 
 _TRACKER = "lmms_eval.loggers.evaluation_tracker"
 SAVE_RESULTS = Seam(
@@ -48,8 +50,11 @@ def _saving_results(save_results: Function) -> Function:
         general = self.general_config_tracker
         for name in ("model_name", "model_name_sanitized"):
             setattr(general, name, redact_settings(getattr(general, name)))
+        is_ours = bool(TASKS.keys() & results.get("results", {}).keys())
+        if is_ours and self.output_path:
+            results[SERIAL] = next_serial(_folder(self))
         saved = save_results(self, results, *rest, **named)
-        if TASKS.keys() & results.get("results", {}).keys():
+        if is_ours:
             _require_saved(self, "results.json", _is_json)
         return saved
 
@@ -78,14 +83,17 @@ def _require_saved(tracker: Any, name: str, is_whole: Callable[[Path], bool]) ->
     """Note a file that the tracker was to write and did not, or not to its end."""
     if not tracker.output_path:
         return
-    folder = Path(str(tracker.output_path)) / tracker.general_config_tracker.model_name_sanitized
-    path = folder / f"{getattr(tracker, 'date_id', 'DATE')}_{name}"
+    path = _folder(tracker) / f"{getattr(tracker, 'date_id', 'DATE')}_{name}"
     try:
         if is_whole(path):
             return
     except (OSError, ValueError):
         pass
     note_unsaved(str(path))
+
+
+def _folder(tracker: Any) -> Path:
+    return Path(str(tracker.output_path)) / tracker.general_config_tracker.model_name_sanitized
 
 
 def _is_json(path: Path) -> bool:

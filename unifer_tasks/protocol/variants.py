@@ -23,8 +23,7 @@ of right answers.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -134,68 +133,3 @@ def marks(variant: Variant, doc: Mapping[str, Any]) -> dict[str, Any]:
         "permutation": doc["permutation"],
         "candidate_labels": list(doc["candidate_labels"]),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class OrderBias:
-    """How much the order of the candidates matters, over one dataset's `shuffled` records.
-
-    Attributes:
-        accuracy: For each permutation, in [0, 1]; NaN for none that was asked.
-        spread: The largest of them less the smallest.
-        agreement: Of the questions asked under all orders, the share that were read as the same
-            label each time; NaN of none.
-        positions: Of the answers that were read, the share at each place of the list.
-        expected: What `positions` would be if the same labels had been chosen as often under
-            every order. The difference of the two is the preference for a place.
-    """
-
-    accuracy: tuple[float, ...]
-    spread: float
-    agreement: float
-    positions: tuple[float, ...]
-    expected: tuple[float, ...]
-
-
-def order_bias(records: Iterable[Mapping[str, Any]]) -> OrderBias:
-    """Measures order bias.
-
-    Args:
-        records: `accuracy` records of `shuffled` of one dataset, at least one.
-
-    Raises:
-        ValueError: There is none, or they are of several datasets.
-    """
-    rows = list(records)
-    if len({row["dataset"] for row in rows}) != 1:
-        raise ValueError("order bias is measured over the records of one dataset")
-    asked: dict[int, list[Mapping[str, Any]]] = {turn: [] for turn in range(N_ORDERS)}
-    answers: defaultdict[str, list[str | None]] = defaultdict(list)
-    for row in rows:
-        asked[row["permutation"]].append(row)
-        answers[row["id"]].append(row["prediction"])
-    accuracy = tuple(
-        _share(sum(row["prediction"] == row["gold"] for row in part), len(part))
-        for part in asked.values()
-    )
-    known = [value for value, part in zip(accuracy, asked.values(), strict=True) if part]
-    whole = [labels for labels in answers.values() if len(labels) == N_ORDERS]
-    agreeing = sum(None not in labels and len(set(labels)) == 1 for labels in whole)
-    read = [row for row in rows if row["prediction"] is not None]
-    chosen = Counter(row["prediction"] for row in read)
-    places = range(len(rows[0]["candidate_labels"]))
-    at = Counter(row["candidate_labels"].index(row["prediction"]) for row in read)
-    return OrderBias(
-        accuracy,
-        max(known) - min(known),
-        _share(agreeing, len(whole)),
-        tuple(_share(at[place], len(read)) for place in places),
-        tuple(
-            _share(sum(chosen[row["candidate_labels"][place]] for row in read), len(read) ** 2)
-            for place in places
-        ),
-    )
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

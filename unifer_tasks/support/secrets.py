@@ -27,7 +27,6 @@ from itertools import count
 from typing import Any, TextIO, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
-from unifer_tasks.protocol.outcomes import request_failed
 from unifer_tasks.support.credentials import is_mixed, replace_in_settings, replace_in_text
 
 HIDDEN = "***"
@@ -87,11 +86,6 @@ def redact_values(text: str, environment: Mapping[str, str] | None = None) -> st
             if form in text:
                 text = _without(text, form, f"[{name}]")
     return text
-
-
-def redact_answer(text: str) -> str:
-    """Redact the note of a failed request as a message, and an answer no further than is safe."""
-    return redact(text) if request_failed(text) else redact_values(text)
 
 
 def redact_settings(settings: _Value) -> _Value:

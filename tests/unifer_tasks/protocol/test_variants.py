@@ -1,14 +1,11 @@
-"""The variants: what each asks, shows and reads, and how order bias is measured."""
+"""The variants: what each asks, shows and reads."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
@@ -29,7 +26,6 @@ from unifer_tasks.protocol.variants import (
     VARIANTS,
     group_name,
     marks,
-    order_bias,
     orders,
     read_direct,
     task_name,
@@ -134,67 +130,6 @@ def test_marks_say_what_was_asked() -> None:
     assert marks(VARIANTS["shuffled"], {**plain, "permutation": 2}) == {
         "variant": "shuffled", "permutation": 2, "candidate_labels": ["sad"],
     }  # fmt: skip
-
-
-def records(*predictions: str | None, gold: str = "sad", name: str = "a") -> list[dict[str, Any]]:
-    return [
-        {
-            "dataset": "sfew",
-            "id": name,
-            "gold": gold,
-            "prediction": order[int(prediction)] if prediction in set("0123456") else prediction,
-            "permutation": turn,
-            "candidate_labels": list(order),
-        }
-        for turn, (order, prediction) in enumerate(zip(orders(SFEW), predictions, strict=False))
-    ]
-
-
-def test_a_model_that_sees_has_no_order_bias() -> None:
-    bias = order_bias(records(*["sad"] * 4) + records(*["fear"] * 4, gold="happy", name="b"))
-    assert bias.accuracy == (0.5,) * 4
-    assert bias.spread == 0
-    assert bias.agreement == 1
-    assert bias.positions == pytest.approx(bias.expected)
-
-
-def test_a_model_that_takes_the_first_label_is_found_out() -> None:
-    bias = order_bias(records("0", "0", "0", "0", gold="sad"))
-    assert bias.accuracy == (1, 0, 0, 0)
-    assert bias.spread == 1
-    assert bias.agreement == 0
-    assert bias.positions == (1, 0, 0, 0, 0, 0, 0)
-    assert bias.expected[0] == pytest.approx(1 / 4)
-
-
-def test_what_was_not_read_or_not_asked_is_not_made_up() -> None:
-    bias = order_bias(records("sad", None))
-    assert bias.accuracy[:2] == (1, 0)
-    assert all(math.isnan(value) for value in bias.accuracy[2:])
-    assert (bias.spread, bias.positions[0]) == (1, 1)
-    assert math.isnan(bias.agreement)
-    unread = order_bias(records(*[None] * 4))
-    assert unread.agreement == 0
-    assert all(math.isnan(share) for share in unread.positions)
-
-
-@pytest.mark.parametrize("rows", [[], [{"dataset": "sfew"}, {"dataset": "rafdb"}]])
-def test_order_bias_is_of_one_dataset(rows: list[dict[str, Any]]) -> None:
-    with pytest.raises(ValueError, match="one dataset"):
-        order_bias(rows)
-
-
-@given(st.lists(st.lists(st.sampled_from([*SFEW, None]), min_size=4, max_size=4), min_size=1))
-def test_shares_of_places_add_up(answers: list[list[str | None]]) -> None:
-    rows = [
-        row for number, given_ in enumerate(answers) for row in records(*given_, name=str(number))
-    ]
-    bias = order_bias(rows)
-    if any(row["prediction"] for row in rows):
-        assert sum(bias.positions) == pytest.approx(1)
-        assert sum(bias.expected) == pytest.approx(1)
-    assert 0 <= bias.spread <= 1
-    assert 0 <= bias.agreement <= 1
 
 
 def test_every_label_has_a_description() -> None:

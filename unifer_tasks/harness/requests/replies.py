@@ -28,8 +28,9 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
-from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX
+from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG
+from unifer_tasks.support.secrets import redact, redact_values
 
 _CUT_OFF = re.compile(r"length|max_?(?:output_)?tokens", re.IGNORECASE)
 # As lmms-eval's Gemini back ends note it, with Gemini's word for the reason.
@@ -227,6 +228,11 @@ def _thinking(message: Any) -> str:
     """Return the thinking that a server keeps apart."""
     apart = _get(message, "reasoning_content") or _get(message, "reasoning")
     return _text_of(apart) if apart else _joined(_get(message, "content"), thinking=True)
+
+
+def redact_answer(text: str) -> str:
+    """Redact the note of a failed request as a message, and an answer no further than is safe."""
+    return redact(text) if request_failed(text) else redact_values(text)
 
 
 def _joined(content: Any, *, thinking: bool) -> str:

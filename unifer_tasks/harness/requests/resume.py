@@ -34,8 +34,9 @@ from unifer_tasks.harness.requests.asking import APIS
 from unifer_tasks.harness.requests.asking import ask as ask_model
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, write_progress
+from unifer_tasks.harness.requests.replies import redact_answer
 from unifer_tasks.protocol.outcomes import request_failed
-from unifer_tasks.support.secrets import redact_answer, redact_settings
+from unifer_tasks.support.secrets import redact_settings
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import GenerationResult, Instance

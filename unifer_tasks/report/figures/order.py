@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import VARIANTS, OrderBias, order_bias, orders
+from unifer_tasks.protocol.variants import N_ORDERS, VARIANTS, orders
 from unifer_tasks.report.figures.assessment import Assessment
 
 _SHUFFLED = VARIANTS["shuffled"]
 
 
+@dataclass(frozen=True, slots=True)
+class OrderedAnswer:
+    """What was read of one question under one order of its candidates.
+
+    Attributes:
+        id: The question.
+        target: The true label.
+        label: The label that was read, or None.
+        permutation: Which of the `N_ORDERS` orders.
+        candidates: The labels in that order.
+    """
+
+    id: str
+    target: str
+    label: str | None
+    permutation: int
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBias:
+    """How much the order of the candidates matters, over the questions of one dataset.
+
+    Attributes:
+        accuracy: For each permutation, in [0, 1]; NaN for none that was asked.
+        spread: The largest of them less the smallest.
+        agreement: Of the questions asked under all orders, the share that were read as the same
+            label each time; NaN of none.
+        positions: Of the answers that were read, the share at each place of the list.
+        expected: What `positions` would be if the same labels had been chosen as often under
+            every order. The difference of the two is the preference for a place.
+    """
+
+    accuracy: tuple[float, ...]
+    spread: float
+    agreement: float
+    positions: tuple[float, ...]
+    expected: tuple[float, ...]
+
+
 def order_biases(assessments: Sequence[Assessment]) -> dict[str, dict[str, OrderBias]]:
-    """Returns model name -> dataset key -> order bias, of the models that were shuffled."""
+    """Return model name -> dataset key -> order bias, of the models that were shuffled."""
     models: dict[str, list[Assessment]] = {}
     for one in assessments:
         if one.run.tasks is _SHUFFLED:
@@ -22,7 +63,7 @@ def order_biases(assessments: Sequence[Assessment]) -> dict[str, dict[str, Order
 
 
 def _by_dataset(parts: Iterable[Assessment]) -> dict[str, OrderBias]:
-    records: dict[str, list[Mapping[str, Any]]] = {dataset: [] for dataset in LABEL_SPACES}
+    answers: dict[str, list[OrderedAnswer]] = {dataset: [] for dataset in LABEL_SPACES}
     for one in parts:
         permutation = int(one.run.variant.rpartition("_")[2])
         listed = {
@@ -30,14 +71,49 @@ def _by_dataset(parts: Iterable[Assessment]) -> dict[str, OrderBias]:
         }
         for row in one.readings:
             asked = row.prediction
-            records[asked.dataset].append(
-                {
-                    "dataset": asked.dataset,
-                    "id": asked.id,
-                    "gold": asked.target,
-                    "prediction": row.label,
-                    "permutation": permutation,
-                    "candidate_labels": listed[asked.dataset],
-                }
+            answers[asked.dataset].append(
+                OrderedAnswer(asked.id, asked.target, row.label, permutation, listed[asked.dataset])
             )
-    return {dataset: order_bias(rows) for dataset, rows in records.items() if rows}
+    return {dataset: order_bias(rows) for dataset, rows in answers.items() if rows}
+
+
+def order_bias(answers: Sequence[OrderedAnswer]) -> OrderBias:
+    """Measure order bias.
+
+    Args:
+        answers: Of one dataset, at least one.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not answers:
+        raise ValueError("order bias needs at least one answer")
+    asked: dict[int, list[OrderedAnswer]] = {turn: [] for turn in range(N_ORDERS)}
+    labels_of: defaultdict[str, list[str | None]] = defaultdict(list)
+    for row in answers:
+        asked[row.permutation].append(row)
+        labels_of[row.id].append(row.label)
+    accuracy = tuple(
+        _share(sum(row.label == row.target for row in part), len(part)) for part in asked.values()
+    )
+    known = [value for value, part in zip(accuracy, asked.values(), strict=True) if part]
+    whole = [labels for labels in labels_of.values() if len(labels) == N_ORDERS]
+    agreeing = sum(None not in labels and len(set(labels)) == 1 for labels in whole)
+    read = [row for row in answers if row.label is not None]
+    chosen = Counter(row.label for row in read)
+    places = range(len(answers[0].candidates))
+    at = Counter(row.candidates.index(row.label) for row in read if row.label is not None)
+    return OrderBias(
+        accuracy,
+        max(known) - min(known),
+        _share(agreeing, len(whole)),
+        tuple(_share(at[place], len(read)) for place in places),
+        tuple(
+            _share(sum(chosen[row.candidates[place]] for row in read), len(read) ** 2)
+            for place in places
+        ),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
