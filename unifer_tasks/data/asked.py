@@ -77,8 +77,8 @@ def questions_of_file(path: Path, dataset: str, variant: Variant) -> tuple[Asked
 
 def _candidates(log: Log) -> Iterator[Path]:
     """Give where the data may lie: where the run read it, then where it is now."""
-    files = log.task_config.get("dataset_kwargs")
-    recorded = files.get("data_files") if isinstance(files, dict) else None
+    files = log.task_config.dataset_kwargs
+    recorded = files.get("data_files") if files else None
     if isinstance(recorded, dict) and (path := Path(str(recorded.get("test")))).is_file():
         yield path
     if os.environ.get(DATA_VARIABLE):

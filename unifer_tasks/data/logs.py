@@ -7,22 +7,27 @@ share one. Here a folder is sorted out; `unifer_tasks.scoring.predictions` reads
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.data.results_file import RESULTS as RESULTS
+from unifer_tasks.data.results_file import PredictionError as PredictionError
+from unifer_tasks.data.results_file import (
+    RunOptions,
+    RunResults,
+    SampleCounts,
+    TaskConfig,
+    TaskMetadata,
+    read_run_results,
+)
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import GROUP, TASKS, Variant, task_name
+from unifer_tasks.support.records import RecordError, require_file
 from unifer_tasks.support.secrets import redact_settings
 
 LOGS = f"*_samples_{GROUP}_*.jsonl"
-RESULTS = "*_results.json"
-
-
-class PredictionError(Exception):
-    """What a system answered cannot be read or scored; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,15 @@ SETTINGS = tuple(each.name for each in fields(Settings))
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A sample log, and the results file of its run: empty where there is none.
+    """A sample log, and the results of its run.
 
     Attributes:
         path: The log.
-        date: Of its run, as lmms-eval writes it; dates sort by time.
+        date: Of its run, as lmms-eval writes it: by a clock, which may go back.
         task: The task's name.
         variant: What the task changes.
         dataset: The dataset's key.
-        results: The content of the results file.
+        results: What the results file says; None where there is none.
     """
 
     path: Path
@@ -74,52 +79,52 @@ class Log:
     task: str
     variant: Variant
     dataset: str
-    results: Mapping[str, Any] = field(repr=False)
+    results: RunResults | None = field(repr=False)
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> RunOptions:
         """The options of the run."""
-        return _mapping(self.results.get("config"))
+        return self.results.config if self.results else RunOptions()
 
     @property
-    def task_config(self) -> Mapping[str, Any]:
+    def task_config(self) -> TaskConfig:
         """The configuration of the task."""
-        return _mapping(_mapping(self.results.get("configs")).get(self.task))
+        return (self.results and self.results.configs.get(self.task)) or TaskConfig()
 
     @property
-    def metadata(self) -> Mapping[str, Any]:
+    def metadata(self) -> TaskMetadata:
         """What the task says of itself: versions, pixels, hashes of the data."""
-        return _mapping(self.task_config.get("metadata"))
+        return self.task_config.metadata
 
     @property
     def sha256(self) -> Mapping[str, str]:
         """Dataset key -> the hash of the data that was asked, as far as it is known."""
-        return _mapping(self.metadata.get("sha256"))
+        return self.metadata.sha256
 
     @property
     def stand_in(self) -> bool | None:
         """Whether the faces are drawn; None where the results do not say."""
-        if "stand_in" in self.metadata:
-            return bool(self.metadata["stand_in"])
+        if self.metadata.stand_in is not None:
+            return self.metadata.stand_in
         # Runs of versions before the metadata say it in the task's heading alone.
-        alias = self.task_config.get("task_alias")
+        alias = self.task_config.task_alias
         return None if alias is None else "STAND-IN" in alias
 
     @property
     def model(self) -> str:
         """The model's whole name: a hub id or path, else the back end with its arguments."""
-        if name := str(self.results.get("model_name") or "").rstrip("/"):
-            return name
-        if not self.results:
+        if self.results is None:
             return self.path.parent.name
-        backend = self.config.get("model", self.path.parent.name)
-        arguments = redact_settings(str(self.config.get("model_args") or ""))
+        if name := (self.results.model_name or "").rstrip("/"):
+            return name
+        backend = self.config.model or self.path.parent.name
+        arguments = redact_settings(str(self.config.model_args or ""))
         return f"{backend} {arguments}".strip()
 
     @property
     def model_title(self) -> str:
         """The model's name for a table: a hub id, of a path the last two parts."""
-        if name := str(self.results.get("model_name") or "").rstrip("/"):
+        if name := ((self.results and self.results.model_name) or "").rstrip("/"):
             return name if name.count("/") == 1 else "/".join(Path(name).parts[-2:])
         backend, _, arguments = self.model.partition(" ")
         return f"{backend} {Path(arguments.rpartition('=')[2]).name}".strip()
@@ -127,46 +132,55 @@ class Log:
     @property
     def settings(self) -> Settings:
         """What decides the answers besides the model."""
-        limit = self.config.get("limit")
+        limit = self.config.limit
         return Settings(
-            backend=str(self.config.get("model") or ""),
-            model_args=str(self.config.get("model_args") or ""),
-            generation=plain(_mapping(self.task_config.get("generation_kwargs"))),
-            system_instruction=str(self.results.get("system_instruction") or ""),
-            repeats=str(self.task_config.get("repeats") or 1),
+            backend=self.config.model or "",
+            model_args=str(self.config.model_args or ""),
+            generation=plain(self.task_config.generation_kwargs or {}),
+            system_instruction=(self.results and self.results.system_instruction) or "",
+            repeats=str(self.task_config.repeats or 1),
             limit="" if limit in (None, -1) else f"{limit:g}",
-            offset=str(self.config.get("offset") or 0),
+            offset=str(self.config.offset or 0),
         )
 
     @property
     def rows(self) -> int | None:
         """The number of samples that the task has in the data; None if unknown."""
-        return self._count("original")
+        return self._counts.original
 
     @property
     def expected(self) -> int | None:
         """The number of samples that the log holds if its run ended; None if unknown."""
-        asked, rows = self._count("effective"), self._count("original")
+        asked, rows = self._counts.effective, self._counts.original
         if asked is None or rows is None:
             return asked
         # lmms-eval's own figure forgets that an offset leaves fewer to ask.
-        return max(0, min(asked, rows - int(self.settings.offset)))
+        return max(0, min(asked, rows - (self.config.offset or 0)))
 
-    def _count(self, name: str) -> int | None:
-        counts = _mapping(_mapping(self.results.get("n-samples")).get(self.task))
-        return int(counts[name]) if name in counts else None
+    @property
+    def _counts(self) -> SampleCounts:
+        return (self.results and self.results.n_samples.get(self.task)) or SampleCounts()
 
 
-def read_results(path: Path) -> Any:
-    """Read a results file.
+def oldest_first(logs: Iterable[Log]) -> list[Log]:
+    """Return logs in the order of their runs.
 
-    Raises:
-        PredictionError: It is not JSON.
+    Within a folder the serial numbers of the runs give it, and dates where there are none. A run
+    counts as at least as late as those before it in its folder, whatever the clock showed; so
+    runs in several folders can be ordered by date.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PredictionError(f"{path} is not JSON ({error}); leave it out") from None
+    latest: dict[Path, str] = {}
+    placed = []
+    for log in sorted(logs, key=lambda log: (_serial(log), log.date)):
+        folder = log.path.parent
+        latest[folder] = max(log.date, latest.get(folder, ""))
+        placed.append((latest[folder], log))
+    placed.sort(key=lambda item: item[0])
+    return [log for _, log in placed]
+
+
+def _serial(log: Log) -> int:
+    return log.results.serial if log.results else 0
 
 
 def task_of_log(path: Path) -> str:
@@ -185,11 +199,15 @@ def find_log(path: Path) -> Log:
         raise PredictionError(
             f"{path} is a log of {task}, which is no task of this version; leave it out"
         )
+    try:
+        require_file(path)
+    except RecordError as error:
+        raise PredictionError(f"{path} {error}; leave it out") from None
     date = path.name.partition("_samples_")[0]
     results = path.with_name(f"{date}_results.json")
     variant, dataset = TASKS[task]
-    found = read_results(results) if results.is_file() else {}
-    return Log(path, date, task, variant, dataset, _mapping(redact_settings(found)))
+    found = read_run_results(results) if results.exists() else None
+    return Log(path, date, task, variant, dataset, found)
 
 
 def log_paths(path: Path) -> list[Path]:
@@ -215,13 +233,12 @@ def logs_of_one_run(path: Path, variant: Variant) -> tuple[Mapping[str, Log], st
             what decides the answers, or of different data.
     """
     tasks = {task_name(dataset, variant) for dataset in LABEL_SPACES}
-    logs = [find_log(log) for log in log_paths(path) if task_of_log(log) in tasks]
+    logs = oldest_first(find_log(log) for log in log_paths(path) if task_of_log(log) in tasks)
     if not logs:
         raise PredictionError(
             f"{path} holds no *_samples_{task_name('*', variant)}.jsonl; run lmms-eval with "
             "--log_samples"
         )
-    logs.sort(key=lambda log: log.date)
     newest = {log.dataset: log for log in logs}
     if len({log.model for log in logs}) > 1:
         raise PredictionError(
@@ -283,7 +300,3 @@ def _by_date(logs: Iterable[Log]) -> str:
     for log in logs:
         dates.setdefault(log.date, []).append(log.task)
     return "; ".join(f"{date}: {', '.join(tasks)}" for date, tasks in sorted(dates.items()))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

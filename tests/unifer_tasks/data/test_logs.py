@@ -9,6 +9,7 @@ import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_logs
 from unifer_tasks.data.logs import PredictionError, find_log, log_paths, logs_of_one_run
+from unifer_tasks.data.results_file import next_serial
 from unifer_tasks.protocol.variants import BASE, VARIANTS
 from unifer_tasks.scoring.predictions import read_responses
 
@@ -88,6 +89,40 @@ def test_of_equal_runs_the_newest_counts_and_a_note_lists_them(tmp_path: Path) -
         f"{tmp_path} holds 2 runs of org/model ({OLD}, {NEW}); of each task the newest counts "
         f"({NEW}: ferbench_sfew)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "newest"),
+    [
+        # Folder, date, serial of each run; the last one is to count.
+        ([("a", OLD, None), ("a", NEW, None)], NEW),
+        ([("a", NEW, 1), ("a", OLD, 2)], OLD),
+        ([("a", NEW, None), ("a", OLD, 1)], OLD),
+        ([("a", NEW, 1), ("a", OLD, 2), ("a", "20260101_120000", 3)], "20260101_120000"),
+        # Serials of several folders do not compare.
+        ([("a", OLD, 5), ("b", NEW, 1)], NEW),
+        ([("b", "20260103_000000", 1), ("a", NEW, 1), ("b", OLD, 2)], OLD),
+    ],
+)
+def test_the_run_that_ended_last_is_the_newest_wherever_the_clock_stood(
+    tmp_path: Path, runs: list[tuple[str, str, int | None]], newest: str
+) -> None:
+    for folder, date, serial in runs:
+        write_logs(tmp_path / folder, SFEW, date=date, serial=serial)
+    logs, note = logs_of_one_run(tmp_path, BASE)
+    assert [log.date for log in logs.values()] == [newest]
+    assert note is not None
+    assert note.endswith(f"of each task the newest counts ({newest}: ferbench_sfew)")
+
+
+def test_a_run_is_numbered_after_those_before_it(tmp_path: Path) -> None:
+    assert next_serial(tmp_path) == 1
+    write_logs(tmp_path, SFEW, date=OLD)
+    assert next_serial(tmp_path) == 1
+    write_logs(tmp_path, SFEW, date=NEW, serial=7)
+    for number, damaged in enumerate(('{"ferbench_serial": "9"}', "[9]", "{", "")):
+        (tmp_path / f"{number}_results.json").write_text(damaged)
+    assert next_serial(tmp_path) == 8
 
 
 def test_logs_of_other_variants_are_passed_over(tmp_path: Path) -> None:

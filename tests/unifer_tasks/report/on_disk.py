@@ -57,6 +57,7 @@ def write_logs(
     sha256: str = "ab" * 32,
     generation: Mapping[str, Any] | None = None,
     repeats: int = 1,
+    serial: int | None = None,
 ) -> Path:
     """An lmms-eval output folder with one run of some tasks.
 
@@ -108,6 +109,7 @@ def write_logs(
             },
             "config": {"model": "unifer", "model_args": f"pretrained={model}", **(config or {})},
             "model_name": model,
+            **({"ferbench_serial": serial} if serial is not None else {}),
         }
         path = folder / f"{date}_results.json"
         path.write_text(json.dumps(document), encoding="utf-8")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from unifer_tasks.data.logs import LOGS, RESULTS, log_paths, read_results
+from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
+from unifer_tasks.data.results_file import read_document
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import (
     BASE,
@@ -73,7 +74,7 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
         raise PredictionError(f"{path} does not exist; {_GIVE}")
     progress(str(path))
     if path.suffix == ".json":
-        rows = read_results(path)
+        rows = read_document(path)
         if isinstance(rows, dict):
             if path.match(RESULTS) and (logs := log_paths(path)):
                 return runs_of_logs(logs, progress)
@@ -90,7 +91,7 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
 
 def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
     logs = log_paths(path)
-    results = {file: read_results(file) for file in sorted(path.rglob(RESULTS))}
+    results = {file: read_document(file) for file in sorted(path.rglob(RESULTS))}
     lists = {file: rows for file, rows in results.items() if isinstance(rows, list)}
     if not logs and not lists:
         remedy = (

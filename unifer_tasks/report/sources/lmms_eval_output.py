@@ -14,9 +14,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, plain
+from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, oldest_first, plain
+from unifer_tasks.data.results_file import RunOptions
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, Variant, orders
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
@@ -45,7 +45,7 @@ def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list
         PredictionError: A log or a results file is damaged, or its task is unknown.
     """
     found: defaultdict[tuple[Path, str, str], list[Log]] = defaultdict(list)
-    for log in sorted(map(find_log, paths), key=lambda log: (log.path.parent, log.date)):
+    for log in oldest_first(map(find_log, paths)):
         found[log.path.parent, log.model, log.variant.key].append(log)
     keys = ["base", *VARIANTS]
     groups = sorted(found.items(), key=lambda item: (*item[0][:2], keys.index(item[0][2])))
@@ -109,7 +109,7 @@ def _runs(
         read = read_sample_log(log.path, variant)
         samples += read.samples
         notes += _notes_on_log(log, len(read.samples), cut_off=read.cut_off)
-    last = max(newest.values(), key=lambda log: log.date)
+    last = oldest_first(newest.values())[-1]
     notes += _notes_on_tasks(last, newest)
     faces = {log.stand_in for log in newest.values()}
     stand_in = faces.pop() if len(faces) == 1 else None
@@ -190,7 +190,7 @@ def _notes_on_repeats(asked: Sequence[LoggedSample]) -> Iterator[str]:
 def _notes_on_log(log: Log, n: int, *, cut_off: bool) -> Iterator[str]:
     if cut_off:
         yield f"Interrupted: the last line of {log.path.name} breaks off and is left out."
-    if not log.results:
+    if log.results is None:
         yield (
             f"Interrupted, or moved: {log.path.name} has no results file beside it, so model and "
             "data are known by name only."
@@ -204,7 +204,8 @@ def _notes_on_tasks(last: Log, newest: Mapping[str, Log]) -> Iterator[str]:
     missing = [
         task
         for task, (variant, dataset) in TASKS.items()
-        if task in last.results.get("configs", {})
+        if last.results is not None
+        and task in last.results.configs
         and variant is last.variant
         and dataset not in newest
     ]
@@ -219,28 +220,28 @@ def _provenance(last: Log, logs: Iterable[Log]) -> dict[str, str]:
     config = last.config
     metadata = last.metadata
     found = {
-        "model": last.results.get("model_name"),
-        "backend": config.get("model_backend") or config.get("model"),
+        "model": last.results and last.results.model_name,
+        "backend": config.model_backend or config.model,
         "command": _command(config),
         "date": last.date,
-        **metadata.get("packages", {}),
+        **metadata.packages,
         "repeats": last.settings.repeats if last.settings.repeats != "1" else None,
-        "task version": metadata.get("version"),
-        "generation": plain(last.task_config.get("generation_kwargs") or {}),
-        "pixels": _pixels(last, metadata),
+        "task version": metadata.version,
+        "generation": plain(last.task_config.generation_kwargs or {}),
+        "pixels": _pixels(last),
         **{f"data {log.dataset}": log.sha256.get(log.dataset) for log in logs},
     }
     return {key: redact_settings(str(value)) for key, value in found.items() if value}
 
 
-def _pixels(log: Log, metadata: Mapping[str, Any]) -> str | None:
+def _pixels(log: Log) -> str:
     if log.variant.key == "native":
         return "as the image has"
-    return " x ".join(map(str, metadata.get("pixels", ())))
+    return " x ".join(map(str, log.metadata.pixels))
 
 
-def _command(config: Mapping[str, Any]) -> str | None:
-    options = config.get("resolved_cli_args")
+def _command(config: RunOptions) -> str | None:
+    options = config.resolved_cli_args
     if not options:
         return None
     given = {key: options[key] for key in _OPTIONS if options.get(key) not in (None, "")}

@@ -91,6 +91,15 @@ def test_the_newest_run_of_a_task_counts(tmp_path: Path) -> None:
     )
 
 
+def test_the_run_that_ended_last_counts_though_the_clock_went_back(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, date="20260102_000000", serial=1)
+    new = {"ferbench_sfew": answers("sfew", right=3, wrong=0)}
+    write_logs(tmp_path, new, date="20260101_000000", serial=2)
+    run = only(read_runs([tmp_path]))
+    assert all(row.response and row.target in row.response for row in run.predictions)
+    assert run.provenance["date"] == "20260101_000000"
+
+
 def broken(folder: Path, case: str) -> None:
     log = next(folder.glob("*_samples_*.jsonl"))
     if case == "cut-off":
