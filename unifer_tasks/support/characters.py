@@ -13,6 +13,10 @@ UNSEEN = re.compile(
 )
 """Controls, bidirectional overrides, separators that break lines unseen, halves of pairs."""
 
+# How a progress bar moves: to its line, and to the start of it before it writes.
+_MOVES = re.compile(r"(\x1b\[A|[\r\n])*")
+_START = re.compile(r"\r")
+
 
 def visible(text: str) -> str:
     """Spell out every character that would act unseen, as in U+202E."""
@@ -49,9 +53,9 @@ class _Visible:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        # A progress bar goes back to the start of its line before it writes.
-        start = "\r" if text.startswith("\r") else ""
-        self._stream.write(start + visible(text.removeprefix(start)))
+        moves = _MOVES.fullmatch(text) or _START.match(text)
+        own = moves[0] if moves else ""
+        self._stream.write(own + visible(text.removeprefix(own)))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unifer_tasks.support.characters import UNSEEN, one_line
 
-_MARKS = re.compile(r"[\\`*_{}\[\]<>|#~&$]")
+# Between letters or digits an underscore marks nothing.
+_MARKS = re.compile(r"[\\`*{}\[\]<>|#~&$]|(?<![^\W_])_|_(?![^\W_])")
 _ITEM = re.compile(r"[-+]|\d{1,9}(?=[.)])")
 _NOT_YAML = re.compile(f"{UNSEEN.pattern}|[\ufffe\uffff]")
 

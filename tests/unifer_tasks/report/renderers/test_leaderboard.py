@@ -34,7 +34,7 @@ def test_the_best_model_stands_first_and_its_variants_below_it(
 
 def test_markdown_has_every_scope_with_its_denominator(markdown: str) -> None:
     pooled = lines_after(markdown, "Pooled over all answers")
-    assert pooled[2].startswith(r"| org/m\_$1\|\<b\> | 66.67 [")
+    assert pooled[2].startswith(r"| org/m\_\$1\|\<b\> | 66.67 [")
     assert "| 42 of 11,072, INCOMPLETE | STAND-IN (drawn) |" in pooled[2]
     assert pooled[-1].startswith("| other | 33.33 [")
     assert "| 21 of 11,072, INCOMPLETE | unknown |" in pooled[-1]
