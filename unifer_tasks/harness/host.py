@@ -10,6 +10,7 @@ from typing import Any
 
 from unifer_tasks.harness.options import check_cache, check_invocation, check_run
 from unifer_tasks.harness.requests.shortfall import FAILED_REQUESTS_STATUS, Shortfall, shortfall
+from unifer_tasks.support.characters import visible
 from unifer_tasks.support.extras import EVAL
 from unifer_tasks.support.seams import Function, Seam, replaced
 from unifer_tasks.support.secrets import learn, redacted_output, reveal
@@ -94,7 +95,7 @@ def _report(lacking: Shortfall) -> int:
 
 
 def _say(text: str) -> int:
-    print(f"ferbench lmms-eval: {text}", file=sys.stderr)
+    print(f"ferbench lmms-eval: {visible(text)}", file=sys.stderr)
     return 1
 
 

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from unifer_tasks.harness.selection import check_data, n_questions, selected
+from unifer_tasks.harness.selection import check_data, question_counts, selected
 from unifer_tasks.support.extras import BACKENDS, require
 from unifer_tasks.support.files import explain
 from unifer_tasks.support.nearest import did_you_mean
@@ -93,7 +92,7 @@ def _check_extent(args: argparse.Namespace) -> None:
         raise OptionError(f"--offset {args.offset} is negative")
     if args.offset and (tasks := selected((args.tasks or "").split(","))):
         check_data(tasks)
-        for task, n in n_questions(tasks).items():
+        for task, n in question_counts(tasks).items():
             if args.offset >= n:
                 raise OptionError(
                     f"--offset {args.offset:,} skips every question of {task}, which has {n:,}"
@@ -103,19 +102,19 @@ def _check_extent(args: argparse.Namespace) -> None:
 
 def _check_formats(args: argparse.Namespace) -> None:
     """Check what lmms-eval parses by itself, some of it only when the model has answered."""
+    from lmms_eval.utils import get_datetime_str
+
     check_verbosity(args.verbosity)
     for name in ("hf_hub_log_args", "wandb_args", "swanlab_args", "launcher_args"):
         _named(f"--{name}", getattr(args, name))
-    if args.launcher_args and "name" not in _named("--launcher_args", args.launcher_args):
-        raise OptionError("--launcher_args needs the name of a launcher: name=...")
     if args.max_tokens is not None:
         positive("--max_tokens", args.max_tokens)
     for folder in [args.include_path] if isinstance(args.include_path, str) else []:
         if not Path(folder).is_dir():
             raise OptionError(f"--include_path {folder} is not a directory")
     try:
-        ZoneInfo(args.timezone)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        get_datetime_str(timezone=args.timezone)
+    except Exception:
         raise OptionError(
             f"--timezone {args.timezone} is not a time zone; give one such as Europe/Berlin or UTC"
         ) from None
@@ -136,15 +135,15 @@ def check_verbosity(name: str) -> None:
 
 def _check_output(value: str) -> None:
     """Check that lmms-eval can write into a folder: it would say otherwise only in the end."""
-    try:
-        read = _named("--output_path", f"output_path={value}").get("output_path")
-    except OptionError:
-        read = None
     # It hands the path on within a list of NAME=VALUE, in which 2026 is a number.
-    if read != value:
+    try:
+        read = _named("--output_path", f"output_path={value}")
+    except OptionError:
+        read = {}
+    if read != {"output_path": value}:
         raise OptionError(
-            f"--output_path {value!r} is read as something else by lmms-eval, which takes commas "
-            "and numbers in it for its own; choose a name without, or write ./ before a number"
+            f"--output_path {value} cannot be used: lmms-eval splits it at commas and takes a "
+            "number, true or false for no path; choose another name, or write ./ before it"
         )
     _check_folder("--output_path", value)
 
@@ -219,25 +218,24 @@ def _check_config(path: Path, parser: argparse.ArgumentParser) -> None:
 def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
     """Check a value of a configuration file, which lmms-eval takes as it is."""
     where = f"--config {path}: {action.dest}"
-    if value is None:
-        if action.default is not None:
-            raise OptionError(f"{where} has no value; give one, or leave it out")
-        return
     if action.nargs == 0:
-        if not isinstance(value, bool):
+        if not isinstance(value, bool | None):
             raise OptionError(f"{where} must be true or false, got {value!r}")
-        return
-    if action.choices is not None and value not in action.choices:
+    elif value is None:
+        if action.type not in (None, str) and action.default is not None:
+            raise OptionError(f"{where} has no value; give one, or leave it out")
+    elif action.choices is not None and value not in action.choices:
         raise OptionError(f"{where} must be one of {', '.join(action.choices)}, got {value!r}")
-    if action.type in (None, str) or isinstance(value, list):
-        return
-    assert callable(action.type)
-    try:
-        parsed = action.type(str(value))
-    except (ValueError, TypeError, argparse.ArgumentTypeError):
-        raise OptionError(f"{where} cannot be {value!r}") from None
-    if isinstance(value, bool | str) or (isinstance(parsed, list) and value != parsed):
-        raise OptionError(f"{where} must be {parsed!r}, not {value!r}")
+    elif action.type not in (None, str):
+        assert callable(action.type)
+        try:
+            parsed = action.type(
+                ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            )
+        except (ValueError, TypeError, argparse.ArgumentTypeError):
+            raise OptionError(f"{where} cannot be {value!r}") from None
+        if parsed != value or isinstance(value, bool):
+            raise OptionError(f"{where} must be {parsed!r}, not {value!r}")
 
 
 def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:

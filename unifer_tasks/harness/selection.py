@@ -9,7 +9,7 @@ from pathlib import Path
 from unifer_tasks.data.headings import GROUPS
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.protocol.variants import TASKS, task_name
+from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, task_name
 from unifer_tasks.support.nearest import did_you_mean
 
 NAMES = (*GROUPS, *TASKS)
@@ -60,22 +60,41 @@ def check_data(tasks: Iterable[str]) -> None:
     Raises:
         DataError: It is absent, damaged or not what it is taken for.
     """
-    datasets: dict[str, None] = {}
-    for name in tasks:
-        for task in _members(name) if name in GROUPS else [name]:
-            if task in TASKS:
-                datasets[TASKS[task][1]] = None
-    if datasets:
+    if datasets := dict.fromkeys(TASKS[task][1] for task in _leaves(tasks)):
         root = data_root()
         manifest = read_manifest(root)
         for dataset in datasets:
             intact_path(root, manifest, dataset)
 
 
+def question_counts(tasks: Iterable[str]) -> dict[str, int]:
+    """Return how many questions each of these tasks, and of these groups' tasks, has.
+
+    Raises:
+        DataError: The data is absent or damaged.
+    """
+    files = read_manifest(data_root()).datasets
+    counts = {}
+    for task in _leaves(tasks):
+        variant, dataset = TASKS[task]
+        counts[task] = files[dataset].rows * (N_ORDERS if variant is VARIANTS["shuffled"] else 1)
+    return counts
+
+
 def repeated(tasks: Iterable[str]) -> list[str]:
     """Return the tasks that are asked as members of a group too."""
     names = set(tasks)
     return [task for group in GROUPS if group in names for task in _members(group) if task in names]
+
+
+def _leaves(tasks: Iterable[str]) -> list[str]:
+    """The tasks of FERBench among these, those of its groups included."""
+    return [
+        task
+        for name in tasks
+        for task in (_members(name) if name in GROUPS else [name])
+        if task in TASKS
+    ]
 
 
 def _members(group: str) -> list[str]:

@@ -62,7 +62,7 @@ def test_the_evaluator_is_extended_once() -> None:
 
     TaskManager()
     extended = evaluator.evaluate
-    assert hasattr(extended, "knows_ferbench")
+    assert hasattr(extended, "__wrapped__")
     TaskManager()
     assert evaluator.evaluate is extended
 
@@ -71,7 +71,7 @@ def test_a_failure_inside_never_reaches_other_plugins(monkeypatch: pytest.Monkey
     def fail() -> None:
         raise RuntimeError("this lmms-eval has no task manager")
 
-    monkeypatch.setattr(plugin, "_add_task_folder", fail)
+    monkeypatch.setattr(plugin, "_extend", fail)
     assert [manifest.model_id for manifest in plugin.load()] == ["unifer", "replay"]
 
 
