@@ -16,7 +16,7 @@ TWO_EACH = {key: dict.fromkeys(space.labels, 2) for key, space in LABEL_SPACES.i
 @pytest.fixture(params=["benchmark", "stand-in"])
 def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     counts = FULL if request.param == "benchmark" else TWO_EACH
-    files = {key: DatasetFile(f"{key}.parquet", own, "") for key, own in counts.items()}
+    files = {key: DatasetFile(f"{key}.parquet", own, "0" * 64) for key, own in counts.items()}
     write_manifest(tmp_path, Manifest("", request.param == "stand-in", {}, {}, files))
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     return str(request.param)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
+import unifer_tasks.data.manifest as manifest_module
 from unifer_tasks.data.manifest import (
     DATA_VARIABLE,
     DataError,
@@ -18,7 +21,8 @@ from unifer_tasks.data.manifest import (
     sha256,
     write_manifest,
 )
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol import labels
+from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace
 
 WHOLE = Manifest(
     source="the archives",
@@ -107,15 +111,18 @@ def test_a_file_is_intact_if_its_bytes_are_the_manifests(tmp_path: Path) -> None
     ("text", "message"),
     [
         (None, "is missing: the folder was not written by"),
-        ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"schema": 99}', "has schema 99, this version reads 1"),
-        ('{"schema": 1}', "cannot be read"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe{\0", "is not UTF-8"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b"[]", "must be an object, got "),
+        (b"{}", "lacks `schema`"),
+        (b'{"schema": 99}', "has schema 99, this version reads 1; build the folder again"),
+        (b'{"schema": 1}', "lacks `source`"),
     ],
 )
-def test_a_bad_manifest_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_bad_manifest_is_named(tmp_path: Path, text: bytes | None, message: str) -> None:
     if text is not None:
-        (tmp_path / "manifest.json").write_text(text)
+        (tmp_path / "manifest.json").write_bytes(text)
     with pytest.raises(DataError, match=message) as caught:
         read_manifest(tmp_path)
     assert str(tmp_path / "manifest.json") in str(caught.value)
@@ -133,6 +140,57 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256(path).startswith("ba7816bf8f01cfea")
+
+
+SFEW = "datasets.sfew"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("schema", "1", '`schema` must be an integer, got "1"'),
+        ("source", None, "`source` must be a text, got null"),
+        ("stand_in", 1, "`stand_in` must be true or false, got 1"),
+        ("recipe", [], "`recipe` must be an object"),
+        ("versions", {"unifer": 1}, "`versions.unifer` must be a text"),
+        ("datasets", ["sfew"], "`datasets` must be an object"),
+        (SFEW, None, "`datasets.sfew` must be an object, got null"),
+        (f"{SFEW}.counts", 3, "`datasets.sfew.counts` must be an object"),
+        (f"{SFEW}.counts.fear", None, "`datasets.sfew.counts.fear` must be an integer, got null"),
+        (f"{SFEW}.counts.fear", 1.5, "`datasets.sfew.counts.fear` must be an integer, got 1.5"),
+        (f"{SFEW}.counts.fear", -1, "counts -1 rows of 'fear'"),
+        (f"{SFEW}.counts.fearful", 1, "counts 'fearful' in sfew, which is not among its labels"),
+        (f"{SFEW}.sha256", "", "has no sha256"),
+        (f"{SFEW}.path", "\ud800", "half a surrogate pair"),
+        ("datasets.raf-db", {"path": "x", "counts": {}, "sha256": "0" * 64}, "lists 'raf-db'"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_place(
+    place: str, value: object, message: str, tmp_path: Path
+) -> None:
+    write_manifest(tmp_path, WHOLE)
+    data = json.loads((tmp_path / "manifest.json").read_text())
+    *parents, last = place.split(".")
+    reduce(lambda found, key: found[key], parents, data)[last] = value
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        read_manifest(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'manifest.json'} ")
+
+
+def test_a_dataset_without_official_counts_is_complete_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = LabelSpace("mine", "Mine", ("happy", "sad"))
+    monkeypatch.setattr(labels, "LABEL_SPACES", {**LABEL_SPACES, "mine": mine})
+    monkeypatch.setattr(manifest_module, "LABEL_SPACES", {**LABEL_SPACES, "mine": mine})
+    file = DatasetFile("mine/test.parquet", {"happy": 2, "sad": 1}, "0" * 64)
+    with_mine = replace(WHOLE, datasets={**WHOLE.datasets, "mine": file})
+    assert with_mine.is_complete("mine")
+    assert not WHOLE.is_complete("mine")
+    assert with_mine.caveat() is with_mine.caveat(["mine"]) is None
+    assert with_mine.caveat(["mine"], asked=2) == "2 of 3 questions"
+    assert replace(with_mine, stand_in=True).caveat(["mine"]) == "STAND-IN faces"
 
 
 @pytest.mark.parametrize("name", ["../evil.parquet", "/evil.parquet", "sfew/../../evil.parquet"])

@@ -9,41 +9,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import run_command
-from unifer_tasks.harness.plugin import TASKS_FOLDER
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
 from unifer_tasks.scoring.predictions import PredictionError, read_responses
 
 pytest.importorskip("lmms_eval")
-
-GROUP = """\
-include: ../ferbench.yaml
-group: ferbench_{key}
-group_alias: !function ../utils.alias_ferbench_{key}
-task:
-  - ferbench_{key}_rafdb
-  - ferbench_{key}_ferplus
-  - ferbench_{key}_affectnet
-  - ferbench_{key}_sfew
-"""
-LEAF = """\
-include: [_variant_yaml, ../ferbench_{dataset}.yaml]
-task: ferbench_{key}_{dataset}
-task_alias: !function ../utils.alias_ferbench_{key}_{dataset}
-"""
-
-
-@pytest.mark.parametrize("key", VARIANTS)
-def test_a_variants_files_follow_one_pattern(key: str) -> None:
-    texts = {path.name: path.read_text() for path in (TASKS_FOLDER / key).iterdir()}
-    assert "utils.results_" + key in texts.pop("_variant_yaml")
-    assert texts == {
-        f"ferbench_{key}.yaml": GROUP.format(key=key),
-        **{
-            f"{task_name(dataset, VARIANTS[key])}.yaml": LEAF.format(key=key, dataset=dataset)
-            for dataset in LABEL_SPACES
-        },
-    }
 
 
 def test_the_base_knows_nothing_of_variants() -> None:

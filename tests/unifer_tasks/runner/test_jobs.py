@@ -27,7 +27,7 @@ start = time.monotonic()
 (folder / "results" / "1_results.json").write_text("{}")
 (folder / "partial").write_text(json.dumps({"total": 4, "answered": 4, "reused": 1}))
 (folder / "partial").rename(folder / "progress.json")
-print("loading 1 %\\rloading 100 %", flush=True)
+print("loading 1 %\\r\\x1b[32mloading 100 %\\x1b[0m", flush=True)
 print("token", os.environ.get("HF_TOKEN"))
 time.sleep(0.5)
 note = {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "start": start, "end": time.monotonic()}

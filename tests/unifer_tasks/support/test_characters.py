@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
+from data_prep.cli.main import main as unifer_data
+from unifer_tasks.cli.main import main as ferbench
 from unifer_tasks.support.characters import UNSEEN, one_line, visible, visible_output
 
 # Any code point, halves of surrogate pairs among them.
@@ -73,3 +77,34 @@ def test_bars_go_on_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "U+000D" not in shown
     assert "\x1b[2J" not in shown
     assert "\x1b[A" in shown
+
+
+NAME = "\x1b[2J\x1b]0;title\x07\u202ename"
+
+
+@pytest.mark.parametrize(
+    ("main", "command"),
+    [
+        (ferbench, ["score", NAME]),
+        (ferbench, ["report", NAME, "--out", "out"]),
+        (ferbench, ["score", f"-{NAME}"]),
+        (unifer_data, ["verify", NAME]),
+        (unifer_data, ["rlvr", "--sfew", NAME, "--out", "out", "--no-leak-check"]),
+        (unifer_data, ["rlvr", "--out", "out", f"-{NAME}"]),
+    ],
+)
+def test_no_message_of_a_command_acts_on_a_terminal(
+    main: Callable[[Sequence[str]], int],
+    command: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert main(command)
+    except SystemExit as exit_:
+        assert exit_.code == 2
+    printed = "".join(capsys.readouterr())
+    assert "name" in printed
+    assert not UNSEEN.search(printed)

@@ -31,10 +31,10 @@ from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blo
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
 from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value, section
+from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.scoring.metrics import READERS
 from unifer_tasks.support.characters import visible
 from unifer_tasks.support.files import replacing
-from unifer_tasks.support.text import signed
 
 PAGE_NAME = "index.html"
 

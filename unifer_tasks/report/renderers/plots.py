@@ -21,9 +21,9 @@ from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import HEADLINE, ranked
+from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.support.characters import visible
 from unifer_tasks.support.files import replacing
-from unifer_tasks.support.text import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

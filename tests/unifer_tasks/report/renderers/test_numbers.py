@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from unifer_tasks.support.text import signed
+from unifer_tasks.report.renderers.numbers import signed
 
 
 @pytest.mark.parametrize(
