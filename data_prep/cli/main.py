@@ -11,6 +11,7 @@ from data_prep.cli.options import INCOMPLETE
 from data_prep.errors import PreparationError
 from data_prep.outputs import card
 from unifer_tasks.data.manifest import DataError
+from unifer_tasks.support.characters import visible_output
 from unifer_tasks.support.command import require_extras, sole_run
 from unifer_tasks.support.extras import HUB, MissingModuleError, require
 from unifer_tasks.support.files import explain
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     leaves something out, 130 an interrupt.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    with redacted_output(arguments):
+    with redacted_output(arguments), visible_output():
         return _run(arguments)
 
 

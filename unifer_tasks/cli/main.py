@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from unifer_tasks.cli import compare, doctor, report, run, score, tasks_path, tiny_model
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.support.characters import visible_output
 from unifer_tasks.support.command import require_extras, sole_run
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.files import explain
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from unifer_tasks.harness.host import run_lmms_eval
 
         return run_lmms_eval(arguments[1:])
-    with redacted_output(arguments):
+    with redacted_output(arguments), visible_output():
         return _run(arguments)
 
 

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
+from unifer_tasks.support.characters import without_colors
 from unifer_tasks.support.extras import BACKENDS
 from unifer_tasks.support.files import replacing
 from unifer_tasks.support.secrets import Concealed, conceal, redact
@@ -117,9 +118,9 @@ class Ended:
         return f"killed by {name}{hint}"
 
     def tail(self, n_lines: int = 12) -> str:
-        """Returns the last lines that it printed."""
+        """Return the last lines that it printed, without colors."""
         lines = self.job.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-n_lines:])
+        return without_colors("\n".join(lines[-n_lines:]))
 
 
 def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:

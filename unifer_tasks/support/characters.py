@@ -13,6 +13,7 @@ UNSEEN = re.compile(
 )
 """Controls, bidirectional overrides, separators that break lines unseen, halves of pairs."""
 
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 # How a progress bar moves: to its line, and to the start of it before it writes.
 _MOVES = re.compile(r"(\x1b\[A|[\r\n])*")
 _START = re.compile(r"\r")
@@ -26,6 +27,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text in one line without what acts unseen."""
     return " ".join(visible(text).split())
+
+
+def without_colors(text: str) -> str:
+    """Return what a program printed without the marks that color it on a terminal."""
+    return _COLOR.sub("", text)
 
 
 @contextmanager
