@@ -37,6 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
 def test_the_wheel_holds_every_package_and_its_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in (
+        "unifer_tasks/ferbench/_group_yaml",
         "unifer_tasks/ferbench/_template_yaml",
         "unifer_tasks/ferbench/ferbench.yaml",
         "unifer_tasks/ferbench/ferbench_sfew.yaml",

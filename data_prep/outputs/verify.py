@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import PreparationError
+from data_prep.errors import PreparationError, brief
 from data_prep.images.inspection import inspect
-from data_prep.outputs.training_folder import TrainingManifest, read_training_manifest
+from data_prep.outputs.training_folder import Shard, TrainingManifest, read_training_manifest
 from data_prep.parallel import ordered_map
+from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.support.extras import TRAIN
@@ -54,27 +54,12 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, lis
         if sha256(path) != file.sha256:
             problems.append(f"{path} is not the file that its manifest lists; build it again")
             continue
-        table = pq.read_table(path, columns=["id", "target"])
-        problems += _id_problems(path, table.column("id").to_pylist())
-        counts = Counter(table.column("target").to_pylist())
-        if any(counts[label] != n for label, n in file.counts.items()):
-            problems.append(f"{path} has {dict(counts)}, its manifest says {dict(file.counts)}")
-        problems += [
+        problems += list(contents.problems(path, dataset, file)) or [
             f"{path}: {row_id} {fault}"
             for row_id, fault in ordered_map(_fault, _encoded(path), jobs)
             if fault is not None
         ]
     return manifest, problems
-
-
-def _id_problems(path: Path, ids: Sequence[str | None]) -> list[str]:
-    """Return a line for ids that are absent, and one for each that stands more than once."""
-    times = Counter(ids)
-    absent = times.pop(None, 0)
-    problems = [f"{path}: {absent:,} rows have no id; build it again"] if absent else []
-    return problems + [
-        f"{path}: {row_id} stands {n} times; build it again" for row_id, n in times.items() if n > 1
-    ]
 
 
 def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
@@ -95,8 +80,8 @@ def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
                 problems.append(f"{path} is missing; run the command that built it again")
             elif sha256(path) != shard.sha256:
                 problems.append(f"{path} is not the file that its manifest lists; build it again")
-            elif (rows := pq.read_metadata(path).num_rows) != shard.rows:
-                problems.append(f"{path} has {rows:,} rows, its manifest says {shard.rows:,}")
+            elif problem := _shard_problem(path, shard):
+                problems.append(f"{path} {problem}; build it again")
         labels = manifest.counts_out.get(part, {}).values()
         counted = sum(n for counts in labels for n in counts.values())
         if counted != manifest.rows(part):
@@ -110,6 +95,20 @@ def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
     elif not problems:
         problems += _missing_images(root, manifest)
     return manifest, problems
+
+
+def _shard_problem(path: Path, shard: Shard) -> str | None:
+    """Return what is wrong with a file of training rows, None if nothing is."""
+    try:
+        with pq.ParquetFile(path) as parquet:
+            if parquet.metadata.num_rows != shard.rows:
+                return f"has {parquet.metadata.num_rows:,} rows, its manifest says {shard.rows:,}"
+            for batch in parquet.iter_batches(columns=["images"]):
+                if not all(isinstance(image, str) for image in _paths(batch)):
+                    return "has rows whose images have no path"
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        return f"cannot be read as training rows ({brief(error)})"
+    return None
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:

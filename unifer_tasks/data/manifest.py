@@ -10,18 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unifer_tasks.protocol.labels import FERBENCH, label_space
-from unifer_tasks.support.files import replacing
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, label_space
+from unifer_tasks.support.files import explain, replacing
+from unifer_tasks.support.records import RecordError, read_json, record
 
 DATA_VARIABLE = "FERBENCH_DATA"
 MANIFEST_NAME = "manifest.json"
 SCHEMA = 1
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class DataError(Exception):
@@ -41,6 +46,15 @@ class DatasetFile:
     path: str
     counts: Mapping[str, int]
     sha256: str
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or not self.path.isprintable():
+            raise ValueError(f"names {self.path!r}, which is not in its folder; not read")
+        if wrong := [label for label, n in self.counts.items() if n < 0]:
+            raise ValueError(f"counts {self.counts[wrong[0]]} rows of {wrong[0]!r}")
+        if not _SHA256.fullmatch(self.sha256):
+            raise ValueError(f"has no sha256 in 64 hexadecimal digits: {self.sha256!r:.80}")
 
     @property
     def rows(self) -> int:
@@ -66,6 +80,16 @@ class Manifest:
     recipe: Mapping[str, Any]
     versions: Mapping[str, str]
     datasets: Mapping[str, DatasetFile] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, file in self.datasets.items():
+            if key not in LABEL_SPACES:
+                declared = ", ".join(LABEL_SPACES)
+                raise ValueError(f"lists {key!r:.80}, which is none of the datasets {declared}")
+            if unknown := file.counts.keys() - {*LABEL_SPACES[key].labels}:
+                raise ValueError(
+                    f"counts {min(unknown)!r:.80} in {key}, which is not among its labels"
+                )
 
     def is_complete(self, dataset: str) -> bool:
         """Return whether a dataset is there with the official number of questions of each label."""
@@ -109,6 +133,13 @@ class Manifest:
         return ", ".join(notes) or None
 
 
+@dataclass(frozen=True, slots=True)
+class _Versioned:
+    """A manifest of any schema."""
+
+    schema: int
+
+
 def data_root() -> Path:
     """Returns the folder that `$FERBENCH_DATA` names.
 
@@ -136,35 +167,27 @@ def data_root() -> Path:
 
 
 def read_manifest(root: Path) -> Manifest:
-    """Reads the manifest of a benchmark folder.
+    """Read the manifest of a benchmark folder.
 
     Raises:
-        DataError: It is absent, unreadable, or of another schema.
+        DataError: It is absent, unreadable, of another schema, or holds what it should not.
     """
     path = root / MANIFEST_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA:
-            raise DataError(
-                f"{path} has schema {data['schema']}, this version reads {SCHEMA}; build it again"
-            )
-        datasets = {
-            key: DatasetFile(file["path"], file["counts"], file["sha256"])
-            for key, file in data["datasets"].items()
-        }
-        for file in datasets.values():
-            if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
-                raise DataError(f"{path} names {file.path}, which is not in its folder; not read")
-        return Manifest(
-            data["source"], data["stand_in"], data["recipe"], data["versions"], datasets
-        )
+        content = read_json(path)
+        schema = record(_Versioned, content).schema
+        if schema != SCHEMA:
+            raise RecordError(f"has schema {schema}, this version reads {SCHEMA}")
+        return record(Manifest, content)
     except FileNotFoundError:
         raise DataError(
             f"{path} is missing: the folder was not written by `unifer-data`, or not to its end; "
             "run the same command again to finish it"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read ({error!r}); build the folder again") from error
+    except OSError as error:
+        raise DataError(explain(error)) from None
+    except RecordError as error:
+        raise DataError(f"{path} {error}; build the folder again") from None
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:

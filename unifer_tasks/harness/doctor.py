@@ -11,6 +11,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
+from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import DataError, Manifest, data_root, intact_path, read_manifest
 from unifer_tasks.harness.probe import problem
 from unifer_tasks.protocol.labels import FERBENCH, label_space
@@ -101,10 +102,13 @@ def _data() -> Iterator[Finding]:
 
 def _dataset(root: Path, manifest: Manifest, dataset: str) -> Finding:
     try:
-        intact_path(root, manifest, dataset)
+        path = intact_path(root, manifest, dataset)
     except DataError as error:
         return Finding("error", str(error))
     file = manifest.datasets[dataset]
+    if wrong := list(contents.problems(path, dataset, file)):
+        more = f" (and {len(wrong) - 1:,} more)" if len(wrong) > 1 else ""
+        return Finding("error", wrong[0] + more)
     space = label_space(dataset)
     if not space.test_counts:
         return Finding("ok", f"{space.title}: {file.rows:,} questions; no counts are official")

@@ -9,8 +9,10 @@ is part of the question.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 CANONICAL_LABELS = (
@@ -109,8 +111,7 @@ class LabelSpace:
 
     def is_complete(self, counts: Mapping[str, int]) -> bool:
         """Return whether label counts are the official ones, or none are official."""
-        found = {label: n for label, n in counts.items() if n}
-        return not self.test_counts or found == dict(self.test_counts)
+        return not self.test_counts or Counter(counts) == Counter(self.test_counts)
 
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -249,3 +250,34 @@ def label_space(dataset: str) -> LabelSpace:
     except (KeyError, TypeError):
         known = ", ".join(LABEL_SPACES)
         raise UnknownDatasetError(f"unknown dataset {dataset!r}; known: {known}") from None
+
+
+@lru_cache(maxsize=1024)
+def dataset_key(name: str) -> str:
+    """Return the key of a dataset whose name is written as people do.
+
+    Case, spaces and punctuation do not matter, a version may be left out or shortened, and the
+    number of labels may follow: "RAF-DB", "FER+", "AffectNet-8", "SFEW 2.0", "sfew_2".
+
+    Raises:
+        UnknownDatasetError: It is the name of none; the message lists the keys.
+    """
+    plain = _plain(name)
+    found = [key for key, space in LABEL_SPACES.items() if plain in _plain_names(space)]
+    # A name that two datasets could mean is that of neither.
+    return found[0] if len(found) == 1 else label_space(name).key
+
+
+def _plain_names(space: LabelSpace) -> set[str]:
+    versioned = _VERSIONED.fullmatch(space.title)
+    title, version = versioned.groups() if versioned else (space.title, "")
+    names = {_plain(space.key), _plain(title)}
+    ends = {_plain(version), version.partition(".")[0], str(len(space.labels))}
+    return names | {name + end for name in names for end in ends}
+
+
+_VERSIONED = re.compile(r"(.+?)[ -](\d[\d.]*)")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold().replace("+", "plus"))

@@ -482,7 +482,7 @@ def test_without_verl_the_remedy_is_named(
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (lambda ids: [None, *ids[1:]], "1 rows have no id"),
+        (lambda ids: [None, *ids[1:]], "1 rows without an id"),
         (lambda ids: [ids[1], *ids[1:]], "2 times"),
     ],
 )

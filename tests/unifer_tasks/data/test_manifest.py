@@ -188,7 +188,8 @@ def test_a_dataset_without_official_counts_is_complete_as_it_is(
     with_mine = replace(WHOLE, datasets={**WHOLE.datasets, "mine": file})
     assert with_mine.is_complete("mine")
     assert not WHOLE.is_complete("mine")
-    assert with_mine.caveat() is with_mine.caveat(["mine"]) is None
+    assert with_mine.caveat() is None
+    assert with_mine.caveat(["mine"]) is None
     assert with_mine.caveat(["mine"], asked=2) == "2 of 3 questions"
     assert replace(with_mine, stand_in=True).caveat(["mine"]) == "STAND-IN faces"
 

@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import run_command
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
-from unifer_tasks.scoring.predictions import PredictionError, read_responses
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

@@ -5,10 +5,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from unifer_tasks.cli.main import main
-from unifer_tasks.data.manifest import DATA_VARIABLE, read_manifest, write_manifest
+from unifer_tasks.data import contents
+from unifer_tasks.data.manifest import DATA_VARIABLE, read_manifest, sha256, write_manifest
 from unifer_tasks.harness import doctor
 from unifer_tasks.harness.doctor import examine
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -49,6 +51,8 @@ def test_a_sound_stand_in_passes_with_warnings(
 
 
 def test_the_whole_benchmark_has_no_warning(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The files hold fewer rows than the manifest that is written here.
+    monkeypatch.setattr(contents, "problems", lambda *_: [])
     manifest = read_manifest(data)
     whole = {
         key: replace(manifest.datasets[key], counts=dict(space.test_counts))
@@ -77,6 +81,16 @@ def test_a_damaged_and_a_missing_file_are_named(data: Path) -> None:
     damaged = texts("error")
     assert any("sfew/test.parquet is damaged" in text for text in damaged)
     assert any("rafdb/test.parquet is missing" in text for text in damaged)
+    assert main(["doctor"]) == 1
+
+
+def test_a_file_without_images_is_an_error(data: Path) -> None:
+    path = data / "sfew" / "test.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["image"]), path)
+    manifest = read_manifest(data)
+    file = replace(manifest.datasets["sfew"], sha256=sha256(path))
+    write_manifest(data, replace(manifest, datasets={**manifest.datasets, "sfew": file}))
+    assert texts("error") == [f"{path.resolve()} has no column `image`; build it again"]
     assert main(["doctor"]) == 1
 
 

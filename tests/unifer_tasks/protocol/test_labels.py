@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from unifer_tasks.protocol.action_units import AU_NAMES, PROTOTYPES
 from unifer_tasks.protocol.labels import (
     CANONICAL_LABELS,
+    FERBENCH,
     LABEL_SPACES,
+    N_QUESTIONS,
+    LabelSpace,
     UnknownDatasetError,
     canonical,
     label_space,
@@ -13,16 +18,16 @@ from unifer_tasks.protocol.labels import (
 
 
 def test_the_benchmark_has_its_published_size() -> None:
-    sizes = {key: space.n_test for key, space in LABEL_SPACES.items()}
+    sizes = {key: space.n_test for key, space in FERBENCH.items()}
     assert sizes == {"rafdb": 3068, "ferplus": 3573, "affectnet": 4000, "sfew": 431}
-    assert sum(sizes.values()) == 11_072
+    assert sum(sizes.values()) == N_QUESTIONS == 11_072
 
 
 def test_canonical_names_cover_every_label() -> None:
     for space in LABEL_SPACES.values():
         assert {canonical(label) for label in space.labels} <= set(CANONICAL_LABELS)
         assert len({canonical(label) for label in space.labels}) == len(space.labels)
-    with_contempt = {key for key, space in LABEL_SPACES.items() if "contempt" in space.labels}
+    with_contempt = {key for key, space in FERBENCH.items() if "contempt" in space.labels}
     assert with_contempt == {"ferplus", "affectnet"}
 
 
@@ -36,3 +41,46 @@ def test_every_expression_has_a_prototype_of_known_units() -> None:
 def test_an_unknown_dataset_is_an_error_that_lists_the_known(key: str) -> None:
     with pytest.raises(UnknownDatasetError, match="known: rafdb, ferplus, affectnet, sfew"):
         label_space(key)
+
+
+TWO = ("happy", "sad")
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"key": "Mine"}, "needs another key"),
+        ({"key": "raf-db"}, "needs another key"),
+        ({"key": "pooled"}, "needs another key"),
+        ({"labels": ()}, "has the labels"),
+        ({"labels": ("happy", "happiness")}, "must name different expressions"),
+        ({"labels": ("happy", "calm")}, "must name different expressions"),
+        ({"labels": TWO, "test_counts": {"sad": 1, "happy": 2}}, "counts of other labels"),
+        ({"labels": TWO, "in_ferbench": True}, "is in FERBench and has no counts"),
+        ({"labels": TWO, "renamed": {"fearful": "fear"}}, "maps fearful, which is not among"),
+        ({"labels": ("happy", "fearful"), "renamed": {"fearful": "dread"}}, "must name different"),
+    ],
+)
+def test_a_declaration_that_contradicts_itself_is_refused(
+    declared: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        LabelSpace(**{"key": "mine", "title": "Mine", "labels": TWO, **declared})
+
+
+@pytest.mark.parametrize(
+    ("official", "counts", "complete"),
+    [
+        ({}, {}, True),
+        ({}, {"happy": 3}, True),
+        ({"happy": 2, "sad": 0}, {"happy": 2}, True),
+        ({"happy": 2, "sad": 1}, {"happy": 2}, False),
+        ({"happy": 2, "sad": 1}, {"happy": 1, "sad": 2}, False),
+    ],
+)
+def test_any_number_is_complete_where_no_counts_are_official(
+    official: dict[str, int], counts: dict[str, int], complete: bool
+) -> None:
+    space = LabelSpace("mine", "Mine", TWO, official)
+    assert space.n_test == sum(official.values())
+    assert space.is_complete(counts) is complete

@@ -1,0 +1,62 @@
+"""The task files follow from the declared datasets and variants."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from unifer_tasks.ferbench import leaves
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, LabelSpace
+from unifer_tasks.protocol.variants import VARIANTS
+
+
+def test_the_folder_holds_what_the_declarations_say() -> None:
+    remedy = "run `python -m unifer_tasks.ferbench.leaves`"
+    found = {path: (leaves.FOLDER / path).read_text() for path in leaves.task_files()}
+    assert found == leaves.task_files(), remedy
+    assert leaves.stale_files() == [], remedy
+
+
+@pytest.mark.parametrize("key", VARIANTS)
+def test_what_a_variant_changes_is_written_by_hand(key: str) -> None:
+    assert f"utils.results_{key}" in (leaves.FOLDER / key / "_variant_yaml").read_text()
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, *spaces: LabelSpace) -> Mapping[str, LabelSpace]:
+    declared = MappingProxyType({**FERBENCH, **{space.key: space for space in spaces}})
+    monkeypatch.setattr(leaves, "LABEL_SPACES", declared)
+    return declared
+
+
+def test_a_dataset_has_a_task_in_every_variant_and_no_place_in_the_groups(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ferbench"
+    shutil.copytree(leaves.FOLDER, folder)
+    before = {path.relative_to(folder): path.read_text() for path in folder.rglob("*.yaml")}
+    declare(monkeypatch, LabelSpace("mine", "Mine", ("happy", "sad")))
+    leaves.write(folder)
+    after = {path.relative_to(folder): path.read_text() for path in folder.rglob("*.yaml")}
+    added = {str(path) for path in after.keys() - before.keys()}
+    assert added == {"ferbench_mine.yaml"} | {f"{v}/ferbench_{v}_mine.yaml" for v in VARIANTS}
+    assert {path: after[path] for path in before} == before
+    declare(monkeypatch)
+    leaves.write(folder)
+    assert {path.relative_to(folder) for path in folder.rglob("*.yaml")} == before.keys()
+
+
+@pytest.mark.parametrize("key", ["direct", "direct_rafdb"])
+def test_a_key_that_makes_a_name_twice_is_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    declare(monkeypatch, LabelSpace(key, "Mine", ("happy", "sad")))
+    with pytest.raises(ValueError, match="choose another key"):
+        leaves.task_files()
+
+
+def test_every_declared_dataset_has_its_files() -> None:
+    assert len(leaves.task_files()) == (1 + len(LABEL_SPACES)) * (1 + len(VARIANTS))

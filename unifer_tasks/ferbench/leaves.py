@@ -1,0 +1,80 @@
+"""The task files of this folder that follow from the declared datasets and variants.
+
+`python -m unifer_tasks.ferbench.leaves` writes them. Three kinds are written by hand:
+`_template_yaml` (what all tasks share), `_group_yaml` (how a group pools its tasks) and
+`VARIANT/_variant_yaml` (what a variant changes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
+from unifer_tasks.protocol.variants import BASE, VARIANTS, Variant, group_name, task_name
+
+FOLDER = Path(__file__).parent
+
+_MARK = "# Written by `python -m unifer_tasks.ferbench.leaves`.\n"
+
+
+def task_files() -> Mapping[str, str]:
+    """Return the text of each file, by its path below the folder.
+
+    Raises:
+        ValueError: The key of a dataset makes one name of two tasks or groups.
+    """
+    files: dict[str, str] = {}
+    for variant in (BASE, *VARIANTS.values()):
+        named = {group_name(variant): _group(variant)}
+        for dataset in LABEL_SPACES:
+            named.setdefault(task_name(dataset, variant), _leaf(dataset, variant))
+        folder = "" if variant is BASE else f"{variant.key}/"
+        files |= {f"{folder}{name}.yaml": _MARK + text for name, text in named.items()}
+    names = [Path(path).name for path in files]
+    if len(set(names)) < (1 + len(LABEL_SPACES)) * (1 + len(VARIANTS)):
+        raise ValueError(
+            f"a dataset of {', '.join(LABEL_SPACES)} has the name of a variant, or of a variant "
+            "with another dataset; choose another key"
+        )
+    return files
+
+
+def stale_files(folder: Path = FOLDER) -> list[Path]:
+    """Return the written files of a folder that no declaration asks for any longer."""
+    wanted = {folder / path for path in task_files()}
+    return sorted(path for path in folder.rglob("ferbench*.yaml") if path not in wanted)
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write the files of a folder, and remove those of datasets that are no longer declared."""
+    for path in stale_files(folder):
+        path.unlink()
+    for name, text in task_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _group(variant: Variant) -> str:
+    name, up = group_name(variant), _up(variant)
+    tasks = "".join(f"  - {task_name(dataset, variant)}\n" for dataset in FERBENCH)
+    return (
+        f"include: {up}_group_yaml\ngroup: {name}\n"
+        f"group_alias: !function {up}utils.alias_{name}\ntask:\n{tasks}"
+    )
+
+
+def _leaf(dataset: str, variant: Variant) -> str:
+    name, up = task_name(dataset, variant), _up(variant)
+    if variant is BASE:
+        include, data = "_template_yaml", f"dataset_kwargs: !function utils.data_{dataset}\n"
+    else:
+        include, data = f"[_variant_yaml, ../{task_name(dataset)}.yaml]", ""
+    return f"include: {include}\ntask: {name}\ntask_alias: !function {up}utils.alias_{name}\n{data}"
+
+
+def _up(variant: Variant) -> str:
+    return "" if variant is BASE else "../"
+
+
+if __name__ == "__main__":
+    write()
