@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from unifer_tasks.cli import compare, doctor, report, run, score, tasks_path, tiny_model
 from unifer_tasks.data.manifest import DataError
-from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.support.characters import visible_output
 from unifer_tasks.support.command import require_extras, sole_run
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.files import explain
 from unifer_tasks.support.locks import HoldError
+from unifer_tasks.support.records import FileError
 from unifer_tasks.support.secrets import redacted_output
 
 _COMMANDS = (doctor, tasks_path, run, score, report, compare, tiny_model)
@@ -40,7 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
         require_extras(f"ferbench {args.command}", args)
         with sole_run(args):
             return int(args.run(args))
-    except (PredictionError, DataError, HoldError, MissingModuleError) as error:
+    except (FileError, DataError, HoldError, MissingModuleError) as error:
         print(f"ferbench: {error}", file=sys.stderr)
         return 1
     except OSError as error:

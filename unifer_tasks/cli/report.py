@@ -7,9 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from unifer_tasks.data.manifest import DATA_VARIABLE, data_root
+from unifer_tasks.data.manifest import DATA_VARIABLE, DataError, data_root, read_manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import REPORT
+
+_LONGEST_NAME = 200
 
 
 def add(commands: Subparsers) -> None:
@@ -51,9 +53,42 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 
 
 def named_path(text: str) -> Path | tuple[str, Path]:
-    """Splits NAME=PATH; a path that exists as it stands is one."""
+    """Split NAME=PATH; a path that exists as it stands is one.
+
+    Raises:
+        argparse.ArgumentTypeError: The name is empty or too long.
+    """
     name, separator, path = text.partition("=")
-    return (name, Path(path)) if separator and not Path(text).exists() else Path(text)
+    # Not `Path.exists`, which raises where the text is too long for a path.
+    if not separator or os.path.exists(text):  # noqa: PTH110
+        return Path(text)
+    if not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} has no name before the =")
+    if len(name) > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(
+            f"the name of {path} has {len(name):,} characters; give at most {_LONGEST_NAME}"
+        )
+    return name, Path(path)
+
+
+def _data(given: Path | None) -> Path | None:
+    """Return the benchmark folder whose images the page shows; None for none.
+
+    Raises:
+        DataError: A folder that was asked for is not one.
+    """
+    if given is not None:
+        read_manifest(given)
+        return given
+    if not os.environ.get(DATA_VARIABLE):
+        return None
+    try:
+        root = data_root()
+        read_manifest(root)
+    except DataError as error:
+        print(f"WARNING: the page shows no images: {error}", file=sys.stderr)
+        return None
+    return root
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -63,7 +98,7 @@ def _run(args: argparse.Namespace) -> int:
     from unifer_tasks.report.figures.published import published_scores
     from unifer_tasks.report.sources.given import read_runs
 
-    data = args.data or (data_root() if os.environ.get(DATA_VARIABLE) else None)
+    data = _data(args.data)
     with tqdm(desc="reading", bar_format="{desc}: {postfix}", disable=None) as bar:
         runs = read_runs(args.runs, bar.set_postfix_str)
     report = build_report(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.protocol.variants import TASKS
-from unifer_tasks.support.records import RecordError, read_json, record
+from unifer_tasks.support.records import FileError, RecordError, read_json, record
 from unifer_tasks.support.secrets import redact_settings
 
 RESULTS = "*_results.json"
@@ -21,7 +21,7 @@ SERIAL = "ferbench_serial"
 """The key of the serial number."""
 
 
-class PredictionError(Exception):
+class PredictionError(FileError):
     """What a system answered cannot be read or scored; the message says why."""
 
 

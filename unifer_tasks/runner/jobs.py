@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -24,12 +24,14 @@ from typing import IO, Any
 import yaml
 from tqdm import tqdm
 
+from unifer_tasks.data.logs import RESULTS
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
 from unifer_tasks.support.characters import without_colors
 from unifer_tasks.support.extras import BACKENDS
 from unifer_tasks.support.files import replacing
+from unifer_tasks.support.records import FileError, RecordError, read_json, record
 from unifer_tasks.support.secrets import Concealed, conceal, redact
 
 _WORKER = (sys.executable, "-m", "unifer_tasks.runner.worker", "--log_samples")
@@ -71,27 +73,45 @@ class Job:
         return self.folder / "log.txt"
 
     def is_done(self) -> bool:
-        """Tells whether the same run has ended before, with an answer to every question."""
+        """Return whether the same run has ended before, with an answer to every question.
+
+        Raises:
+            FileError: What the folder says of it is damaged.
+        """
+        path = self.folder / "done.json"
         try:
-            done = json.loads((self.folder / "done.json").read_text(encoding="utf-8"))
+            done = record(_Identity, read_json(path))
         except FileNotFoundError:
             return False
-        return bool(done == self._identity()) and any(self.results.rglob("*_results.json"))
+        except RecordError as error:
+            raise FileError(f"{path} {error}; remove it to run the model again") from None
+        return done == self._identity() and any(self.results.rglob(RESULTS))
 
     def remember(self) -> None:
         """Notes that the run has ended."""
         with replacing(self.folder / "done.json") as partial:
-            partial.write_text(json.dumps(self._identity(), indent=2) + "\n", encoding="utf-8")
+            partial.write_text(
+                json.dumps(asdict(self._identity()), indent=2) + "\n", encoding="utf-8"
+            )
 
-    def _identity(self) -> dict[str, Any]:
-        """All that the results depend on; versions, since a newer one may score otherwise."""
+    def _identity(self) -> _Identity:
         arguments = model_arguments(self.settings)
-        return {
-            "settings": self.kept.settings,
-            "data": self.data,
-            "files": dict(digest_files(arguments.values(), arguments.get("revision"))),
-            "versions": {name: _version(name) for name in _SCORERS},
-        }
+        return _Identity(
+            self.kept.settings,
+            self.data,
+            dict(digest_files(arguments.values(), arguments.get("revision"))),
+            {name: _version(name) for name in _SCORERS},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """All that the results of a run depend on; versions, since a newer one may score otherwise."""
+
+    settings: Mapping[str, Any]
+    data: str
+    files: Mapping[str, str]
+    versions: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)

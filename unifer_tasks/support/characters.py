@@ -24,6 +24,13 @@ def visible(text: str) -> str:
     return UNSEEN.sub(lambda match: f"U+{ord(match[0]):04X}", text)
 
 
+def encodable(text: str) -> str:
+    """Return a text with the halves of surrogate pairs joined, and a U+FFFD for each lone one."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def one_line(text: str) -> str:
     """Return a text in one line without what acts unseen."""
     return " ".join(visible(text).split())

@@ -22,8 +22,14 @@ from unifer_tasks.support.nearest import did_you_mean
 
 T = TypeVar("T")
 
+_LARGEST = 2**63 - 1
+
 _SHOWN = 60
 """Characters of a wrong value that a message shows."""
+
+
+class FileError(Exception):
+    """A file cannot be used; the message names it, says why, and what to do."""
 
 
 class RecordError(ValueError):
@@ -205,6 +211,8 @@ def _plain(kind: Any, value: object, place: Place) -> object:
         raise _wrong(kind, value, place)
     if isinstance(value, float) and not math.isfinite(value):
         raise RecordError(f"{_at(place)}must be a finite number, got {value}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise RecordError(f"{_at(place)}is a number of more than 64 bits")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()

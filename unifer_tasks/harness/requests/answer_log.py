@@ -6,7 +6,6 @@ of all, so the number of processes may change.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from types import TracebackType
 
 from unifer_tasks.support.journal import Journal
 from unifer_tasks.support.locks import BusyError
+from unifer_tasks.support.records import FileError, RecordError, parse_json, record, require_file
 
 
-class AnswerLogError(Exception):
+class AnswerLogError(FileError):
     """A log cannot be used; the message says which file, why, and what to do."""
 
 
@@ -96,14 +96,18 @@ class AnswerLog:
 
 
 def _read(path: Path) -> Iterator[LoggedAnswer]:
+    try:
+        require_file(path)
+    except RecordError as error:
+        raise AnswerLogError(f"{path} {error}; move it away") from None
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 # Another process is writing it, or was killed while it did.
                 return
             try:
-                yield LoggedAnswer(**json.loads(line))
-            except (ValueError, TypeError):
+                yield record(LoggedAnswer, parse_json(line))
+            except RecordError as error:
                 raise AnswerLogError(
-                    f"{path}, line {number} is no answer; remove the line to ask again"
+                    f"{path}, line {number} is no answer ({error}); remove the line to ask again"
                 ) from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unifer_tasks.harness.requests.replies import careful_client
 from unifer_tasks.harness.requests.shortfall import note_requests
 from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
+from unifer_tasks.support.characters import encodable
 from unifer_tasks.support.seams import replaced
 
 if TYPE_CHECKING:
@@ -93,4 +94,5 @@ def _noted(output: Any, *, asks_an_api: bool) -> GenerationResult:
     text, tokens = unwrap_generation_output(output)
     if text is None or (asks_an_api and not text.strip()):
         text = f"{REQUEST_FAILED_PREFIX}: the reply has no content]"
-    return GenerationResult(text, tokens)
+    # lmms-eval writes its log in UTF-8, and ends it at the first text that has none.
+    return GenerationResult(encodable(text), tokens)

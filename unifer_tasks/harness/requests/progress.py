@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unifer_tasks.harness.requests.answer_log import LoggedAnswer
 from unifer_tasks.support.files import replacing
+from unifer_tasks.support.records import FileError, RecordError, read_json, record
 
 _NAME = "progress.json"
 
@@ -54,11 +55,18 @@ def write_progress(folder: Path, progress: Progress) -> None:
 
 
 def read_progress(folder: Path) -> Progress | None:
-    """Returns what the folder tells; None before the first question."""
+    """Return the progress that is in a folder; None before the first question.
+
+    Raises:
+        FileError: The file is damaged.
+    """
+    path = folder / _NAME
     try:
-        return Progress(**json.loads((folder / _NAME).read_text(encoding="utf-8")))
+        return record(Progress, read_json(path))
     except FileNotFoundError:
         return None
+    except RecordError as error:
+        raise FileError(f"{path} {error}; remove it, and run again to go on") from None
 
 
 def forget_progress(folder: Path) -> None:

@@ -82,7 +82,9 @@ def ordered(predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
 
 def question_hash(questions: Iterable[str]) -> str:
     """Returns a short hash of what was asked: equal for equal sets of questions."""
-    return hashlib.sha256("\0".join(sorted(set(questions))).encode()).hexdigest()[:12]
+    text = "\0".join(sorted(set(questions)))
+    # A text of JSON may have half a surrogate pair, which UTF-8 cannot say.
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:12]
 
 
 def with_coverage(run: Run) -> Run:
