@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from data_prep.cli import cot, drawn, export, ferbench, rebase, rlvr, verify
 from data_prep.cli.options import INCOMPLETE
 from data_prep.errors import PreparationError
-from data_prep.outputs import card
+from data_prep.outputs.push import push
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.support.characters import visible_output
 from unifer_tasks.support.command import require_extras, sole_run
@@ -41,7 +41,7 @@ def _run(arguments: Sequence[str]) -> int:
         with sole_run(args):
             status = int(args.run(args))
             if getattr(args, "push", None) and status in (0, INCOMPLETE):
-                card.push(args.out, args.push)
+                push(args.out, args.push)
     except (PreparationError, DataError, HoldError, MissingModuleError) as error:
         print(f"unifer-data: {error}", file=sys.stderr)
         return 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from data_prep.cli.options import add_jobs, positive
 from data_prep.outputs import verify
-from unifer_tasks.data.manifest import MANIFEST_NAME
+from data_prep.outputs.training_folder import is_training_folder
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
 
@@ -35,7 +34,7 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if _is_training(args.folder):
+    if is_training_folder(args.folder):
         manifest, problems = verify.verify_rows(args.folder)
         rows = {part: manifest.rows(part) for part in manifest.shards}
         if args.processor and not problems:
@@ -52,10 +51,3 @@ def _run(args: argparse.Namespace) -> int:
         print(f"unifer-data: {problem}", file=sys.stderr)
     print("all is as the manifest says" if not problems else f"{len(problems):,} problems")
     return 1 if problems else 0
-
-
-def _is_training(folder: Path) -> bool:
-    try:
-        return "kind" in json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False

@@ -82,7 +82,7 @@ def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
     roots = new_roots(manifest, given)
     moves = {source: _Move(manifest.roots[source], root) for source, root in roots.items()}
     shards = {
-        part: tuple(_rebased(folder, shard, moves) for shard in shards)
+        part: tuple(_rebased(folder, shard, manifest, moves) for shard in shards)
         for part, shards in manifest.shards.items()
     }
     manifest = replace(manifest, roots=roots, shards=shards)
@@ -90,19 +90,23 @@ def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
     return manifest
 
 
-def _rebased(folder: Path, shard: Shard, moves: Mapping[str, _Move]) -> Shard:
+def _rebased(
+    folder: Path, shard: Shard, manifest: TrainingManifest, moves: Mapping[str, _Move]
+) -> Shard:
     path = folder / shard.path
     if not path.is_file():
         raise BuildError(f"{path} is missing; run the command that built it again")
     is_untouched = sha256(path) == shard.sha256
 
     def moved(dataset: str, image: str) -> str:
-        move = _move_of(dataset, moves)
+        source = manifest.source_of(dataset)
+        move = None if source is None else moves[source]
         if move is not None:
-            if not is_untouched and _is_below(image, move.new):
+            if not is_untouched and place_below(move.new, image) is not None:
                 return image
-            if _is_below(image, move.old):
-                return move.new.rstrip("/") + "/" + image.removeprefix(move.old).lstrip("/")
+            place = place_below(move.old, image)
+            if place is not None:
+                return f"{move.new.rstrip('/')}/{place}"
         below = move.old if move else f"any of {', '.join(moves)}"
         raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
 
@@ -116,14 +120,6 @@ def _rebased(folder: Path, shard: Shard, moves: Mapping[str, _Move]) -> Shard:
     return replace(shard, sha256=sha256(path))
 
 
-def _move_of(dataset: str, moves: Mapping[str, _Move]) -> _Move | None:
-    """Return the move of a row's source.
-
-    A source that is not called after a dataset (a published file, drawn faces) is the only one.
-    """
-    return moves.get(dataset) or (next(iter(moves.values())) if len(moves) == 1 else None)
-
-
 def map_images(source: Path, target: Path, moved: Callable[[str, str], str]) -> None:
     """Copy a shard with every image path changed, some thousand rows at a time.
 
@@ -132,18 +128,30 @@ def map_images(source: Path, target: Path, moved: Callable[[str, str], str]) -> 
         target: The copy.
         moved: Returns the new path of a dataset's image.
     """
+
+    def with_moved_images(row: dict[str, Any]) -> dict[str, Any]:
+        for image in row["images"]:
+            image["image"] = moved(row["data_source"], image["image"])
+        return row
+
+    map_rows(source, target, with_moved_images)
+
+
+def map_rows(
+    source: Path, target: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Copy a shard with every row changed, some thousand rows at a time."""
     file = pq.ParquetFile(source)
     with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
         for batch in file.iter_batches(ROWS_PER_GROUP):
-            rows: list[dict[str, Any]] = batch.to_pylist()
-            for row in rows:
-                for image in row["images"]:
-                    image["image"] = moved(row["data_source"], image["image"])
+            rows = [changed(row) for row in batch.to_pylist()]
             writer.write_table(pa.Table.from_pylist(rows, schema=file.schema_arrow))
 
 
-def _is_below(image: str, root: str) -> bool:
-    return image.startswith(root.rstrip("/") + "/")
+def place_below(root: str, image: str) -> str | None:
+    """Return an image's path from a root on; None if it does not lie below that."""
+    folder = root.rstrip("/") + "/"
+    return image.removeprefix(folder) if image.startswith(folder) else None
 
 
 def _absolute(root: str) -> str:

@@ -7,8 +7,8 @@ was written. A folder without one is not finished; the command that started it g
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256
 from unifer_tasks.support.files import replacing
 from unifer_tasks.support.locks import LOCK_NAME
+from unifer_tasks.support.records import RecordError, read_json, record
 
 SCHEMA = 1
 
@@ -48,6 +49,47 @@ class Shard:
     rows: int
     sha256: str
 
+    def __post_init__(self) -> None:
+        # Read and rewritten by its name: it must be a file of this folder.
+        if self.path in ("", "..") or Path(self.path).name != self.path:
+            raise ValueError(f"names {brief(self.path)}, which is not in its folder; not read")
+        _require_counts(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How often the images of a label are among the training rows.
+
+    Attributes:
+        available: Images that could be trained on.
+        distinct: Different images among the rows.
+        repeated: Images that are in more than one row.
+        most: Rows of the image that is in most of them.
+    """
+
+    available: int
+    distinct: int
+    repeated: int
+    most: int
+
+    def __post_init__(self) -> None:
+        _require_counts(self.available, self.distinct, self.repeated, self.most)
+
+    @classmethod
+    def of(cls, rows: Collection[int]) -> Repeats:
+        """Count, given the rows of each image that could be trained on."""
+        return cls(
+            available=len(rows),
+            distinct=sum(n > 0 for n in rows),
+            repeated=sum(n > 1 for n in rows),
+            most=max(rows, default=0),
+        )
+
+    @property
+    def is_even(self) -> bool:
+        """Whether every image is in one row."""
+        return self.distinct == self.available and not self.repeated
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingManifest:
@@ -64,6 +106,7 @@ class TrainingManifest:
         unusable: Entries of these that a sound copy of the sources would have given.
         shards: Part (`train`, `valid`) -> its files, in order.
         differences: Where the sources hold other counts than the official splits, a line a label.
+        repeats: Dataset -> label -> how often its images are trained on; empty if not recorded.
     """
 
     kind: str
@@ -76,82 +119,69 @@ class TrainingManifest:
     unusable: int
     shards: Mapping[str, tuple[Shard, ...]]
     differences: tuple[str, ...] = ()
+    repeats: Mapping[str, Mapping[str, Repeats]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_counts(
+            self.unusable,
+            *self.left_out.values(),
+            *(n for counts in self.counts_in.values() for n in counts.values()),
+            *(
+                n
+                for datasets in self.counts_out.values()
+                for counts in datasets.values()
+                for n in counts.values()
+            ),
+        )
 
     def rows(self, part: str) -> int:
         """The number of rows of a part."""
         return sum(shard.rows for shard in self.shards.get(part, ()))
 
+    def source_of(self, dataset: str) -> str | None:
+        """Return which of the `roots` a row's images lie below; None if it cannot be told.
+
+        A source that is not called after a dataset (a published file, drawn faces) is the only one.
+        """
+        if dataset in self.roots:
+            return dataset
+        return next(iter(self.roots)) if len(self.roots) == 1 else None
+
+
+def _require_counts(*numbers: int) -> None:
+    negative = [n for n in numbers if n < 0]
+    if negative:
+        raise ValueError(f"a count is {brief(negative[0])}, not a number of rows")
+
 
 def read_training_manifest(root: Path) -> TrainingManifest:
-    """Reads the manifest of a folder of training rows.
+    """Read the manifest of a folder of training rows.
 
     Raises:
         DataError: It is absent, unreadable, or of another kind or schema.
     """
     path = root / MANIFEST_NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("schema") != SCHEMA or "kind" not in data:
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise DataError(f"{path} is no manifest of training rows that this version reads")
-        data["shards"] = {
-            part: tuple(Shard(**shard) for shard in shards)
-            for part, shards in data["shards"].items()
-        }
-        data["differences"] = tuple(data.get("differences", ()))
-        manifest = TrainingManifest(**data)
-        _check_types(manifest, path)
-        return manifest
+        fields = {key: value for key, value in content.items() if key != "schema"}
+        return record(TrainingManifest, fields, closed=True)
     except FileNotFoundError:
         raise DataError(
             f"{path} is missing: the folder was not written to its end; run the same command again"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f"{path} cannot be read ({brief(error)}); build the folder again"
-        ) from error
+    except RecordError as error:
+        raise DataError(f"{path} cannot be read ({brief(error)}); build the folder again") from None
 
 
-def _check_types(manifest: TrainingManifest, path: Path) -> None:
-    """Look whether a manifest that was read holds what its fields say.
-
-    Raises:
-        DataError: A shard does not lie in the manifest's folder.
-        TypeError: A field is of another type.
-    """
-    for name, value in (
-        *((f"roots.{key}", root) for key, root in manifest.roots.items()),
-        *(("shards", shard.path) for part in manifest.shards.values() for shard in part),
-        *(("shards", shard.sha256) for part in manifest.shards.values() for shard in part),
-        *(("differences", line) for line in manifest.differences),
-        *(("kind", kind) for kind in (manifest.kind,)),
-    ):
-        if not isinstance(value, str):
-            raise TypeError(f"{name} is {brief(value)}, not text")
-    numbers = [
-        *(shard.rows for part in manifest.shards.values() for shard in part),
-        *manifest.left_out.values(),
-        *(n for counts in manifest.counts_in.values() for n in counts.values()),
-        *(
-            n
-            for datasets in manifest.counts_out.values()
-            for counts in datasets.values()
-            for n in counts.values()
-        ),
-        manifest.unusable,
-    ]
-    wrong = [n for n in numbers if type(n) is not int or n < 0]
-    if wrong:
-        raise TypeError(f"a count is {brief(wrong[0])}, not a number of rows")
-    for name in ("recipe", "versions"):
-        if not isinstance(getattr(manifest, name), dict):
-            raise TypeError(f"{name} is no object")
-    for part in manifest.shards.values():
-        for shard in part:
-            # Read and rewritten by its name: it must be a file of this folder.
-            if shard.path in ("", "..") or Path(shard.path).name != shard.path:
-                raise DataError(
-                    f"{path} names {brief(shard.path)}, which is not in its folder; not read"
-                )
+def is_training_folder(root: Path) -> bool:
+    """Return whether a folder says that it holds training rows and no benchmark."""
+    try:
+        content = read_json(root / MANIFEST_NAME)
+    except (OSError, RecordError):
+        return False
+    return isinstance(content, dict) and "kind" in content
 
 
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:

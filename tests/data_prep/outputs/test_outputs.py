@@ -16,7 +16,7 @@ import pytest
 
 from data_prep.cli.main import main
 from data_prep.images.fingerprints import Examined
-from data_prep.outputs import card
+from data_prep.outputs import push
 from data_prep.outputs.rebase import new_roots, rebase
 from data_prep.outputs.training_folder import (
     TrainingManifest,
@@ -33,43 +33,46 @@ from unifer_tasks.data.manifest import DataError, sha256
 from unifer_tasks.protocol.prompts import response
 
 
-@pytest.fixture
-def rlvr(tmp_path: Path) -> Path:
-    """GRPO rows of two datasets: images in place, and images written out of a table."""
-    archives = tmp_path / "machine"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with outputs of three kinds, of which tests take copies."""
+    folder = tmp_path_factory.mktemp("built")
+    archives = folder / "machine"
     official.write_sfew(archives / "sfew", 1)
     official.write_ferplus(archives / "ferplus", 1)
-    out = archives / "rows"
-    run = ["rlvr", "--sfew", archives / "sfew", "--ferplus", archives / "ferplus"]
-    run += [
-        "--out",
-        out,
-        "--no-leak-check",
-        "--partial",
-        "--jobs",
-        "1",
-        "--valid",
-        "0.2",
-        "--seed",
-        "1",
-    ]
+    rows = archives / "rows"
+    common = ["--partial", "--jobs", "1"]
+    run = ["rlvr", "--sfew", archives / "sfew", "--ferplus", archives / "ferplus", "--out", rows]
+    run += ["--no-leak-check", "--valid", "0.2", "--seed", "1", *common]
     assert main(list(map(str, run))) == 0
-    return out
+    with serving(Teacher(text=response(RATIONALE, "sad"))) as teacher:
+        run = ["cot", "--rows", rows, "--out", folder / "cot", "--teacher", "tutor"]
+        assert main([*map(str, run), "--base-url", teacher.url]) == 0
+    rafdb = official.write_rafdb(folder / "rafdb", 1)
+    run = ["ferbench", "--rafdb", rafdb, "--out", folder / "bench", *common]
+    assert main(list(map(str, run))) == 0
+    return folder
 
 
 @pytest.fixture
-def cot(rlvr: Path, tmp_path: Path) -> Path:
-    with serving(Teacher(text=response(RATIONALE, "sad"))) as teacher:
-        run = ["cot", "--rows", rlvr, "--out", tmp_path / "cot", "--teacher", "tutor"]
-        assert main([*map(str, run), "--base-url", teacher.url]) == 0
+def rlvr(built: Path, tmp_path: Path) -> Path:
+    """GRPO rows of two datasets: images in place, and images written out of a table."""
+    shutil.copytree(built / "machine", tmp_path / "machine")
+    rebase(tmp_path / "machine/rows", {None: str(tmp_path / "machine")})
+    return tmp_path / "machine/rows"
+
+
+@pytest.fixture
+def cot(built: Path, rlvr: Path, tmp_path: Path) -> Path:
+    shutil.copytree(built / "cot", tmp_path / "cot")
+    rebase(tmp_path / "cot", {None: str(tmp_path / "machine")})
     return tmp_path / "cot"
 
 
 @pytest.fixture
-def benchmark(tmp_path: Path) -> Path:
-    archive = official.write_rafdb(tmp_path / "rafdb", 1)
-    run = ["ferbench", "--rafdb", archive, "--out", tmp_path / "bench", "--partial", "--jobs", "1"]
-    assert main(list(map(str, run))) == 0
+def benchmark(built: Path, tmp_path: Path) -> Path:
+    for name in ("rafdb", "bench"):
+        shutil.copytree(built / name, tmp_path / name)
     return tmp_path / "bench"
 
 
@@ -398,7 +401,7 @@ def test_what_is_pushed_holds_no_image_and_no_path_of_this_machine(
     for out in (rlvr, cot, benchmark):
         staged = tmp_path / f"staged-{out.name}"
         staged.mkdir()
-        card.stage(out, staged)
+        push.stage(out, staged)
         names = {path.name for path in staged.rglob("*") if path.is_file()}
         assert {"README.md", "manifest.json"} < names
         assert {Path(name).suffix for name in names} == {".md", ".json", ".parquet"}
@@ -414,10 +417,10 @@ def test_what_is_pushed_holds_no_image_and_no_path_of_this_machine(
 def test_image_bytes_are_refused(
     benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(card, "_without_images", shutil.copy)
+    monkeypatch.setattr(push, "_without_images", lambda old, new, _: shutil.copy(old, new))
     (tmp_path / "staged").mkdir()
     with pytest.raises(Exception, match=r"holds image bytes in image, .* not uploaded"):
-        card.stage(benchmark, tmp_path / "staged")
+        push.stage(benchmark, tmp_path / "staged")
 
 
 def test_push_uploads_the_staged_folder_to_a_private_dataset(

@@ -1,0 +1,178 @@
+"""Publishing an output on the hub, while images and this machine's paths stay at home.
+
+The datasets' licences forbid passing images on. What may be published is what was made here:
+labels, questions, rationales, and where the images lie in archives that each person gets from the
+datasets' owners.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import PreparationError
+from data_prep.outputs.card import write_benchmark_card, write_training_card
+from data_prep.outputs.rebase import map_rows, place_below
+from data_prep.outputs.training_folder import (
+    Shard,
+    TrainingManifest,
+    is_training_folder,
+    read_training_manifest,
+    write_training_manifest,
+)
+from unifer_tasks.data.manifest import read_manifest, sha256, write_manifest
+from unifer_tasks.support.local_paths import without_folders, without_local_paths
+from unifer_tasks.support.secrets import map_texts
+
+
+def push(out: Path, repository: str) -> None:
+    """Publish an output on the hub without its images, in a private dataset.
+
+    Args:
+        out: A folder that `unifer-data` wrote to its end.
+        repository: Its name on the hub, `user/name`.
+
+    Raises:
+        PreparationError: The hub's client is not installed.
+        DataError: `out` is not finished.
+    """
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise PreparationError(
+            "--push needs the hub's client: pip install huggingface_hub"
+        ) from None
+    with tempfile.TemporaryDirectory() as folder:
+        stage(out, Path(folder))
+        api = HfApi()
+        api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
+        api.upload_folder(repo_id=repository, repo_type="dataset", folder_path=folder)
+
+
+def stage(out: Path, staged: Path) -> None:
+    """Write what of an output may be published: its rows, manifest and card.
+
+    Image bytes are left out. An image of training rows is named `SOURCE/PLACE`, by its place in
+    its archive, and no text has a path of this machine.
+
+    Raises:
+        DataError: `out` is not finished.
+        PreparationError: Something staged would hold image bytes, or a path tells where this
+            machine's folders lie.
+    """
+    if is_training_folder(out):
+        _stage_rows(out, staged)
+    else:
+        _stage_benchmark(out, staged)
+    for path in staged.rglob("*.parquet"):
+        binary = [field.name for field in pq.read_schema(path) if _holds_bytes(field.type)]
+        if binary:
+            raise PreparationError(
+                f"{path.name} holds image bytes in {', '.join(binary)}, which the datasets' "
+                "licences forbid to pass on; not uploaded"
+            )
+
+
+def _stage_benchmark(out: Path, staged: Path) -> None:
+    manifest = read_manifest(out)
+    folders = _folders(out, ())
+
+    def clean(text: str) -> str:
+        return without_local_paths(text, folders)
+
+    for file in manifest.datasets.values():
+        (staged / file.path).parent.mkdir(parents=True, exist_ok=True)
+        _without_images(out / file.path, staged / file.path, folders)
+    described = replace(
+        manifest,
+        source=clean(manifest.source),
+        recipe=map_texts(manifest.recipe, clean),
+        versions=map_texts(manifest.versions, clean),
+    )
+    write_manifest(staged, described)
+    write_benchmark_card(staged, described)
+
+
+def _stage_rows(out: Path, staged: Path) -> None:
+    manifest = read_training_manifest(out)
+    _require_narrow_roots(manifest)
+    folders = _folders(out, manifest.roots.values())
+
+    def published(row: dict[str, Any]) -> dict[str, Any]:
+        source = manifest.source_of(row["data_source"])
+        images = []
+        for image in row["images"]:
+            place = None if source is None else place_below(manifest.roots[source], image["image"])
+            if place is None:
+                raise PreparationError(
+                    f"{image['image']} lies below no root of {out}; build the rows again"
+                )
+            images.append({**image, "image": f"{source}/{place}"})
+        # A rationale may speak of anything: only folders that are known are taken out of it.
+        row = map_texts({**row, "images": []}, lambda text: without_folders(text, folders))
+        if teacher := row["extra_info"].get("teacher"):
+            row["extra_info"]["teacher"] = without_local_paths(teacher)
+        return {**row, "images": images}
+
+    def staged_shard(shard: Shard) -> Shard:
+        map_rows(out / shard.path, staged / shard.path, published)
+        return replace(shard, sha256=sha256(staged / shard.path))
+
+    def clean(text: str) -> str:
+        return without_local_paths(text, folders)
+
+    left_out: Counter[str] = Counter()
+    for reason, n in manifest.left_out.items():
+        left_out[clean(reason)] += n
+    described = replace(
+        manifest,
+        recipe=map_texts(manifest.recipe, clean),
+        versions=map_texts(manifest.versions, clean),
+        # `rebase` puts whoever has the archives in these places.
+        roots={source: source for source in manifest.roots},
+        left_out=dict(left_out),
+        differences=tuple(map(clean, manifest.differences)),
+        shards={part: tuple(map(staged_shard, shards)) for part, shards in manifest.shards.items()},
+    )
+    write_training_manifest(staged, described)
+    write_training_card(staged, described)
+
+
+def _require_narrow_roots(manifest: TrainingManifest) -> None:
+    """Check that places below the roots are places in archives.
+
+    Raises:
+        PreparationError: A root has people's folders below it.
+    """
+    for source, root in manifest.roots.items():
+        if Path(root) in Path.home().parents:
+            raise PreparationError(
+                f"images of {source} are named from {root} on, which would tell where they lie on "
+                "this machine; build the rows with --images DIR, the folder of the datasets"
+            )
+
+
+def _folders(out: Path, roots: Iterable[str]) -> list[str]:
+    return [*roots, *map(str, (out.absolute(), out.resolve(), Path.cwd(), Path.home()))]
+
+
+def _without_images(source: Path, target: Path, folders: Sequence[str]) -> None:
+    columns = ["id", "target", "candidate_labels", "dataset"]
+    table = pq.read_table(source, columns=columns)
+    ids = [without_folders(row_id, folders) for row_id in table.column("id").to_pylist()]
+    table = table.set_column(0, "id", pa.array(ids, pa.string()))
+    # The features that `datasets` reads speak of an image column.
+    pq.write_table(table.replace_schema_metadata(None), target)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind) or pa.types.is_list(kind):
+        return any(_holds_bytes(kind.field(n).type) for n in range(kind.num_fields))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
