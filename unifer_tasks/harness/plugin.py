@@ -23,6 +23,7 @@ from unifer_tasks.harness.evaluator import (
 )
 from unifer_tasks.harness.selection import check_data, check_names, repeated
 from unifer_tasks.harness.tracker import SAVE_RESULTS, SAVE_SAMPLES, extend_tracker
+from unifer_tasks.harness.yaml_speed import libyaml
 from unifer_tasks.support.seams import Function, Seam
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def _adding_ours(original: Function) -> Function:
             include_path = [*given, str(TASKS_FOLDER)]
             extend_evaluate()
             extend_tracker()
-        return original(self, include_path, include_defaults, **options)
+        with libyaml():
+            return original(self, include_path, include_defaults, **options)
 
     return initialize_tasks
 
