@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from unifer_tasks.harness.requests.replies import redact_answer
 from unifer_tasks.harness.requests.shortfall import note_unsaved
 from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.support.seams import Function, Seam
-from unifer_tasks.support.secrets import map_texts, redact_settings
+from unifer_tasks.support.secrets import known_variables, map_texts, redact_settings
 
 _TRACKER = "lmms_eval.loggers.evaluation_tracker"
 SAVE_RESULTS = Seam(
@@ -67,9 +68,10 @@ def _saving_samples(save_samples: Function) -> Function:
     ) -> Any:
         if task_name not in TASKS:
             return save_samples(self, task_name, samples, *rest, **named)
+        redact = partial(redact_answer, environment=known_variables())
         for sample in samples:
             said = {key: value for key, value in sample.items() if key not in _ASKED}
-            sample.update(map_texts(said, redact_answer))
+            sample.update(map_texts(said, redact))
         saved = save_samples(self, task_name, samples, *rest, **named)
         _require_saved(
             self, f"samples_{task_name}.jsonl", lambda path: _n_lines(path) >= len(samples)

@@ -88,6 +88,11 @@ def redact_values(text: str, environment: Mapping[str, str] | None = None) -> st
     return text
 
 
+def known_variables() -> dict[str, str]:
+    """Return this process's variables that hold credentials: an environment for many texts."""
+    return {name: value for name, value in os.environ.items() if _forms_of_variable(name, value)}
+
+
 def redact_settings(settings: _Value) -> _Value:
     """Return a configuration without credentials.
 

@@ -20,6 +20,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import question
 from unifer_tasks.support.secrets import (
     conceal,
+    known_variables,
     redact,
     redact_settings,
     redact_values,
@@ -58,6 +59,18 @@ ENVIRONMENT = {
 )
 def test_values_of_keys_give_way_to_their_names(text: str, expected: str) -> None:
     assert redact(text, ENVIRONMENT) == expected
+
+
+def test_the_variables_that_hold_credentials_are_those_that_are_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    text = " ".join(ENVIRONMENT.values())
+    known = known_variables()
+    assert {"OPENAI_API_KEY", "PROXY"} <= known.keys()
+    assert not {"SHORT_KEY", "WORD_KEY", "EMPTY_KEY", "KEYBOARD", "HOME"} & known.keys()
+    assert redact_values(text, known) == redact_values(text)
 
 
 FORMS: Mapping[str, Callable[[str], str]] = {

@@ -230,9 +230,14 @@ def _thinking(message: Any) -> str:
     return _text_of(apart) if apart else _joined(_get(message, "content"), thinking=True)
 
 
-def redact_answer(text: str) -> str:
-    """Redact the note of a failed request as a message, and an answer no further than is safe."""
-    return redact(text) if request_failed(text) else redact_values(text)
+def redact_answer(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """Redact the note of a failed request as a message, and an answer no further than is safe.
+
+    Args:
+        text: The note or the answer.
+        environment: Where values are known from; this process's environment by default.
+    """
+    return redact(text, environment) if request_failed(text) else redact_values(text, environment)
 
 
 def _joined(content: Any, *, thinking: bool) -> str:
