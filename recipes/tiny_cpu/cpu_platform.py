@@ -164,9 +164,9 @@ def _ease_the_model() -> None:
     # start sooner without transformers.
     from verl.utils import torch_functional
 
-    from unifer_tasks.harness.models.patch_embedding import multiply_patches
+    from unifer_tasks.harness.models.patch_embedding import multiply_patches_everywhere
 
-    multiply_patches()
+    multiply_patches_everywhere()
     torch_functional.logprobs_from_logits_v2 = torch_functional.logprobs_from_logits_naive
 
 

@@ -86,7 +86,7 @@ def _report(lacking: Shortfall) -> int:
     if lacking.failed:
         _say(
             f"{lacking.failed:,} of {lacking.asked:,} requests failed and count as wrong; start "
-            "again with --use_cache DIR to ask them again and keep the other answers"
+            "again with --use_cache DIR, which asks them again and keeps the other answers"
         )
         status = FAILED_REQUESTS_STATUS
     for path in lacking.unsaved:

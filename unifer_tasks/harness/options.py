@@ -63,8 +63,8 @@ def check_run(args: argparse.Namespace) -> None:
     _named("--gen_kwargs", args.gen_kwargs)
     if not isinstance(args.tasks, str | None):
         raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
-    if args.num_fewshot and _asks_ferbench(args.tasks):
-        raise OptionError("FERBench shows no examples: leave --num_fewshot out")
+    if _asks_ferbench(args.tasks):
+        _check_asking(args)
     _check_extent(args)
     _check_formats(args)
     if args.output_path:
@@ -76,6 +76,19 @@ def check_run(args: argparse.Namespace) -> None:
         )
     if (args.log_samples or args.predict_only) and not args.output_path:
         raise OptionError("--log_samples and --predict_only need --output_path")
+
+
+def _check_asking(args: argparse.Namespace) -> None:
+    """Check what would change how FERBench asks."""
+    for name in ("num_fewshot", "fewshot_as_multiturn"):
+        if getattr(args, name):
+            raise OptionError(f"FERBench shows no examples: leave --{name} out")
+    if args.apply_chat_template:
+        # lmms-eval 0.7.3 calls a method that its tasks do not have.
+        raise OptionError(
+            "lmms-eval cannot apply a chat template to FERBench, and a chat model applies its own "
+            "without being told: leave --apply_chat_template out"
+        )
 
 
 def _check_extent(args: argparse.Namespace) -> None:
@@ -234,6 +247,8 @@ def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
             )
         except (ValueError, TypeError, argparse.ArgumentTypeError):
             raise OptionError(f"{where} cannot be {value!r}") from None
+        if isinstance(value, list) and len(value) != len(parsed):
+            raise OptionError(f"{where} must have {len(parsed)} values, got {value!r}")
         if parsed != value or isinstance(value, bool):
             raise OptionError(f"{where} must be {parsed!r}, not {value!r}")
 

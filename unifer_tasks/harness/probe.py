@@ -4,7 +4,7 @@
 
 lmms-eval imports some modules within the functions that need them, minutes into a run, and some of
 these are private to their packages: a new release takes them away. So the functions' imports count
-too, unless they lie in a `try`.
+too, unless they lie in a `try`, and so do the functions of lmms-eval that are replaced.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ def _imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
 def _main(models: Sequence[str]) -> int:
     from lmms_eval.models import MODEL_REGISTRY_V2, get_model
 
+    from unifer_tasks.harness import host, plugin
+
     known = MODEL_REGISTRY_V2.list_model_names()
     for model in models:
         if model not in known:
@@ -70,6 +72,10 @@ def _main(models: Sequence[str]) -> int:
             except ImportError as error:
                 print(f"{name} cannot import {imported}: {error}", file=sys.stderr)
                 return 1
+    for seam in (*plugin.SEAMS, *host.SEAMS):
+        if reason := seam.problem():
+            print(reason, file=sys.stderr)
+            return 1
     for model in models:
         get_model(model)
     return 0

@@ -1,8 +1,9 @@
-"""Where lmms-eval is extended: functions of its own, each replaced once by one that calls it.
+"""Where a host is extended: functions of its own, each replaced once by one that may call it.
 
-lmms-eval has few entry points, so the rest is replaced. A release may move what is replaced or
-change what it takes. Each seam therefore names the parameters that the replacement relies on. An
-extension whose seam has moved is left out with a warning; one that a run cannot do without raises.
+A host such as lmms-eval has few entry points, so the rest is replaced. A release may move what is
+replaced or change what it takes. Each seam therefore names the parameters that the replacement
+relies on. An extension whose seam has moved is left out with a warning; one that a run cannot do
+without raises.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ _MARK = "__unifer_seam__"
 
 
 class SeamError(RuntimeError):
-    """lmms-eval has moved what a run cannot do without."""
+    """A host has moved what a run cannot do without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """A function of lmms-eval that is replaced.
+    """A function of a host that is replaced.
 
     Attributes:
         module: The module in which it is looked up.
@@ -96,9 +97,10 @@ class Seam:
         return owner, name
 
     def _moved(self, how: str) -> str:
+        host = self.module.partition(".")[0].replace("_", "-")
         return (
-            f"{self} of lmms-eval {version('lmms-eval')} {how}, so FERBench cannot extend it "
-            f"({self.purpose}); install the version that unifer's extra eval names"
+            f"{self} of {host} {version(host)} {how}, so unifer cannot replace it "
+            f"({self.purpose}); install the version that unifer's extras name"
         )
 
 

@@ -7,13 +7,18 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from data_prep.sources.index import read_index
+from data_prep.synthetic import stand_in as drawn
+from data_prep.synthetic.faces import Face, draw
 from tests.conftest import run_command
+from tests.forked import Forked
 from tests.unifer_tasks.chat_server import Asked, serve
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -23,8 +28,8 @@ from unifer_tasks.report.figures.comparison import compare
 from unifer_tasks.report.renderers.leaderboard import questions
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.scoring.metrics import dataset_confusion, pool, scores
-from unifer_tasks.scoring.predictions import read_responses
 from unifer_tasks.scoring.repeats import agree, majority
+from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 
@@ -35,13 +40,6 @@ METRICS = {
     "accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable",
     "upstream_accuracy", "upstream_macro_f1",
 }  # fmt: skip
-
-
-TWO_PROCESSES = [
-    sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-    "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-    "-m", "lmms_eval",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,8 @@ Evaluate = Callable[..., Results]
 
 
 @pytest.fixture(scope="session")
-def evaluate(
-    bin_folder: Path, stand_in: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Evaluate:
+def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     """Runs `lmms-eval`, or another launcher of it, and reads what it wrote."""
-    cache = tmp_path_factory.mktemp("hf-datasets")
 
     def run(
         *options: str,
@@ -77,9 +72,8 @@ def evaluate(
         environment: Mapping[str, str] | None = None,
     ) -> Results:
         out = tmp_path_factory.mktemp("run")
-        env = {"FERBENCH_DATA": str(data), "HF_DATASETS_CACHE": str(cache), "COLUMNS": "200"}
-        env |= environment or {}
-        command = launcher or [str(bin_folder / "lmms-eval")]
+        env = {"FERBENCH_DATA": str(data), "COLUMNS": "200", **(environment or {})}
+        command = launcher or forked.command("lmms-eval")
         log = ["--output_path", str(out), "--log_samples"]
         done = run_command([*command, *options, *log], env=env)
         files = list(out.rglob("*_results.json"))
@@ -95,6 +89,17 @@ def evaluate(
     return run
 
 
+@pytest.fixture(scope="session")
+def two_processes(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """`accelerate launch`, whose two processes are forked."""
+    python = forked.script(tmp_path_factory.mktemp("python") / "python")
+    return [
+        "env", f"PYTHON_EXEC={python}", sys.executable, "-m", "accelerate.commands.launch",
+        "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+        "--dynamo_backend", "no", "-m", "lmms_eval",
+    ]  # fmt: skip
+
+
 def unifer(tiny_model: Path, *more: str) -> list[str]:
     return [
         "--model", "unifer", "--model_args", f"pretrained={tiny_model},device=cpu", *more,
@@ -103,8 +108,9 @@ def unifer(tiny_model: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(evaluate: Evaluate, tiny_model: Path) -> Results:
-    return evaluate(*unifer(tiny_model))
+def tiny_run(evaluate: Evaluate, tiny_model: Path, bin_folder: Path) -> Results:
+    """A run by the plain command, started as a user starts it."""
+    return evaluate(*unifer(tiny_model), launcher=[str(bin_folder / "lmms-eval")])
 
 
 def test_a_model_of_ours_runs_all_four_datasets(tiny_run: Results) -> None:
@@ -231,9 +237,9 @@ def test_the_command_line_scorer_agrees_with_the_tasks(
 
 
 def test_two_processes_score_as_one(
-    evaluate: Evaluate, mixed_run: Results, mixed_predictions: Path
+    evaluate: Evaluate, two_processes: list[str], mixed_run: Results, mixed_predictions: Path
 ) -> None:
-    two = evaluate(*replay(mixed_predictions), launcher=TWO_PROCESSES)
+    two = evaluate(*replay(mixed_predictions), launcher=two_processes)
     for task in mixed_run.results["results"]:
         assert two.metrics(task) == mixed_run.metrics(task)
 
@@ -283,10 +289,12 @@ def test_questions_asked_once_have_no_metrics_of_repeats(mixed_run: Results) -> 
 
 
 @pytest.fixture(scope="session")
-def replayed_repeats(evaluate: Evaluate, repeated_run: Results, mixed_run: Results) -> Results:
+def replayed_repeats(
+    evaluate: Evaluate, two_processes: list[str], repeated_run: Results, mixed_run: Results
+) -> Results:
     """The repeated run in two processes, compared with another model's."""
     repeats = ["--repeats", "3", "--limit", "5", "--baseline", str(mixed_run.folder)]
-    return evaluate(*replay(repeated_run.folder), *repeats, launcher=TWO_PROCESSES)
+    return evaluate(*replay(repeated_run.folder), *repeats, launcher=two_processes)
 
 
 def test_the_nth_answer_is_replayed_the_nth_time(
@@ -412,12 +420,21 @@ def test_a_model_behind_an_api_is_asked_the_protocol(
     assert pooled["upstream_accuracy"] == pytest.approx(6 / 46)
 
 
+@cache
+def one_face(label: str, size: tuple[int, int], gray: bool) -> tuple[Image.Image, Face]:
+    return draw(label, 0, size, gray=gray)
+
+
 def test_every_question_of_the_published_index_runs(
-    evaluate: Evaluate, bin_folder: Path, index_folder: Path, tmp_path: Path
+    evaluate: Evaluate, index_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One face for each label of a dataset: eleven thousand would take minutes to draw.
+    monkeypatch.setattr(
+        drawn, "draw", lambda label, seed, size, *, gray: one_face(label, size, gray)
+    )
     data = tmp_path / "data"
-    run_command([bin_folder / "unifer-data", "drawn", "--index", index_folder, "--out", data])
     index = read_index(index_folder)
+    drawn.build(data, drawn.targets_of_index(index), seed=0, recipe={}, jobs=1)
     gold = tmp_path / "gold.jsonl"
     with gold.open("w") as file:
         for dataset, rows in index.items():
@@ -438,24 +455,20 @@ def test_every_question_of_the_published_index_runs(
         assert [s["accuracy"]["id"] for s in samples] == [row.id for row in rows]
 
 
-@pytest.fixture
-def ferbench(bin_folder: Path) -> Path:
-    return bin_folder / "ferbench"
-
-
 def test_the_wrapper_lists_the_group_and_passes_the_status_on(
-    ferbench: Path, stand_in: Path
+    bin_folder: Path, forked: Forked, stand_in: Path
 ) -> None:
-    listed = run_command([ferbench, "lmms-eval", "tasks", "groups"]).stdout
+    # No plug-in is loaded unless the wrapper does it.
+    listed = run_command([bin_folder / "ferbench", "lmms-eval", "tasks", "groups"]).stdout
     assert "ferbench" in listed
     env = {"FERBENCH_DATA": str(stand_in)}
     unknown = ["--model", "nobody", "--tasks", "ferbench"]
-    run_command([ferbench, "lmms-eval", *unknown], env=env, status=1)
+    run_command(forked.command("ferbench", "lmms-eval", *unknown), env=env, status=1)
 
 
 @pytest.mark.parametrize("case", ["unset", "partial", "truncated", "misspelt", "short-log"])
 def test_a_failed_run_says_why_and_has_a_status(
-    ferbench: Path, mixed_predictions: Path, stand_in: Path, tmp_path: Path, case: str
+    forked: Forked, mixed_predictions: Path, stand_in: Path, tmp_path: Path, case: str
 ) -> None:
     data, predictions = stand_in, mixed_predictions
     if case == "unset":
@@ -483,6 +496,6 @@ def test_a_failed_run_says_why_and_has_a_status(
     options = replay(predictions)
     if case == "misspelt":
         options[-1] = "ferbnech"
-    done = run_command([ferbench, "lmms-eval", *options], env=env, status=1)
+    done = run_command(forked.command("ferbench", "lmms-eval", *options), env=env, status=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr

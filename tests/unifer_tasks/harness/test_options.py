@@ -17,7 +17,7 @@ pytest.importorskip("lmms_eval")
 from lmms_eval.models import get_model
 
 from unifer_tasks.harness import options
-from unifer_tasks.harness.models.arguments import CheckedArguments
+from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.harness.options import OptionError, check_run
 
 Parse = Callable[..., argparse.Namespace]
@@ -136,7 +136,7 @@ def test_the_presets_pass(parse: Parse, preset: object, monkeypatch: pytest.Monk
         check_run(args)
 
 
-class Stub(CheckedArguments):
+class Stub(OurModel):
     """A model whose constructor loads nothing."""
 
     def __init__(self, path: str, batch_size: int = 1) -> None:

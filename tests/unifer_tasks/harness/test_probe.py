@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unifer_tasks.harness.probe import _imported, problem
+from unifer_tasks.harness.probe import _imported, _main, problem
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,16 @@ def test_what_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     reason = problem(["unifer"])
     assert reason is not None
     assert "filelock._api" in reason
+
+
+def test_a_function_that_is_replaced_and_has_moved_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluator = pytest.importorskip("lmms_eval.evaluator")
+    monkeypatch.setattr(evaluator, "evaluate", lambda lm, tasks: None)
+    assert _main(["unifer"]) == 1
+    assert "lmms_eval.evaluator.evaluate of lmms-eval 0" in (error := capsys.readouterr().err)
+    assert "takes no task_dict, log_samples, cli_args, response_cache, so unifer" in error
 
 
 def test_a_model_that_lmms_eval_lacks_is_named() -> None:

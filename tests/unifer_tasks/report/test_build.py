@@ -81,6 +81,25 @@ def test_data_that_is_none_is_an_error(tmp_path: Path, capsys: pytest.CaptureFix
     assert "manifest.json is missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("folder", "message"), [("none", "is no"), (".", "manifest.json is missing")]
+)
+def test_a_report_does_without_data_that_the_environment_misnames(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    message: str,
+) -> None:
+    monkeypatch.setenv("FERBENCH_DATA", str(tmp_path / folder))
+    path = write_predictions(tmp_path / "a.jsonl", {"sfew": answers("sfew")})
+    assert main(["report", str(path), "--out", str(tmp_path / "out")]) == 0
+    error = capsys.readouterr().err
+    assert "WARNING: the page shows no images: " in error
+    assert message in error
+    assert (tmp_path / "out" / "index.html").exists()
+
+
 def test_compare_prints_tests_and_writes_flips(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,12 +10,13 @@ from accelerate import Accelerator
 from lmms_eval.api.instance import Instance
 from loguru import logger
 
-from unifer_tasks.harness.models.arguments import CheckedArguments
+from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.protocol.variants import TASKS, Variant
-from unifer_tasks.scoring.predictions import PredictionError, Responses, read_responses
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.sample_logs import Responses, read_responses
 
 
-class Replay(CheckedArguments):
+class Replay(OurModel):
     """A model that answers from a log.
 
     Asked several times (`--repeats`), it gives the first logged answer first, then the second.
@@ -30,8 +31,6 @@ class Replay(CheckedArguments):
         PredictionError: The log cannot be read, is of several models, lacks a question that is
             asked, or has fewer answers to each than are asked for.
     """
-
-    is_simple = False
 
     def __init__(self, samples: str, batch_size: int | str = 1, device: str | None = None) -> None:
         super().__init__()

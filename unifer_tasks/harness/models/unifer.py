@@ -3,28 +3,33 @@
 lmms-eval's own `qwen2_5_vl` generates the same way; this id differs in what it loads: pixel
 bounds that leave a 224 x 224 image at 64 tokens, the precision of one's choice, and any
 device, several CPU processes included.
+
+lmms-eval constructs a model before it builds the tasks. This one loads its weights when they are
+first needed, so that data which is missing is told before minutes of loading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
-from unifer_tasks.harness.models.arguments import CheckedArguments
+from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.harness.models.patch_embedding import multiply_patches
 from unifer_tasks.harness.models.weights import WeightsError, loading_problems, weight_problems
 from unifer_tasks.harness.options import OptionError, positive
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 
 
-class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
+class UniFER(OurModel, Qwen2_5_VL):  # type: ignore[misc]
     """A Qwen2.5-VL chat model.
 
     Args:
@@ -65,23 +70,43 @@ class UniFER(CheckedArguments, Qwen2_5_VL):  # type: ignore[misc]
         self._world_size = self.accelerator.num_processes
         self._device = _device(device, self.accelerator)
         self.device_map = device_map or str(self._device)
-        multiply_patches()
-        self._model = _load(
-            pretrained,
-            dtype=_dtype(dtype, self._device),
-            device_map=self.device_map,
-            attn_implementation=attn_implementation,
-        )
-        self.processor = AutoProcessor.from_pretrained(
-            pretrained, min_pixels=min_pixels, max_pixels=max_pixels
-        )
-        self._tokenizer = self.processor.tokenizer
-        self._config = self._model.config
+        self._pretrained = pretrained
+        self._options = {
+            "dtype": _dtype(dtype, self._device),
+            "device_map": self.device_map,
+            "attn_implementation": attn_implementation,
+        }
+        if (folder := Path(pretrained).expanduser()).is_dir():
+            _refuse(weight_problems(folder))
         self.min_pixels, self.max_pixels = min_pixels, max_pixels
         self.batch_size_per_gpu = n_at_once
         self.use_cache = True
         # What the parent asks of videos, of which FERBench has none.
         self.fps, self.max_num_frames = None, 0
+
+    @cached_property
+    def _model(self) -> Qwen2_5_VLForConditionalGeneration:
+        return _load(self._pretrained, **self._options)
+
+    @cached_property
+    def processor(self) -> Any:
+        """What turns messages into the model's input."""
+        return AutoProcessor.from_pretrained(
+            self._pretrained, min_pixels=self.min_pixels, max_pixels=self.max_pixels
+        )
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
+    @property
+    def _config(self) -> Any:
+        return self._model.config
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Return the answer to each question."""
+        _ = self._model  # Loaded before the parent's clock starts.
+        return super().generate_until(requests)  # type: ignore[no-any-return]
 
 
 def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration:
@@ -90,14 +115,12 @@ def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration
     Raises:
         WeightsError: transformers would draw some of them at random.
     """
-    folder = Path(pretrained).expanduser()
-    if folder.is_dir():
-        _refuse(weight_problems(folder))
     model, info = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         pretrained, output_loading_info=True, **options
     )
     # Of a hub id, or a model of another type, only loading tells.
     _refuse(loading_problems(pretrained, info))
+    multiply_patches(model)
     return model.eval()
 
 

@@ -1,4 +1,4 @@
-"""Models of ours whose arguments are checked before anything is loaded."""
+"""What our models have in common."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from lmms_eval.api.model import lmms
 from unifer_tasks.harness.options import check_arguments, model_arguments
 
 
-class CheckedArguments(lmms):  # type: ignore[misc]
-    """A model that refuses an argument which its constructor does not name."""
+class OurModel(lmms):  # type: ignore[misc]
+    """A chat model that refuses an argument which its constructor does not name."""
+
+    is_simple = False
 
     @classmethod
     def create_from_arg_string(
         cls, arg_string: str, additional_config: dict[str, Any] | None = None
-    ) -> CheckedArguments:
+    ) -> OurModel:
         """Construct the model from `--model_args` and what lmms-eval adds.
 
         Raises:
