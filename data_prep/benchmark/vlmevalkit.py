@@ -26,7 +26,8 @@ from PIL import Image
 
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP, BuildError
 from data_prep.parallel import ordered_map
-from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest
+from unifer_tasks.data.contents import checked_path
+from unifer_tasks.data.manifest import Manifest, read_manifest
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.protocol.prompts import STEM, question
@@ -124,7 +125,7 @@ def export(
 def _questions(root: Path, manifest: Manifest) -> Iterator[tuple[int, dict[str, Any]]]:
     index = 0
     for dataset in manifest.datasets:
-        file = pq.ParquetFile(dataset_path(root, manifest, dataset))
+        file = pq.ParquetFile(checked_path(root, manifest, dataset))
         for batch in file.iter_batches(ROWS_PER_GROUP):
             for row in batch.to_pylist():
                 yield index, row

@@ -19,7 +19,7 @@ from data_prep.cli.options import (
 )
 from data_prep.outputs.benchmark_folder import BuildError, check_folder
 from data_prep.outputs.card import write_benchmark_card
-from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, read_faults
+from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, read_list
 from data_prep.sources.index import Question, read_index
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
@@ -99,7 +99,8 @@ def _check(
 def _report(out: Path, manifest: Manifest) -> int:
     left_out = 0
     for dataset, file in manifest.datasets.items():
-        faults = read_faults(out / dataset / QUARANTINE_NAME)
+        listed = out / dataset / QUARANTINE_NAME
+        faults = list(read_list(Fault, listed)) if listed.exists() else []
         left_out += len(faults)
         print(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
         skipped = out / dataset / SKIPPED_NAME

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data_prep.images.fingerprints import Examined, read_examined
+from data_prep.images.fingerprints import Examined, read_examined, read_findings
 from data_prep.images.inspection import PERCEPTUAL_BYTES
 from data_prep.images.leaks import MAX_BITS
 from data_prep.parallel import ordered_map
@@ -109,7 +109,7 @@ def _read_hashes(paths: Iterable[Path]) -> list[_Hashes]:
     of_split = defaultdict(lambda: ([], [], []))
     number = 0
     for path in paths:
-        table = pq.read_table(path, columns=["dataset", "split", "pixels", "perceptual"])
+        table = read_findings(path, ["dataset", "split", "pixels", "perceptual"])
         for dataset, split, pixels, perceptual in zip(
             *(column.to_pylist() for column in table.columns), strict=True
         ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from data_prep.errors import PreparationError, brief
 from data_prep.images.inspection import inspect
 from data_prep.parallel import batches, ordered_map
 from data_prep.sources.archives import Sample, Skipped, Split, Tree
 from data_prep.sources.inputs import Input
-from unifer_tasks.data.manifest import Manifest, dataset_path
+from unifer_tasks.data.contents import checked_path
+from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.support.files import replacing
 
 FOLDER = ".examined"
@@ -88,6 +90,8 @@ _SCHEMA = pa.schema(
         ("perceptual", pa.binary()),
     ]
 )
+
+_REMEDY = "remove it and run the same command again"
 
 Progress = Callable[[str, Iterable[Examined], int | None], Iterable[Examined]]
 
@@ -197,7 +201,7 @@ def examine_benchmark(
     """Examines the images of a benchmark folder; returns one file of findings a dataset.
 
     Raises:
-        DataError: A dataset's file is gone.
+        DataError: A dataset's file is gone or damaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -205,18 +209,55 @@ def examine_benchmark(
         path = folder / f"{_BENCHMARK}-{dataset}-{_VERSION}-{file.sha256[:32]}.parquet"
         paths.append(path)
         if not path.exists():
-            tasks = _benchmark_tasks(dataset, dataset_path(root, manifest, dataset))
+            tasks = _benchmark_tasks(dataset, checked_path(root, manifest, dataset))
             rows = ordered_map(_examine, tasks, jobs)
             _write(path, progress(f"{_BENCHMARK} {dataset}", rows, file.rows))
     return paths
 
 
 def read_examined(path: Path) -> list[Examined]:
-    """Reads one file of findings."""
+    """Read one file of findings.
+
+    Raises:
+        PreparationError: It is damaged.
+    """
     return [
         Examined(**{**row, "votes": None if row["votes"] is None else tuple(row["votes"])})
-        for row in pq.read_table(path).to_pylist()
+        for row in read_findings(path).to_pylist()
     ]
+
+
+def read_findings(path: Path, columns: Sequence[str] = _SCHEMA.names) -> pa.Table:
+    """Read columns of one file of findings.
+
+    Raises:
+        PreparationError: It is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(_SCHEMA):
+                raise PreparationError(f"{path} holds no findings; {_REMEDY}")
+            return file.read(columns=list(columns))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise PreparationError(f"{path} is damaged ({brief(error)}); {_REMEDY}") from None
+
+
+def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:
+    """Return the pixels of every sound image that was examined for rows, by dataset and id.
+
+    Args:
+        folder: Where findings are kept; it need not be there.
+
+    Raises:
+        PreparationError: One file of findings is damaged.
+    """
+    return {
+        (row["dataset"], row["id"]): row["pixels"]
+        for path in folder.glob("*.parquet")
+        if not path.name.startswith(_BENCHMARK)
+        for row in read_findings(path, ("dataset", "id", "pixels")).to_pylist()
+        if row["pixels"]
+    }
 
 
 def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from data_prep.errors import PreparationError
 from data_prep.sources.archives import Skipped
 from unifer_tasks.support.files import replacing_lines
+from unifer_tasks.support.records import RecordError, parse_json, record, require_file
+
+T = TypeVar("T")
 
 QUARANTINE_NAME = "quarantine.jsonl"
 SKIPPED_NAME = "skipped.jsonl"
@@ -38,9 +42,23 @@ def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
             write(asdict(entry))
 
 
-def read_faults(path: Path) -> list[Fault]:
-    """Reads a list; none if there is no file."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8") as lines:
-        return [Fault(**json.loads(line)) for line in lines]
+def read_list(kind: type[T], path: Path) -> Iterator[T]:
+    """Yield the entries of a list that a build wrote, one object a line.
+
+    Args:
+        kind: The dataclass of an entry.
+        path: The list.
+
+    Raises:
+        PreparationError: An entry is damaged; the message names the line.
+        OSError: The list cannot be read.
+    """
+    where = str(path)
+    try:
+        require_file(path)
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                where = f"{path}, line {number:,}"
+                yield record(kind, parse_json(line))
+    except RecordError as error:
+        raise PreparationError(f"{where}: {error}; remove the folder and build it again") from None

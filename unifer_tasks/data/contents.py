@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as types
 
-from unifer_tasks.data.manifest import DatasetFile
+from unifer_tasks.data.manifest import DataError, DatasetFile, Manifest, intact_path
 from unifer_tasks.protocol.labels import label_space
 
 ROWS_PER_BATCH = 256
@@ -42,6 +42,18 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "dataset": ("text", _is_text),
 }
 """Column -> what it holds, in words and as a test of its type."""
+
+
+def checked_path(root: Path, manifest: Manifest, dataset: str) -> Path:
+    """Return the parquet file of one dataset, whose bytes and rows are those of the manifest.
+
+    Raises:
+        DataError: The dataset was not built, or its file is gone, damaged or of other rows.
+    """
+    path = intact_path(root, manifest, dataset)
+    for problem in problems(path, dataset, manifest.datasets[dataset]):
+        raise DataError(problem)
+    return path
 
 
 def problems(path: Path, dataset: str, file: DatasetFile) -> Iterator[str]:

@@ -16,7 +16,7 @@ import pytest
 
 from data_prep.benchmark.ferbench import plan
 from data_prep.cli.main import main
-from data_prep.outputs.quarantine import read_faults
+from data_prep.outputs.quarantine import Fault, read_list
 from data_prep.sources.archives import open_source
 from data_prep.sources.index import INDEX_FILES, read_index
 from tests.conftest import run_command
@@ -169,7 +169,7 @@ def test_bad_images_are_left_out_listed_and_counted(
         assert main(command(archives, out, "--index", index)) == 3
         said = capsys.readouterr()
         assert said.err.count("left out: rafdb /RAF-DB/aligned/test_00") == 3
-    faults = read_faults(out / "rafdb/quarantine.jsonl")
+    faults = list(read_list(Fault, out / "rafdb/quarantine.jsonl"))
     assert {fault.id[-16:-12]: fault.reason.split(":")[0] for fault in faults} == {
         "0011": "is no image",
         "0009": "is empty",
@@ -177,7 +177,7 @@ def test_bad_images_are_left_out_listed_and_counted(
     }
     manifest = read_manifest(out)
     assert manifest.datasets["rafdb"].rows == 11
-    assert read_faults(out / "sfew/quarantine.jsonl") == []
+    assert list(read_list(Fault, out / "sfew/quarantine.jsonl")) == []
 
 
 def test_what_is_not_asked_about_is_listed_by_name(
