@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.protocol.labels import N_QUESTIONS
+from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
 from unifer_tasks.scoring.metrics import READERS
-from unifer_tasks.scoring.predictions import read_predictions
-from unifer_tasks.scoring.summary import Reading, read, summarise
+from unifer_tasks.scoring.predictions import BadRowsError, PredictionError, iter_predictions
+from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import replacing, replacing_lines
 
 
 def add(commands: Subparsers) -> None:
@@ -22,44 +23,65 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "score",
         help="score predictions of any system, without a model or images",
-        description="Scores a JSONL file of predictions: one object a line with dataset, id, "
-        "target and either response or label, or error: true.",
+        description="Scores a file of predictions: JSON lines, a JSON list, CSV, TSV or XLSX, with "
+        "dataset, id, target and either response or label, or error where there was none; or what "
+        "VLMEvalKit wrote for `unifer-data export vlmevalkit --form open`.",
     )
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS.jsonl")
+    parser.add_argument(
+        "predictions", type=Path, metavar="PREDICTIONS", help="a file; - for standard input"
+    )
     parser.add_argument("--reader", choices=READERS, default="strict", help="default: %(default)s")
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave out rows that are malformed or repeat a question, and list them",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every score as JSON")
     parser.add_argument(
-        "--answers", type=Path, metavar="OUT.jsonl", help="write what was read from every line"
+        "--answers", type=Path, metavar="OUT.jsonl", help="write what was read from every row"
     )
     parser.set_defaults(run=_run, writes_files=("json", "answers"))
 
 
 def _run(args: argparse.Namespace) -> int:
-    readings = [read(prediction, args.reader) for prediction in read_predictions(args.predictions)]
-    summary = summarise(readings, args.reader)
+    skipped = 0
+
+    def skip(problem: str) -> None:
+        nonlocal skipped
+        skipped += 1
+        print(f"skipped {problem}", file=sys.stderr)
+
+    try:
+        with ExitStack() as stack:
+            note = stack.enter_context(replacing_lines(args.answers)) if args.answers else None
+            predictions = iter_predictions(args.predictions, skip if args.skip_bad else None)
+            readings = (read(prediction, args.reader) for prediction in predictions)
+            summary = score(_noted(readings, note) if note else readings, args.reader)
+    except BadRowsError as error:
+        raise PredictionError(f"{error}\n(--skip-bad leaves them out)") from None
     if args.json:
-        _write(args.json, [json.dumps(summary, indent=2)])
-    if args.answers:
-        _write(args.answers, (json.dumps(_answer(row)) for row in readings))
+        with replacing(args.json) as partial:
+            text = json.dumps({**summary.as_json(), "skipped": skipped}, indent=2)
+            partial.write_text(text + "\n", encoding="utf-8")
     print(_table(summary))
-    for note in _notes(summary):
-        print(note, file=sys.stderr)
+    for line in _notes(summary, skipped):
+        print(line, file=sys.stderr)
     return 0
 
 
-def _answer(row: Reading) -> dict[str, Any]:
-    return {
-        "dataset": row.prediction.dataset,
-        "id": row.prediction.id,
-        "label": row.label,
-        "outcome": row.outcome,
-    }
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    """Writes a text file, whole or not at all."""
-    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines)
+def _noted(
+    readings: Iterator[Reading], note: Callable[[Mapping[str, Any]], None]
+) -> Iterator[Reading]:
+    for row in readings:
+        note(
+            {
+                "dataset": row.prediction.dataset,
+                "id": row.prediction.id,
+                "label": row.label,
+                "outcome": row.outcome,
+            }
+        )
+        yield row
 
 
 _COLUMNS = {
@@ -72,35 +94,58 @@ _COLUMNS = {
 }
 
 
-def _table(summary: dict[str, Any]) -> str:
-    lines = [f"{summary['reader']:<10} {'n':>7}" + "".join(f"{c:>12}" for c in _COLUMNS.values())]
-    rows = {**summary["datasets"], "pooled": summary["pooled"], "mean": summary["mean"]}
+def _table(summary: Summary) -> str:
+    lines = [f"{summary.reader:<10} {'n':>7}" + "".join(f"{c:>12}" for c in _COLUMNS.values())]
+    rows: dict[str, Section | Mean] = {
+        **summary.datasets,
+        "pooled": summary.pooled,
+        "mean": summary.mean,
+    }
     for name, row in rows.items():
-        values = (row[metric] for metric in _COLUMNS)
+        values = (row.scores[metric] for metric in _COLUMNS)
         cells = "".join(f"{'-' if v is None else format(v, '.4f'):>12}" for v in values)
-        lines.append(f"{name:<10} {format(row['n'], ',') if 'n' in row else '':>7}{cells}")
-    low_high = (summary["pooled"]["intervals"] or {}).get("accuracy")
-    if low_high:
-        lines.append("pooled accuracy, 95 % interval: {:.4f} to {:.4f}".format(*low_high))
+        n = f"{row.n:,}" if isinstance(row, Section) else ""
+        lines.append(f"{name:<10} {n:>7}{cells}")
+    if summary.pooled.intervals:
+        low, high = summary.pooled.intervals["accuracy"]
+        lines.append(f"pooled accuracy, 95 % interval: {low:.4f} to {high:.4f}")
     return "\n".join(lines)
 
 
-def _notes(summary: dict[str, Any]) -> list[str]:
-    """What must not be overlooked beside the scores."""
-    pooled = summary["pooled"]
-    notes = []
-    if not summary["complete"]:
-        scored = pooled["n"] + pooled["excluded"]
-        notes.append(
-            f"PARTIAL: {scored:,} predictions for {', '.join(summary['datasets'])}; FERBench has "
-            f"{N_QUESTIONS:,} questions in four datasets. These are not FERBench scores."
+def _notes(summary: Summary, skipped: int) -> Iterator[str]:
+    """Yield what must not be overlooked beside the scores."""
+    pooled = summary.pooled
+    scored = sum(part.targets.total() for part in summary.datasets.values())
+    if skipped:
+        yield f"SKIPPED: {skipped:,} of {skipped + scored:,} rows, listed above"
+    if not summary.complete:
+        yield (
+            f"PARTIAL: {scored:,} predictions for {', '.join(summary.datasets)}; FERBench has "
+            f"{N_QUESTIONS:,} questions in four datasets{_other_labels(summary)}. These are not "
+            "FERBench scores."
         )
-    if summary["reader"] == "upstream" and pooled["excluded"]:
-        notes.append(
-            f"{pooled['excluded']:,} failed requests are left out of the denominator, as the "
+    if summary.reader == "upstream" and pooled.excluded:
+        yield (
+            f"{pooled.excluded:,} failed requests are left out of the denominator, as the "
             "paper's evaluators do; the strict reader counts them as wrong."
         )
-    unread = {k: v for k, v in pooled["outcomes"].items() if v and k != "answered"}
+    unread = {k: v for k, v in pooled.outcomes.items() if v and k != "answered"}
     if unread:
-        notes.append("not read: " + ", ".join(f"{v:,} {k}" for k, v in unread.items()))
-    return notes
+        yield "not read: " + ", ".join(f"{v:,} {k}" for k, v in unread.items())
+
+
+def _other_labels(summary: Summary) -> str:
+    """Say where a dataset has as many predictions as questions, and not as many of each label."""
+    found = []
+    for dataset, space in FERBENCH.items():
+        part = summary.datasets.get(dataset)
+        if part is None or part.targets.total() != space.n_test:
+            continue
+        differing = [
+            f"{part.targets[label]:,} {label} instead of {n:,}"
+            for label, n in space.test_counts.items()
+            if part.targets[label] != n
+        ]
+        if differing:
+            found.append(f"{dataset} {', '.join(differing)}")
+    return f"; the label counts differ: {'; '.join(found)}" if found else ""

@@ -16,6 +16,7 @@ mean recall of the classes that have a question.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -77,15 +78,19 @@ class ClassScores:
 def confusion(labels: Sequence[str], pairs: Iterable[tuple[str, str | None]]) -> Confusion:
     """Counts (true, predicted) labels; a prediction of None, or off the list, is unreadable.
 
+    Args:
+        labels: The classes.
+        pairs: The pairs, or how often each of them is.
+
     Raises:
         ValueError: A true label is not among the labels.
     """
     index = {label: position for position, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
-    for true, predicted in pairs:
+    for (true, predicted), n in Counter(pairs).items():
         if true not in index:
             raise ValueError(f"true label {true!r} is none of {', '.join(labels)}")
-        counts[index[true], index.get(predicted, -1) if predicted is not None else -1] += 1
+        counts[index[true], index.get(predicted, -1) if predicted is not None else -1] += n
     return Confusion(tuple(labels), counts)
 
 

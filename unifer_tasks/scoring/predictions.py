@@ -1,30 +1,39 @@
-"""What a system answered, read from disk: prediction files and lmms-eval's sample logs.
+"""What a system answered: rows of a prediction file in, typed predictions out.
 
-A prediction file is JSONL, one object a line: `dataset`, `id`, `target`, and one of
-`response` (the model's whole output) and `label` (already extracted by the system that wrote the
-file), or `error: true` where there was no response.
+A row names `dataset`, `id` and `target`, and either `response` (the model's whole output) or
+`label` (already extracted by the system that wrote the file); or, where no response was received,
+`error`: true, or the message of the error.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from unifer_tasks.data.asked import AskedQuestion, asked_questions
-from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run
 from unifer_tasks.data.logs import PredictionError as PredictionError
-from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.protocol.labels import UnknownDatasetError, label_space
-from unifer_tasks.protocol.variants import BASE, Variant
+from unifer_tasks.protocol.labels import (
+    UnknownDatasetError,
+    canonical,
+    dataset_key,
+    label_space,
+)
+from unifer_tasks.scoring.first_places import FirstPlaces
+from unifer_tasks.scoring.prediction_files import Row, open_predictions, read_rows, title
 
 MAX_LISTED = 20
-"""Bad lines that an error lists one by one; the rest are counted."""
+"""Bad rows that an error lists one by one; the rest are counted."""
+
+_NO_ERROR = frozenset({"", "0", "false", "n/a", "nan", "no", "none", "null"})
+
+
+class BadRowsError(PredictionError):
+    """Some rows of a file cannot be scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,7 @@ class Prediction:
         target: The true label, in the dataset's own word.
         response: The model's whole output; None if `label` or `error` stands for it.
         label: The label that another program read, "" for none; None if `response` stands.
-        error: True if the model was not heard.
+        error: True if no response was received.
     """
 
     dataset: str
@@ -48,338 +57,146 @@ class Prediction:
     error: bool = False
 
 
-def read_predictions(path: Path) -> list[Prediction]:
-    """Reads a prediction file, all of it or nothing.
-
-    Args:
-        path: A JSONL file. Blank lines are passed over.
-
-    Raises:
-        PredictionError: Lines are malformed or repeat a question, or there is none.
-        OSError: The file cannot be read.
-    """
-    return _collect(path, _parse, lambda prediction: (prediction.dataset, prediction.id))
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedSample:
-    """A line of a sample log of lmms-eval.
+@dataclass(slots=True)
+class Problems:
+    """The rows of a file that cannot be scored.
 
     Attributes:
-        answers: The question with each response to it, one unless lmms-eval was run with
-            `--repeats`; a request that failed has lmms-eval's note as its response (see
-            `answers.request_failed`).
-        question: The text that was asked.
-        permutation: Which order of the candidates was asked, from 0.
+        unit: What a row is called there.
+        count: How many they are.
+        listed: The first `MAX_LISTED` of them, each with its place and reason.
     """
 
-    answers: tuple[Prediction, ...]
-    question: str
-    permutation: int
+    unit: str
+    count: int = 0
+    listed: list[str] = field(default_factory=list)
 
-    @property
-    def prediction(self) -> Prediction:
-        """The question with the first response to it."""
-        return self.answers[0]
+    def add(self, problem: str) -> None:
+        """Take a row in, as its place and reason."""
+        self.count += 1
+        if len(self.listed) < MAX_LISTED:
+            self.listed.append(problem)
 
+    def check(self, name: str, scored: int) -> None:
+        """Check that a file that has been read can be scored.
 
-@dataclass(frozen=True, slots=True)
-class SampleLog:
-    """What lmms-eval logged of one task.
-
-    Attributes:
-        samples: In the log's order; no question twice under the same order of candidates.
-        cut_off: True if the last line breaks off, as when a run is killed; it is left out.
-    """
-
-    samples: tuple[LoggedSample, ...]
-    cut_off: bool
-
-
-def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
-    """Read a sample log of a FERBench task, up to where it breaks off if it does.
-
-    Args:
-        path: The log.
-        variant: Whose samples it is to hold.
-
-    Raises:
-        PredictionError: Lines are malformed, of another variant or repeat a question, or there
-            is none; or the log is one of `--predict_only` and its data is not at hand.
-        OSError: The file cannot be read.
-    """
-    cut_off = _breaks_off(path)
-    samples = _collect(
-        path,
-        _LoggedLines(path, variant).parse,
-        lambda sample: (sample.prediction.dataset, sample.prediction.id, sample.permutation),
-        cut_off=cut_off,
-    )
-    return SampleLog(tuple(samples), cut_off)
-
-
-_Line = TypeVar("_Line")
-
-
-def _collect(
-    path: Path,
-    parse: Callable[[bytes], _Line],
-    key: Callable[[_Line], tuple[Hashable, ...]],
-    *,
-    cut_off: bool = False,
-) -> list[_Line]:
-    """Parses the lines of a file; all of it, but for a last line that is cut off, or nothing."""
-    parsed: list[_Line] = []
-    problems: list[str] = []
-    first_line: dict[tuple[Hashable, ...], int] = {}
-    for number, line in _lines(path):
-        if cut_off and not line.endswith(b"\n"):
-            continue
-        try:
-            row = parse(line)
-            if (found := key(row)) in first_line:
-                raise ValueError(f"repeats {found[0]} {found[1]!r} of line {first_line[found]}")
-        except ValueError as error:
-            problems.append(f"line {number}: {error}")
-        else:
-            first_line[found] = number
-            parsed.append(row)
-    if problems:
-        listed = "\n  ".join(problems[:MAX_LISTED])
-        more = len(problems) - MAX_LISTED
-        tail = f"\n  and {more} more" if more > 0 else ""
-        raise PredictionError(
-            f"{path}: {len(problems)} of {len(problems) + len(parsed)} lines cannot be "
-            f"scored; nothing was written\n  {listed}{tail}"
-        )
-    if not parsed:
-        raise PredictionError(f"{path} holds no prediction")
-    return parsed
-
-
-def _breaks_off(path: Path) -> bool:
-    with path.open("rb") as file:
-        last = next(iter(deque(file, maxlen=1)), b"\n")
-    if last.endswith(b"\n"):
-        return False
-    try:
-        json.loads(last)
-    except (ValueError, RecursionError):
-        return True
-    return False
-
-
-Responses = dict[tuple[str, str, int], tuple[str, ...]]
-"""(dataset, id, permutation of the candidates) -> what the model said, once for each time that
-it was asked."""
-
-
-def read_responses(
-    path: Path, variant: Variant = BASE, note: Callable[[str], None] = lambda _: None
-) -> Responses:
-    """Read what a model said, from an lmms-eval output folder, a sample log or predictions.
-
-    Args:
-        path: A folder below which the sample logs of FERBench tasks lie (of several runs of a
-            task the newest counts), the results file of one run, one such log, or a prediction
-            file.
-        variant: Whose responses; in a folder, logs of others are passed over.
-        note: Is told what must not be overlooked, such as older runs.
-
-    Raises:
-        PredictionError: Nothing there can be replayed, or it is of several models or of runs
-            that differ; the message says why.
-        OSError: A file cannot be read.
-    """
-    if path.is_dir() or path.match(RESULTS):
-        logs, older = logs_of_one_run(path, variant)
-        if older:
-            note(older)
-        return {
-            key: texts
-            for log in logs.values()
-            for key, texts in _logged_responses(log.path, variant).items()
-        }
-    first = next(_lines(path), None)
-    if first is None:
-        raise PredictionError(f"{path} is empty")
-    if b'"filtered_resps"' in first[1]:
-        return _logged_responses(path, variant)
-    return {
-        (prediction.dataset, prediction.id, 0): (_replayable(path, prediction),)
-        for prediction in read_predictions(path)
-    }
-
-
-def _logged_responses(path: Path, variant: Variant) -> Responses:
-    log = read_sample_log(path, variant)
-    if log.cut_off:
-        raise PredictionError(f"{path} breaks off in its last line: the run was interrupted")
-    return {
-        (row.prediction.dataset, row.prediction.id, row.permutation): tuple(
-            answer.response or "" for answer in row.answers
-        )
-        for row in log.samples
-    }
-
-
-def _replayable(path: Path, prediction: Prediction) -> str:
-    if prediction.error:
-        return f"{REQUEST_FAILED_PREFIX} in {path.name}]"
-    if prediction.response is None:
-        raise PredictionError(
-            f"{path}: {prediction.dataset} {prediction.id!r} has a label and no response; "
-            "`ferbench score` scores labels"
-        )
-    return prediction.response
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip():
-                yield number, line
-
-
-def _parse(line: bytes) -> Prediction:
-    """Reads one line.
-
-    Raises:
-        ValueError: What is wrong with it.
-    """
-    return as_prediction(_object(line))
-
-
-class _LoggedLines:
-    """Reads the lines of one sample log.
-
-    Args:
-        path: The log.
-        variant: Whose samples it is to hold.
-    """
-
-    def __init__(self, path: Path, variant: Variant) -> None:
-        self._path = path
-        self._variant = variant
-
-    def parse(self, line: bytes) -> LoggedSample:
-        """Read one line.
+        Args:
+            name: The file's name.
+            scored: How many of its other rows can be scored.
 
         Raises:
-            ValueError: What is wrong with it.
+            BadRowsError: There are problems.
+            PredictionError: There are neither problems nor rows.
         """
-        sample = _object(line)
-        if "accuracy" not in sample and "bypass" in sample:
-            dataset, asked = self._asked(sample)
-        else:
-            dataset, asked = self._recorded(sample)
-        row = {"dataset": dataset, "id": asked.id, "target": asked.target}
-        answers = tuple(as_prediction({**row, "response": text}) for text in _responses(sample))
-        return LoggedSample(answers, sys.intern(asked.text), asked.permutation)
+        if self.count:
+            listed = "\n  ".join(self.listed)
+            more = self.count - len(self.listed)
+            tail = f"\n  and {more:,} more" if more else ""
+            raise BadRowsError(
+                f"{name}: {self.count:,} of {self.count + scored:,} {self.unit}s cannot be scored; "
+                f"nothing was written\n  {listed}{tail}"
+            )
+        if not scored:
+            raise PredictionError(f"{name} holds no prediction")
 
-    def _recorded(self, sample: dict[str, Any]) -> tuple[str, AskedQuestion]:
-        """Read which question it was from our own record."""
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """Return what `iter_predictions` yields, all of it or nothing."""
+    return list(iter_predictions(path))
+
+
+def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> Iterator[Prediction]:
+    """Yield the predictions of a file, in memory that hardly grows with their number.
+
+    Args:
+        path: A file in a format of `unifer_tasks.scoring.prediction_files`; `-` is standard input.
+        skip: Is given place and reason of each row that is left out because it is malformed or
+            repeats a question. Without it, they are collected and raised at the end.
+
+    Raises:
+        PredictionError: No row can be scored, or some cannot and are not to be skipped, or the
+            file is in another format or damaged. Of what was yielded before, nothing may be kept.
+        MissingModuleError: The file is a workbook, and what reads these is not installed.
+        OSError: The file cannot be read.
+    """
+    name = title(path)
+    places = FirstPlaces()
+    problems: Problems | None = None
+    scored = 0
+    with open_predictions(path) as file:
         try:
-            record, question = sample["accuracy"], str(sample["input"])
-            variant = record.get("variant", BASE.key)
-            asked = AskedQuestion(
-                record["id"], record["gold"], record.get("permutation", 0), question
-            )
-            dataset = record["dataset"]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise _no_sample(error) from None
-        if variant != self._variant.key:
-            raise _other_variant(variant, self._variant)
-        return dataset, asked
-
-    def _asked(self, sample: dict[str, Any]) -> tuple[str, AskedQuestion]:
-        """Find out which question it was by its number, for `--predict_only`."""
-        log = self._log
-        if log.variant is not self._variant:
-            raise _other_variant(log.variant.key, self._variant)
-        number, target = sample.get("doc_id"), sample.get("target")
-        if not isinstance(number, int) or not 0 <= number < len(self._questions):
-            raise ValueError(f"has no question's number as `doc_id`, but {number!r}")
-        asked = self._questions[number]
-        if target != asked.target:
-            raise ValueError(
-                f"is of other data: question {number} there has the label {asked.target!r}, "
-                f"here {target!r}"
-            )
-        return log.dataset, AskedQuestion(
-            asked.id, asked.target, asked.permutation, str(sample.get("input", asked.text))
-        )
-
-    @cached_property
-    def _log(self) -> Log:
-        return find_log(self._path)
-
-    @cached_property
-    def _questions(self) -> tuple[AskedQuestion, ...]:
-        return asked_questions(self._log)
+            for row in read_rows(file):
+                problems = problems or Problems(row.unit)
+                try:
+                    prediction = _prediction(row, places)
+                except ValueError as error:
+                    problems.add(f"{row.place}: {error}")
+                    if skip:
+                        skip(f"{row.place}: {error}")
+                else:
+                    scored += 1
+                    yield prediction
+        except PredictionError as error:
+            raise PredictionError(f"{name} {error}") from None
+    if skip and problems and not scored:
+        raise PredictionError(f"{name}: none of {problems.count:,} {problems.unit}s can be scored")
+    if not skip or not problems:
+        (problems or Problems("row")).check(name, scored)
 
 
-def _responses(sample: dict[str, Any]) -> Sequence[Any]:
-    """Return the responses of a sample, as many as the question was asked times."""
-    try:
-        scored = sample["filtered_resps"]
-        # What lmms-eval's own filter leaves of several answers is the first.
-        every = sample.get("resps", scored)
-        if isinstance(scored, str):
-            repeated = isinstance(every, list) and len(every) > 1
-            return every if repeated else (scored,)
-        return [*scored] if isinstance(scored[0], str) else [*scored[0]]
-    except (KeyError, IndexError, TypeError) as error:
-        raise _no_sample(error) from None
+def _prediction(row: Row, places: FirstPlaces) -> Prediction:
+    if row.problem:
+        raise ValueError(row.problem)
+    found = as_prediction(row.values)
+    first = places.setdefault(f"{found.dataset} {found.id}", row.number)
+    if first != row.number:
+        raise ValueError(f"repeats {found.dataset} {found.id!r} of {row.unit} {first:,}")
+    return found
 
 
-def _other_variant(found: str, expected: Variant) -> ValueError:
-    return ValueError(f"a sample of the variant {found}, not of {expected.key}")
-
-
-def _no_sample(error: Exception) -> ValueError:
-    return ValueError(f"is no FERBench sample of lmms-eval ({error!r})")
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError("is not UTF-8") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"is not JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise ValueError("is no JSON object")
-    return row
-
-
-def as_prediction(row: dict[str, Any]) -> Prediction:
-    """Turns an object with the keys of a prediction file into a prediction.
+def as_prediction(row: Mapping[str, Any]) -> Prediction:
+    """Turn the values of a row into a prediction.
 
     Raises:
         ValueError: What is wrong with it.
     """
-    dataset = _string(row, "dataset")
     try:
-        labels = label_space(dataset).labels
+        dataset = dataset_key(_string(row, "dataset"))
     except UnknownDatasetError as error:
         raise ValueError(str(error)) from None
-    target = _string(row, "target")
-    if target not in labels:
-        raise ValueError(f"target {target!r} is no label of {dataset}: {', '.join(labels)}")
-    failed = row.get("error", False)
-    if not isinstance(failed, bool):
-        raise ValueError("`error` must be true or false")
+    target = _target(dataset, _string(row, "target"))
+    failed = _is_error(row.get("error"))
     response, label = (None, None) if failed else _answer(row)
-    # A report holds the same questions for many models.
-    dataset, id_, target = map(sys.intern, (dataset, _id(row), target))
-    return Prediction(dataset, id_, target, response, label, failed)
+    return Prediction(dataset, _id(row), target, response, label, failed)
 
 
-def _answer(row: dict[str, Any]) -> tuple[str | None, str | None]:
+@lru_cache(maxsize=1024)
+def _target(dataset: str, word: str) -> str:
+    """Return the label that a word is, in any case and by either of its names."""
+    labels = label_space(dataset).labels
+    named = {canonical(label): label for label in labels}
+    target = word.strip().lower()
+    if target not in labels:
+        target = named.get(canonical(target), "")
+    if not target:
+        raise ValueError(f"target {word!r:.60} is no label of {dataset}: {', '.join(labels)}")
+    return target
+
+
+def _is_error(value: object) -> bool:
+    """Return whether a value says that there was an error; a message of one does."""
+    if isinstance(value, str):
+        return value.strip().lower() not in _NO_ERROR
+    if isinstance(value, float) and math.isnan(value):
+        return False
+    return bool(value)
+
+
+def _answer(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     given = [key for key in ("response", "label") if key in row]
+    if len(given) == 2:
+        # What writes the rows of a table as objects gives every column.
+        given = [key for key in given if row[key] is not None] or given
     if len(given) != 1:
         raise ValueError(
             "needs `response` or `label`" if not given else "has both `response` and `label`"
@@ -390,16 +207,22 @@ def _answer(row: dict[str, Any]) -> tuple[str | None, str | None]:
     return _string(row, "response"), None
 
 
-def _id(row: dict[str, Any]) -> str:
+def _id(row: Mapping[str, Any]) -> str:
     value = row.get("id")
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _string(row, "id")
+        value = str(value)
+    elif value != "":
+        value = _string(row, "id")
+    if not value:
+        raise ValueError("has an empty `id`")
+    # A report holds the same questions for many models.
+    return sys.intern(value)
 
 
-def _string(row: dict[str, Any], key: str) -> str:
+def _string(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    if isinstance(value, str):
+        return value
     if key not in row:
         raise ValueError(f"lacks `{key}`")
-    if not isinstance(row[key], str):
-        raise ValueError(f"`{key}` must be a string, got {json.dumps(row[key])[:60]}")
-    return str(row[key])
+    raise ValueError(f"`{key}` must be a string, got {json.dumps(value, default=str)[:60]}")

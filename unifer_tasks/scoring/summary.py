@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from unifer_tasks.protocol.answers import (
     request_failed,
 )
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.scoring.intervals import Interval
 from unifer_tasks.scoring.metrics import (
     METRICS,
+    ClassScores,
     Confusion,
     Reader,
     bootstrap,
@@ -99,95 +101,219 @@ def _read_upstream(prediction: Prediction) -> Reading:
     return Reading(prediction, own, pooled, outcome)
 
 
-def summarise(readings: Sequence[Reading], reader: Reader) -> dict[str, Any]:
-    """Scores a run.
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The scores of one dataset, or of several pooled. A score of nothing is None.
+
+    Attributes:
+        n: The answers that the reader counts.
+        scores: Each of `METRICS`.
+        intervals: Metric -> its interval; None if nothing was counted.
+        classes: Label -> its own scores.
+        confusion: How often each true label was answered with each label.
+        excluded: The answers that the reader leaves out of its denominator.
+        outcomes: Outcome -> how many answers, excluded ones among them.
+        targets: True label -> how many answers, excluded ones among them; 0 for another word.
+        questions: What the benchmark asks there.
+    """
+
+    n: int
+    scores: Mapping[str, float | None]
+    intervals: Mapping[str, Interval] | None
+    classes: Mapping[str, ClassScores]
+    confusion: Confusion
+    excluded: int
+    outcomes: Mapping[str, int]
+    targets: Counter[str]
+    questions: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scores as they stand in a file."""
+        square = np.vstack([self.confusion.counts, np.zeros_like(self.confusion.counts[:1])])
+        return {
+            "n": self.n,
+            **self.scores,
+            "classes": {label: asdict(row) for label, row in self.classes.items()},
+            "confusion": {"labels": [*self.confusion.labels, UNKNOWN], "counts": square.tolist()},
+            "intervals": self.intervals,
+            "excluded": self.excluded,
+            "outcomes": dict(self.outcomes),
+            "questions": self.questions,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The unweighted mean of datasets' scores.
+
+    Attributes:
+        scores: Each of `METRICS`; None of nothing.
+        intervals: Metric -> its interval; None if nothing was counted.
+        datasets: The datasets that it is over.
+    """
+
+    scores: Mapping[str, float | None]
+    intervals: Mapping[str, Interval] | None
+    datasets: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scores as they stand in a file."""
+        return {**self.scores, "intervals": self.intervals, "datasets": list(self.datasets)}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run, scored by one reader.
+
+    Attributes:
+        reader: The reader.
+        complete: Whether each of FERBench's datasets has as many predictions of each label as the
+            benchmark has questions.
+        datasets: Dataset key -> its scores.
+        pooled: The scores over all answers to FERBench's datasets, or to the others where a run
+            has none of these.
+        mean: The mean over the same datasets.
+    """
+
+    reader: Reader
+    complete: bool
+    datasets: Mapping[str, Section]
+    pooled: Section
+    mean: Mean
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scores as they stand in a file."""
+        return {
+            "schema": SCHEMA,
+            "reader": self.reader,
+            "complete": self.complete,
+            "datasets": {dataset: part.as_json() for dataset, part in self.datasets.items()},
+            "pooled": self.pooled.as_json(),
+            "mean": self.mean.as_json(),
+        }
+
+
+class _Cell(NamedTuple):
+    """What is counted of a reading."""
+
+    dataset: str
+    target: str
+    label: str | None
+    pooled_label: str | None
+    outcome: str
+    counted: bool
+
+
+_Cells = Mapping[_Cell, int]
+
+
+def score(readings: Iterable[Reading], reader: Reader) -> Summary:
+    """Score a run, in memory that does not grow with its length.
 
     Args:
         readings: Every prediction of the run, read by `reader`; at least one.
         reader: "strict" or "upstream".
-
-    Returns:
-        A JSON-ready object. `datasets` maps each key to `n`, the metrics and their
-        `intervals`, `outcomes`, `classes` and `confusion`; `pooled` has the same over all
-        answers to FERBench's datasets, `mean` the metrics averaged over these; both are over
-        the others where a run has none of FERBench's. `complete` is false unless
-        each of them has as many predictions of each label as the benchmark has questions.
-        A score that nothing was counted for is None.
     """
-    rows = {
-        dataset: [row for row in readings if row.prediction.dataset == dataset]
+    cells = Counter(
+        _Cell(
+            row.prediction.dataset,
+            row.prediction.target,
+            row.label,
+            row.pooled_label,
+            row.outcome,
+            row.counted,
+        )
+        for row in readings
+    )
+    parts = {
+        dataset: {cell: n for cell, n in cells.items() if cell.dataset == dataset}
         for dataset in LABEL_SPACES
     }
-    rows = {dataset: group for dataset, group in rows.items() if group}
+    parts = {dataset: part for dataset, part in parts.items() if part}
     own = {
-        dataset: _confusion(dataset, [(row, row.label) for row in group])
-        for dataset, group in rows.items()
+        dataset: _confusion(dataset, part, lambda cell: cell.label)
+        for dataset, part in parts.items()
     }
     poolable = {
-        dataset: _confusion(dataset, [(row, row.pooled_label) for row in group])
-        for dataset, group in rows.items()
+        dataset: _confusion(dataset, part, lambda cell: cell.pooled_label)
+        for dataset, part in parts.items()
     }
-    pooled = [dataset for dataset in rows if dataset in FERBENCH] or list(rows)
+    pooled = [dataset for dataset in parts if dataset in FERBENCH] or list(parts)
     heard = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
-    others = {dataset: own[dataset] for dataset in rows if dataset not in pooled}
+    others = {dataset: own[dataset] for dataset in parts if dataset not in pooled}
     intervals = bootstrap(heard, reader) if heard else None
     of_pool = bootstrap({d: poolable[d] for d in heard}, reader) if heard else None
     of_dataset = {
         **(intervals.datasets if intervals else {}),
         **{d: bootstrap({d: part}, reader).datasets[d] for d, part in others.items() if part.n},
     }
-    return {
-        "schema": SCHEMA,
-        "reader": reader,
-        "complete": all(
-            space.is_complete(Counter(row.prediction.target for row in rows.get(dataset, ())))
+    datasets = {
+        dataset: _section(
+            own[dataset],
+            part,
+            reader,
+            of_dataset.get(dataset),
+            LABEL_SPACES[dataset].n_test or sum(part.values()),
+        )
+        for dataset, part in parts.items()
+    }
+    return Summary(
+        reader,
+        all(
+            dataset in datasets and space.is_complete(datasets[dataset].targets)
             for dataset, space in FERBENCH.items()
         ),
-        "datasets": {
-            dataset: {
-                **_section(own[dataset], reader),
-                "intervals": of_dataset.get(dataset),
-                **_counts(group, reader),
-                "questions": LABEL_SPACES[dataset].n_test or len(group),
-            }
-            for dataset, group in rows.items()
-        },
-        "pooled": {
-            **_section(pool(poolable[dataset] for dataset in pooled), reader),
-            "intervals": of_pool.pooled if of_pool else None,
-            **_counts([row for dataset in pooled for row in rows[dataset]], reader),
-            "questions": N_QUESTIONS,
-        },
-        "mean": {
-            **_numbers(mean_scores(scores(part, reader) for part in heard.values())),
-            "intervals": intervals.mean if intervals else None,
-            "datasets": list(heard),
-        },
-    }
-
-
-def _confusion(dataset: str, labelled: Iterable[tuple[Reading, str | None]]) -> Confusion:
-    return dataset_confusion(
-        dataset, [(row.prediction.target, label) for row, label in labelled if row.counted]
+        datasets,
+        _section(
+            pool(poolable[dataset] for dataset in pooled),
+            {cell: n for cell, n in cells.items() if cell.dataset in pooled},
+            reader,
+            of_pool.pooled if of_pool else None,
+            N_QUESTIONS,
+        ),
+        Mean(
+            _numbers(mean_scores(scores(part, reader) for part in heard.values())),
+            intervals.mean if intervals else None,
+            tuple(heard),
+        ),
     )
 
 
-def _section(part: Confusion, reader: Reader) -> dict[str, Any]:
-    square = np.vstack([part.counts, np.zeros_like(part.counts[:1])])
-    return {
-        "n": part.n,
-        **_numbers(scores(part, reader)),
-        "classes": {label: asdict(row) for label, row in class_scores(part).items()},
-        "confusion": {"labels": [*part.labels, UNKNOWN], "counts": square.tolist()},
-    }
+def summarise(readings: Iterable[Reading], reader: Reader) -> dict[str, Any]:
+    """Return what `score` finds as it stands in a file."""
+    return score(readings, reader).as_json()
 
 
-def _counts(rows: Sequence[Reading], reader: Reader) -> dict[str, Any]:
-    found = Counter(row.outcome for row in rows)
-    return {
-        "excluded": sum(not row.counted for row in rows),
-        "outcomes": {outcome: found[outcome] for outcome in _OUTCOMES[reader]},
-    }
+def _confusion(dataset: str, cells: _Cells, label: Callable[[_Cell], str | None]) -> Confusion:
+    pairs = Counter[tuple[str, str | None]]()
+    for cell, n in cells.items():
+        if cell.counted:
+            pairs[cell.target, label(cell)] += n
+    return dataset_confusion(dataset, pairs)
+
+
+def _section(
+    part: Confusion,
+    cells: _Cells,
+    reader: Reader,
+    intervals: Mapping[str, Interval] | None,
+    questions: int,
+) -> Section:
+    outcomes, targets = Counter[str](), Counter[str]()
+    for cell, n in cells.items():
+        outcomes[cell.outcome] += n
+        targets[cell.target] += n
+    return Section(
+        n=part.n,
+        scores=_numbers(scores(part, reader)),
+        intervals=intervals,
+        classes=class_scores(part),
+        confusion=part,
+        excluded=sum(n for cell, n in cells.items() if not cell.counted),
+        outcomes={outcome: outcomes[outcome] for outcome in _OUTCOMES[reader]},
+        targets=targets,
+        questions=questions,
+    )
 
 
 def _numbers(row: Mapping[str, float]) -> dict[str, float | None]:

@@ -41,6 +41,7 @@ REPORT = Need(("jinja2", "matplotlib"), hint("report"))
 TEACHER = Need(("openai",), hint("teacher"))
 ARCHIVES = Need(("py7zr",), hint("archives"))
 TRAIN = Need(("verl", "transformers"), hint("train"))
+SHEETS = Need(("openpyxl",), hint("report"))
 HUB = Need(("huggingface_hub",), "pip install huggingface_hub")
 
 BACKENDS = {

@@ -30,7 +30,7 @@ from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.outcomes import Outcome
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.scoring.predictions import read_responses
+from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

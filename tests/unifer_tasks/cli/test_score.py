@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.conftest import run_command
 from unifer_tasks.cli.main import main
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.scoring import first_places
 
 Row = dict[str, Any]
 
@@ -125,6 +127,27 @@ def test_a_complete_perfect_run_scores_one_under_both_readers(
     assert "PARTIAL" not in capsys.readouterr().err
 
 
+def test_as_many_predictions_of_other_labels_are_partial_and_it_says_of_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        row(dataset, number, label, label=label)
+        for dataset, space in LABEL_SPACES.items()
+        for number, label in enumerate(
+            label for label, count in space.test_counts.items() for _ in range(count)
+        )
+    ]
+    assert rows[0]["target"] == "surprise"
+    rows[0]["target"] = "fear"
+    summary, _ = score(tmp_path, rows)
+    assert summary["complete"] is False
+    assert (
+        "PARTIAL: 11,072 predictions for rafdb, ferplus, affectnet, sfew; FERBench has 11,072 "
+        "questions in four datasets; the label counts differ: rafdb 328 surprise instead of 329, "
+        "75 fear instead of 74."
+    ) in capsys.readouterr().err
+
+
 def test_a_partial_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score(tmp_path, ROWS)
     assert "PARTIAL: 8 predictions for rafdb, ferplus, sfew" in capsys.readouterr().err
@@ -145,7 +168,10 @@ BAD_LINES = [
     ('{"dataset": "sfew", "id": "1", "target": "fear", "response": "", "label": ""}', "has both"),
     ('{"dataset": "sfew", "id": "1", "target": "fear", "response": null}', "must be a string"),
     ('{"dataset": "sfew", "id": "1", "target": "fear", "label": 3}', "must be a string"),
-    ('{"dataset": "sfew", "id": "1", "target": "fear", "error": "no"}', "`error` must be true"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "error": "no"}', "needs `response` or"),
+    ('{"dataset": "sfew", "id": "", "target": "fear", "label": ""}', "has an empty `id`"),
+    ('{"dataset": "sfew", "id": "1", "target": "fear", "label": "", "id": "1"}', "'id' twice"),
+    ('{"dataset": "sfew", "id": %s}' % ("9" * 5000), "is not JSON (Exceeds the limit"),
     ('{"dataset": "sfew", "id": "0", "target": "fear", "label": ""}', "repeats sfew '0' of line 1"),
     ("[" * 100_000, "is not JSON"),
 ]
@@ -163,7 +189,51 @@ def test_a_bad_line_is_named_and_nothing_is_written(
     error = capsys.readouterr().err
     assert f"{path}: 1 of 2 lines cannot be scored" in error
     assert f"line 3: {message}" in error or ("line 3: " in error and message in error)
+    assert "(--skip-bad leaves them out)" in error
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_bad_rows_are_skipped_on_demand_listed_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = [json.dumps(each) for each in ROWS]
+    bad = [line for line, message in BAD_LINES if "repeats" not in message]
+    path = tmp_path / "predictions.jsonl"
+    lines = [good[0], *bad, *good[1:], good[0]]
+    path.write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    out, answers = tmp_path / "out.json", tmp_path / "answers.jsonl"
+    options = ["--json", str(out), "--answers", str(answers), "--skip-bad"]
+    assert main(["score", str(path), *options]) == 0
+    said = capsys.readouterr().err
+    for number in range(2, len(bad) + 2):
+        assert f"skipped line {number}: " in said
+    assert f"skipped line {len(lines)}: repeats rafdb '1' of line 1" in said
+    assert f"SKIPPED: {len(bad) + 1} of {len(lines)} rows, listed above" in said
+    summary = json.loads(out.read_text())
+    assert summary.pop("skipped") == len(bad) + 1
+    expected, expected_answers = score(tmp_path, ROWS)
+    assert expected.pop("skipped") == 0
+    assert summary == expected
+    assert [json.loads(line) for line in answers.read_text().splitlines()] == expected_answers
+
+
+def test_a_file_of_bad_rows_alone_scores_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("{}\n" * 50)
+    out = tmp_path / "out.json"
+    assert main(["score", str(path), "--skip-bad", "--json", str(out)]) == 1
+    assert "none of 50 lines can be scored" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_many_problems_are_all_listed_where_they_are_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", [*ROWS, *[{}] * 50])
+    assert main(["score", str(path), "--skip-bad"]) == 0
+    assert capsys.readouterr().err.count("skipped line ") == 50
 
 
 def test_many_bad_lines_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +261,24 @@ def test_byte_order_mark_windows_line_ends_and_whole_number_ids_are_read(tmp_pat
     out = tmp_path / "out.json"
     assert main(["score", str(path), "--json", str(out)]) == 0
     assert json.loads(out.read_text())["pooled"]["accuracy"] == 1.0
+
+
+def test_memory_hardly_grows_with_the_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_places, "_MAX_RECENT", 256)
+    peaks = []
+    for count in (1_000, 11_000):
+        rows = [row("sfew", number, "fear", label="fear") for number in range(count)]
+        path = write(tmp_path / f"{count}.jsonl", rows)
+        del rows
+        answers = tmp_path / "answers.jsonl"
+        tracemalloc.start()
+        assert main(["score", str(path), "--answers", str(answers)]) == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Sorting digests and places anew takes each of them twice, and their order.
+    assert peaks[1] - peaks[0] < 64 * 10_000
 
 
 def test_the_installed_command_reports_and_fails_by_its_status(

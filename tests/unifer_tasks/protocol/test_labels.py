@@ -13,6 +13,7 @@ from unifer_tasks.protocol.labels import (
     LabelSpace,
     UnknownDatasetError,
     canonical,
+    dataset_key,
     label_space,
 )
 
@@ -66,6 +67,25 @@ def test_a_declaration_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         LabelSpace(**{"key": "mine", "title": "Mine", "labels": TWO, **declared})
+
+
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        (["rafdb", "RAF-DB", "RAF DB", "raf_db", "RAFDB", "RAF-DB 7"], "rafdb"),
+        (["ferplus", "FERPlus", "FER+", "FER Plus", "FER-Plus-8", " ferplus\n"], "ferplus"),
+        (["affectnet", "AffectNet", "Affect-Net", "AffectNet-8", "AFFECTNET8"], "affectnet"),
+        (["sfew", "SFEW", "SFEW 2.0", "SFEW-2.0", "sfew_2", "SFEW2.0"], "sfew"),
+    ],
+)
+def test_a_dataset_is_known_by_its_name_as_people_write_it(names: list[str], key: str) -> None:
+    assert [dataset_key(name) for name in names] == [key] * len(names)
+
+
+@pytest.mark.parametrize("name", ["", "+", "fer", "AffectNet-7", "sfew 1.0", "RAF-DB2", "fer2013"])
+def test_a_name_of_no_dataset_is_an_error(name: str) -> None:
+    with pytest.raises(UnknownDatasetError, match="known: rafdb, ferplus, affectnet, sfew"):
+        dataset_key(name)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from unifer_tasks.data.results_file import RunOptions
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, Variant, orders
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
-from unifer_tasks.scoring.predictions import LoggedSample, read_sample_log
+from unifer_tasks.scoring.sample_logs import LoggedSample, read_sample_log
 from unifer_tasks.support.secrets import redact_settings
 
 _OPTIONS = ("model", "model_args", "tasks", "batch_size", "num_fewshot", "limit", "gen_kwargs")

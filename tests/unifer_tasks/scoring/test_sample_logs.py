@@ -1,0 +1,61 @@
+"""Sample logs of lmms-eval, line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unifer_tasks.protocol.variants import BASE, N_ORDERS, VARIANTS, task_name
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.sample_logs import read_sample_log
+
+SHUFFLED = VARIANTS["shuffled"]
+
+
+def logged(tmp_path: Path, variant: str, **record: Any) -> Path:
+    path = tmp_path / f"20260101_000000_samples_{task_name('sfew', VARIANTS.get(variant, BASE))}"
+    path = path.with_suffix(".jsonl")
+    of_variant = {} if variant == "base" else {"variant": variant}
+    own = {"dataset": "sfew", "id": "1", "gold": "fear", **of_variant, **record}
+    path.write_text(json.dumps({"accuracy": own, "input": "?", "filtered_resps": ["x"]}) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("permutation", range(N_ORDERS))
+def test_a_permutation_that_is_asked_is_read(tmp_path: Path, permutation: int) -> None:
+    log = read_sample_log(logged(tmp_path, "shuffled", permutation=permutation), SHUFFLED)
+    assert [sample.permutation for sample in log.samples] == [permutation]
+
+
+@pytest.mark.parametrize(
+    ("variant", "record", "problem"),
+    [
+        *(
+            ("shuffled", {"permutation": wrong}, "as `permutation`, which must be an integer from")
+            for wrong in (N_ORDERS, 99, -1, 1.0, "1", None, True, [0])
+        ),
+        ("base", {"permutation": 1}, "has 1 as `permutation`, which must be an integer from"),
+        ("base", {"dataset": "rafdb"}, "is of 'rafdb', in a log of sfew"),
+        ("base", {"dataset": "fer2013"}, "'fer2013'"),
+        ("base", {"gold": "contempt"}, "target 'contempt' is no label of sfew"),
+        ("base", {"id": None}, "`id` must be a string, got null"),
+    ],
+)  # fmt: skip
+def test_an_impossible_record_is_refused(
+    tmp_path: Path, variant: str, record: dict[str, Any], problem: str
+) -> None:
+    path = logged(tmp_path, variant, **record)
+    with pytest.raises(PredictionError) as caught:
+        read_sample_log(path, VARIANTS.get(variant, BASE))
+    assert f"{path}: 1 of 1 lines cannot be scored" in str(caught.value)
+    assert problem in str(caught.value)
+
+
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    path = logged(tmp_path, "base")
+    path.write_text(path.read_text().replace('"input": "?"', '"input": "?", "input": "!"'))
+    with pytest.raises(PredictionError, match="line 1: has the key 'input' twice"):
+        read_sample_log(path)
