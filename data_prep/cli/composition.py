@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.cli.options import INCOMPLETE, add_jobs, add_push, natural, share, unpacked
 from data_prep.errors import PreparationError
+from data_prep.images.duplicates import Duplicate
 from data_prep.images.leaks import MAX_BITS
-from data_prep.outputs.training_folder import TrainingManifest
+from data_prep.outputs.quarantine import read_list
+from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.archives import open_tree
 from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
@@ -97,8 +98,10 @@ def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> in
         print(f"not the official counts: {difference}")
     for reason, n in manifest.left_out.items():
         print(f"{n:>8,} left out: {reason}")
-    with (out / compose.DUPLICATES_NAME).open(encoding="utf-8") as lines:
-        conflicts = [json.loads(line)["conflict"] for line in lines]
+    _report_repeats(manifest)
+    conflicts = [
+        duplicate.is_conflict for duplicate in read_list(Duplicate, out / compose.DUPLICATES_NAME)
+    ]
     print(
         f"{len(conflicts):>8,} groups of equal or nearly equal images within a split, "
         f"{sum(conflicts):,} of them with different labels"
@@ -124,6 +127,15 @@ def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> in
         print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
     check_rows(out, manifest)
     return INCOMPLETE if manifest.unusable else 0
+
+
+def _report_repeats(manifest: TrainingManifest) -> None:
+    """Say which images are in several rows or in none, if there are any."""
+    uneven = manifest.uneven_repeats()
+    if uneven:
+        print(f"training: {Repeats.total(uneven.values())}")
+    for (dataset, label), repeats in uneven.items():
+        print(f"    {dataset} {label}: {repeats}")
 
 
 def check_rows(out: Path, manifest: TrainingManifest) -> None:

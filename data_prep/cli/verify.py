@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from data_prep.cli.options import add_jobs, positive
+from data_prep.images.fingerprints import FOLDER
 from data_prep.outputs import verify
 from data_prep.outputs.training_folder import is_training_folder
 from unifer_tasks.support.command import Subparsers
@@ -35,8 +36,10 @@ def add(commands: Subparsers) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     if is_training_folder(args.folder):
-        manifest, problems = verify.verify_rows(args.folder)
+        manifest, problems = verify.verify_rows(args.folder, args.jobs)
         rows = {part: manifest.rows(part) for part in manifest.shards}
+        if not problems and not (args.folder / FOLDER).is_dir():
+            print("every image was decoded; what it shows could not be compared: no fingerprints")
         if args.processor and not problems:
             limits = verify.Limits(args.max_prompt_tokens, args.max_tokens)
             problems = list(verify.verify_with_verl(args.folder, args.processor, limits))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from data_prep.outputs.training_folder import TrainingManifest
+from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.files import replacing
@@ -56,25 +56,16 @@ def write_training_card(out: Path, manifest: TrainingManifest) -> None:
     reasons = [(reason, f"{n:,}") for reason, n in manifest.left_out.items() if n]
     left_out = table(("reason", "entries"), reasons, numeric=[1]) if reasons else "Nothing."
     body = [f"Training rows for verl ({manifest.kind}).", counts]
-    if uneven := _uneven(manifest):
-        body += ["## Repeated images, and images that no row has", uneven]
+    if uneven := manifest.uneven_repeats():
+        rows = [(*names, *(f"{n:,}" for n in astuple(of))) for names, of in uneven.items()]
+        head = ("dataset", "label", "images", "remain", "in several rows", "rows of one, at most")
+        total = f"{Repeats.total(uneven.values())}."
+        body += ["## Repeated images", total, table(head, rows, numeric=range(2, 6))]
     body += ["## Left out", left_out]
     if manifest.differences:
         body += ["## Not the official counts", bullets(manifest.differences)]
     files = {part: [shard.path for shard in shards] for part, shards in parts.items()}
     _write(out, title, sum(map(manifest.rows, parts)), {"default": files}, [*body, _IMAGES_STAY])
-
-
-def _uneven(manifest: TrainingManifest) -> str | None:
-    """Write what balancing made of the images, label by label; None if it changed nothing."""
-    rows = [
-        (dataset, label, *(f"{n:,}" for n in astuple(repeats)))
-        for dataset, labels in manifest.repeats.items()
-        for label, repeats in labels.items()
-        if not repeats.is_even
-    ]
-    head = ("dataset", "label", "images", "in the rows", "in several rows", "rows of one at most")
-    return table(head, rows, numeric=range(2, 6)) if rows else None
 
 
 def _write(

@@ -7,10 +7,11 @@ was written. A folder without one is not finished; the command that started it g
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -85,6 +86,20 @@ class Repeats:
             most=max(rows, default=0),
         )
 
+    @classmethod
+    def total(cls, parts: Collection[Repeats]) -> Repeats:
+        """Sum up the images of several labels."""
+        return cls(
+            available=sum(part.available for part in parts),
+            distinct=sum(part.distinct for part in parts),
+            repeated=sum(part.repeated for part in parts),
+            most=max((part.most for part in parts), default=0),
+        )
+
+    def __str__(self) -> str:
+        remain = f"{self.distinct:,} of {self.available:,} images remain"
+        return f"{remain}, {self.repeated:,} of them in several rows, at most {self.most:,}"
+
     @property
     def is_even(self) -> bool:
         """Whether every image is in one row."""
@@ -106,7 +121,8 @@ class TrainingManifest:
         unusable: Entries of these that a sound copy of the sources would have given.
         shards: Part (`train`, `valid`) -> its files, in order.
         differences: Where the sources hold other counts than the official splits, a line a label.
-        repeats: Dataset -> label -> how often its images are trained on; empty if not recorded.
+        repeats: Part -> dataset -> label -> how often its images are in the rows; empty if not
+            recorded.
     """
 
     kind: str
@@ -119,7 +135,7 @@ class TrainingManifest:
     unusable: int
     shards: Mapping[str, tuple[Shard, ...]]
     differences: tuple[str, ...] = ()
-    repeats: Mapping[str, Mapping[str, Repeats]] = field(default_factory=dict)
+    repeats: Mapping[str, Mapping[str, Mapping[str, Repeats]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require_counts(
@@ -138,6 +154,20 @@ class TrainingManifest:
         """The number of rows of a part."""
         return sum(shard.rows for shard in self.shards.get(part, ()))
 
+    @property
+    def is_composed(self) -> bool:
+        """Whether the rows come from sources that were examined, and may hold copies."""
+        return "examined" in self.recipe
+
+    def uneven_repeats(self) -> dict[tuple[str, str], Repeats]:
+        """Return (dataset, label) -> repeats in training, if any image is not in just one row."""
+        found = {
+            (dataset, label): repeats
+            for dataset, labels in self.repeats.get("train", {}).items()
+            for label, repeats in labels.items()
+        }
+        return {} if all(repeats.is_even for repeats in found.values()) else found
+
     def source_of(self, dataset: str) -> str | None:
         """Return which of the `roots` a row's images lie below; None if it cannot be told.
 
@@ -146,6 +176,29 @@ class TrainingManifest:
         if dataset in self.roots:
             return dataset
         return next(iter(self.roots)) if len(self.roots) == 1 else None
+
+
+class Image(NamedTuple):
+    """What tells one training image from another."""
+
+    dataset: str
+    label: str
+    id: str
+
+
+def repeats_of(rows: Mapping[Image, int]) -> dict[str, dict[str, Repeats]]:
+    """Return how often the images of each dataset and label are repeated.
+
+    Args:
+        rows: Image -> rows that show it, 0 for one that could be trained on and is not.
+    """
+    by_label: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for image, n in rows.items():
+        by_label[image.dataset][image.label].append(n)
+    return {
+        dataset: {label: Repeats.of(counts) for label, counts in labels.items()}
+        for dataset, labels in by_label.items()
+    }
 
 
 def _require_counts(*numbers: int) -> None:

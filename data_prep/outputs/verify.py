@@ -9,20 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import PreparationError, brief
+from data_prep.errors import PreparationError
 from data_prep.images.inspection import inspect
-from data_prep.outputs.training_folder import Shard, TrainingManifest, read_training_manifest
+from data_prep.outputs.row_checks import image_problems, row_problems, shard_problem
+from data_prep.outputs.training_folder import TrainingManifest, read_training_manifest
 from data_prep.parallel import ordered_map
 from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.support.extras import TRAIN
-
-MAX_LISTED = 20
-"""Missing images that are named; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,8 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, lis
     return manifest, problems
 
 
-def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
-    """Checks a folder of training rows: hashes, counts, and that every image is there.
+def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, list[str]]:
+    """Check a folder of training rows: hashes, ids, labels, and that every image is its own.
 
     Returns:
         The manifest, and a line for everything that is wrong.
@@ -80,12 +77,14 @@ def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
                 problems.append(f"{path} is missing; run the command that built it again")
             elif sha256(path) != shard.sha256:
                 problems.append(f"{path} is not the file that its manifest lists; build it again")
-            elif problem := _shard_problem(path, shard):
+            elif problem := shard_problem(path, shard, manifest.kind):
                 problems.append(f"{path} {problem}; build it again")
         labels = manifest.counts_out.get(part, {}).values()
         counted = sum(n for counts in labels for n in counts.values())
         if counted != manifest.rows(part):
             problems.append(f"{root}: {manifest.rows(part):,} {part} rows, {counted:,} counted")
+    if not problems:
+        problems += row_problems(root, manifest)
     gone = missing_roots(manifest)
     if gone:
         problems += [
@@ -93,22 +92,8 @@ def verify_rows(root: Path) -> tuple[TrainingManifest, list[str]]:
             for folder in gone
         ]
     elif not problems:
-        problems += _missing_images(root, manifest)
+        problems += image_problems(root, manifest, jobs)
     return manifest, problems
-
-
-def _shard_problem(path: Path, shard: Shard) -> str | None:
-    """Return what is wrong with a file of training rows, None if nothing is."""
-    try:
-        with pq.ParquetFile(path) as parquet:
-            if parquet.metadata.num_rows != shard.rows:
-                return f"has {parquet.metadata.num_rows:,} rows, its manifest says {shard.rows:,}"
-            for batch in parquet.iter_batches(columns=["images"]):
-                if not all(isinstance(image, str) for image in _paths(batch)):
-                    return "has rows whose images have no path"
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        return f"cannot be read as training rows ({brief(error)})"
-    return None
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:
@@ -182,25 +167,3 @@ def _encoded(path: Path) -> Iterator[tuple[str, bytes]]:
 def _fault(encoded: tuple[str, bytes]) -> tuple[str, str | None]:
     row_id, data = encoded
     return row_id, inspect(data).fault
-
-
-def _missing_images(root: Path, manifest: TrainingManifest) -> list[str]:
-    missing = []
-    n_missing = 0
-    for shards in manifest.shards.values():
-        for shard in shards:
-            for batch in pq.ParquetFile(root / shard.path).iter_batches(columns=["images"]):
-                for path in _paths(batch):
-                    if not Path(path).is_file():
-                        n_missing += 1
-                        if n_missing <= MAX_LISTED:
-                            missing.append(f"{path} is missing")
-    if n_missing > MAX_LISTED:
-        missing.append(f"and {n_missing - MAX_LISTED:,} more images")
-    return missing
-
-
-def _paths(batch: pa.RecordBatch) -> Iterator[str]:
-    for row in batch.to_pylist():
-        for image in row["images"]:
-            yield image["image"]

@@ -27,8 +27,10 @@ from data_prep.images.fingerprints import (
 from data_prep.images.leaks import MAX_BITS, find_leaks
 from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.outputs.training_folder import (
+    Image,
     TrainingManifest,
     open_folder,
+    repeats_of,
     standing,
     write_shards,
     write_training_manifest,
@@ -233,6 +235,7 @@ def _write(
     expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
     n_tokens = {key: count_tokens(key) for key in survey.present} if count_tokens else {}
     counts_out: dict[str, dict[str, Counter[str]]] = {part: defaultdict(Counter) for part in _PARTS}
+    rows_of_image: dict[str, Counter[Image]] = {part: Counter() for part in _PARTS}
 
     def rows_of(part: str) -> Iterator[dict[str, Any]]:
         index = 0
@@ -241,7 +244,9 @@ def _write(
                 continue
             label = str(row.label)
             wanted = 1.0 if part == VALID else expected[row.dataset, label]
-            for _ in range(copies(wanted, f"copies {row.dataset} {row.id}", options.seed)):
+            n = copies(wanted, f"copies {row.dataset} {row.id}", options.seed)
+            rows_of_image[part][Image(row.dataset, label, row.id)] += n
+            for _ in range(n):
                 counts_out[part][row.dataset][label] += 1
                 yield form.row(row, part, index, n_tokens.get(row.dataset))
                 index += 1
@@ -257,6 +262,7 @@ def _write(
         left_out=dict(survey.left_out),
         unusable=survey.unusable,
         shards=shards,
+        repeats={part: repeats_of(rows) for part, rows in rows_of_image.items()},
     )
 
 

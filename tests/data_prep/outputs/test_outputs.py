@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -103,6 +104,20 @@ def drop_an_image(out: Path) -> None:
     images(out)[0].unlink()
 
 
+def cut_an_image(out: Path) -> None:
+    path = images(out)[0]
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def swap_an_image(out: Path) -> None:
+    """Put another face in an image's place, of the same size in bytes and the same time."""
+    first, second = images(out)[:2]
+    state = first.stat()
+    other = second.read_bytes()
+    first.write_bytes(other + bytes(max(0, state.st_size - len(other))))
+    os.utime(first, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
 def drop_the_manifest(out: Path) -> None:
     (out / "manifest.json").unlink()
 
@@ -120,6 +135,8 @@ def change_a_count(out: Path) -> None:
         (cut_a_shard, "train-00000.parquet is not the file that its manifest lists"),
         (drop_a_shard, "train-00000.parquet is missing"),
         (drop_an_image, "is missing"),
+        (cut_an_image, "cannot be decoded"),
+        (swap_an_image, "is not the image that was there when the rows were built"),
         (drop_the_manifest, "manifest.json is missing"),
         (change_a_count, "rows, "),
     ],
@@ -502,3 +519,64 @@ def test_a_benchmark_whose_ids_tell_no_rows_apart_is_reported(
     change_manifest(benchmark, lambda data: data["datasets"]["rafdb"].update(sha256=sha256(path)))
     assert main(["verify", str(benchmark), "--jobs", "1"]) == 1
     assert message in "".join(capsys.readouterr())
+
+
+def reseal(out: Path, path: Path) -> None:
+    """Enter a changed file's hash in its manifest, as whoever damaged it on writing would."""
+
+    def change(data: dict[str, Any]) -> None:
+        if "datasets" in data:
+            data["datasets"]["rafdb"]["sha256"] = sha256(path)
+        else:
+            data["shards"]["train"][0]["sha256"] = sha256(path)
+
+    change_manifest(out, change)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def damage_pages(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 400 + data[404:])
+
+
+def drop_the_images(path: Path) -> None:
+    (name,) = {"image", "images"} & set(pq.read_schema(path).names)
+    pq.write_table(pq.read_table(path).drop_columns([name]), path)
+
+
+def number_the_images(path: Path) -> None:
+    table = pq.read_table(path)
+    (name,) = {"image", "images"} & set(table.column_names)
+    numbers = pa.array(range(table.num_rows))
+    pq.write_table(table.set_column(table.schema.get_field_index(name), name, numbers), path)
+
+
+def lose_the_images(path: Path) -> None:
+    table = pq.read_table(path)
+    (name,) = {"image", "images"} & set(table.column_names)
+    at = table.schema.get_field_index(name)
+    lost = pa.nulls(table.num_rows, table.schema.field(at).type)
+    pq.write_table(table.set_column(at, name, lost), path)
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_short, damage_pages, drop_the_images, number_the_images, lose_the_images]
+)
+@pytest.mark.parametrize("kind", ["benchmark", "rlvr"])
+def test_a_file_that_was_damaged_as_it_was_written_is_reported(
+    damage: Callable[[Path], None],
+    kind: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out: Path = request.getfixturevalue(kind)
+    path = out / ("rafdb/test.parquet" if kind == "benchmark" else "train-00000.parquet")
+    damage(path)
+    reseal(out, path)
+    assert main(["verify", str(out), "--jobs", "1"]) == 1
+    said = capsys.readouterr().err
+    assert f"{path} " in said
+    assert "build it again" in said

@@ -239,7 +239,7 @@ def test_a_card_shows_names_as_they_are(name: str, tmp_path: Path) -> None:
         left_out={name: 1, "b": 2},
         differences=(name, "b"),
         counts_out={"train": {"sfew": {name: 1}}},
-        repeats={"sfew": {name: Repeats(5, 4, 3, 2)}},
+        repeats={"train": {"sfew": {name: Repeats(5, 4, 3, 2)}}},
     )
     card = (tmp_path / "README.md").read_text()
     assert not UNSEEN.search(card)

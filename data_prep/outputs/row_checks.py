@@ -1,0 +1,195 @@
+"""Checks of training rows: their ids, their labels and the images that they name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.errors import brief
+from data_prep.images.fingerprints import FOLDER, fingerprints
+from data_prep.images.inspection import inspect
+from data_prep.outputs.training_folder import (
+    Image,
+    Repeats,
+    Shard,
+    TrainingManifest,
+    repeats_of,
+)
+from data_prep.parallel import ordered_map
+from data_prep.storage.tree import MAX_IMAGE_BYTES
+
+MAX_LISTED = 20
+"""Faults of a kind that are named; the rest are counted."""
+
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "rlvr": ("data_source", "images", "extra_info", "reward_model"),
+    "cot": ("data_source", "images", "extra_info"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is checked of a row.
+
+    Attributes:
+        dataset: The dataset's key.
+        label: The ground truth.
+        id: The sample's id; None or empty if it has none.
+        images: The paths of its images.
+    """
+
+    dataset: str
+    label: str
+    id: str | None
+    images: tuple[str, ...]
+
+
+def read_rows(path: Path, kind: str) -> Iterator[Row]:
+    """Read a shard.
+
+    Raises:
+        ArrowException, OSError, KeyError, TypeError, ValueError: It holds no rows of this kind.
+    """
+    with pq.ParquetFile(path) as parquet:
+        for batch in parquet.iter_batches(columns=list(_COLUMNS[kind])):
+            for row in batch.to_pylist():
+                extra = row["extra_info"]
+                label = extra["label"] if kind == "cot" else row["reward_model"]["ground_truth"]
+                images = tuple(image["image"] for image in row["images"])
+                if not images or not all(isinstance(image, str) for image in images):
+                    raise ValueError("has rows whose images have no path")
+                if not isinstance(label, str) or not isinstance(row["data_source"], str):
+                    raise ValueError("has rows without a dataset or a label")
+                yield Row(row["data_source"], label, extra["id"], images)
+
+
+def shard_problem(path: Path, shard: Shard, kind: str) -> str | None:
+    """Return what is wrong with a file of training rows, None if nothing is."""
+    try:
+        n_rows = sum(1 for _ in read_rows(path, kind))
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        return f"cannot be read as training rows ({brief(error)})"
+    if n_rows != shard.rows:
+        return f"has {n_rows:,} rows, its manifest says {shard.rows:,}"
+    return None
+
+
+def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[str]:
+    """Yield what is wrong with the ids and labels of rows whose shards can be read."""
+    parts_of: dict[tuple[str, str], str] = {}
+    images_of: dict[tuple[str, str], tuple[str, ...]] = {}
+    for part in manifest.shards:
+        rows: Counter[Image] = Counter()
+        labels: Counter[tuple[str, str]] = Counter()
+        nameless = 0
+        misnamed: dict[str, None] = {}
+        for row in _rows(root, manifest, part):
+            labels[row.dataset, row.label] += 1
+            if not row.id:
+                nameless += 1
+                continue
+            rows[Image(row.dataset, row.label, row.id)] += 1
+            key = (row.dataset, row.id)
+            if parts_of.setdefault(key, part) != part:
+                misnamed[f"{row.dataset} {row.id} is in {parts_of[key]} and in {part}"] = None
+            elif images_of.setdefault(key, row.images) != row.images:
+                misnamed[f"{row.dataset} {row.id} is the id of several images"] = None
+        if nameless:
+            yield f"{root}: {nameless:,} {part} rows have no id; build it again"
+        yield from _listed(f"{root}: {what}; build it again" for what in misnamed)
+        yield from _label_problems(root, part, labels, manifest)
+        yield from _listed(
+            f"{root}: {what}; build it again" for what in _repeat_problems(part, rows, manifest)
+        )
+
+
+def _label_problems(
+    root: Path, part: str, found: Mapping[tuple[str, str], int], manifest: TrainingManifest
+) -> Iterator[str]:
+    listed = {
+        (dataset, label): n
+        for dataset, labels in manifest.counts_out.get(part, {}).items()
+        for label, n in labels.items()
+    }
+    for dataset, label in dict.fromkeys((*listed, *found)):
+        n, expected = found.get((dataset, label), 0), listed.get((dataset, label), 0)
+        if n != expected:
+            yield (
+                f"{root}: {n:,} {part} rows are {dataset} {label}, its manifest says {expected:,}"
+            )
+
+
+def _repeat_problems(
+    part: str, rows: Mapping[Image, int], manifest: TrainingManifest
+) -> Iterator[str]:
+    if part in manifest.repeats:
+        recorded = manifest.repeats[part]
+        for dataset, labels in repeats_of(rows).items():
+            for label, found in labels.items():
+                meant = recorded.get(dataset, {}).get(label, Repeats(0, 0, 0, 0))
+                if (found.distinct, found.repeated, found.most) != (
+                    meant.distinct,
+                    meant.repeated,
+                    meant.most,
+                ):
+                    yield f"{part} rows of {dataset} {label}: {found}; its manifest says {meant}"
+    elif not manifest.is_composed:
+        for image, n in rows.items():
+            if n > 1:
+                yield f"{image.dataset} {image.id} is in {n:,} {part} rows"
+
+
+def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> Iterator[str]:
+    """Yield what is wrong with the images: each is decoded, and compared with its fingerprint.
+
+    Args:
+        root: The folder, whose fingerprints, if it has any, were taken when it was built.
+        manifest: Its manifest.
+        jobs: Processes that decode; None for one a core.
+    """
+    pixels = fingerprints(root / FOLDER)
+    images = {
+        image: pixels.get((row.dataset, row.id or ""))
+        for part in manifest.shards
+        for row in _rows(root, manifest, part)
+        for image in row.images
+    }
+    faults = ordered_map(_image_fault, images.items(), jobs)
+    yield from _listed(fault for fault in faults if fault is not None)
+
+
+def _image_fault(task: tuple[str, bytes | None]) -> str | None:
+    name, pixels = task
+    path = Path(name)
+    if not path.is_file():
+        return f"{name} is missing"
+    try:
+        with path.open("rb") as file:
+            found = inspect(file.read(MAX_IMAGE_BYTES + 1))
+    except OSError as error:
+        return f"{name} cannot be read: {error.strerror or error}"
+    if found.fault is not None:
+        return f"{name} {found.fault}"
+    if pixels is not None and found.pixels != pixels:
+        return f"{name} is not the image that was there when the rows were built; build them again"
+    return None
+
+
+def _rows(root: Path, manifest: TrainingManifest, part: str) -> Iterator[Row]:
+    for shard in manifest.shards[part]:
+        yield from read_rows(root / shard.path, manifest.kind)
+
+
+def _listed(faults: Iterable[str]) -> Iterator[str]:
+    n = 0
+    for fault in faults:
+        n += 1
+        if n <= MAX_LISTED:
+            yield fault
+    if n > MAX_LISTED:
+        yield f"and {n - MAX_LISTED:,} more of this kind"
