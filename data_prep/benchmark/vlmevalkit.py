@@ -171,21 +171,12 @@ FERBench's readers, and the question is not FERBench's own: compare these scores
 not with a FERBench table.
 """,
     Form.OPEN: """\
-The question is FERBench's, byte for byte. VLMEvalKit does not score an open question; so write its
-predictions as JSON and read them as FERBench does:
+The question is FERBench's, byte for byte. VLMEvalKit does not score an open question; `ferbench
+score` reads its predictions, in every format that it writes (a workbook, its default, holds only
+the first 32,767 characters of a response):
 
 ```
-python - <<'EOF'
-import glob, json
-(path,) = glob.glob("outputs/**/*_FERBench_openended.json", recursive=True)
-with open("predictions.jsonl", "w") as out:
-    for row in json.load(open(path)):
-        line = {"dataset": row["dataset"], "id": str(row["id"]), "target": row["answer"]}
-        failed = "Failed to obtain answer" in row["prediction"]
-        print(json.dumps(line | ({"error": True} if failed else {"response": row["prediction"]})),
-              file=out)
-EOF
-ferbench score predictions.jsonl
+ferbench score outputs/MODEL/*/MODEL_FERBench_openended.json
 ```
 """,
 }

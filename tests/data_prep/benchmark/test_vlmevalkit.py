@@ -7,12 +7,15 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -24,6 +27,8 @@ from tests.conftest import run_command
 from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import STEM, question
+
+Save = Callable[[list[dict[str, str]], Path], None]
 
 
 def source_rows(root: Path) -> list[dict[str, Any]]:
@@ -84,20 +89,36 @@ def test_the_card_forbids_to_pass_it_on_and_shows_the_command(exported: Path, fo
     assert f"-m vlmeval --data {NAMES[form]} --model MODEL" in text
 
 
-def test_predictions_of_an_open_run_can_be_scored(
-    exported: Path, bin_folder: Path, tmp_path: Path
+def as_workbook(rows: list[dict[str, str]], path: Path) -> None:
+    pd.DataFrame(rows).to_excel(path, index=False)
+
+
+def as_tsv(rows: list[dict[str, str]], path: Path) -> None:
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False, quoting=csv.QUOTE_ALL)
+
+
+def as_json(rows: list[dict[str, str]], path: Path) -> None:
+    pd.DataFrame(rows).to_json(path, orient="records", indent=4, force_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "save"), [("xlsx", as_workbook), ("tsv", as_tsv), ("json", as_json)]
+)
+def test_predictions_of_an_open_run_can_be_scored_as_the_card_says(
+    exported: Path, bin_folder: Path, tmp_path: Path, suffix: str, save: Save
 ) -> None:
     rows = table(exported / "FERBench_openended.tsv")
     for row in rows:
         del row["image"]
         row["prediction"] = f"<answer>{row['answer']}</answer>"
     rows[0]["prediction"] = "Failed to obtain answer via API."
-    (tmp_path / "outputs" / "m").mkdir(parents=True)
-    (tmp_path / "outputs" / "m" / "m_FERBench_openended.json").write_text(json.dumps(rows))
+    rows[1]["prediction"] = f"=<think>\n1,2\t</think><answer>{rows[1]['answer']}</answer>"
+    folder = tmp_path / "outputs" / "MODEL" / "T20260101_G0123abcd"
+    folder.mkdir(parents=True)
+    save(rows, folder / f"MODEL_FERBench_openended.{suffix}")
     card = (exported / "FERBench_openended.README.md").read_text()
-    script = card.split("<<'EOF'\n")[1].split("EOF\n")[0]
-    run_command([sys.executable, "-c", script], cwd=tmp_path)
-    done = run_command([bin_folder / "ferbench", "score", tmp_path / "predictions.jsonl"])
+    (command,) = re.findall(r"^ferbench (score .*)\.json$", card, re.MULTILINE)
+    done = run_command(["bash", "-c", f"{bin_folder}/ferbench {command}.{suffix}"], cwd=tmp_path)
     assert "1 request-failed" in done.stderr
     assert "0.9833" in done.stdout
 
