@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from recipes.tiny_cpu.environment import VLLM_ENVIRONMENT
+from tests.forked import Forked, serving
 
 REPOSITORY = Path(__file__).parents[1]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# One thread each: the tests run side by side.
+ONE_THREAD_OFFLINE: Mapping[str, str] = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 VLLM_IN_PROCESS: Mapping[str, str] = {
     **VLLM_ENVIRONMENT,
@@ -39,9 +44,7 @@ def run_command(
     status: int | None = 0,
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end; a status other than the expected one fails with its output."""
-    # One thread each: the tests run side by side.
-    defaults = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    environment = {**os.environ, **defaults, **(env or {})}
+    environment = {**os.environ, **ONE_THREAD_OFFLINE, **(env or {})}
     done = subprocess.run(
         list(map(str, command)), env=environment, cwd=cwd, capture_output=True, text=True
     )
@@ -57,6 +60,19 @@ def run_command(
 def bin_folder() -> Path:
     """Where the installed commands lie."""
     return Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    """Commands of lmms-eval without the time that it takes to import."""
+    pytest.importorskip("lmms_eval")
+    cache = str(tmp_path_factory.mktemp("hf-datasets"))
+    # The path of a socket may have a hundred characters.
+    with (
+        TemporaryDirectory(prefix="forked", dir="/tmp") as folder,
+        serving(Path(folder), {**ONE_THREAD_OFFLINE, "HF_DATASETS_CACHE": cache}) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -90,14 +89,12 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def two_processes(forked: Forked, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """`accelerate launch`, whose two processes are forked."""
-    python = forked.script(tmp_path_factory.mktemp("python") / "python")
-    return [
-        "env", f"PYTHON_EXEC={python}", sys.executable, "-m", "accelerate.commands.launch",
-        "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
-        "--dynamo_backend", "no", "-m", "lmms_eval",
-    ]  # fmt: skip
+def two_processes(forked: Forked) -> list[str]:
+    """Two processes of lmms-eval, as accelerate launches them."""
+    return forked.command(
+        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "lmms_eval",
+    )  # fmt: skip
 
 
 def unifer(tiny_model: Path, *more: str) -> list[str]:

@@ -1,0 +1,225 @@
+"""Commands in processes that are forked once all that they import is loaded.
+
+    python -I -S tests/forked.py SOCKET COMMAND [ARGUMENT ...]
+
+A start of lmms-eval imports for ten seconds and then works for two. Here one server imports, and
+forks for each command: a process of its own, with the caller's environment, folder, input and
+output, the command's real entry point, and an exit status. It differs from a start in that what
+the imports read of the environment is the server's. What such a process starts by `sys.executable`
+and `-m` is forked too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+LOADED = (
+    "lmms_eval.models",
+    "lmms_eval.__main__",
+    "lmms_eval.evaluator",
+    "lmms_eval.cli.dispatch",
+    "lmms_eval.models.simple.openai",
+    "lmms_eval.models.chat.openai",
+    "lmms_eval.models.chat.async_openai",
+    "lmms_eval.models.chat.qwen2_5_vl",
+    "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl",
+    "transformers.models.auto.processing_auto",
+    "unifer_tasks.harness.models.unifer",
+    "unifer_tasks.harness.models.replay",
+)
+"""What the server imports."""
+
+_N_STREAMS = 3
+_LENGTH_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A server that has imported.
+
+    Attributes:
+        address: Its socket.
+    """
+
+    address: Path
+
+    def command(self, *words: str) -> list[str]:
+        """Return the command line of a console script, or of `-m MODULE`, forked from here."""
+        return [sys.executable, "-I", "-S", __file__, str(self.address), *words]
+
+    def shadow(self, folder: Path, *names: str) -> str:
+        """Write scripts that stand for console scripts; return a PATH on which they are first."""
+        folder.mkdir()
+        for name in names:
+            _write_script(folder / name, f'exec {shlex.join(self.command(name))} "$@"')
+        return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+@contextmanager
+def serving(folder: Path, environment: dict[str, str]) -> Iterator[Forked]:
+    """Start a server; it and all that it forked end with the block.
+
+    Args:
+        folder: Where its socket is to lie.
+        environment: What its imports read.
+    """
+    address = folder / "s"
+    _write_python(address)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.forked", "--serve", str(address)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        assert server.stdout.readline() == b"ready\n", "the server of forked commands did not start"
+        yield Forked(address)
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+def _write_python(address: Path) -> None:
+    """Write what stands for Python in a forked process: it forks modules and starts the rest."""
+    forked, real = shlex.join(Forked(address).command()), shlex.quote(sys.executable)
+    _write_script(
+        _python(address), f'case $1 in -m|-u) exec {forked} "$@";; *) exec {real} "$@";; esac'
+    )
+
+
+def _write_script(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def _python(address: Path) -> Path:
+    return address.with_name("python")
+
+
+def _call(address: str, words: list[str]) -> int:
+    """Have a command run and return its exit status, a signal as a negative one."""
+    request = {"words": words, "environment": dict(os.environ), "folder": str(Path.cwd())}
+    data = json.dumps(request).encode()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(address)
+        socket.send_fds(server, [len(data).to_bytes(_LENGTH_BYTES, "big")], range(_N_STREAMS))
+        server.sendall(data)
+        reply = b"".join(iter(lambda: server.recv(64), b""))
+    return int(reply)
+
+
+def _serve(address: str) -> None:
+    """Fork for each caller until standard input ends."""
+    import importlib
+
+    for name in LOADED:
+        importlib.import_module(name)
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
+        listener.bind(address)
+        listener.listen()
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        print("ready", flush=True)
+        running: dict[int, tuple[int, socket.socket]] = {}
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is sys.stdin:
+                    for pid, _caller in running.values():
+                        _kill(pid)
+                    return
+                if key.fileobj is listener:
+                    caller, _ = listener.accept()
+                    pid = _fork(caller, listener, selector)
+                    ended = os.pidfd_open(pid)
+                    running[ended] = pid, caller
+                    selector.register(ended, selectors.EVENT_READ)
+                    # It sends no more: this tells that it is gone.
+                    selector.register(caller, selectors.EVENT_READ, ended)
+                elif key.data is not None:
+                    selector.unregister(key.fileobj)
+                    _kill(running[key.data][0])
+                elif key.fd in running:
+                    pid, caller = running.pop(key.fd)
+                    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+                    with suppress(KeyError):
+                        selector.unregister(caller)
+                    with suppress(BrokenPipeError):
+                        caller.sendall(str(status).encode())
+                    caller.close()
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _fork(caller: socket.socket, listener: socket.socket, selector: selectors.BaseSelector) -> int:
+    """Fork for a caller; return the child's id, and in the child never."""
+    length, streams, _, _ = socket.recv_fds(caller, _LENGTH_BYTES, _N_STREAMS)
+    n_bytes = int.from_bytes(length, "big")
+    data = b""
+    while len(data) < n_bytes:
+        data += caller.recv(n_bytes - len(data))
+    pid = os.fork()
+    if pid:
+        for stream in streams:
+            os.close(stream)
+        return pid
+    # A group of its own, as a command that a shell starts has.
+    os.setsid()
+    selector.close()
+    listening = listener.getsockname()
+    listener.close()
+    caller.close()
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    request = json.loads(data)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    sys.executable = str(_python(Path(listening)))
+    sys.path[:] = [path for path in sys.path if path not in {"", str(Path(__file__).parents[1])}]
+    _become(request["words"])
+    raise AssertionError
+
+
+def _become(words: list[str]) -> None:
+    """Run a console script, or a module, as this process, and end with it."""
+    import runpy
+    from importlib.metadata import entry_points
+
+    if words[0] in {"-u", "-m"}:
+        words = words[words.index("-m") :]
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        sys.exit()
+    sys.argv = words
+    (script,) = entry_points(group="console_scripts", name=words[0])
+    sys.exit(script.load()())
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        _serve(sys.argv[2])
+    else:
+        status = _call(sys.argv[1], sys.argv[2:])
+        if status < 0:
+            os.kill(os.getpid(), -status)
+        sys.exit(status)
