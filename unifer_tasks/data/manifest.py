@@ -214,7 +214,11 @@ def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
             f"or leave ferbench_{dataset} and the group ferbench out of --tasks"
         )
     path = root / file.path
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise DataError(explain(error)) from None
+    if not is_there:
         raise DataError(f"{path} is missing, though the manifest lists it; build {root} again")
     return path
 

@@ -23,7 +23,7 @@ from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, lines, times
 from unifer_tasks.data.manifest import read_manifest
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question
 
 
@@ -150,7 +150,7 @@ def test_without_an_index_the_order_is_documented(
     archives: dict[str, Path], tmp_path: Path
 ) -> None:
     assert main(command(archives, tmp_path / "out", "--partial")) == 0
-    for dataset in LABEL_SPACES:
+    for dataset in FERBENCH:
         table = pq.read_table(tmp_path / "out" / dataset / "test.parquet", columns=["id"])
         ids = table.column("id").to_pylist()
         assert ids == sorted(ids, reverse=dataset == "rafdb")

@@ -23,7 +23,7 @@ from data_prep.outputs.training_folder import read_training_manifest
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, lines, rows, times
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
 
 
@@ -56,7 +56,7 @@ def test_rows_are_what_verl_and_the_reward_read(
     assert manifest.rows("train") == len(written)
     assert manifest.rows("valid") == 0
     assert [row["extra_info"]["index"] for row in written] == list(range(len(written)))
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in FERBENCH.items():
         of_dataset = [row for row in written if row["data_source"] == dataset]
         counts = Counter(row["reward_model"]["ground_truth"] for row in of_dataset)
         assert counts == manifest.counts_out["train"][dataset] == dict.fromkeys(space.labels, 2)
@@ -250,7 +250,7 @@ def test_unusable_images_are_left_out_with_a_reason(
     assert len(rows(out)) == 12
 
 
-@pytest.mark.parametrize("dataset", LABEL_SPACES)
+@pytest.mark.parametrize("dataset", FERBENCH)
 def test_packed_images_are_written_out(
     dataset: str, archives: dict[str, Path], tmp_path: Path
 ) -> None:

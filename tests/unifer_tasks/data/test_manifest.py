@@ -134,6 +134,9 @@ def test_a_dataset_that_was_not_built_or_is_gone_is_named(tmp_path: Path) -> Non
         dataset_path(tmp_path, only_sfew, "rafdb")
     with pytest.raises(DataError, match=r"test\.parquet is missing, though"):
         dataset_path(tmp_path, only_sfew, "sfew")
+    long = replace(WHOLE, datasets={"sfew": replace(WHOLE.datasets["sfew"], path="x" * 300)})
+    with pytest.raises(DataError, match="x" * 300):
+        dataset_path(tmp_path, long, "sfew")
 
 
 def test_hash_is_of_the_bytes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from unifer_tasks.ferbench import leaves
-from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, LabelSpace
+from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace
 from unifer_tasks.protocol.variants import VARIANTS
 
 
@@ -27,7 +27,7 @@ def test_what_a_variant_changes_is_written_by_hand(key: str) -> None:
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, *spaces: LabelSpace) -> Mapping[str, LabelSpace]:
-    declared = MappingProxyType({**FERBENCH, **{space.key: space for space in spaces}})
+    declared = MappingProxyType({**LABEL_SPACES, **{space.key: space for space in spaces}})
     monkeypatch.setattr(leaves, "LABEL_SPACES", declared)
     return declared
 

@@ -17,11 +17,17 @@ from unifer_tasks.protocol.answers import (
     read_upstream,
     read_upstream_label,
 )
-from unifer_tasks.protocol.labels import LABEL_SPACES, UnknownDatasetError, canonical, label_space
+from unifer_tasks.protocol.labels import (
+    FERBENCH,
+    LABEL_SPACES,
+    UnknownDatasetError,
+    canonical,
+    label_space,
+)
 from unifer_tasks.protocol.model_formats import FULL_WIDTH, THINKING, WRAPPERS, Thinking, Wrapper
 from unifer_tasks.protocol.prompts import response
 
-DATASETS = st.sampled_from(sorted(LABEL_SPACES))
+DATASETS = st.sampled_from(sorted(FERBENCH))
 
 # Pieces that the readers must tell apart, mixed at will.
 TAGGED_TEXT = st.lists(
