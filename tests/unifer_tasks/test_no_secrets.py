@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_command
+from tests.forked import Forked
 from tests.unifer_tasks.quoting_server import serve_quotes
 
 pytest.importorskip("lmms_eval")
@@ -39,11 +40,10 @@ DECODING = (
 )
 
 
-def environment(stand_in: Path, tmp_path: Path) -> dict[str, str]:
+def environment(stand_in: Path) -> dict[str, str]:
     return {
         **os.environ,
         "FERBENCH_DATA": str(stand_in),
-        "HF_DATASETS_CACHE": str(tmp_path / "hf-datasets"),
         "OPENAI_API_KEY": SECRETS["a variable"],
     }
 
@@ -57,7 +57,7 @@ def files(folder: Path) -> list[tuple[str, str]]:
     return [(str(path), path.read_bytes().decode(errors="replace")) for path in paths]
 
 
-def test_a_run_writes_and_prints_none(stand_in: Path, bin_folder: Path, tmp_path: Path) -> None:
+def test_a_run_writes_and_prints_none(stand_in: Path, forked: Forked, tmp_path: Path) -> None:
     said: list[str] = []
     out = tmp_path / "out"
     login = f"user:{SECRETS['a password in a URL']}"
@@ -74,14 +74,14 @@ def test_a_run_writes_and_prints_none(stand_in: Path, bin_folder: Path, tmp_path
             *(f"model_args.{argument}" for argument in ARGUMENTS),
             *(f"gen_kwargs.{argument}" for argument in DECODING),
         ]
-        command = [
-            bin_folder / "ferbench", "run", "--out", out, "--models",
+        command = forked.command(
+            "ferbench", "run", "--out", str(out), "--models",
             ",".join(str(tmp_path / f"{name}.yaml") for name in presets),
             *(word for change in changes for word in ("--set", change)),
-        ]  # fmt: skip
-        done = run_command(command, env=environment(stand_in, tmp_path), status=3)
+        )  # fmt: skip
+        done = run_command(command, env=environment(stand_in), status=3)
         n_asked = len(said)
-        again = run_command(command, env=environment(stand_in, tmp_path), status=3)
+        again = run_command(command, env=environment(stand_in), status=3)
     # The job had the credentials.
     assert {SECRETS["api_key"], f"user:{SECRETS['the same, decoded']}"} == set(said)
     # What was answered is known under them.
@@ -98,23 +98,23 @@ def test_a_run_writes_and_prints_none(stand_in: Path, bin_folder: Path, tmp_path
 
 @pytest.mark.parametrize("starter", [("ferbench", "lmms-eval"), ("lmms-eval",)])
 def test_lmms_evals_files_hold_none(
-    starter: tuple[str, ...], stand_in: Path, bin_folder: Path, tmp_path: Path
+    starter: tuple[str, ...], stand_in: Path, forked: Forked, tmp_path: Path
 ) -> None:
     said: list[str] = []
     with serve_quotes(said) as address:
         url = f"http://user:{SECRETS['a password in a URL']}@{address}/v1"
         arguments = [f"model=m,base_url={url},num_concurrent=1,max_retries=1", *ARGUMENTS]
-        command = [
-            bin_folder / starter[0], *starter[1:], "--model", "openai", "--model_args",
-            ",".join(arguments), "--gen_kwargs", ",".join(DECODING), "--tasks", "ferbench_sfew",
-            "--limit", "4", "--output_path", tmp_path / "out", "--log_samples",
-        ]  # fmt: skip
-        done = run_command(command, env=environment(stand_in, tmp_path))
+        command = forked.command(
+            *starter, "--model", "openai", "--model_args", ",".join(arguments), "--gen_kwargs",
+            ",".join(DECODING), "--tasks", "ferbench_sfew", "--limit", "4",
+            "--output_path", str(tmp_path / "out"), "--log_samples",
+        )  # fmt: skip
+        known = starter == ("ferbench", "lmms-eval")
+        done = run_command(command, env=environment(stand_in), status=3 if known else 0)
     assert set(said) == {f"user:{SECRETS['the same, decoded']}"}
     written = files(tmp_path / "out")
     assert len(written) == 2
     # Without our command, a login is only known by its place.
-    known = starter == ("ferbench", "lmms-eval")
     assert found(written if known else [w for w in written if "results" in w[0]]) == []
     assert found([("printed", done.stdout + done.stderr)] if known else []) == []
 
@@ -134,7 +134,7 @@ def test_a_teachers_errors_and_answers_hold_none(
             ]  # fmt: skip
             # The server refuses one request and answers the next.
             for _ in range(2):
-                done = run_command(command, env=environment(stand_in, tmp_path), status=1)
+                done = run_command(command, env=environment(stand_in), status=1)
                 assert "the teacher cannot be asked" in done.stderr
                 assert found([("printed", done.stdout + done.stderr)]) == []
     assert {key, f"user:{SECRETS['the same, decoded']}"} == set(said)

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import VLLM_IN_PROCESS, run_command
+from tests.forked import Forked
 from tests.unifer_tasks.chat_server import UNUSUAL, Asked, serve
 from unifer_tasks.cli.main import main
 from unifer_tasks.harness.requests.answer_log import AnswerLog, AnswerLogError
@@ -225,7 +226,7 @@ def test_spend_is_told_before_and_after(resumed: Resumed) -> None:
 
 
 def test_failed_requests_are_told_and_asked_again(
-    environment: dict[str, str], bin_folder: Path, tmp_path: Path
+    environment: dict[str, str], forked: Forked, tmp_path: Path
 ) -> None:
     """Each question is asked once a start, whatever the reply and however many calls it takes."""
     broken = True
@@ -254,10 +255,10 @@ def test_failed_requests_are_told_and_asked_again(
             )
             for name, back_end in back_ends.items()
         ]
-        command = [
-            bin_folder / "ferbench", "run", "--models", ",".join(map(str, paths)),
-            "--out", tmp_path / "out", "--set", "gen_kwargs.temperature=0.7",
-        ]  # fmt: skip
+        command = forked.command(
+            "ferbench", "run", "--models", ",".join(map(str, paths)),
+            "--out", str(tmp_path / "out"), "--set", "gen_kwargs.temperature=0.7",
+        )  # fmt: skip
         asked = Counter[str]()
         first = run_command(command, env=environment, status=3)
         assert asked == dict.fromkeys(back_ends, N_QUESTIONS)
@@ -292,15 +293,15 @@ def test_failed_requests_are_told_and_asked_again(
 
 
 def test_a_run_whose_every_request_failed_is_not_done(
-    environment: dict[str, str], bin_folder: Path, tmp_path: Path
+    environment: dict[str, str], forked: Forked, tmp_path: Path
 ) -> None:
     with serve(lambda request: None) as server:
         arguments = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
         path = preset(tmp_path, "stub", "openai", arguments, "# key: OPENAI_API_KEY")
-        command = [
-            bin_folder / "ferbench", "run", "--models", path, "--out", tmp_path / "out",
+        command = forked.command(
+            "ferbench", "run", "--models", str(path), "--out", str(tmp_path / "out"),
             "--tasks", "ferbench_sfew", "--set", "gen_kwargs.temperature=1", "--set", "repeats=2",
-        ]  # fmt: skip
+        )  # fmt: skip
         done = run_command(command, env=environment, status=3)
     assert "stub: 0 of 28 answered, 0 of them before, 28 failed" in done.stdout
     assert not (tmp_path / "out" / "stub" / "done.json").exists()

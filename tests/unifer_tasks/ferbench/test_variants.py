@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import run_command
+from tests.forked import Forked
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
 from unifer_tasks.scoring.predictions import PredictionError
@@ -49,14 +50,12 @@ def test_orders_repeat_the_questions_without_copying_images(stand_in: Path, tmp_
 
 
 @pytest.fixture(scope="module")
-def evaluate(bin_folder: Path, stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    cache = tmp_path_factory.mktemp("hf-datasets")
-
+def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     def run(*options: str) -> tuple[Path, dict[str, Any], dict[str, list[dict[str, Any]]]]:
         out = tmp_path_factory.mktemp("run")
-        env = {"FERBENCH_DATA": str(stand_in), "HF_DATASETS_CACHE": str(cache)}
+        env = {"FERBENCH_DATA": str(stand_in)}
         log = ["--output_path", str(out), "--log_samples"]
-        run_command([bin_folder / "ferbench", "lmms-eval", *options, *log], env=env)
+        run_command(forked.command("ferbench", "lmms-eval", *options, *log), env=env)
         (results,) = out.rglob("*_results.json")
         samples = {
             path.stem.partition("_samples_")[2]: [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_command
+from tests.forked import Forked
 from tests.unifer_tasks.report.on_disk import answers, write_logs, write_predictions
 from unifer_tasks.cli.main import main
 
@@ -129,9 +130,8 @@ def test_compare_needs_two_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_what_lmms_eval_really_writes_is_read(
-    bin_folder: Path, stand_in: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    forked: Forked, stand_in: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("lmms_eval")
     pq = pytest.importorskip("pyarrow.parquet")
     rows = pq.read_table(stand_in / "sfew" / "test.parquet", columns=["dataset", "id", "target"])
     path = tmp_path / "gold.jsonl"
@@ -141,14 +141,13 @@ def test_what_lmms_eval_really_writes_is_read(
             for row in rows.to_pylist()
         )
     )
-    env = {"FERBENCH_DATA": str(stand_in), "HF_DATASETS_CACHE": str(tmp_path_factory.mktemp("hf"))}
     run_command(
-        [
-            bin_folder / "ferbench", "lmms-eval", "--model", "replay", "--model_args",
-            f"samples={path}", "--tasks", "ferbench_sfew,ferbench_direct_sfew", "--output_path",
-            tmp_path / "out", "--log_samples",
-        ],
-        env=env,
+        forked.command(
+            "ferbench", "lmms-eval", "--model", "replay", "--model_args", f"samples={path}",
+            "--tasks", "ferbench_sfew,ferbench_direct_sfew",
+            "--output_path", str(tmp_path / "out"), "--log_samples",
+        ),
+        env={"FERBENCH_DATA": str(stand_in)},
     )  # fmt: skip
     from unifer_tasks.report.sources.given import read_runs
 
