@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A checkpoint -> its FERBench scores, samples logged. FERBENCH_DATA names the benchmark folder.
-#   evaluate.sh MODEL OUT [lmms-eval OPTION ...]
+# A checkpoint -> its FERBench scores, samples logged.
+#   FERBENCH_DATA=BENCHMARK evaluate.sh MODEL OUT [lmms-eval OPTION ...]
 set -euo pipefail
 : "${1:?give the model: a Hugging Face folder or hub id}"
 : "${2:?give the folder to write}"

@@ -15,8 +15,8 @@ Every stage is the command that a user would run, with a tiny model and fewer st
 * **GRPO** mends that, with the default reward, on faces of all labels alike. In minutes it mends
   habits and not eyesight: the ceiling is what SFT left.
 
-All are evaluated by lmms-eval on faces that none was trained on. A stage whose result stands is
-not run again, so an interrupted run goes on where it was.
+All are evaluated by lmms-eval on faces that none was trained on. A stage whose result is there
+is not run again, so an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -34,13 +34,11 @@ from pathlib import Path
 
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.summary import write_summary
-from recipes.training.launch.launcher import LOG_NAME
 from recipes.training.runs.checkpoints import newest_checkpoint
-from recipes.training.runs.metrics import read_steps
+from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
 from unifer_tasks.support.files import replacing
 
-HERE = Path(__file__).parent
 _SECONDS = "seconds.json"
 _CORES = os.cpu_count() or 1
 # Of SFT. Two of one thread are a seventh faster than one whose loader has the other core.
@@ -95,7 +93,7 @@ class StageError(Exception):
 
 
 def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) -> Path:
-    """Runs what is still to be run.
+    """Run what is still to be run.
 
     Args:
         out: The folder of all results.
@@ -141,11 +139,11 @@ def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) ->
     stages.command(
         "report", "ferbench", "report", *named, "--out", out / "report", "--data", out / "held-out"
     )
-    return write_summary(out, results, read_steps(out / "grpo" / LOG_NAME), stages.seconds())
+    return write_summary(out, results, read_metrics(out / "grpo"), stages.seconds())
 
 
 class _Stages:
-    """Runs commands one after another and keeps their output and times."""
+    """Run commands one after another and keeps their output and times."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -156,7 +154,7 @@ class _Stages:
 
     def sft(self, name: str, model: Path, data: Path, to: Path, steps: int, *more: str) -> Path:
         self._launch(
-            name, "sft", "sft_tiny",
+            name, "sft",
             f"data.train_files={data / 'cot' / 'train-00000.parquet'}",
             f"data.val_files={data / 'cot' / 'valid-00000.parquet'}",
             f"model.path={model}", f"trainer.default_local_dir={to}",
@@ -174,7 +172,7 @@ class _Stages:
         to = self.out / "grpo"
         rows = self.out / "faces" / "rlvr"
         self._launch(
-            "GRPO", "grpo", "grpo_tiny",
+            "GRPO", "grpo",
             f"data.train_files={rows / 'train-00000.parquet'}",
             f"data.val_files={rows / 'valid-00000.parquet'}",
             f"actor_rollout_ref.model.path={model}", f"trainer.default_local_dir={to}",
@@ -185,8 +183,7 @@ class _Stages:
         )  # fmt: skip
         merged = self.out / "merged"
         if not (merged / "config.json").is_file():
-            python = [sys.executable, "-m", "recipes.training.results.merge"]
-            self.command("merge", *python, self._newest(to), merged)
+            self.command("merge", "unifer-train", "merge", self._newest(to), merged)
         return merged
 
     def evaluate(self, name: str, model: Path, folder: Path) -> None:
@@ -203,7 +200,7 @@ class _Stages:
     def command(
         self, name: str, *command: str | float | Path, threads: int = _CORES, **environment: str
     ) -> None:
-        """Runs a command; its output goes to a log of the stage's name.
+        """Run a command; its output goes to a log of the stage's name.
 
         Raises:
             StageError: It failed.
@@ -229,17 +226,9 @@ class _Stages:
         path = self.out / _SECONDS
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
-    def _launch(
-        self, name: str, stage: str, config: str, *overrides: str, threads: int = _CORES
-    ) -> None:
-        launcher = (
-            sys.executable,
-            "-m",
-            "recipes.training.launch.launcher",
-            stage,
-            str(HERE / f"{config}.yaml"),
-        )
-        self.command(name, *launcher, "--stall-minutes", 15, *overrides, threads=threads)
+    def _launch(self, name: str, stage: str, *overrides: str, threads: int = _CORES) -> None:
+        launcher = ("unifer-train", stage, "--config", "tiny", "--stall-minutes", 15)
+        self.command(name, *launcher, *overrides, threads=threads)
 
     def _newest(self, folder: Path) -> Path:
         checkpoint = newest_checkpoint(folder)
@@ -263,7 +252,7 @@ class _Stages:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m recipes.tiny_cpu.demo")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
@@ -279,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = args.start.resolve() if args.start else None
     try:
         summary = run(args.out.resolve(), sizes, start=start, seed=args.seed)
-    except (StageError, RolloutsError) as error:
+    except (StageError, MetricsError, RolloutsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

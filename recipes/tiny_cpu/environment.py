@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 VLLM_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
@@ -27,8 +26,6 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "VERL_PLATFORM": "cpu",
         # verl registers its FSDP engine for this name only.
         "VERL_ENGINE_DEVICE": "cuda",
-        # Every worker process imports `recipes`, which is run from the repository.
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         # transformers 5 warns once for every row that verl reads.

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.card import CARD_NAME
+from recipes.training.results.card import CARD_NAME
 from recipes.training.runs.record import RECORD_NAME
 
 WEIGHTS = "model.safetensors"
@@ -27,7 +27,7 @@ has seen. Its licence is Apache-2.0, as the code's.
 
 
 def keep(checkpoint: Path, out: Path) -> int:
-    """Writes a copy of a Hugging Face folder with bfloat16 weights.
+    """Write a copy of a Hugging Face folder with bfloat16 weights.
 
     Args:
         checkpoint: A folder with `model.safetensors`, the model card and the processor's files.
@@ -52,7 +52,7 @@ def keep(checkpoint: Path, out: Path) -> int:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command; return its exit status."""
     if len(argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-from recipes import rollouts
+from recipes.training.runs.rollouts import read_steps, rollouts_table
 from unifer_tasks.report.renderers.scores import RunScores
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.scoring.summary import Reading, read
@@ -26,7 +26,7 @@ def write_summary(
     steps: Mapping[int, Mapping[str, float]],
     seconds: Mapping[str, float],
 ) -> Path:
-    """Writes `README.md` and `reward.png`.
+    """Write `README.md` and `reward.png`.
 
     Args:
         out: The demo's folder, which holds the report.
@@ -53,7 +53,7 @@ def write_summary(
         "What the rollouts were like, as the benchmark reads them; groups without variance teach "
         "nothing:",
         "",
-        rollouts.summary(rollouts.read_run(out / "grpo"), _ROLLOUT_LINES),
+        rollouts_table(read_steps(out / "grpo"), _ROLLOUT_LINES),
         "",
         "[The report](report/index.html) has every question, response and confusion.",
         "",

@@ -1,4 +1,4 @@
-"""The Python behind `unifer-train`: SFT and GRPO in verl so that a failure cannot pass for a success.
+"""The Python behind `unifer-train`: verl run so that a failure cannot pass for a success.
 
 Rooms, each of which imports only those before it: `configuration` (YAML and overrides -> typed
 settings), `runs` (what lies in a run's folder), `checks` (what can be known to fail beforehand),

@@ -22,7 +22,7 @@ from PIL import Image
 from omegaconf import OmegaConf
 from transformers import AutoProcessor
 from verl.utils.dataset.rl_dataset import RLHFDataset
-from recipes.training.launch.launcher import compose
+from recipes.training.configuration.compose import compose
 from unifer_tasks.ferbench import utils
 
 rows, model = sys.argv[1:]

@@ -7,23 +7,22 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.tiny_cpu.environment import ENVIRONMENT
 from tests.conftest import REPOSITORY, run_command
 
 
 def run_for(
     minutes: float,
     command: Sequence[str | Path],
-    env: Mapping[str, str] = ENVIRONMENT,
+    env: Mapping[str, str] | None = None,
     status: int = 0,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command from the repository's root, and ends it if it takes longer."""
+    """Run a command from the repository's root, and end it if it takes longer."""
     timed = ["timeout", "--kill-after=20", f"{minutes}m", *command]
     return run_command(timed, env=env, cwd=REPOSITORY, status=status)
 
 
 def free_ports(n: int) -> list[int]:
-    """Returns ports of this machine that nothing listens on."""
+    """Return ports of this machine that nothing listens on."""
     sockets = [socket.create_server(("", 0)) for _ in range(n)]
     ports = [held.getsockname()[1] for held in sockets]
     for held in sockets:

@@ -1,14 +1,15 @@
-"""LoRA: which adapter a run trains, and what verl would silently make of some settings."""
+"""What verl and vLLM would silently make of some LoRA settings."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from recipes.training.configuration.adapter import Adapter, shown
+from recipes.training.configuration.settings import GrpoSettings, RolloutSettings, Settings
 from unifer_tasks.harness.models.weights import model_class
 
 VLLM_MAX_RANK = 512
@@ -17,116 +18,48 @@ VLLM_MAX_RANK = 512
 # The decoder's layers of Qwen2.5-VL and its like; vLLM adapts nothing else.
 _DECODER = re.compile(r"(^|\.)(language_model|model)\.layers\.")
 
-Modules = str | tuple[str, ...] | None
 
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """The LoRA adapter that a run trains.
-
-    Attributes:
-        rank: Inner width of the two matrices of a module.
-        alpha: Their product is scaled by `alpha / rank`.
-        target: Modules that have one: "all-linear", a regular expression, or endings of names.
-        excluded: Modules of these that have none: a regular expression, endings of names or None.
-        parameters: Parameters that have one, for experts without modules of their own.
-    """
-
-    rank: int
-    alpha: int
-    target: Modules
-    excluded: Modules = None
-    parameters: tuple[str, ...] | None = None
-
-    @property
-    def settings(self) -> Mapping[str, int | str]:
-        """What a model card shows."""
-        return {
-            "LoRA rank": self.rank,
-            "LoRA alpha": self.alpha,
-            "adapted modules": _shown(self.target),
-            "excluded modules": _shown(self.excluded),
-        }
-
-    def peft(self) -> Any:
-        """Return peft's configuration, as verl's FSDP engine makes it."""
-        from peft import LoraConfig, TaskType
-
-        return LoraConfig(
-            task_type=TaskType.CAUSAL_LM,
-            r=self.rank,
-            lora_alpha=self.alpha,
-            target_modules=_plain(self.target),
-            target_parameters=None if self.parameters is None else list(self.parameters),
-            exclude_modules=_plain(self.excluded),
-            bias="none",
-        )
-
-
-def adapter_of(model: Mapping[str, Any]) -> Adapter | None:
-    """Return the adapter that a run trains; None where it trains the model's own weights.
-
-    Args:
-        model: What the run's configuration says of its model.
-    """
-    rank = model.get("lora_rank") or 0
-    if rank <= 0:
-        return None
-    return Adapter(
-        rank,
-        model.get("lora_alpha") or 0,
-        _modules(model.get("target_modules")),
-        _modules(model.get("exclude_modules")),
-        tuple(model.get("target_parameters") or ()) or None,
-    )
-
-
-def adapter_problems(stage: Literal["sft", "grpo"], model: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what verl 0.9.1 would ignore or misread of a run's LoRA settings.
-
-    Args:
-        stage: In GRPO, vLLM answers with the adapter.
-        model: What the run's configuration says of its model.
-
-    Yields:
-        A sentence a problem, with its remedy.
-    """
-    prefix = "model" if stage == "sft" else "actor_rollout_ref.model"
-    if path := model.get("lora_adapter_path"):
+def adapter_problems(settings: Settings) -> Iterator[str]:
+    """Yield what verl 0.9.1 would ignore or misread of a run's LoRA settings."""
+    model = settings.model
+    prefix, adapter = model.key, model.adapter
+    if model.adapter_path:
         yield (
-            f"{prefix}.lora_adapter_path={path}: rank and modules of that adapter are not this "
-            f"run's; merge it into its base and give the merged folder as {prefix}.path"
+            f"{prefix}.lora_adapter_path={model.adapter_path}: rank and modules of that adapter "
+            f"are not this run's; merge it into its base and give the merged folder as "
+            f"{prefix}.path"
         )
-    if ignored := sorted(_ignored(model.get("lora") or {})):
+    if ignored := sorted(_ignored(model.lora)):
         yield (
             f"{prefix}.lora.{ignored[0]} is read by verl's Megatron engine only; give "
             f"{prefix}.lora_rank, lora_alpha, target_modules and exclude_modules"
         )
-    adapter = adapter_of(model)
     if adapter is None:
         return
     if adapter.alpha <= 0:
         yield f"{prefix}.lora_alpha={adapter.alpha} scales the adapter away; give 1 or more"
     # With `lora.merge` vLLM is given merged weights.
-    is_served = stage == "grpo" and not (model.get("lora") or {}).get("merge")
+    is_served = settings.stage == "grpo" and not model.rollout_gets_merged_weights
     if is_served and adapter.rank > VLLM_MAX_RANK:
         yield f"{prefix}.lora_rank={adapter.rank} is more than vLLM serves; give {VLLM_MAX_RANK}"
+    if is_served and isinstance(settings.method, GrpoSettings):
+        yield from _summon_problems(settings.method.rollout)
     try:
-        described = _described(str(model["path"]))
+        described = _described(model.path)
     except (OSError, ValueError):
-        return  # What is wrong with the model itself, the preflight tells.
+        return  # What is wrong with the model itself, the `checks.model` says.
     try:
         modules = _adapted(described, adapter)
     except (ValueError, re.error) as error:
         yield (
-            f"peft finds no modules to adapt by {prefix}.target_modules={_shown(adapter.target)} "
-            f"and {prefix}.exclude_modules={_shown(adapter.excluded)}: {error}"
+            f"peft finds no modules to adapt by {prefix}.target_modules={shown(adapter.target)} "
+            f"and {prefix}.exclude_modules={shown(adapter.excluded)}: {error}"
         )
         return
     outside = [name for name in modules if not _DECODER.search(name)]
     if is_served and outside:
         yield (
-            f"{prefix}.target_modules={_shown(adapter.target)} adapts {len(outside):,} modules "
+            f"{prefix}.target_modules={shown(adapter.target)} adapts {len(outside):,} modules "
             f"outside the language model's layers, such as {outside[0]}, where vLLM ignores "
             "adapters: rollout and actor would diverge; leave lm_head and embed_tokens out and "
             f"give {prefix}.exclude_modules='.*visual.*'"
@@ -135,8 +68,18 @@ def adapter_problems(stage: Literal["sft", "grpo"], model: Mapping[str, Any]) ->
         tied := [n for n in outside if n.endswith(("lm_head", "embed_tokens"))]
     ):
         yield (
-            f"{prefix}.target_modules={_shown(adapter.target)} adapts {tied[0]}, whose weight this "
+            f"{prefix}.target_modules={shown(adapter.target)} adapts {tied[0]}, whose weight this "
             "model uses at both ends; leave lm_head and embed_tokens out"
+        )
+
+
+def _summon_problems(rollout: RolloutSettings) -> Iterator[str]:
+    """utils/fsdp_utils.py, collect_lora_params: raises once all engines have started."""
+    if rollout.layered_summon and "dummy" in rollout.load_format:
+        yield (
+            f"actor_rollout_ref.rollout.layered_summon=true gathers the adapter alone, and with "
+            f"load_format={rollout.load_format} vLLM has no base to add it to; give "
+            "actor_rollout_ref.rollout.load_format=safetensors too"
         )
 
 
@@ -171,15 +114,3 @@ def _adapted(config: Any, adapter: Adapter) -> list[str]:
     with torch.device("meta"):
         model = get_peft_model(model_class(config)(config), adapter.peft()).get_base_model()
     return [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
-
-
-def _modules(value: Any) -> Modules:
-    return value if value is None or isinstance(value, str) else tuple(value)
-
-
-def _plain(value: Modules) -> str | list[str] | None:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Modules) -> str:
-    return "none" if value is None else value if isinstance(value, str) else ", ".join(value)

@@ -6,62 +6,74 @@ come after ray, the model and the rollout engine are up: minutes at best, hours 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from collections.abc import Generator, Iterator
 
-Config = Mapping[str, Any]
-
-
-def total_steps(config: Config, n_train: int) -> int:
-    """Returns how many steps a run of SFT or GRPO takes, from its beginning."""
-    trainer = config["trainer"]
-    wanted = trainer["total_training_steps"]
-    if wanted is not None:
-        return int(wanted)
-    return _steps(trainer, n_train, config["data"]["train_batch_size"])
+from recipes.training.configuration.settings import (
+    DataSettings,
+    GrpoSettings,
+    MicroBatches,
+    RolloutSettings,
+    Settings,
+    SftSettings,
+    TrainerSettings,
+)
 
 
-def sft_batches(config: Config, n_train: int, n_valid: int) -> Iterator[str]:
-    """Yields what does not fit in a run of SFT, with the remedy.
+def total_steps(settings: Settings, n_train: int) -> int:
+    """Return how many steps a run takes, from its beginning.
 
     Args:
-        config: The resolved configuration of verl's SFT trainer.
+        settings: Of the run.
+        n_train: Rows to train on.
+    """
+    trainer = settings.trainer
+    if trainer.steps is not None:
+        return trainer.steps
+    return _steps(trainer, n_train, settings.data.batch_size)
+
+
+def batch_problems(settings: Settings, n_train: int, n_valid: int) -> Iterator[str]:
+    """Yield what does not fit in a run, with the remedy.
+
+    Args:
+        settings: Of the run.
         n_train: Rows to train on.
         n_valid: Rows to validate on.
     """
-    data, trainer = config["data"], config["trainer"]
-    gpus = _n_gpus(trainer)
-    batch = data["train_batch_size"]
+    data, trainer, method = settings.data, settings.trainer, settings.method
+    if isinstance(method, SftSettings):
+        yield from _sft_problems(data, trainer, method)
+    else:
+        yield from _grpo_problems(data, trainer, method)
+    yield from _enough("data.train_files", n_train, data.batch_size)
+    if isinstance(method, SftSettings):
+        # The same samplers drop what is no whole batch: no row is left, and val/loss is nan.
+        yield from _enough("data.val_files", n_valid, data.batch_size)
+    yield from _reached(trainer, n_train, data.batch_size)
+
+
+def smallest_micro_batch(settings: Settings) -> int:
+    """Return how few sequences a micro-batch of a run may hold."""
+    method = settings.method
+    if isinstance(method, SftSettings):
+        return method.update.smallest
+    return min(method.update.smallest, method.log_probs.smallest)
+
+
+def _sft_problems(data: DataSettings, trainer: TrainerSettings, sft: SftSettings) -> Iterator[str]:
     # trainer/sft_trainer.py, _build_dataloader: `train_batch_size // dp_size`, rest forgotten.
-    share = yield from _share("data.train_batch_size", batch, gpus)
-    if share and not data["use_dynamic_bsz"]:
-        # workers/engine/utils.py, prepare_micro_batches
-        yield from _micro(share, "data.micro_batch_size_per_gpu", data["micro_batch_size_per_gpu"])
-    if data["use_dynamic_bsz"]:
-        yield from _packed("data.max_token_len_per_gpu", data["max_token_len_per_gpu"],
-                           "data.max_length", data["max_length"])  # fmt: skip
-    yield from _enough("data.train_files", n_train, batch)
-    # The same samplers drop what is no whole batch: no row is left, and val/loss is nan.
-    yield from _enough("data.val_files", n_valid, batch)
-    yield from _reached(trainer, n_train, batch)
-    for key in ("save_freq", "test_freq"):
+    share = yield from _share("data.train_batch_size", data.batch_size, trainer.gpus)
+    yield from _pass(sft.update, share, data.length_key, data.max_length)
+    for key, value in (("save_freq", trainer.save_freq), ("test_freq", trainer.test_freq)):
         # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
-        if trainer[key] == 0:
+        if value == 0:
             yield f"trainer.{key}=0 divides by zero in verl; give -1 for never"
 
 
-def grpo_batches(config: Config, n_train: int) -> Iterator[str]:
-    """Yields what does not fit in a run of GRPO, with the remedy.
-
-    Args:
-        config: The resolved configuration of verl's PPO trainer.
-        n_train: Rows to train on.
-    """
-    data, trainer = config["data"], config["trainer"]
-    model = config["actor_rollout_ref"]
-    gpus = _n_gpus(trainer)
-    batch, rollouts = data["train_batch_size"], model["rollout"]["n"]
-    mini = model["actor"]["ppo_mini_batch_size"]
+def _grpo_problems(
+    data: DataSettings, trainer: TrainerSettings, grpo: GrpoSettings
+) -> Iterator[str]:
+    batch, mini = data.batch_size, grpo.mini_batch_size
     # trainer/ppo/v1/trainer_base.py, _get_required_batch_multiple: fills up with text-only rows,
     # which then fail in models/transformers/qwen2_vl.py as a micro-batch without an image.
     if batch % mini:
@@ -70,77 +82,37 @@ def grpo_batches(config: Config, n_train: int) -> Iterator[str]:
             f"actor_rollout_ref.actor.ppo_mini_batch_size={mini}: verl would fill the batch up "
             "with empty rows; give a divisor"
         )
+    gpus, n = trainer.gpus, grpo.rollout.n
     # utils/config.py, validate_config; trainer/ppo/v1/trainer_base.py
-    sampled = yield from _share("data.train_batch_size", batch, gpus, rollouts)
+    sampled = yield from _share("data.train_batch_size", batch, gpus, n)
     # workers/engine_workers.py, train_mini_batch
-    updated = yield from _share("actor_rollout_ref.actor.ppo_mini_batch_size", mini, gpus, rollouts)
-    yield from _micro_batches(config, sampled, updated)
-    yield from _engines(model["rollout"], trainer)
-    yield from _context(model["rollout"], data)
-    yield from _enough("data.train_files", n_train, batch)
-    yield from _reached(trainer, n_train, batch)
+    updated = yield from _share("actor_rollout_ref.actor.ppo_mini_batch_size", mini, gpus, n)
+    # workers/engine_workers.py, init_model: an assertion without a word.
+    if grpo.update.dynamic != grpo.log_probs.dynamic:
+        yield (
+            f"actor_rollout_ref.actor.use_dynamic_bsz={grpo.update.dynamic} and "
+            f"actor_rollout_ref.rollout.log_prob_use_dynamic_bsz={grpo.log_probs.dynamic} "
+            "must be equal"
+        )
+    lengths = "data.max_prompt_length + data.max_response_length"
+    longest = data.max_length + grpo.rollout.response_length
+    yield from _pass(grpo.update, updated, lengths, longest)
+    for micro_batches in filter(None, (grpo.log_probs, grpo.reference)):
+        yield from _pass(micro_batches, sampled, lengths, longest)
+    yield from _engines(grpo.rollout, trainer)
+    yield from _context(grpo.rollout, data)
     # trainer/ppo/v1/trainer_base.py, fit: the last step too is saved only if this is above 0.
-    if trainer["save_freq"] <= 0:
+    if not isinstance(trainer.save_freq, int) or trainer.save_freq <= 0:
         yield "trainer.save_freq is not above 0: nothing would be saved; give a number of steps"
 
 
-def smallest_micro_batch(config: Config) -> int:
-    """Return how few sequences a micro-batch of SFT or GRPO may hold; 1 where tokens decide."""
-    if "actor_rollout_ref" not in config:
-        data = config["data"]
-        return 1 if data["use_dynamic_bsz"] else data["micro_batch_size_per_gpu"] or 1
-    model = config["actor_rollout_ref"]
-    if model["actor"]["use_dynamic_bsz"] or model["rollout"]["log_prob_use_dynamic_bsz"]:
-        return 1
-    return min(
-        model["actor"]["ppo_micro_batch_size_per_gpu"] or 1,
-        model["rollout"]["log_prob_micro_batch_size_per_gpu"] or 1,
-    )
-
-
-def _micro_batches(config: Config, sampled: int | None, updated: int | None) -> Iterator[str]:
-    data, model = config["data"], config["actor_rollout_ref"]
-    actor, rollout = model["actor"], model["rollout"]
-    packs = actor["use_dynamic_bsz"]
-    # workers/engine_workers.py, init_model: an assertion without a word.
-    if packs != rollout["log_prob_use_dynamic_bsz"]:
-        yield (
-            f"actor_rollout_ref.actor.use_dynamic_bsz={packs} and "
-            f"actor_rollout_ref.rollout.log_prob_use_dynamic_bsz="
-            f"{rollout['log_prob_use_dynamic_bsz']} must be equal"
-        )
-    passes = [
-        (packs, "actor.ppo_micro_batch_size_per_gpu", "actor.ppo_max_token_len_per_gpu", updated),
-        (packs, *_log_prob("rollout"), sampled),
-    ]
-    if actor["use_kl_loss"] or config["algorithm"]["use_kl_in_reward"]:
-        passes.append((model["ref"]["log_prob_use_dynamic_bsz"], *_log_prob("ref"), sampled))
-    lengths = "data.max_prompt_length + data.max_response_length"
-    longest = data["max_prompt_length"] + data["max_response_length"]
-    for dynamic, size, tokens, share in passes:
-        if dynamic:
-            yield from _packed(f"actor_rollout_ref.{tokens}", _at(model, tokens), lengths, longest)
-        elif share:
-            # workers/engine/utils.py, prepare_micro_batches
-            yield from _micro(share, f"actor_rollout_ref.{size}", _at(model, size))
-
-
-def _log_prob(part: str) -> tuple[str, str]:
-    return f"{part}.log_prob_micro_batch_size_per_gpu", f"{part}.log_prob_max_token_len_per_gpu"
-
-
-def _at(config: Config, path: str) -> Any:
-    part, key = path.split(".")
-    return config[part][key]
-
-
-def _engines(rollout: Config, trainer: Config) -> Iterator[str]:
+def _engines(rollout: RolloutSettings, trainer: TrainerSettings) -> Iterator[str]:
     """A rollout engine takes whole GPUs, and whole nodes if it takes more than one.
 
     workers/engine_workers.py, init_model; workers/rollout/replica.py, RolloutReplica.
     """
-    gpus, per_node = _n_gpus(trainer), trainer["n_gpus_per_node"]
-    engine = rollout["tensor_model_parallel_size"] * rollout["data_parallel_size"]
+    gpus, per_node = trainer.gpus, trainer.gpus_per_node
+    engine = rollout.tensor_parallel * rollout.data_parallel
     name = "actor_rollout_ref.rollout.tensor_model_parallel_size"
     if gpus % engine:
         yield f"{gpus} GPUs do not share out over rollout engines of {engine}; lower {name}"
@@ -151,14 +123,13 @@ def _engines(rollout: Config, trainer: Config) -> Iterator[str]:
         )
 
 
-def _context(rollout: Config, data: Config) -> Iterator[str]:
+def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
     """The rollout engine's context holds prompt and response.
 
     workers/rollout/vllm_rollout/vllm_async_server.py, generate: cuts responses short without a
     word, or raises `leaves no room to generate`, upon which verl drops the group.
     """
-    prompt, response = data["max_prompt_length"], data["max_response_length"]
-    context = rollout["max_model_len"]
+    prompt, response, context = data.max_length, rollout.response_length, rollout.max_model_len
     if context is not None and prompt + response > context:
         yield (
             f"data.max_prompt_length={prompt} + data.max_response_length={response} exceeds "
@@ -167,7 +138,7 @@ def _context(rollout: Config, data: Config) -> Iterator[str]:
 
 
 def _share(key: str, n: int, gpus: int, rollouts: int = 1) -> Generator[str, None, int | None]:
-    """Returns how many sequences a GPU gets; None, and a reason, if they do not share out."""
+    """Return how many sequences a GPU gets; None, and yield why, if they do not share out."""
     if n * rollouts % gpus:
         times = f" x {rollouts} rollouts" if rollouts > 1 else ""
         yield f"{key}={n}{times} does not share out over {gpus} GPUs; give a multiple of {gpus}"
@@ -175,20 +146,27 @@ def _share(key: str, n: int, gpus: int, rollouts: int = 1) -> Generator[str, Non
     return n * rollouts // gpus
 
 
-def _micro(share: int, key: str, size: int | None) -> Iterator[str]:
-    if size is None:
-        yield f"{key} is not given, and batches are not packed by tokens"
-    elif share % size:
-        yield (
-            f"the {share} sequences of a GPU do not share out over {key}={size}; "
-            f"give a divisor of {share}"
-        )
-
-
-def _packed(key: str, tokens: int, longest_key: str, longest: int) -> Iterator[str]:
-    """utils/seqlen_balancing.py, rearrange_micro_batches: the longest sequence must fit."""
-    if tokens < longest:
-        yield f"{key}={tokens} is less than {longest_key}={longest}; raise it to {longest} or more"
+def _pass(
+    micro_batches: MicroBatches, share: int | None, longest_key: str, longest: int
+) -> Iterator[str]:
+    """Yield why a GPU's share of sequences cannot be cut into micro-batches."""
+    size, size_key = micro_batches.size, micro_batches.size_key
+    if micro_batches.dynamic:
+        # utils/seqlen_balancing.py, rearrange_micro_batches: the longest sequence must fit.
+        if micro_batches.max_tokens < longest:
+            yield (
+                f"{micro_batches.tokens_key}={micro_batches.max_tokens} is less than "
+                f"{longest_key}={longest}; raise it to {longest} or more"
+            )
+    elif share is not None:
+        # workers/engine/utils.py, prepare_micro_batches
+        if size is None:
+            yield f"{size_key} is not given, and batches are not packed by tokens"
+        elif share % size:
+            yield (
+                f"the {share} sequences of a GPU do not share out over {size_key}={size}; "
+                f"give a divisor of {share}"
+            )
 
 
 def _enough(key: str, n_rows: int, batch: int) -> Iterator[str]:
@@ -200,19 +178,15 @@ def _enough(key: str, n_rows: int, batch: int) -> Iterator[str]:
         )
 
 
-def _reached(trainer: Config, n_rows: int, batch: int) -> Iterator[str]:
+def _reached(trainer: TrainerSettings, n_rows: int, batch: int) -> Iterator[str]:
     """Both trainers save and validate at the last step, which must come within the epochs."""
-    wanted, steps = trainer["total_training_steps"], _steps(trainer, n_rows, batch)
-    if wanted is not None and 0 < steps < wanted:
+    steps = _steps(trainer, n_rows, batch)
+    if trainer.steps is not None and 0 < steps < trainer.steps:
         yield (
-            f"trainer.total_training_steps={wanted} is never reached: {n_rows:,} rows are {steps} "
-            f"steps in trainer.total_epochs={trainer['total_epochs']}; raise the epochs"
+            f"trainer.total_training_steps={trainer.steps} is never reached: {n_rows:,} rows are "
+            f"{steps} steps in trainer.total_epochs={trainer.epochs}; raise the epochs"
         )
 
 
-def _steps(trainer: Config, n_rows: int, batch: int) -> int:
-    return int(n_rows // batch * trainer["total_epochs"])
-
-
-def _n_gpus(trainer: Config) -> int:
-    return int(trainer["n_gpus_per_node"] * trainer["nnodes"])
+def _steps(trainer: TrainerSettings, n_rows: int, batch: int) -> int:
+    return n_rows // batch * trainer.epochs

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
+from recipes.training.configuration.required import VERL
 from recipes.training.configuration.settings import ConfigurationError, stage_of
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _missing(base: Config, key: str) -> Iterator[str]:
 
 def _no_setting(base: Config, key: str) -> str:
     near = _nearest(base, key)
-    return f"verl 0.9.1 reads no setting {key}" + (f"; did you mean {near}?" if near else "")
+    return f"verl {VERL} reads no setting {key}" + (f"; did you mean {near}?" if near else "")
 
 
 def _nearest(base: Config, key: str) -> str | None:

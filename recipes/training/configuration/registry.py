@@ -13,6 +13,10 @@ _FOLDER = Path(__file__).parents[2]
 _PATTERNS = ("*/sft*.yaml", "*/grpo*.yaml", "*/*.sh", "*/*.sbatch")
 
 
+class CopyError(Exception):
+    """A file of a recipe cannot be copied; the message names the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecipeFile:
     """A file of a recipe.
@@ -72,19 +76,19 @@ def copy_file(name: str, destination: Path) -> Path:
         The file that was written.
 
     Raises:
-        ConfigurationError: There is no file of that name, or it cannot be written there.
+        CopyError: There is no file of that name, or it cannot be written there.
     """
     files = {file.name: file for file in recipe_files()}
     file = files.get(name) or files.get(name.removesuffix(".yaml"))
     if file is None:
-        raise ConfigurationError(f"there is no {name!r} to copy; give one of {', '.join(files)}")
+        raise CopyError(f"there is no {name!r} to copy; give one of {', '.join(files)}")
     out = destination / file.path.name if destination.is_dir() else destination
     if out.exists():
-        raise ConfigurationError(f"{out} exists; choose another name or remove it")
+        raise CopyError(f"{out} exists; choose another name or remove it")
     if not out.parent.is_dir():
-        raise ConfigurationError(f"{out.parent} is not a directory; make it first")
+        raise CopyError(f"{out.parent} is not a directory; make it first")
     if out.suffix in {".yaml", ".yml"} and out.stem in STAGES and file.name not in STAGES:
-        raise ConfigurationError(
+        raise CopyError(
             f"{out} would have the name of the base that {file.name} builds on, and include "
             "itself; choose another name"
         )

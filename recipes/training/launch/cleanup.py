@@ -1,4 +1,4 @@
-"""What a run leaves on a machine when it is killed, and how the next one gets rid of it.
+"""What a run leaves on a machine when it is killed, and how the next one cleans it up.
 
 `kill -9` reaches one process. Those that it started (ray, its workers, vLLM's engines) may live on
 and hold GPUs, ports and memory, and the buffers of verl and vLLM stay in `/dev/shm` even after a
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from recipes.training.launch.errors import RunningError
 from unifer_tasks.support.locks import lock
 
 RUN_VARIABLE = "UNIFER_RUN"
@@ -34,13 +35,9 @@ _SEGMENTS = ("psm_*", "verl_weights_*")
 _LOOK_EVERY = 1.0
 
 
-class RunningError(Exception):
-    """Another run is at work in the same folder."""
-
-
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
-    """Holds a run's folder on this machine, and leaves nothing of the run behind.
+    """Hold a run's folder on this machine, and leaves nothing of the run behind.
 
     What an earlier run in the same folder left is ended first, which is safe once the folder is
     held: a run that is alive holds it. The hold ends with the process, however it ends.
@@ -148,7 +145,7 @@ def _remove(name: str) -> bool:
 
 
 def run_processes(folder: Path) -> list[psutil.Process]:
-    """Returns the processes of this machine that belong to the run in a folder.
+    """Return the processes of this machine that belong to the run in a folder.
 
     This process and its parents are left out: they are marked where one run starts another.
     """

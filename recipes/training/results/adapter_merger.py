@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor
 from verl.model_merger.base_model_merger import ModelMergerConfig
 from verl.model_merger.fsdp_model_merger import FSDPModelMerger, merge_non_dtensor_shards
 
-from recipes.training.checks.adapters import Adapter
+from recipes.training.configuration.adapter import Adapter
 from unifer_tasks.harness.models.weights import model_class
 
 _WEIGHTS = (".safetensors", ".bin", ".index.json")

@@ -1,26 +1,22 @@
 """The sharded checkpoint of a run -> a Hugging Face folder with a model card.
 
-    python -m recipes.training.results.merge RUN/global_step_N OUT [--scores RESULTS.json]
-
 The adapter of a LoRA run is folded into its base.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.card import CardError, write_card
-from recipes.training.checks.adapters import Adapter
+from recipes.training.configuration.adapter import Adapter
+from recipes.training.results.card import write_card
 from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
-from recipes.training.runs.record import RecordError, find_record, write_record
+from recipes.training.runs.record import find_record, write_record
 from unifer_tasks.harness.models.weights import ADAPTER_CONFIG, weight_problems
 from unifer_tasks.support.files import replacing
-from unifer_tasks.support.locks import HoldError, hold_file
+from unifer_tasks.support.locks import hold_file
 
 
 class MergeError(Exception):
@@ -50,7 +46,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
         raise MergeError(f"{step} is no whole checkpoint: {'; '.join(problems)}")
     record = find_record(step)
     if record is None:
-        raise MergeError(f"{step} lies in no run that recipes.training.launch.launcher recorded")
+        raise MergeError(f"{step} lies in no run that unifer-train recorded")
     with hold_file(out), replacing(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)
@@ -102,27 +98,3 @@ def _merge_adapter(shards: Path, out: Path, adapter: Adapter, base: str) -> None
     if problems := list(weight_problems(out)):
         raise MergeError("; ".join(problems))
     print(f"the adapter is folded in; it changes a weight by up to {change:.2g}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.training.results.merge", description=__doc__
-    )
-    parser.add_argument("checkpoint", type=Path, help="RUN/global_step_N, or its actor")
-    parser.add_argument("out", type=Path, help="the folder to write")
-    parser.add_argument(
-        "--scores", type=Path, metavar="RESULTS.json", help="of lmms-eval or `ferbench score`"
-    )
-    args = parser.parse_args(argv)
-    try:
-        merge(args.checkpoint, args.out, args.scores)
-    except (MergeError, CardError, RecordError, HoldError, OSError) as error:
-        print(f"merge: {error}", file=sys.stderr)
-        return 1
-    print(args.out)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -21,7 +21,7 @@ _SHARD = re.compile(r"(model|optim|extra_state)_world_size_(\d+)_rank_(\d+)\.pt"
 
 
 class CheckpointError(Exception):
-    """A run's checkpoints do not admit going on."""
+    """A run cannot be resumed from its checkpoints."""
 
 
 def is_checkpoint(folder: Path) -> bool:
@@ -38,17 +38,17 @@ def step_of(checkpoint: Path) -> int:
 
 
 def whole_checkpoints(run: Path) -> list[Path]:
-    """Returns the checkpoints below a run's folder that were written to their end, by step."""
+    """Return the checkpoints below a run's folder that were written to their end, by step."""
     return [step for step in _steps(run) if not any(damage(step))]
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """Returns the newest whole checkpoint below a run's folder; None if there is none."""
+    """Return the newest whole checkpoint below a run's folder; None if there is none."""
     return max(whole_checkpoints(run), key=step_of, default=None)
 
 
 def damage(checkpoint: Path) -> Iterator[str]:
-    """Yields what a checkpoint of SFT or GRPO lacks.
+    """Yield what a checkpoint of SFT or GRPO lacks.
 
     verl writes the shards of every rank, then the Hugging Face folder, then the state of the data
     loader: `data.pt` by GRPO, `data_RANK.pt` by SFT. A shard is a zip archive, whose directory is
@@ -82,7 +82,7 @@ def damage(checkpoint: Path) -> Iterator[str]:
 
 
 def world_size(checkpoint: Path) -> int:
-    """Returns how many ranks wrote a whole checkpoint."""
+    """Return how many ranks wrote a whole checkpoint."""
     first = next(sharded(checkpoint).glob("model_world_size_*_rank_0.pt"))
     match = _SHARD.fullmatch(first.name)
     assert match is not None
@@ -90,7 +90,7 @@ def world_size(checkpoint: Path) -> int:
 
 
 def resumable(run: Path, n_gpus: int) -> Path | None:
-    """Returns the checkpoint that a run goes on from: the newest whole one.
+    """Return the checkpoint that a run is resumed from: the newest whole one.
 
     Args:
         run: The run's folder (`trainer.default_local_dir`).
@@ -124,7 +124,7 @@ def resumable(run: Path, n_gpus: int) -> Path | None:
 
 
 def name_newest(checkpoint: Path) -> None:
-    """Makes verl resume from a checkpoint; tells if it would have resumed from another."""
+    """Make verl resume from a checkpoint; say so if it would have resumed from another."""
     tracker, text = checkpoint.parent / TRACKER, str(step_of(checkpoint))
     if not tracker.exists() or tracker.read_text("utf-8", "replace").strip() != text:
         print(f"{TRACKER} now names step {text}, the newest whole checkpoint", flush=True)
@@ -138,5 +138,5 @@ def _steps(run: Path) -> list[Path]:
 
 
 def sharded(checkpoint: Path) -> Path:
-    """Returns where a checkpoint's shards lie: in `actor` by GRPO, at the top by SFT."""
+    """Return where a checkpoint's shards lie: in `actor` by GRPO, at the top by SFT."""
     return actor if (actor := checkpoint / "actor").is_dir() else checkpoint

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from data_prep.synthetic.stand_in import SOURCE as STAND_IN
-from recipes.training.checks.adapters import Adapter, adapter_of
-from recipes.training.checks.preflight import Config, data_files, model_config, n_rows
-from recipes.training.checks.rows import Stage
+from recipes.training.configuration.adapter import Adapter
+from recipes.training.configuration.keys import Config
+from recipes.training.configuration.settings import (
+    PARTS,
+    Part,
+    Settings,
+    Stage,
+    data_settings,
+    model_settings,
+)
 from recipes.training.runs.checkpoints import is_checkpoint, step_of
 from unifer_tasks.data.manifest import MANIFEST_NAME, sha256
 from unifer_tasks.support.files import replacing
@@ -66,44 +73,41 @@ class Record:
     stage: Stage
     overrides: tuple[str, ...]
     config: Config
-    data: Mapping[str, tuple[DataFile, ...]]
+    data: Mapping[Part, tuple[DataFile, ...]]
     versions: Mapping[str, str]
     step: int | None = None
 
     @property
     def model(self) -> str:
         """What was trained: a Hugging Face folder or a hub id."""
-        return str(model_config(self.stage, self.config)["path"])
+        return model_settings(self.stage, self.config).path
 
     @property
     def adapter(self) -> Adapter | None:
         """The LoRA adapter that was trained; None if the model's own weights were."""
-        return adapter_of(model_config(self.stage, self.config))
+        return model_settings(self.stage, self.config).adapter
 
-    def n_rows(self, part: str) -> int:
-        """Returns how many rows of "train" or "val" verl reads."""
-        return n_rows(self.config, part, {file.path: file.rows for file in self.data[part]})
+    def rows_read(self, part: Part) -> int:
+        """Return how many rows of "train" or "val" verl reads."""
+        rows = {Path(file.path): file.rows for file in self.data[part]}
+        return data_settings(self.stage, self.config).rows_read(part, rows)
 
 
-def record_run(
-    stage: Stage, config: Config, overrides: Sequence[str], rows: Mapping[str, int]
-) -> Record:
-    """Describes a run that is about to start.
+def record_run(settings: Settings, rows: Mapping[Path, int]) -> Record:
+    """Return the record of a run that is about to start.
 
     Args:
-        stage: "sft" or "grpo".
-        config: The resolved configuration.
-        overrides: hydra overrides, as given.
+        settings: Of the run.
         rows: Data file -> rows, from `preflight`.
     """
     data = {
         part: tuple(
-            DataFile(str(path), rows[str(path)], sha256(path), _manifest(path.parent))
-            for path in data_files(config, f"{part}_files")
+            DataFile(str(path), rows[path], sha256(path), _manifest(path.parent))
+            for path in settings.data.files(part)
         )
-        for part in ("train", "val")
+        for part in PARTS
     }
-    return Record(stage, tuple(overrides), config, data, dict(_versions()))
+    return Record(settings.stage, settings.overrides, settings.verl, data, dict(_versions()))
 
 
 def _manifest(folder: Path) -> Mapping[str, Any] | None:
@@ -125,7 +129,7 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Writes the record, less credentials, into a run's folder or beside a merged checkpoint."""
+    """Write the record, less credentials, into a run's folder or beside a merged checkpoint."""
     kept = redact_settings(asdict(record))
     text = json.dumps({"schema": SCHEMA, **kept}, indent=2) + "\n"
     with replacing(folder / RECORD_NAME) as partial:
@@ -133,7 +137,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def find_record(checkpoint: Path) -> Record | None:
-    """Returns the record of the run that a checkpoint comes from; None if it comes from none.
+    """Return the record of the run that a checkpoint comes from; None if it comes from none.
 
     Args:
         checkpoint: A folder that `merge` wrote, or one inside a run: `global_step_N`, its `actor`
@@ -152,7 +156,7 @@ def find_record(checkpoint: Path) -> Record | None:
 
 
 def read_record(folder: Path) -> Record:
-    """Reads the record in a folder.
+    """Read the record in a folder.
 
     Raises:
         RecordError: It cannot be read.
@@ -162,10 +166,8 @@ def read_record(folder: Path) -> Record:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             raise RecordError(f"{path} was written by another version; run the stage again")
-        data = {
-            part: tuple(DataFile(**file) for file in files)
-            for part, files in fields.pop("data").items()
-        }
+        files = fields.pop("data")
+        data = {part: tuple(DataFile(**file) for file in files[part]) for part in PARTS}
         overrides = tuple(fields.pop("overrides"))
         return Record(data=data, overrides=overrides, **fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

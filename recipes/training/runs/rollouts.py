@@ -1,16 +1,12 @@
 """What the rollouts of GRPO were like, step by step: what is logged and not optimised.
 
-    python -m recipes.training.runs.rollouts RUN [--lines 20]
-
 Of a training batch verl logs the reward and no term of it. The recipe has it keep the rollouts of
 each step (`trainer.rollout_data_dir`), which are read here as the benchmark reads a response.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +70,7 @@ class StepRollouts:
 
 
 def read_rollouts(path: Path) -> Iterator[Rollout]:
-    """Reads a file that verl dumped (`trainer/ppo/v1/trainer_base.py`, `_write_generations`).
+    """Read a file that verl dumped (`trainer/ppo/v1/trainer_base.py`, `_write_generations`).
 
     Args:
         path: `N.jsonl` of a run's rollouts.
@@ -97,7 +93,7 @@ def read_rollouts(path: Path) -> Iterator[Rollout]:
 
 
 def sum_up(rollouts: Sequence[Rollout]) -> StepRollouts:
-    """Sums the rollouts of a step up.
+    """Sum the rollouts of a step up.
 
     Raises:
         ValueError: There is none, or a prompt holds no question of the benchmark.
@@ -115,8 +111,8 @@ def sum_up(rollouts: Sequence[Rollout]) -> StepRollouts:
     )
 
 
-def read_run(run: Path) -> dict[int, StepRollouts]:
-    """Reads all rollouts that a run kept.
+def read_steps(run: Path) -> dict[int, StepRollouts]:
+    """Read all rollouts that a run kept.
 
     Args:
         run: The run's folder (`trainer.default_local_dir`).
@@ -144,7 +140,7 @@ def read_run(run: Path) -> dict[int, StepRollouts]:
 
 
 def mean_of(steps: Iterable[StepRollouts]) -> StepRollouts:
-    """Returns the mean of several steps, each of equal weight; of `rollouts` the sum."""
+    """Return the mean of several steps, each of equal weight; of `rollouts` the sum."""
     rows = list(steps)
     return StepRollouts(
         rollouts=sum(row.rollouts for row in rows),
@@ -156,8 +152,8 @@ def mean_of(steps: Iterable[StepRollouts]) -> StepRollouts:
     )
 
 
-def summary(steps: Mapping[int, StepRollouts], most_lines: int) -> str:
-    """Writes a Markdown table.
+def rollouts_table(steps: Mapping[int, StepRollouts], most_lines: int) -> str:
+    """Return a Markdown table of steps.
 
     Args:
         steps: Step -> its rollouts.
@@ -177,33 +173,3 @@ def summary(steps: Mapping[int, StepRollouts], most_lines: int) -> str:
         counts = (name, f"{mean.rollouts:,}", f"{mean.reward:.3f}")
         rows.append((*counts, accuracy, without, f"{mean.words:.1f}", *outcomes))
     return table(head, rows, numeric=range(1, len(head)))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.training.runs.rollouts",
-        description="What the rollouts of a run of GRPO earned, said and left out, by step.",
-    )
-    parser.add_argument("run", type=Path, help="its trainer.default_local_dir")
-    parser.add_argument(
-        "--lines",
-        type=int,
-        default=20,
-        metavar="N",
-        help="at most N, each the mean of several steps (default: %(default)s)",
-    )
-    args = parser.parse_args(argv)
-    if args.lines < 1:
-        parser.error("--lines must be 1 or more")
-    try:
-        steps = read_run(args.run)
-    except RolloutsError as error:
-        print(f"rollouts: {error}", file=sys.stderr)
-        return 1
-    print(summary(steps, args.lines))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

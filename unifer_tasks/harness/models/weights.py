@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ADAPTER_CONFIG = "adapter_config.json"
-MERGE = "recipes/qwen2_5_vl/merge.sh RUN/global_step_N OUT"
+MERGE = "unifer-train merge RUN/global_step_N OUT"
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _LFS_POINTER = b"version https://git-lfs"

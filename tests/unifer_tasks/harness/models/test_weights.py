@@ -145,7 +145,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: rewrite(
             folder, lambda weights: {to_peft(name): tensor for name, tensor in weights.items()}
         ),
-        "LoRA adapter that was not merged.*merge it first: recipes/qwen2_5_vl/merge.sh",
+        "LoRA adapter that was not merged.*merge it first: unifer-train merge",
     ),
     "whole weights and an adapter among them": (
         lambda folder: rewrite(folder, with_leftover),
@@ -220,7 +220,7 @@ def test_the_remedy_names_the_runs_checkpoint(seeing_model: Path, tmp_path: Path
     folder = shutil.copytree(seeing_model, step / "actor" / "huggingface")
     adapter_only(folder)
     (problem,) = weight_problems(folder)
-    assert problem.endswith(f"merge.sh {step} OUT")
+    assert problem.endswith(f"unifer-train merge {step} OUT")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""Whether verl can train as a run's trainer and algorithm are set."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from recipes.training.configuration.settings import GrpoSettings, Settings, TrainerSettings
+from recipes.training.runs.checkpoints import is_checkpoint
+
+# Their advantage compares the rollouts of one prompt: trainer/ppo/core_algos.py.
+_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
+                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
+_RESUME_MODES = ("auto", "disable", "resume_path")
+
+
+def trainer_problems(settings: Settings) -> Iterator[str]:
+    """Yield what keeps verl from training, resuming or writing as the run is set."""
+    yield from _resume_problems(settings.trainer)
+    yield from _folder_problems(settings.trainer)
+    if isinstance(settings.method, GrpoSettings):
+        yield from _grpo_problems(settings.method)
+
+
+def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
+    if trainer.resume_mode not in _RESUME_MODES:
+        yield f"trainer.resume_mode={trainer.resume_mode}: give one of {', '.join(_RESUME_MODES)}"
+    elif trainer.resume_mode == "resume_path":
+        source = trainer.resume_from
+        if source is None or not source.is_dir() or not is_checkpoint(source):
+            yield (
+                f"trainer.resume_from_path={source} is not a checkpoint: give a folder "
+                "global_step_N"
+            )
+
+
+def _folder_problems(trainer: TrainerSettings) -> Iterator[str]:
+    for name, folder in trainer.folders.items():
+        if reason := _unwritable(folder.absolute()):
+            yield f"trainer.{name}={folder} cannot be written to: {reason}"
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Return why nothing can be written below a folder; nothing is left of the attempt."""
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=there):
+            return None
+    except OSError as error:
+        return str(error.strerror or error)
+
+
+def _grpo_problems(grpo: GrpoSettings) -> Iterator[str]:
+    if grpo.estimator in _GROUPED and grpo.rollout.n < 2:
+        yield (
+            f"actor_rollout_ref.rollout.n={grpo.rollout.n}: {grpo.estimator} compares the rollouts "
+            "of a prompt; give 2 or more"
+        )
+    path = grpo.reward.path
+    if not path.startswith("pkg://") and not Path(path).is_file():
+        yield (
+            f"reward.custom_reward_function.path={path} is not a file; give one, or pkg://MODULE"
+        )

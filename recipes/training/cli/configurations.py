@@ -1,0 +1,41 @@
+"""`unifer-train ls` and `cp`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recipes.training.configuration.registry import CopyError, copy_file, recipe_files
+from unifer_tasks.support.command import Subparsers
+
+ERRORS = (CopyError,)
+
+
+def add(commands: Subparsers) -> None:
+    """Add the subcommands."""
+    parser = commands.add_parser("ls", help="list the configurations and scripts of the recipes")
+    parser.set_defaults(run=_ls)
+    parser = commands.add_parser(
+        "cp",
+        help="copy a configuration or a script, to be edited",
+        description="Copy a configuration or a script, to be edited; `--config FILE.yaml` runs "
+        "it. `sft` and `grpo` are the annotated bases, of which the sizes change a few lines.",
+    )
+    parser.add_argument("name", help="as `unifer-train ls` lists it")
+    parser.add_argument(
+        "destination", type=Path, nargs="?", default=Path(), help="a file or a folder; default: ."
+    )
+    parser.set_defaults(run=_cp)
+
+
+def _ls(args: argparse.Namespace) -> int:
+    files = recipe_files()
+    width = max(len(file.name) for file in files)
+    for file in files:
+        print(f"{file.name:<{width}}  {file.summary}")
+    return 0
+
+
+def _cp(args: argparse.Namespace) -> int:
+    print(copy_file(args.name, args.destination))
+    return 0

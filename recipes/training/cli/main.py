@@ -1,0 +1,67 @@
+"""The command `unifer-train`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from recipes.training.cli import configurations, results, stages
+from recipes.training.configuration.settings import ConfigurationError
+from unifer_tasks.support.characters import visible_output
+from unifer_tasks.support.command import require_extras
+from unifer_tasks.support.extras import MissingModuleError
+from unifer_tasks.support.files import explain
+from unifer_tasks.support.secrets import redacted_output
+
+_NAME = "unifer-train"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    0 is success, 1 an error, 2 a wrong option, 130 an interrupt.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    with redacted_output(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = _parser()
+    # What is left are overrides, which may stand between options.
+    args, rest = parser.parse_known_args(arguments)
+    if "overrides" in args:
+        args.overrides = rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        require_extras(f"{_NAME} {args.command}", args)
+        return int(args.run(args))
+    except ConfigurationError as error:
+        _say(f"{_NAME}: this run would fail\n{error}")
+        return 1
+    except (MissingModuleError, *stages.ERRORS, *results.ERRORS, *configurations.ERRORS) as error:
+        _say(f"{_NAME}: {error}")
+        return 1
+    except OSError as error:
+        _say(f"{_NAME}: {explain(error)}")
+        return 1
+    except KeyboardInterrupt:
+        _say(f"{_NAME}: interrupted")
+        return 130
+
+
+def _say(text: str) -> None:
+    with visible_output():
+        print(text, file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_NAME, description="The UniFER recipe: SFT and GRPO of Qwen2.5-VL in verl."
+    )
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    for module in (stages, results, configurations):
+        module.add(commands)
+    return parser

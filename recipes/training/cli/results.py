@@ -1,0 +1,82 @@
+"""`unifer-train merge`, `card` and `rollouts`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recipes.training.results.card import CARD_NAME, CardError, write_checkpoint_card
+from recipes.training.results.merge import MergeError, merge
+from recipes.training.runs.record import RecordError
+from recipes.training.runs.rollouts import RolloutsError, read_steps, rollouts_table
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import TRAIN
+from unifer_tasks.support.locks import HoldError
+
+ERRORS = (MergeError, CardError, RecordError, RolloutsError, HoldError)
+
+
+def add(commands: Subparsers) -> None:
+    """Add the subcommands."""
+    parser = commands.add_parser(
+        "merge",
+        help="a sharded checkpoint -> a Hugging Face folder with a model card",
+        description="Merge the shards of a checkpoint into one Hugging Face folder with a model "
+        "card, which vLLM and lmms-eval load. The adapter of a LoRA run is folded into its base.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="RUN/global_step_N, or its actor")
+    parser.add_argument("out", type=Path, help="the folder to write")
+    _add_scores(parser)
+    parser.set_defaults(run=_merge, needs=lambda _: [TRAIN])
+    parser = commands.add_parser(
+        "card",
+        help="write the model card of a checkpoint, or add scores to it",
+        description="Write the model card of a checkpoint from the record of its run. `merge` "
+        "writes one by itself; this gives one to a checkpoint of SFT, or adds scores.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a Hugging Face folder of a run")
+    _add_scores(parser)
+    parser.set_defaults(run=_card)
+    parser = commands.add_parser(
+        "rollouts",
+        help="what the rollouts of a run of GRPO were like, step by step",
+        description="Show what the rollouts of a run of GRPO earned, said and left out, by step.",
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="its trainer.default_local_dir")
+    parser.add_argument(
+        "--lines",
+        type=_positive,
+        default=20,
+        metavar="N",
+        help="at most N, each the mean of several steps (default: %(default)s)",
+    )
+    parser.set_defaults(run=_rollouts)
+
+
+def _add_scores(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scores", type=Path, metavar="RESULTS.json", help="of lmms-eval or `ferbench score`"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+    return int(text)
+
+
+def _merge(args: argparse.Namespace) -> int:
+    merge(args.checkpoint, args.out, args.scores)
+    print(args.out)
+    return 0
+
+
+def _card(args: argparse.Namespace) -> int:
+    write_checkpoint_card(args.checkpoint, args.scores)
+    print(args.checkpoint / CARD_NAME)
+    return 0
+
+
+def _rollouts(args: argparse.Namespace) -> int:
+    print(rollouts_table(read_steps(args.folder), args.lines))
+    return 0

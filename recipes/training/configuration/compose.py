@@ -1,0 +1,90 @@
+"""A recipe's YAML and its overrides -> what verl's trainer will see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from recipes.training.configuration.overrides import check_overrides, quote, quoted
+from recipes.training.configuration.registry import find_configuration
+from recipes.training.configuration.settings import (
+    ConfigurationError,
+    Settings,
+    Stage,
+    parse_settings,
+    stage_of,
+)
+
+SEARCHED = ("pkg://verl.trainer.config", "pkg://recipes.qwen2_5_vl")
+"""Where hydra looks for what a configuration builds on, after the folder that it lies in."""
+
+
+def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Settings:
+    """Return the settings of a run.
+
+    Args:
+        stage: "sft" or "grpo".
+        given: A YAML file or the name of a configuration; see `find_configuration`.
+        overrides: As on the command line.
+
+    Raises:
+        ConfigurationError: There is no such configuration, it is for the other stage, or an
+            override cannot be meant.
+    """
+    file = find_configuration(stage, given)
+    verl = compose(file, overrides)
+    if (other := stage_of(verl)) != stage:
+        raise ConfigurationError(f"{file} configures {other.upper()}: run unifer-train {other}")
+    return parse_settings(verl, file, quoted(overrides))
+
+
+def compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration as verl's trainer will see it, resolved.
+
+    Args:
+        file: A YAML file of a recipe.
+        overrides: As on the command line, or as returned by `quoted`.
+
+    Raises:
+        ConfigurationError: The file cannot be composed, or an override cannot be meant.
+    """
+    given = quoted(overrides)
+    if given:
+        check_overrides(_compose(file, []), given)
+    return _compose(file, given)
+
+
+def search_path(file: Path) -> str:
+    """Return the override by which hydra finds what a configuration builds on.
+
+    Given from outside, so that a copy of the file works in any folder.
+    """
+    from omegaconf import OmegaConf
+
+    own = OmegaConf.select(OmegaConf.load(file), "hydra.searchpath") or []
+    places = dict.fromkeys([*map(str, own), *SEARCHED])
+    return f"hydra.searchpath=[{','.join(map(quote, places))}]"
+
+
+def _compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    from hydra import compose as compose_config
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        with initialize_config_dir(str(file.parent.resolve()), version_base=None):
+            composed = compose_config(file.stem, overrides=[search_path(file), *overrides])
+        resolved = OmegaConf.to_container(composed, resolve=True)
+    except InterpolationKeyError as error:
+        raise ConfigurationError(
+            f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
+            "is text where a backslash stands before it"
+        ) from None
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}

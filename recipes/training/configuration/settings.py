@@ -1,0 +1,443 @@
+"""What the checks and the launcher need of verl's configuration, parsed once and frozen.
+
+Names are the field's; each attribute's docstring gives verl's key where it is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from recipes.training.configuration.adapter import Adapter, adapter_of
+from recipes.training.configuration.keys import Config, value_at
+
+Stage = Literal["sft", "grpo"]
+Part = Literal["train", "val"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+PARTS: tuple[Part, ...] = get_args(Part)
+
+_POSITIVE: Mapping[Stage, tuple[str, ...]] = {
+    "sft": ("data.train_batch_size", "data.max_length", "trainer.total_epochs"),
+    "grpo": (
+        "data.train_batch_size",
+        "data.max_prompt_length",
+        "data.max_response_length",
+        "actor_rollout_ref.actor.ppo_mini_batch_size",
+        "actor_rollout_ref.rollout.n",
+        "actor_rollout_ref.rollout.tensor_model_parallel_size",
+        "actor_rollout_ref.rollout.data_parallel_size",
+        "trainer.total_epochs",
+    ),
+}
+_EVERY_RUN = ("trainer.n_gpus_per_node", "trainer.nnodes")
+_FOLDERS = ("default_local_dir", "rollout_data_dir", "validation_data_dir")
+
+
+class ConfigurationError(Exception):
+    """A run that cannot succeed as it is configured; nothing was started.
+
+    Attributes:
+        problems: A sentence each, with its remedy.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(f"- {problem}" for problem in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """The rows of a run.
+
+    Attributes:
+        train_files: Parquet files to train on.
+        val_files: Parquet files to validate on.
+        train_max_samples: How many rows to train on at most; all if not positive.
+        val_max_samples: Likewise, to validate on.
+        batch_size: Rows (SFT) or prompts (GRPO) of a step.
+        messages_key: Column of the messages (SFT) or the prompt (GRPO).
+        images_key: Column of the images.
+        max_length: Tokens of a row (SFT) or a prompt (GRPO) at most.
+        length_key: The setting that says so.
+        has_own_dataset: Whether another class than verl's reads the files.
+        template_options: `data.apply_chat_template_kwargs`.
+    """
+
+    train_files: tuple[Path, ...]
+    val_files: tuple[Path, ...]
+    train_max_samples: int
+    val_max_samples: int
+    batch_size: int
+    messages_key: str
+    images_key: str
+    max_length: int
+    length_key: str
+    has_own_dataset: bool
+    template_options: Mapping[str, Any]
+
+    def files(self, part: Part) -> tuple[Path, ...]:
+        """Return the files to train or to validate on."""
+        return self.train_files if part == "train" else self.val_files
+
+    def rows_read(self, part: Part, rows: Mapping[Path, int]) -> int:
+        """Return how many rows verl reads; 0 where a file is missing.
+
+        Args:
+            part: "train" or "val".
+            rows: Data file -> rows.
+        """
+        files = self.files(part)
+        if not all(file in rows for file in files):
+            return 0
+        total = sum(rows[file] for file in files)
+        most = self.train_max_samples if part == "train" else self.val_max_samples
+        return min(total, most) if most > 0 else total
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The model that is trained.
+
+    Attributes:
+        key: The group of its settings.
+        path: A Hugging Face folder or a hub id.
+        packs_sequences: `use_remove_padding`, which needs flash-attn.
+        adapter: The LoRA adapter that is trained; None if the model's own weights are.
+        adapter_path: `lora_adapter_path`, an adapter to start from.
+        lora: The group `lora`, of which the FSDP engine reads `merge` alone.
+    """
+
+    key: str
+    path: str
+    packs_sequences: bool
+    adapter: Adapter | None
+    adapter_path: str | None
+    lora: Mapping[str, Any]
+
+    @property
+    def rollout_gets_merged_weights(self) -> bool:
+        """Whether vLLM is given whole weights in the place of an adapter."""
+        return bool(self.lora.get("merge"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerSettings:
+    """How long and where a run trains.
+
+    Attributes:
+        folder: `default_local_dir`, the run's folder, as an absolute path.
+        folders: Setting -> folder that verl writes to.
+        gpus_per_node: `n_gpus_per_node`.
+        nodes: `nnodes`.
+        epochs: `total_epochs`.
+        steps: `total_training_steps`; None for as many as the epochs take.
+        save_freq: In steps, or `after_each_epoch` (SFT).
+        test_freq: Likewise.
+        resume_mode: "auto", "disable" or "resume_path".
+        resume_from: The checkpoint of `resume_path`.
+        device: "cuda", or "cpu" by the plug-in of `recipes.tiny_cpu`.
+        loggers: verl's tracking backends.
+    """
+
+    folder: Path
+    folders: Mapping[str, Path]
+    gpus_per_node: int
+    nodes: int
+    epochs: int
+    steps: int | None
+    save_freq: int | str
+    test_freq: int | str
+    resume_mode: str
+    resume_from: Path | None
+    device: str
+    loggers: tuple[str, ...]
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs train."""
+        return self.gpus_per_node * self.nodes
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatches:
+    """How a GPU's share of a batch is cut for one pass through the model.
+
+    Attributes:
+        dynamic: Whether sequences are packed by tokens and not counted.
+        size: Sequences of a micro-batch where they are counted.
+        size_key: The setting that says so.
+        max_tokens: Tokens of a micro-batch where they are packed.
+        tokens_key: The setting that says so.
+    """
+
+    dynamic: bool
+    size: int | None
+    size_key: str
+    max_tokens: int
+    tokens_key: str
+
+    @property
+    def smallest(self) -> int:
+        """How few sequences a micro-batch may hold; 1 where tokens decide."""
+        return 1 if self.dynamic else self.size or 1
+
+
+@dataclass(frozen=True, slots=True)
+class SftSettings:
+    """What SFT alone has.
+
+    Attributes:
+        update: Micro-batches of a step.
+    """
+
+    update: MicroBatches
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettings:
+    """The reward function of GRPO: `reward.custom_reward_function`.
+
+    Attributes:
+        path: A file, or `pkg://MODULE`.
+        name: The function.
+        options: `reward_kwargs`.
+    """
+
+    path: str
+    name: str
+    options: Mapping[str, Any]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is `unifer_rewards.fer`."""
+        return self.path == "pkg://unifer_rewards.fer"
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """How GRPO samples responses.
+
+    Attributes:
+        n: Responses to a prompt.
+        response_length: Tokens of a response at most.
+        tensor_parallel: GPUs that share the layers of an engine.
+        data_parallel: Copies of the model in an engine.
+        max_model_len: Tokens of the engine's context; None for the model's own.
+        load_format: What weights the engine starts with.
+        layered_summon: Whether an adapter is gathered layer by layer.
+    """
+
+    n: int
+    response_length: int
+    tensor_parallel: int
+    data_parallel: int
+    max_model_len: int | None
+    load_format: str
+    layered_summon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoSettings:
+    """What GRPO alone has.
+
+    Attributes:
+        estimator: `algorithm.adv_estimator`.
+        mini_batch_size: Prompts of an update.
+        rollout: How responses are sampled.
+        update: Micro-batches of an update.
+        log_probs: Micro-batches of the log-probabilities of the rollout.
+        reference: Those of the reference model; None if there is none.
+        reward: The reward function.
+    """
+
+    estimator: str
+    mini_batch_size: int
+    rollout: RolloutSettings
+    update: MicroBatches
+    log_probs: MicroBatches
+    reference: MicroBatches | None
+    reward: RewardSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A run of one stage.
+
+    Attributes:
+        data: Its rows.
+        model: What is trained.
+        trainer: How long and where.
+        method: What its stage alone has.
+        verl: The whole configuration, as verl's trainer sees it.
+        file: The YAML file that it was composed from.
+        overrides: What was given besides, as hydra reads it.
+    """
+
+    data: DataSettings
+    model: ModelSettings
+    trainer: TrainerSettings
+    method: SftSettings | GrpoSettings
+    verl: Config
+    file: Path
+    overrides: tuple[str, ...]
+
+    @property
+    def stage(self) -> Stage:
+        """Its stage."""
+        return "sft" if isinstance(self.method, SftSettings) else "grpo"
+
+
+def parse_settings(verl: Config, file: Path, overrides: Iterable[str] = ()) -> Settings:
+    """Return the settings of a run.
+
+    Args:
+        verl: The whole configuration of verl's trainer, resolved.
+        file: The YAML file that it was composed from.
+        overrides: What was given besides.
+
+    Raises:
+        ConfigurationError: A count is not a positive whole number; nothing else can be
+            calculated then.
+    """
+    stage = stage_of(verl)
+    if problems := list(_count_problems(stage, verl)):
+        raise ConfigurationError(*problems)
+    return Settings(
+        data=data_settings(stage, verl),
+        model=model_settings(stage, verl),
+        trainer=_trainer(verl["trainer"]),
+        method=_sft(verl) if stage == "sft" else _grpo(verl),
+        verl=verl,
+        file=file,
+        overrides=tuple(overrides),
+    )
+
+
+def stage_of(verl: Config) -> Stage:
+    """Return which trainer of verl a configuration is for."""
+    return "grpo" if "actor_rollout_ref" in verl else "sft"
+
+
+def data_settings(stage: Stage, verl: Config) -> DataSettings:
+    """Return what a configuration says of a run's rows."""
+    data = verl["data"]
+    messages, length = (
+        (data.get("messages_key", "messages"), "max_length")
+        if stage == "sft"
+        else (data.get("prompt_key", "prompt"), "max_prompt_length")
+    )
+    return DataSettings(
+        train_files=_paths(data["train_files"]),
+        val_files=_paths(data["val_files"]),
+        train_max_samples=data.get("train_max_samples", -1),
+        val_max_samples=data.get("val_max_samples", -1),
+        batch_size=data["train_batch_size"],
+        messages_key=messages,
+        images_key=data.get("image_key", "images"),
+        max_length=data[length],
+        length_key=f"data.{length}",
+        has_own_dataset=(data.get("custom_cls") or {}).get("path") is not None,
+        template_options=data.get("apply_chat_template_kwargs") or {},
+    )
+
+
+def model_settings(stage: Stage, verl: Config) -> ModelSettings:
+    """Return what a configuration says of its model."""
+    key = "model" if stage == "sft" else "actor_rollout_ref.model"
+    model = value_at(verl, key)
+    return ModelSettings(
+        key=key,
+        path=str(model["path"]),
+        packs_sequences=bool(model.get("use_remove_padding")),
+        adapter=adapter_of(model),
+        adapter_path=model.get("lora_adapter_path"),
+        lora=model.get("lora") or {},
+    )
+
+
+def _paths(given: object) -> tuple[Path, ...]:
+    """Return one path, several or none."""
+    files = [given] if isinstance(given, str) else list(given) if isinstance(given, list) else []
+    return tuple(Path(str(file)).expanduser() for file in files)
+
+
+def _trainer(trainer: Config) -> TrainerSettings:
+    resume_from = trainer.get("resume_from_path")
+    loggers = trainer["logger"]
+    return TrainerSettings(
+        folder=Path(str(trainer["default_local_dir"])).resolve(),
+        folders={name: Path(str(path)) for name in _FOLDERS if (path := trainer.get(name))},
+        gpus_per_node=trainer["n_gpus_per_node"],
+        nodes=trainer["nnodes"],
+        epochs=trainer["total_epochs"],
+        steps=trainer["total_training_steps"],
+        save_freq=trainer["save_freq"],
+        test_freq=trainer["test_freq"],
+        resume_mode=trainer["resume_mode"],
+        resume_from=None if resume_from is None else Path(str(resume_from)),
+        device=trainer["device"],
+        loggers=(loggers,) if isinstance(loggers, str) else tuple(loggers or ()),
+    )
+
+
+def _sft(verl: Config) -> SftSettings:
+    data = verl["data"]
+    return SftSettings(
+        MicroBatches(
+            dynamic=data["use_dynamic_bsz"],
+            size=data["micro_batch_size_per_gpu"],
+            size_key="data.micro_batch_size_per_gpu",
+            max_tokens=data["max_token_len_per_gpu"],
+            tokens_key="data.max_token_len_per_gpu",
+        )
+    )
+
+
+def _grpo(verl: Config) -> GrpoSettings:
+    group = verl["actor_rollout_ref"]
+    actor, rollout = group["actor"], group["rollout"]
+    has_reference = actor["use_kl_loss"] or verl["algorithm"]["use_kl_in_reward"]
+    reward = verl["reward"]["custom_reward_function"]
+    return GrpoSettings(
+        estimator=verl["algorithm"]["adv_estimator"],
+        mini_batch_size=actor["ppo_mini_batch_size"],
+        rollout=RolloutSettings(
+            n=rollout["n"],
+            response_length=verl["data"]["max_response_length"],
+            tensor_parallel=rollout["tensor_model_parallel_size"],
+            data_parallel=rollout["data_parallel_size"],
+            max_model_len=rollout["max_model_len"],
+            load_format=str(rollout.get("load_format")),
+            layered_summon=bool(rollout.get("layered_summon")),
+        ),
+        update=_micro_batches(verl, "actor", "use_dynamic_bsz", "ppo_"),
+        log_probs=_micro_batches(verl, "rollout", "log_prob_use_dynamic_bsz", "log_prob_"),
+        reference=(
+            _micro_batches(verl, "ref", "log_prob_use_dynamic_bsz", "log_prob_")
+            if has_reference
+            else None
+        ),
+        reward=RewardSettings(
+            str(reward["path"]), str(reward["name"]), reward.get("reward_kwargs") or {}
+        ),
+    )
+
+
+def _micro_batches(verl: Config, part: str, dynamic: str, prefix: str) -> MicroBatches:
+    group, key = verl["actor_rollout_ref"][part], f"actor_rollout_ref.{part}.{prefix}"
+    return MicroBatches(
+        dynamic=group[dynamic],
+        size=group[f"{prefix}micro_batch_size_per_gpu"],
+        size_key=f"{key}micro_batch_size_per_gpu",
+        max_tokens=group[f"{prefix}max_token_len_per_gpu"],
+        tokens_key=f"{key}max_token_len_per_gpu",
+    )
+
+
+def _count_problems(stage: Stage, verl: Config) -> Iterator[str]:
+    for key in (*_EVERY_RUN, *_POSITIVE[stage]):
+        value = value_at(verl, key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            yield f"{key}={value}: give a whole number of 1 or more"

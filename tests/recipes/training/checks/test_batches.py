@@ -1,0 +1,158 @@
+"""Batches that verl would refuse, pad or forget are named before it starts."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytest.importorskip("verl")
+
+from recipes.training.checks.batches import batch_problems, total_steps
+from recipes.training.configuration.compose import compose
+from recipes.training.configuration.settings import Settings, parse_settings
+
+Changes = dict[str, Any]
+RECIPES = REPOSITORY / "recipes"
+
+
+@pytest.fixture(scope="module")
+def composed() -> dict[str, dict[str, Any]]:
+    configs = ["tiny_cpu/sft_tiny", "tiny_cpu/grpo_tiny", "qwen2_5_vl/sft_7b", "qwen2_5_vl/grpo_7b"]
+    return {name: compose(RECIPES / f"{name}.yaml", []) for name in configs}
+
+
+def changed(config: dict[str, Any], changes: Changes) -> Settings:
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *parts, last = path.split(".")
+        place = config
+        for part in parts:
+            place = place[part]
+        place[last] = value
+    return parse_settings(config, RECIPES)
+
+
+ACTOR, ROLLOUT, REF = (f"actor_rollout_ref.{part}" for part in ("actor", "rollout", "ref"))
+TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reasons"),
+    [
+        (TINY, {}, []),
+        (LARGE, {}, []),
+        (LARGE, {"trainer.nnodes": 4}, []),
+        # 16 prompts x 8 rollouts.
+        (TINY, {"trainer.n_gpus_per_node": 5}, [
+            "data.train_batch_size=16 x 8 rollouts does not share out over 5 GPUs",
+            "ppo_mini_batch_size=16 x 8 rollouts does not share out over 5 GPUs",
+        ]),
+        (TINY, {"trainer.n_gpus_per_node": 2, f"{ACTOR}.ppo_micro_batch_size_per_gpu": 48}, [
+            "the 64 sequences of a GPU do not share out over "
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=48; give a divisor of 64",
+        ]),
+        (TINY, {f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu": 60}, [
+            "rollout.log_prob_micro_batch_size_per_gpu=60; give a divisor of 128",
+        ]),
+        (TINY, {f"{REF}.log_prob_micro_batch_size_per_gpu": 60}, [
+            "ref.log_prob_micro_batch_size_per_gpu=60; give a divisor of 128",
+        ]),
+        # Without a KL loss there is no reference model.
+        (TINY, {f"{REF}.log_prob_micro_batch_size_per_gpu": 60, f"{ACTOR}.use_kl_loss": False}, []),
+        (TINY, {f"{ACTOR}.ppo_micro_batch_size_per_gpu": None}, [
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu is not given",
+        ]),
+        (TINY, {f"{ACTOR}.use_dynamic_bsz": True}, [
+            "actor.use_dynamic_bsz=True and "
+            "actor_rollout_ref.rollout.log_prob_use_dynamic_bsz=False must be equal",
+        ]),
+        (LARGE, {f"{ACTOR}.ppo_max_token_len_per_gpu": 2000}, [
+            "actor.ppo_max_token_len_per_gpu=2000 is less than data.max_prompt_length + "
+            "data.max_response_length=2048",
+        ]),
+        (LARGE, {f"{ROLLOUT}.log_prob_max_token_len_per_gpu": 1024}, [
+            "rollout.log_prob_max_token_len_per_gpu=1024 is less than",
+        ]),
+        (TINY, {f"{ACTOR}.ppo_mini_batch_size": 12}, [
+            "data.train_batch_size=16 is no multiple of "
+            "actor_rollout_ref.actor.ppo_mini_batch_size=12",
+        ]),
+        (LARGE, {f"{ACTOR}.ppo_mini_batch_size": 64}, ["=32 is no multiple of"]),
+        (LARGE, {"data.max_response_length": 1500}, [
+            "data.max_prompt_length=1024 + data.max_response_length=1500 exceeds "
+            "actor_rollout_ref.rollout.max_model_len=2048; raise it to 2524",
+        ]),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 3}, [
+            "8 GPUs do not share out over rollout engines of 3",
+        ]),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 16, "trainer.nnodes": 2}, []),
+        (LARGE, {
+            f"{ROLLOUT}.tensor_model_parallel_size": 4, "trainer.n_gpus_per_node": 6,
+            "trainer.nnodes": 2, "data.train_batch_size": 36, f"{ACTOR}.ppo_mini_batch_size": 36,
+        }, ["rollout engines of 4 GPUs would lie across the nodes' 6 GPUs"]),
+        (TINY, {"data.train_batch_size": 128}, [
+            "data.train_files holds 100 rows, less than one batch of 128; "
+            "lower data.train_batch_size to 100 or fewer",
+        ]),
+        (TINY, {"trainer.total_training_steps": 7}, [
+            "trainer.total_training_steps=7 is never reached: 100 rows are 6 steps",
+        ]),
+        (TINY, {"trainer.total_training_steps": 6}, []),
+        (TINY, {"trainer.save_freq": -1}, ["nothing would be saved"]),
+    ],
+)  # fmt: skip
+def test_grpo(
+    composed: dict[str, dict[str, Any]], name: str, changes: Changes, reasons: list[str]
+) -> None:
+    found = list(batch_problems(changed(composed[name], changes), 100, 1))
+    assert len(found) == len(reasons), found
+    for reason, told in zip(reasons, found, strict=True):
+        assert reason in told
+
+
+TINY_SFT, LARGE_SFT = "tiny_cpu/sft_tiny", "qwen2_5_vl/sft_7b"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reasons"),
+    [
+        (TINY_SFT, {}, []),
+        (LARGE_SFT, {}, []),
+        (LARGE_SFT, {"trainer.n_gpus_per_node": 3}, [
+            "data.train_batch_size=16 does not share out over 3 GPUs; give a multiple of 3",
+        ]),
+        (TINY_SFT, {"trainer.n_gpus_per_node": 2}, [
+            "the 16 sequences of a GPU do not share out over data.micro_batch_size_per_gpu=32",
+        ]),
+        (LARGE_SFT, {"data.max_token_len_per_gpu": 1024}, [
+            "data.max_token_len_per_gpu=1024 is less than data.max_length=2048",
+        ]),
+        (TINY_SFT, {"data.train_batch_size": 64}, ["data.val_files holds 40 rows"]),
+        (TINY_SFT, {"data.train_batch_size": 128}, [
+            "data.train_files holds 100 rows", "data.val_files holds 40 rows",
+        ]),
+        (TINY_SFT, {"trainer.save_freq": 0, "trainer.test_freq": 0}, [
+            "trainer.save_freq=0 divides by zero", "trainer.test_freq=0 divides by zero",
+        ]),
+        (TINY_SFT, {"trainer.total_training_steps": 9}, ["100 rows are 6 steps"]),
+    ],
+)  # fmt: skip
+def test_sft(
+    composed: dict[str, dict[str, Any]], name: str, changes: Changes, reasons: list[str]
+) -> None:
+    found = list(batch_problems(changed(composed[name], changes), 100, 40))
+    assert len(found) == len(reasons), found
+    for reason, told in zip(reasons, found, strict=True):
+        assert reason in told
+
+
+@pytest.mark.parametrize(("wanted", "epochs", "steps"), [(None, 2, 12), (5, 2, 5)])
+def test_how_many_steps_a_run_takes(
+    composed: dict[str, dict[str, Any]], wanted: int | None, epochs: int, steps: int
+) -> None:
+    changes = {"trainer.total_training_steps": wanted, "trainer.total_epochs": epochs}
+    assert total_steps(changed(composed[TINY], changes), 100) == steps

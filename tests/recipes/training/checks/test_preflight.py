@@ -1,0 +1,331 @@
+"""What would fail is told before anything is started."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import REPOSITORY
+
+pytest.importorskip("verl")
+
+
+from recipes.training.checks.preflight import preflight
+from recipes.training.cli.main import main
+from recipes.training.configuration.compose import compose
+from recipes.training.configuration.settings import ConfigurationError, parse_settings
+
+Config = dict[str, Any]
+TINY = REPOSITORY / "recipes" / "tiny_cpu"
+
+
+@pytest.fixture(scope="module")
+def composed(drawn_rows: Path, tiny_model: Path) -> Config:
+    rows = drawn_rows / "rlvr"
+    overrides = [
+        f"data.train_files={rows / 'train-00000.parquet'}",
+        f"data.val_files={rows / 'valid-00000.parquet'}",
+        f"actor_rollout_ref.model.path={tiny_model}",
+        "data.train_batch_size=4",
+        "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu=32",
+        "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=32",
+    ]
+    return compose(TINY / "grpo_tiny.yaml", overrides)
+
+
+@pytest.fixture
+def grpo(composed: Config) -> Config:
+    """The configuration of a sound run, to change."""
+    return copy.deepcopy(composed)
+
+
+def checked(config: Config) -> list[int]:
+    """Check a run; return the rows of its files."""
+    return sorted(preflight(parse_settings(config, TINY / "grpo_tiny.yaml")).values())
+
+
+def problems(config: Config) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        checked(config)
+    return str(caught.value)
+
+
+def test_a_sound_run_is_ready(grpo: Config) -> None:
+    assert checked(grpo) == [4, 12]
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (("data", "train_files"), "/nowhere/train.parquet", "is not a file (data.train_files)"),
+        (("data", "val_files"), None, "data.val_files is not given"),
+        (("data", "train_batch_size"), 3, "does not share out over 5 GPUs"),
+        (("actor_rollout_ref", "model", "path"), "/nowhere/model", "no config.json"),
+        (("actor_rollout_ref", "model", "use_remove_padding"), True, "flash-attn"),
+        (
+            ("reward", "custom_reward_function", "reward_kwargs"),
+            {"preset": "generous"},
+            "unknown preset 'generous'; known: upstream, unifer, grounded",
+        ),
+        (
+            ("reward", "custom_reward_function", "reward_kwargs"),
+            {"weights": {"charm": 1}},
+            "unknown terms charm",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    grpo: Config, where: tuple[str, ...], value: object, message: str
+) -> None:
+    broken = copy.deepcopy(grpo)
+    if where[-1] == "train_batch_size":
+        broken["trainer"]["n_gpus_per_node"] = 5
+    place = broken
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = value
+    assert message in problems(broken)
+
+
+def test_every_reason_is_told_at_once(grpo: Config) -> None:
+    grpo["data"]["train_files"] = "/nowhere/a.parquet"
+    grpo["data"]["val_files"] = "/nowhere/b.parquet"
+    assert problems(grpo).count("is not a file") == 2
+
+
+def test_images_that_moved_are_one_reason_with_the_remedy(grpo: Config, tmp_path: Path) -> None:
+    table = pq.read_table(grpo["data"]["train_files"])
+    moved = [
+        [{**i, "image": f"/moved{i['image']}"} for i in row] for row in table["images"].to_pylist()
+    ]
+    images = pa.array(moved, table.schema.field("images").type)
+    path = tmp_path / "train.parquet"
+    pq.write_table(table.set_column(table.column_names.index("images"), "images", images), path)
+    grpo["data"]["train_files"] = str(path)
+    found = problems(grpo)
+    assert "12 images of" in found
+    assert f"unifer-data rebase {tmp_path} --root NEW" in found
+    assert found.count("\n") == 0
+
+
+def test_the_command_says_why_and_starts_nothing(
+    drawn_rows: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    rows = tmp_path / "cot"
+    shutil.copytree(drawn_rows / "cot", rows)
+    (rows / "valid-00000.parquet").unlink()
+    overrides = [
+        f"data.train_files={rows / 'train-00000.parquet'}",
+        f"data.val_files={rows / 'valid-00000.parquet'}",
+        f"model.path={tiny_model}",
+        f"trainer.default_local_dir={run}",
+    ]
+    assert main(["sft", "--config", "tiny", *overrides]) == 1
+    assert "valid-00000.parquet is not a file" in capsys.readouterr().err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "actor_rollout_ref.actor.freeze_vision_tower",
+            True,
+            "changes nothing in verl 0.9.1; LoRA",
+        ),
+        ("actor_rollout_ref.actor.grad_clip", 5.0, "give actor_rollout_ref.actor.optim.clip_grad"),
+        (
+            "reward.custom_reward_function.path",
+            "/no/reward.py",
+            "is not a file; give one, or pkg://MODULE",
+        ),
+        ("algorithm.use_pf_ppo", True, "changes nothing"),
+        ("custom_reward_function.path", "mine.py", "give reward.custom_reward_function.path"),
+        ("actor_rollout_ref.rollout.n", 1, "grpo compares the rollouts of a prompt; give 2"),
+        ("data.max_prompt_length", 80, "are longer than data.max_prompt_length; raise it to "),
+        ("data.train_batch_size", 0, "data.train_batch_size=0: give a whole number of 1 or more"),
+        ("trainer.n_gpus_per_node", 0, "trainer.n_gpus_per_node=0: give a whole number"),
+        ("trainer.resume_mode", "always", "give one of auto, disable, resume_path"),
+        ("trainer.default_local_dir", "/dev/null/run", "cannot be written to: Not a directory"),
+        ("trainer.default_local_dir", "/proc/run", "trainer.default_local_dir=/proc/run cannot be"),
+        ("trainer.rollout_data_dir", "/proc/run", "trainer.rollout_data_dir=/proc/run cannot be"),
+        (
+            "reward.custom_reward_function.reward_kwargs",
+            {"prest": "unifer"},
+            "and the reward do not fit together",
+        ),
+        (
+            "actor_rollout_ref.model.path",
+            "nobody/no-such-model",
+            "is not in the Hugging Face cache, and HF_HUB_OFFLINE is set: download it",
+        ),
+        ("actor_rollout_ref.model.path", "not a hub id!", "no config.json, nor a hub id"),
+        ("actor_rollout_ref.model.path", "RUN/global_step_9/huggingface", "no config.json, nor a"),
+    ],
+)
+def test_what_would_go_wrong_without_a_word_is_named(
+    grpo: Config, key: str, value: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    broken = copy.deepcopy(grpo)
+    place = broken
+    *groups, name = key.split(".")
+    for group in groups:
+        place = place[group]
+    place[name] = value
+    found = problems(broken)
+    assert message in found
+    assert all(line.startswith("- ") for line in found.splitlines())
+
+
+@pytest.mark.parametrize("setting", ["norm_adv_by_std_in_grpo", "all three"])
+def test_dr_grpo_and_a_part_of_it_are_ready(grpo: Config, setting: str) -> None:
+    grpo["algorithm"]["norm_adv_by_std_in_grpo"] = False
+    if setting == "all three":
+        grpo["actor_rollout_ref"]["actor"]["loss_agg_mode"] = "seq-mean-token-sum-norm"
+        grpo["actor_rollout_ref"]["actor"]["use_kl_loss"] = False
+    assert checked(grpo)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5ea\nsize 3500000000\n"
+
+
+def spoil(folder: Path, what: str) -> None:
+    weights = folder / "model.safetensors"
+    config = json.loads((folder / "config.json").read_text())
+    if what == "pointer":
+        weights.write_bytes(POINTER)
+    elif what == "pointer of the tokenizer":
+        (folder / "tokenizer.json").write_bytes(POINTER)
+    elif what == "cut off":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif what == "shards":
+        weights.unlink()
+        index = {"weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors"}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    elif what == "text":
+        config.pop("vision_config")
+        (folder / "config.json").write_text(json.dumps({**config, "model_type": "qwen2"}))
+    elif what == "config":
+        (folder / "config.json").write_text("{")
+    else:
+        for path in folder.glob(what):
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("pointer", "holds Git-LFS pointers in the place of files (model.safetensors)"),
+        ("pointer of the tokenizer", "holds Git-LFS pointers in the place of files (tokenizer"),
+        ("cut off", "model.safetensors"),
+        ("shards", "model-00001-of-00002.safetensors"),
+        ("model.safetensors", "model.safetensors"),
+        ("tokenizer*", "has no tokenizer"),
+        ("*processor_config.json", "has no processor_config.json or preprocessor_config.json"),
+        ("chat_template*", "has no chat template"),
+        ("text", "is a model of text alone (qwen2)"),
+        ("config", "config.json cannot be read"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_named(
+    grpo: Config, tiny_model: Path, tmp_path: Path, what: str, message: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    spoil(folder, what)
+    grpo["actor_rollout_ref"]["model"]["path"] = str(folder)
+    found = problems(grpo)
+    assert message in found
+    assert str(folder) in found
+    assert found.count("\n") == 0
+
+
+def change(path: Path, out: Path, column: str, values: list[Any] | None) -> str:
+    table = pq.read_table(path)
+    index = table.column_names.index(column)
+    if values is None:
+        table = table.remove_column(index)
+    else:
+        table = table.set_column(index, column, pa.array(values))
+    pq.write_table(table, out)
+    return str(out)
+
+
+def test_rows_without_images_are_refused_where_a_micro_batch_may_hold_nothing_else(
+    grpo: Config, tmp_path: Path
+) -> None:
+    path = Path(grpo["data"]["train_files"])
+    rows = pq.read_table(path).to_pylist()
+    # One of the prompts: its 8 rollouts fill no micro-batch of 32.
+    for n, message in ((1, None), (12, "12 of 12 rows of")):
+        images = [None if row < n else images["images"] for row, images in enumerate(rows)]
+        prompts = [
+            [{**m, "content": m["content"].replace("<image>", "")} for m in row["prompt"]]
+            if i < n
+            else row["prompt"]
+            for i, row in enumerate(rows)
+        ]
+        changed = change(path, tmp_path / "a.parquet", "prompt", prompts)
+        table = pq.read_table(changed)
+        kind = table.schema.field("images").type
+        index = table.column_names.index("images")
+        table = table.set_column(index, "images", pa.array(images, kind))
+        pq.write_table(table, tmp_path / "b.parquet")
+        grpo["data"]["train_files"] = str(tmp_path / "b.parquet")
+        if message is None:
+            assert checked(grpo)
+        else:
+            assert f"{message} {tmp_path / 'b.parquet'} have no image" in problems(grpo)
+
+
+def test_rows_that_the_reward_cannot_read_are_named(grpo: Config, tmp_path: Path) -> None:
+    path = Path(grpo["data"]["train_files"])
+    n = pq.read_metadata(path).num_rows
+    out = tmp_path / "a.parquet"
+    grpo["data"]["train_files"] = change(path, out, "reward_model", [None] * n)
+    assert "12 of 12 rows cannot be scored" in problems(grpo)
+    grpo["data"]["train_files"] = change(path, out, "reward_model", None)
+    assert "has no column reward_model, which GRPO reads" in problems(grpo)
+    # The candidates of a known dataset need no list.
+    grpo["data"]["train_files"] = change(path, out, "extra_info", None)
+    assert checked(grpo)
+
+
+def test_another_reward_reads_its_own_rows(grpo: Config, tmp_path: Path) -> None:
+    reward = tmp_path / "mine.py"
+    reward.write_text("def compute_score(**_): return 1.0")
+    function = grpo["reward"]["custom_reward_function"]
+    function["path"], function["reward_kwargs"] = str(reward), {"charm": 1}
+    assert checked(grpo)
+
+
+def test_the_command_needs_verl() -> None:
+    code = """
+import sys
+hidden = {"verl", "hydra", "omegaconf"}
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in hidden:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hide())
+from recipes.training.cli.main import main
+sys.exit(main(["check", "sft", "--config", "tiny"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "unifer-train check needs verl" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
