@@ -46,6 +46,9 @@ demo-grpo: $(VENV)/.dev
 	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-grpo \
 		--start recipes/tiny_cpu/checkpoint
 
+# The files in which a marker is: to collect the others would import for half a minute.
+marked = -m $(1) $$(grep -rlw --include='test_*.py' 'mark.$(1)' tests)
+
 # By file: what costs most, a server or a run of lmms-eval, is shared within one.
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
@@ -53,15 +56,15 @@ test: $(VENV)/.dev lint
 
 # verl's trainers, run for real on the CPU.
 test-train: $(VENV)/.dev
-	$(BIN)/python -m pytest -m training
+	$(BIN)/python -m pytest --durations 12 $(call marked,training)
 
 # Two nodes of a ray cluster on this machine, a job killed and resumed.
 test-cluster: $(VENV)/.dev
-	$(BIN)/python -m pytest -m cluster
+	$(BIN)/python -m pytest --durations 12 $(call marked,cluster)
 
 # Every extra, without the constraints, in an environment of its own: the newest releases.
 test-install: $(VENV)/.dev
-	$(BIN)/python -m pytest --durations 12 -m install
+	$(BIN)/python -m pytest --durations 12 $(call marked,install)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

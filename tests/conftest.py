@@ -28,12 +28,20 @@ VLLM_IN_PROCESS: Mapping[str, str] = {
 }
 """vLLM on a CPU, for tests; `distributed_executor_backend="uni"` goes with it."""
 
-_LONG = ("test_readme.py", "test_run.py", "test_lmms_eval.py")
+_LONGEST = (
+    "cli/test_run.py",
+    "tests/test_readme.py",
+    "tests/test_package.py",
+    "harness/test_lmms_eval.py",
+    "checks/test_preflight.py",
+    "unifer_tasks/test_no_secrets.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files that take minutes first; at the end, one worker would be alone with them."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    """Put the files that take longest first; at the end, one worker would be alone with them."""
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get("/".join(item.path.parts[-2:]), len(order)))
 
 
 def run_command(

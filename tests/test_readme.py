@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.conftest import REPOSITORY, run_command
 from tests.data_prep import official
 from tests.data_prep.teacher_server import Teacher, serving
+from tests.forked import Forked
 from tests.unifer_tasks.chat_server import serve
 from unifer_tasks.protocol.prompts import response
 
@@ -31,18 +31,17 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-def test_every_command_runs(tiny_model: Path, tmp_path: Path, bin_folder: Path) -> None:
+def test_every_command_runs(tiny_model: Path, tmp_path: Path, forked: Forked) -> None:
     script = "set -euxo pipefail\n" + "\n".join(blocks("bash"))
     for example, stand_in in STAND_INS.items():
         assert example in script, f"the README no longer shows {example}"
         script = script.replace(example, stand_in)
     with serve(lambda request: response("Hm.", "fear")) as server:
         env = {
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "PATH": forked.shadow(tmp_path / "bin", "lmms-eval", "accelerate"),
             "TINY": str(tiny_model),
             "BASE_URL": server.url,
             "OPENAI_API_KEY": "unused",
-            "HF_DATASETS_CACHE": str(tmp_path / "cache"),
         }
         run_command(["bash", "-c", script], env=env, cwd=tmp_path)
     for name in ("results", "results-8", "results-qwen", "results-api"):
