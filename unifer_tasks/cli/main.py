@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from unifer_tasks.cli import compare, doctor, report, run, score, tasks_path, tiny_model
+from unifer_tasks.cli import compare, doctor, preset, report, run, score, tasks_path, tiny_model
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.support.characters import visible_output
 from unifer_tasks.support.command import require_extras, sole_run
@@ -16,7 +16,7 @@ from unifer_tasks.support.locks import HoldError
 from unifer_tasks.support.records import FileError
 from unifer_tasks.support.secrets import redacted_output
 
-_COMMANDS = (doctor, tasks_path, run, score, report, compare, tiny_model)
+_COMMANDS = (doctor, tasks_path, preset, run, score, report, compare, tiny_model)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

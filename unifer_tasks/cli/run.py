@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,8 @@ def add(commands: Subparsers) -> None:
         "--models",
         required=True,
         metavar="A,B,...",
-        help="presets, YAML files of one's own, or all, open, api",
+        help="presets (`ferbench preset` lists them), TOML or YAML files of one's own, or all, "
+        "open, api",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder a model")
     parser.add_argument("--tasks", metavar="A,B,...", help="default: the presets', ferbench")
@@ -128,7 +128,7 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     ]
     return [
         # What a preset needs, its GPUs for one, may be changed as well.
-        Job(replace(preset, settings=settings), settings, args.out / preset.name, data)
+        Job(preset.with_settings(settings), settings, args.out / preset.name, data)
         for preset, settings in zip(presets, all_settings, strict=True)
     ]
 
@@ -136,16 +136,16 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 def _prices(args: argparse.Namespace, jobs: list[Job]) -> dict[str, Price]:
     from unifer_tasks.runner.presets import PresetError, Price
 
-    prices = {job.preset.name: job.preset.price for job in jobs if job.preset.price}
+    prices = {job.preset.name: job.preset.card.price for job in jobs if job.preset.card.price}
     for text in args.price:
         name, _, figures = text.partition("=")
         try:
-            tokens_in, tokens_out = map(float, figures.split(","))
-        except ValueError:
+            price = Price(*map(float, figures.split(",")))
+        except (ValueError, TypeError):
             raise PresetError(f"--price {text!r} must have the form PRESET=IN,OUT") from None
         if name not in {job.preset.name for job in jobs}:
             raise PresetError(f"--price {text!r} names no model of this run")
-        prices[name] = Price(tokens_in, tokens_out)
+        prices[name] = price
     return prices
 
 

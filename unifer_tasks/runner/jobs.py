@@ -151,9 +151,9 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
             its back end is not installed.
     """
     problems = [
-        f"{job.preset.name}: set {job.preset.key} to the key of the API"
+        f"{job.preset.name}: set {job.preset.card.key} to the key of the API"
         for job in jobs
-        if job.preset.key and not os.environ.get(job.preset.key)
+        if job.preset.card.key and not os.environ.get(job.preset.card.key)
     ]
     problems += [
         f"{job.preset.name}: needs {job.preset.gpus} GPUs, --gpus names {len(gpus)}"

@@ -1,36 +1,31 @@
-"""The presets: an lmms-eval configuration for each of the usual MLLMs, in `mllms/`.
+"""The presets: what lmms-eval needs to run each of the usual MLLMs, from `presets.toml`.
 
-Each is a file that `lmms-eval --config FILE --output_path DIR` runs by itself. What they share is
-the protocol, and that is the tasks': pixels, question, greedy decoding and token limit come from
-`ferbench/_template_yaml`. A preset adds what its back end needs in order to keep to it. lmms-eval
-refuses keys that it does not know, so what people want to know about the model stands in the
-comment at the top, which is YAML too:
-
-    # title: Qwen2.5-VL 7B
-    # parameters: 8          billions, as the hub counts or the name says; absent for an API
-    # licence: Apache-2.0
-    # key: OPENAI_API_KEY    the variable that holds the key of an API; absent for open weights
-    # price: [1.25, 10]      optional: cost of a million tokens in, and out
-    # peculiar: What is not as with the others.
+A file of one's own is read in the same way. If it is a TOML file, its presets may be based on the
+shipped ones' bases; a YAML file is a configuration of lmms-eval as it stands.
 """
 
 from __future__ import annotations
 
-import difflib
+import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import yaml
+from unifer_tasks.support.nearest import did_you_mean
+from unifer_tasks.support.records import FileError, RecordError, read_text, read_toml, record
 
-FOLDER = Path(__file__).parents[1] / "mllms"
+PRESETS_FILE = "presets.toml"
+
+_NAMED = ("model_args", "gen_kwargs")
 
 _BYTES_PER_PARAMETER = 2
 
 
-class PresetError(Exception):
+class PresetError(FileError):
     """A preset cannot be used; the message says which, why, and what to do."""
 
 
@@ -46,18 +41,89 @@ class Price:
     tokens_in: float
     tokens_out: float
 
+    def __post_init__(self) -> None:
+        for price in (self.tokens_in, self.tokens_out):
+            if not math.isfinite(price) or price < 0:
+                raise ValueError(f"is not the price of tokens: {price}")
+
     def of(self, tokens_in: float, tokens_out: float) -> float:
-        """Returns the cost of so many tokens."""
+        """Return the cost of so many tokens."""
         return (tokens_in * self.tokens_in + tokens_out * self.tokens_out) / 1e6
 
 
+Named = str | Mapping[str, Any]
+"""Values by name, as a mapping or in lmms-eval's form `NAME=VALUE,NAME=VALUE`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Preset:
-    """A model and how lmms-eval is to run it.
+class Configuration:
+    """The options of lmms-eval whose types are known here; each is what its option there is."""
+
+    model: str
+    model_args: Named | None = None
+    tasks: str | None = None
+    batch_size: int | str | None = None
+    gen_kwargs: Named | None = None
+    limit: float | None = None
+    offset: int | None = None
+    repeats: int | None = None
+    system_instruction: str | None = None
+    log_samples: bool | None = None
+    env: Mapping[str, str | float | bool] | None = None
+
+
+OPTIONS = frozenset(
+    {
+        *(each.name for each in fields(Configuration)),
+        "agentic_trace_mode",
+        "alpha",
+        "apply_chat_template",
+        "baseline",
+        "cache_requests",
+        "check_integrity",
+        "correlation",
+        "device",
+        "effect_size",
+        "fewshot_as_multiturn",
+        "force_simple",
+        "hf_hub_log_args",
+        "include_path",
+        "launcher_args",
+        "log_samples_suffix",
+        "max_batch_size",
+        "max_tokens",
+        "num_fewshot",
+        "output_path",
+        "power",
+        "power_analysis",
+        "predict_only",
+        "process_docs_parallel",
+        "process_with_media",
+        "reasoning_tags",
+        "seed",
+        "show_config",
+        "std_a",
+        "std_b",
+        "swanlab_args",
+        "swanlab_log_samples",
+        "timezone",
+        "trust_remote_code",
+        "tui",
+        "use_cache",
+        "verbosity",
+        "wandb_args",
+        "wandb_log_samples",
+        "write_out",
+    }
+)
+"""The keys of an lmms-eval configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What people want to know of a model, and the command before it asks.
 
     Attributes:
-        name: The file's name without its ending.
-        settings: The lmms-eval configuration.
         title: The model's name, for people.
         licence: Of the weights, or of the service.
         peculiar: What is not as with the others.
@@ -66,14 +132,27 @@ class Preset:
         price: Of an API's tokens, if given.
     """
 
-    name: str
-    settings: Mapping[str, Any]
     title: str
-    licence: str
-    peculiar: str
+    licence: str = "not stated"
+    peculiar: str = ""
     parameters: float | None = None
     key: str | None = None
     price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model and how lmms-eval is to run it.
+
+    Attributes:
+        name: What it is called on the command line.
+        settings: The lmms-eval configuration.
+        card: What people want to know.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    card: Card
 
     @property
     def backend(self) -> str:
@@ -90,16 +169,27 @@ class Preset:
     @property
     def gpus(self) -> int:
         """How many GPUs the model is spread over; 0 behind an API."""
-        return 0 if self.key else int(model_arguments(self.settings).get("tensor_parallel_size", 1))
+        return 0 if self.card.key else int(_parallel(self.settings))
 
     @property
     def weights_gb(self) -> float | None:
         """Size of the weights in bfloat16, in GB: an estimate from the number of parameters."""
-        return self.parameters and self.parameters * _BYTES_PER_PARAMETER
+        return self.card.parameters and self.card.parameters * _BYTES_PER_PARAMETER
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Preset:
+        """Return the preset with another configuration.
+
+        Raises:
+            PresetError: An option has a value of another type, or is unknown.
+        """
+        try:
+            return replace(self, settings=_checked(settings))
+        except RecordError as error:
+            raise PresetError(f"{self.name}: {error}; change --set") from None
 
 
 def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:
-    """Returns the arguments of a configuration's model; of two of one name, the last."""
+    """Return the arguments of a configuration's model; of two of one name, the last."""
     given = settings.get("model_args") or ""
     if isinstance(given, Mapping):
         return {str(name): str(value) for name, value in given.items()}
@@ -107,64 +197,40 @@ def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
-def read_preset(path: Path) -> Preset:
-    """Reads a preset, shipped or of one's own.
+def shipped() -> list[Preset]:
+    """Return the presets that come with the package, by name."""
+    return [_shipped_file().preset(name) for name in sorted(_shipped_file().presets)]
+
+
+def read_presets(path: Path) -> list[Preset]:
+    """Read the presets of a file of one's own.
 
     Args:
-        path: A YAML file. A configuration of lmms-eval without the comment will do.
+        path: A TOML file like `presets.toml`, or a YAML file, which is a configuration of
+            lmms-eval for one model.
 
     Raises:
-        PresetError: It is no configuration of one model, or holds a key.
+        PresetError: The file is not what it should be.
         OSError: It cannot be read.
     """
-    text = path.read_text(encoding="utf-8")
     try:
-        card, settings = _card(text), yaml.safe_load(text)
-        if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
-            raise PresetError(f"{path} names no model; it must be an lmms-eval configuration")
-        price = card.get("price")
-        preset = Preset(
-            path.stem,
-            settings,
-            str(card.get("title", path.stem)),
-            str(card.get("licence", "not stated")),
-            str(card.get("peculiar", "")),
-            float(card["parameters"]) if "parameters" in card else None,
-            card.get("key"),
-            Price(*map(float, price)) if price else None,
-        )
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise PresetError(f"{path} cannot be read: {error}") from None
-    if {"api_key", "token"} & model_arguments(settings).keys():
-        raise PresetError(
-            f"{path} holds an API key, which every log would show; put it into the environment"
-        )
-    return preset
-
-
-def _card(text: str) -> dict[str, Any]:
-    """What the comment at the top tells; nothing if it is in plain words."""
-    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
-    try:
-        card = yaml.safe_load("\n".join(line.removeprefix("#").removeprefix(" ") for line in lines))
-    except yaml.YAMLError:
-        return {}
-    return card if isinstance(card, dict) else {}
-
-
-def shipped() -> list[Preset]:
-    """Returns the presets that come with the package, by name."""
-    return [read_preset(path) for path in sorted(FOLDER.glob("*.yaml"))]
+        if path.suffix == ".toml":
+            file = _read_file(path, _shipped_file().bases)
+            return [file.preset(name) for name in file.presets]
+        return [Preset(path.stem, _checked(_read_yaml(path)), Card(path.stem))]
+    except RecordError as error:
+        raise PresetError(f"{path} cannot be used: {error}") from None
 
 
 def find_presets(names: Sequence[str]) -> list[Preset]:
-    """Returns the presets of these names, each once.
+    """Return the presets of these names, each once.
 
     Args:
-        names: Names of shipped presets, paths of YAML files, "all", "open" (weights) or "api".
+        names: Names of shipped presets, paths of TOML and YAML files, "all", "open" (weights) or
+            "api".
 
     Raises:
-        PresetError: A name is unknown, or two files have one name.
+        PresetError: A name is unknown, or two presets have one name.
         OSError: A file cannot be read.
     """
     found: dict[str, Preset] = {}
@@ -172,34 +238,179 @@ def find_presets(names: Sequence[str]) -> list[Preset]:
         for preset in _named(name):
             other = found.setdefault(preset.name, preset)
             if other != preset:
-                raise PresetError(f"two presets are called {preset.name}; rename a file")
+                raise PresetError(f"two presets are called {preset.name}; rename one")
     return list(found.values())
 
 
 def _named(name: str) -> Iterable[Preset]:
     if name in {"all", "open", "api"}:
-        return [p for p in shipped() if name == "all" or (name == "api") == bool(p.key)]
-    if name.endswith((".yaml", ".yml")):
-        return [read_preset(Path(name))]
-    path = FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        known = [path.stem for path in sorted(FOLDER.glob("*.yaml"))]
-        near = difflib.get_close_matches(name, known) or known
-        raise PresetError(f"no preset is called {name!r}; there is {', '.join(near)}")
-    return [read_preset(path)]
+        return [p for p in shipped() if name == "all" or (name == "api") == bool(p.card.key)]
+    if name.endswith((".toml", ".yaml", ".yml")):
+        return read_presets(Path(name))
+    known = _shipped_file()
+    if name not in known.presets:
+        near = did_you_mean(name, known.presets) or "; `ferbench preset` lists them"
+        raise PresetError(f"no preset is called {name!r}{near}")
+    return [known.preset(name)]
+
+
+def as_configuration(preset: Preset) -> str:
+    """Return the YAML file that `lmms-eval --config` takes."""
+    import yaml
+
+    card = preset.card
+    about = [card.title, f"licence: {card.licence}", card.key and f"key: {card.key}", card.peculiar]
+    lines = [part for line in about if line for part in textwrap.wrap(line, 98)]
+    known = [each.name for each in fields(Configuration) if each.name in preset.settings]
+    settings = {key: preset.settings[key] for key in dict.fromkeys([*known, *preset.settings])}
+    comment = "".join(f"# {line}\n" for line in lines)
+    return comment + str(yaml.safe_dump(settings, sort_keys=False, width=1000))
 
 
 def table(presets: Iterable[Preset]) -> str:
-    """Returns a Markdown table of presets; weights are those of `Preset.weights_gb`."""
+    """Return a Markdown table of presets; weights are those of `Preset.weights_gb`."""
     lines = ["| preset | model | back end | weights | licence |", "|---|---|---|---:|---|"]
     for preset in presets:
         weights = f"{preset.weights_gb:,.0f} GB" if preset.weights_gb else "API"
         gpus = f", {preset.gpus} GPUs" if preset.gpus > 1 else ""
         lines.append(
             f"| `{preset.name}` | {preset.checkpoint} | `{preset.backend}` | {weights}{gpus} "
-            f"| {preset.licence} |"
+            f"| {preset.card.licence} |"
         )
     return "\n".join(lines)
+
+
+_Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The tables of a TOML file."""
+
+    base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preset: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of presets.
+
+    Attributes:
+        bases: Name -> what presets may be based on.
+        presets: Name -> preset, without what its base says.
+    """
+
+    bases: Mapping[str, _Table]
+    presets: Mapping[str, _Table]
+
+    def preset(self, name: str) -> Preset:
+        """Return a preset with what its bases say.
+
+        Raises:
+            RecordError: A field is wrong.
+        """
+        try:
+            whole = self._whole(self.presets[name], ())
+            about = {each.name for each in fields(Card)}
+            card = {key: value for key, value in whole.items() if key in about}
+            if text := card.get("peculiar"):
+                card["peculiar"] = f"{text[0].upper()}{text[1:]}."
+            settings = {key: _as_text(key, part) for key, part in whole.items() if key not in about}
+            return Preset(name, _checked(settings, about), record(Card, card))
+        except RecordError as error:
+            raise RecordError(f"preset.{name}: {error}") from None
+
+    def _whole(self, table: _Table, below: tuple[str, ...]) -> _Table:
+        own = dict(table)
+        name = own.pop("base", None)
+        if not isinstance(own.get("peculiar", ""), str):
+            raise RecordError("`peculiar` must be a text")
+        if name is None:
+            return own
+        if not isinstance(name, str) or name not in self.bases:
+            near = did_you_mean(str(name), self.bases) or f"; there is {', '.join(self.bases)}"
+            raise RecordError(f"no base is called {name!r}{near}")
+        if name in below:
+            raise RecordError(f"the base {name!r} is based on itself")
+        return _merged(self._whole(self.bases[name], (*below, name)), own)
+
+
+def _as_text(key: str, part: Any) -> Any:
+    """Return arguments in the form of lmms-eval's command line, where they have one."""
+    if key not in _NAMED or not isinstance(part, Mapping):
+        return part
+    values = {name: str(value) for name, value in part.items()}
+    if any("," in value for value in values.values()):
+        return part
+    return ",".join(f"{name}={value}" for name, value in values.items())
+
+
+def _merged(base: _Table, own: _Table) -> _Table:
+    merged = {**base, **own}
+    for key in base.keys() & own.keys():
+        if isinstance(base[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = {**own[key], **{n: v for n, v in base[key].items() if n not in own[key]}}
+        elif key == "peculiar":
+            merged[key] = f"{base[key]}; {own[key]}"
+    return merged
+
+
+@cache
+def _shipped_file() -> _File:
+    with as_file(files(__package__) / PRESETS_FILE) as path:
+        return _read_file(path, {})
+
+
+def _read_file(path: Path, bases: Mapping[str, _Table]) -> _File:
+    tables = record(_Tables, read_toml(path), closed=True)
+    if not tables.preset:
+        raise RecordError("it has no [preset.NAME]")
+    return _File({**bases, **tables.base}, tables.preset)
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    text = read_text(path)
+    try:
+        settings = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecordError(f"it is not YAML ({' '.join(str(error).split())})") from None
+    except RecursionError:
+        raise RecordError("it is nested too deeply") from None
+    if not isinstance(settings, Mapping) or "model" not in settings:
+        raise RecordError("it names no model; it must be an lmms-eval configuration")
+    return settings
+
+
+def _checked(settings: Mapping[str, Any], about: Iterable[str] = ()) -> Mapping[str, Any]:
+    """Return a configuration of lmms-eval if it is one.
+
+    Args:
+        settings: The configuration.
+        about: Other keys that might have been meant by an unknown one.
+
+    Raises:
+        RecordError: An option is unknown or has a value of another type, or a key is in it.
+    """
+    if unknown := [str(key) for key in settings if key not in OPTIONS]:
+        near = did_you_mean(unknown[0], [*OPTIONS, *about])
+        raise RecordError(f"lmms-eval has no option {unknown[0]!r}{near}")
+    record(Configuration, settings)
+    if {"api_key", "token"} & model_arguments(settings).keys():
+        raise RecordError(
+            "it holds an API key, which every log would show; put it into the environment"
+        )
+    parallel = _parallel(settings)
+    if not (parallel.isascii() and parallel.isdigit() and 0 < int(parallel) < 1000):
+        raise RecordError(
+            f"`model_args.tensor_parallel_size` must be a number of GPUs, got {parallel!r:.60}"
+        )
+    return settings
+
+
+def _parallel(settings: Mapping[str, Any]) -> str:
+    return model_arguments(settings).get("tensor_parallel_size", "1")
 
 
 if __name__ == "__main__":

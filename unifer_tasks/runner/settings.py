@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unifer_tasks.protocol.variants import GROUP
 from unifer_tasks.runner.presets import Preset, PresetError
 
 _NESTED = ("model_args", "gen_kwargs")
@@ -56,6 +57,8 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
             settings[owner] = _with_argument(settings, owner, name, change.value)
         else:
             settings[change.key] = _value(change.value)
+    if settings.get("tasks") is None:
+        settings["tasks"] = GROUP
     return settings
 
 

@@ -36,6 +36,7 @@ def hint(extra: str) -> str:
 
 
 EVAL = Need(("lmms_eval", "torch", "transformers", "datasets", "yaml"), hint("eval"))
+PRESET = Need(("yaml",), hint("eval"))
 MODEL = Need(("torch", "transformers"), hint("eval"))
 REPORT = Need(("jinja2", "matplotlib"), hint("report"))
 TEACHER = Need(("openai",), hint("teacher"))

@@ -40,6 +40,7 @@ KEY = "sk-a-key-that-nobody-may-see"
 TOKEN = "hf_a_token_that_nobody_may_see"
 ONE_IMAGE = '{"image":1,"video":0}'
 N_QUESTIONS = 60
+KEYED = 'key = "OPENAI_API_KEY"\n'
 PATIENCE_SECONDS = 1200
 
 
@@ -57,10 +58,15 @@ def environment(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     }
 
 
-def preset(folder: Path, name: str, model: str, arguments: str, comment: str = "") -> Path:
-    path = folder / f"{name}.yaml"
-    lines = [comment, f"model: {model}", f"model_args: '{arguments}'", "tasks: ferbench"]
-    path.write_text("\n".join([*lines, "batch_size: 2", "log_samples: true"]) + "\n")
+def preset(folder: Path, name: str, model: str, arguments: str, card: str = "") -> Path:
+    """A preset: as a configuration of lmms-eval, or in our form if there is more to say."""
+    if not card:
+        path = folder / f"{name}.yaml"
+        path.write_text(f"model: {model}\nmodel_args: '{arguments}'\nbatch_size: 2\n")
+        return path
+    path = folder / f"{name}.toml"
+    lines = [f"[preset.{name}]", 'base = "every"', f'title = "{name}"', f'model = "{model}"']
+    path.write_text("\n".join([*lines, f"model_args = '{arguments}'", "batch_size = 2", card, ""]))
     return path
 
 
@@ -144,7 +150,7 @@ def resumed(
             "served",
             "async_openai",
             f"model=tiny,base_url={vllm_server}/v1,num_cpus=4,max_retries=2",
-            "# key: OPENAI_API_KEY\n# price: [1, 2]",
+            KEYED + "price = { tokens_in = 1, tokens_out = 2 }",
         ),
         # In bfloat16, whatever the machine: lmms-eval fixes it.
         preset(
@@ -251,7 +257,7 @@ def test_failed_requests_are_told_and_asked_again(
                 back_end,
                 f"model={name},base_url={server.url},max_retries=1,"
                 f"{'num_cpus' if name == 'later' else 'num_concurrent'}=4",
-                "# key: OPENAI_API_KEY",
+                KEYED,
             )
             for name, back_end in back_ends.items()
         ]
@@ -297,7 +303,7 @@ def test_a_run_whose_every_request_failed_is_not_done(
 ) -> None:
     with serve(lambda request: None) as server:
         arguments = f"model=stub,base_url={server.url},num_concurrent=4,max_retries=1"
-        path = preset(tmp_path, "stub", "openai", arguments, "# key: OPENAI_API_KEY")
+        path = preset(tmp_path, "stub", "openai", arguments, KEYED)
         command = forked.command(
             "ferbench", "run", "--models", str(path), "--out", str(tmp_path / "out"),
             "--tasks", "ferbench_sfew", "--set", "gen_kwargs.temperature=1", "--set", "repeats=2",

@@ -15,7 +15,7 @@ import pytest
 
 from unifer_tasks.runner import jobs
 from unifer_tasks.runner.jobs import Job, check, run_jobs
-from unifer_tasks.runner.presets import Preset, PresetError
+from unifer_tasks.runner.presets import Card, Preset, PresetError
 
 # Stands for the worker: notes when it ran and what it saw, prints, and fails if it is told to.
 WORKER = """
@@ -48,7 +48,7 @@ def _a_worker_that_takes_note(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job(folder: Path, name: str, gpus: int = 1, key: str | None = None) -> Job:
     arguments = f"model=a/b,tensor_parallel_size={gpus}"
-    preset = Preset(name, {"model": "vllm", "model_args": arguments}, name, "", "", key=key)
+    preset = Preset(name, {"model": "vllm", "model_args": arguments}, Card(name, key=key))
     return Job(preset, preset.settings, folder / name, "data")
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from unifer_tasks.runner.presets import Preset, PresetError
+from unifer_tasks.runner.presets import Card, Preset, PresetError
 from unifer_tasks.runner.settings import Change, changed, read_change
 
 PRESET = Preset(
-    "mine", {"model": "vllm", "model_args": "model=a/b,x=1", "tasks": "ferbench"}, "", "", ""
+    "mine", {"model": "vllm", "model_args": "model=a/b,x=1", "tasks": "ferbench"}, Card("")
 )
 
 
