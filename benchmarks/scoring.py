@@ -5,7 +5,12 @@ Run alone: `python -m benchmarks.scoring`.
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import f1_score
@@ -19,11 +24,29 @@ from unifer_tasks.scoring.metrics import bootstrap, dataset_confusion
 _PATTERN = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.IGNORECASE)
 _REPLICATES = 200
 
+_SCORE = """
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from unifer_tasks.cli.main import main
+with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+    assert main(["score", sys.argv[1]]) == 0
+"""
+_LOAD = "rows = [json.loads(line) for line in open(sys.argv[1])]"
+# The peak that `resource` knows begins with that of the process that started this one.
+_USAGE = """
+(peak,) = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(time.process_time(), int(peak) / 1024)
+"""
+_LIMIT = 100
+"""MiB that scoring may take, however many the predictions: its imports and a row at a time."""
+
 
 def main() -> None:
     """Prints a line for each measurement."""
     _readers()
     _intervals()
+    for n in (100_000, 400_000):
+        _predictions(n)
 
 
 def _readers() -> None:
@@ -52,6 +75,32 @@ def _intervals() -> None:
     peer = seconds(plain, repeats=1)
     title = f"{_REPLICATES} bootstrap replicates, {true.size:,} answers"
     compare(title, ours, peer, "scikit-learn in a loop (F1 alone)")
+
+
+def _predictions(n: int) -> None:
+    labels = LABEL_SPACES["affectnet"].labels
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "predictions.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for number in range(n):
+                said = response("The brows are lowered and drawn together.", labels[number % 7])
+                row = {"dataset": "affectnet", "id": f"{number}.jpg", "target": labels[number % 8]}
+                file.write(json.dumps({**row, "response": said}) + "\n")
+        (ours, peak), (peer, peer_peak) = (_usage(code, path) for code in (_SCORE, _LOAD))
+    print(
+        f"ferbench score, {n:,} predictions: {ours:.1f} s of CPU, peak {peak:,.0f} MiB (limit "
+        f"{_LIMIT} MiB)   json.loads of all lines {peer:.1f} s, {peer_peak:,.0f} MiB"
+    )
+
+
+def _usage(code: str, path: Path) -> tuple[float, float]:
+    """Returns the seconds of CPU that code takes in a process of its own, and its peak in MiB."""
+    code = f"import json, sys, time\n{code}\n{_USAGE}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], check=True, capture_output=True, text=True
+    )
+    took, peak = map(float, done.stdout.split())
+    return took, peak
 
 
 if __name__ == "__main__":
