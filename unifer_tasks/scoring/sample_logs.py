@@ -23,6 +23,7 @@ from unifer_tasks.scoring.predictions import (
     as_prediction,
     read_predictions,
 )
+from unifer_tasks.support.records import RecordError, require_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
             is none; or the log is one of `--predict_only` and its data is not at hand.
         OSError: The file cannot be read.
     """
+    _require_file(path)
     cut_off = _breaks_off(path)
     lines = _LoggedLines(path, variant)
     first_line: dict[tuple[str, str, int], int] = {}
@@ -95,6 +97,13 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
             samples.append(sample)
     problems.check(str(path), len(samples))
     return SampleLog(tuple(samples), cut_off)
+
+
+def _require_file(path: Path) -> None:
+    try:
+        require_file(path)
+    except RecordError as error:
+        raise PredictionError(f"{path} {error}") from None
 
 
 def _breaks_off(path: Path) -> bool:
@@ -140,6 +149,7 @@ def read_responses(
             for log in logs.values()
             for key, texts in _logged_responses(log.path, variant).items()
         }
+    _require_file(path)
     first = next(_lines(path), None)
     if first is None:
         raise PredictionError(f"{path} is empty")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, VARIANTS, task_name
 from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import read_sample_log
+from unifer_tasks.scoring.sample_logs import read_responses, read_sample_log
 
 SHUFFLED = VARIANTS["shuffled"]
 
@@ -59,3 +61,13 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"input": "?"', '"input": "?", "input": "!"'))
     with pytest.raises(PredictionError, match="line 1: has the key 'input' twice"):
         read_sample_log(path)
+
+
+@pytest.mark.parametrize("read", [read_sample_log, read_responses])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / f"20260101_000000_samples_{task_name('sfew')}.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(PredictionError, match="is a pipe or a device, not a regular file"):
+        read(path)
