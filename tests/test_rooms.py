@@ -45,10 +45,21 @@ ORDER = (
     "data_prep.synthetic.faces",
     "data_prep.synthetic",
     "data_prep.cli",
+    "recipes",
+    "recipes.qwen2_5_vl",
+    "recipes.tiny_cpu",
+    "recipes.training",
+    "recipes.training.configuration",
+    "recipes.training.runs",
+    "recipes.training.checks",
+    "recipes.training.launch",
+    "recipes.training.results",
+    "recipes.training.cli",
+    "recipes.tiny_cpu.demo",
 )
-"""Every room of the three libraries; each imports only from rooms before it."""
+"""Every room of the four libraries; each imports only from rooms before it."""
 
-LIBRARIES = ("unifer_tasks", "unifer_rewards", "data_prep")
+LIBRARIES = ("unifer_tasks", "unifer_rewards", "data_prep", "recipes")
 MOST_MODULES = 12
 LIGHT = ("protocol", "rationale", "scoring", "data", "support")
 """The rooms of `unifer_tasks` that the rewards may use, in every worker of a trainer."""

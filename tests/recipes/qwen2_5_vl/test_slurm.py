@@ -142,8 +142,9 @@ def test_sft_joins_two_nodes(
     changes = {key: tiny[key] for key in tiny.keys() - {"defaults"}}
     submit(
         slurm, bin_folder, output, "--nodes=2", "recipes/qwen2_5_vl/slurm.sbatch",
-        "sft", "--config", "7b", *as_overrides(changes), *data(drawn_rows / "cot"), f"model.path={tiny_model}",
-        f"trainer.default_local_dir={out}", "trainer.total_training_steps=2",
+        "sft", "--config", "7b", *as_overrides(changes), *data(drawn_rows / "cot"),
+        f"model.path={tiny_model}", f"trainer.default_local_dir={out}",
+        "trainer.total_training_steps=2",
         "data.train_batch_size=4", "data.micro_batch_size_per_gpu=2",
     )  # fmt: skip
     # A launcher on each node.
@@ -158,12 +159,7 @@ def test_a_job_that_fails_is_told_to_slurm(
     slurm: Mapping[str, str], bin_folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "job.out"
-    job = [
-        "recipes/qwen2_5_vl/slurm.sbatch",
-        "sft",
-        "--config",
-        "7b",
-        f"trainer.default_local_dir={tmp_path}",
-    ]
+    job = ["recipes/qwen2_5_vl/slurm.sbatch", "sft", "--config", "7b"]
+    job.append(f"trainer.default_local_dir={tmp_path}")
     submit(slurm, bin_folder, output, *job, status=1)
     assert "data.train_files is not given" in output.read_text()

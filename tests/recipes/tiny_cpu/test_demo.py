@@ -13,7 +13,7 @@ from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
 
-from recipes.tiny_cpu.keep import WEIGHTS, keep
+from recipes.tiny_cpu.demo.keep import WEIGHTS, keep
 from recipes.training.runs.metrics import read_metrics
 from recipes.training.runs.rollouts import read_steps
 

@@ -1,6 +1,6 @@
 """A trained tiny checkpoint at half its size, to be kept in a repository.
 
-    python -m recipes.tiny_cpu.keep CHECKPOINT OUT
+    python -m recipes.tiny_cpu.demo.keep CHECKPOINT OUT
 
 Weights become bfloat16; on a CPU `unifer`, verl and vLLM load them as float32 again.
 """
@@ -21,8 +21,8 @@ _NOTE = """
 ## How this copy was made
 
 `make demo-train`, whose first SFT starts from `ferbench tiny-model`, and then
-`python -m recipes.tiny_cpu.keep`, which rounds the weights to bfloat16. Drawn faces are all that it
-has seen. Its licence is Apache-2.0, as the code's.
+`python -m recipes.tiny_cpu.demo.keep`, which rounds the weights to bfloat16. Drawn faces are all
+that it has seen. Its licence is Apache-2.0, as the code's.
 """
 
 
