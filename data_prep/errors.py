@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
 
 class PreparationError(Exception):
     """Data cannot be prepared as asked; the message names the place and the remedy."""
@@ -15,3 +21,24 @@ def brief(value: object) -> str:
     text = str(value) if isinstance(value, BaseException) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+@contextmanager
+def reading_parquet(path: Path, content: str, remedy: str = "build it again") -> Iterator[None]:
+    """Say in one sentence what pyarrow raises on a file that is damaged or of other columns.
+
+    Args:
+        path: The file.
+        content: What it should hold.
+        remedy: What to do.
+
+    Raises:
+        PreparationError: The block met such a file.
+        OSError: The file system refused; a damaged file has no error number.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise PreparationError(f"{path} holds no {content} ({brief(error)}); {remedy}") from None

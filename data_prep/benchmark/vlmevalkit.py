@@ -24,6 +24,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
+from data_prep.errors import brief
+from data_prep.images.inspection import UNDECODABLE
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP, BuildError
 from data_prep.parallel import ordered_map
 from unifer_tasks.data.contents import checked_path
@@ -146,7 +148,7 @@ class _Encode:
             "id": row["id"],
             "dataset": row["dataset"],
             "category": label_space(row["dataset"]).title,
-            "image": _as_png(row["image"]["bytes"]),
+            "image": _as_png(row),
         }
         if self.form is Form.OPEN:
             return {**common, "question": question(labels), "answer": row["target"]}
@@ -155,9 +157,15 @@ class _Encode:
         return {**common, "question": STEM, **options, "answer": answer}
 
 
-def _as_png(encoded: bytes) -> str:
-    with Image.open(io.BytesIO(encoded)) as image:
-        shown = protocol_image(image)
+def _as_png(row: Mapping[str, Any]) -> str:
+    try:
+        with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
+            shown = protocol_image(image)
+    except UNDECODABLE as error:
+        raise BuildError(
+            f"the image of {row['dataset']} {row['id']} cannot be decoded ({brief(error)}); "
+            "`unifer-data verify` lists all of them"
+        ) from None
     buffer = io.BytesIO()
     # What VLMEvalKit makes of it is PNG again; little is gained by packing it well.
     shown.save(buffer, "PNG", compress_level=1)

@@ -10,12 +10,12 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Limits, Mode, Reject, reject
 from data_prep.cot.teacher import Asked
+from data_prep.errors import reading_parquet
 from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     TrainingManifest,
     read_training_manifest,
@@ -69,14 +69,10 @@ class Task:
         if manifest.kind != "rlvr":
             raise BuildError(f"{self.rows} holds {manifest.kind} rows; give a folder of rlvr rows")
         for shard in manifest.shards.get("train", ()):
-            for batch in pq.ParquetFile(self.rows / shard.path).iter_batches():
-                for row in batch.to_pylist():
-                    yield Asked(
-                        row["data_source"],
-                        row["extra_info"]["id"],
-                        row["reward_model"]["ground_truth"],
-                        row["images"][0]["image"],
-                    )
+            path = self.rows / shard.path
+            with reading_parquet(path, "GRPO rows"):
+                for row in read_rows(path, manifest.kind):
+                    yield Asked(row.dataset, row.id or "", row.label, row.images[0])
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from data_prep.errors import PreparationError, brief
+from data_prep.errors import reading_parquet
 from data_prep.images.inspection import inspect
 from data_prep.parallel import batches, ordered_map
 from data_prep.sources.archives import Sample, Skipped, Split, Tree
@@ -90,8 +90,6 @@ _SCHEMA = pa.schema(
         ("perceptual", pa.binary()),
     ]
 )
-
-_REMEDY = "remove it and run the same command again"
 
 Progress = Callable[[str, Iterable[Examined], int | None], Iterable[Examined]]
 
@@ -233,13 +231,11 @@ def read_findings(path: Path, columns: Sequence[str] = _SCHEMA.names) -> pa.Tabl
     Raises:
         PreparationError: It is damaged.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            if not file.schema_arrow.equals(_SCHEMA):
-                raise PreparationError(f"{path} holds no findings; {_REMEDY}")
-            return file.read(columns=list(columns))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise PreparationError(f"{path} is damaged ({brief(error)}); {_REMEDY}") from None
+    remedy = "remove it and run the same command again"
+    with reading_parquet(path, "findings", remedy), pq.ParquetFile(path) as file:
+        if not file.schema_arrow.equals(_SCHEMA):
+            raise ValueError("it has other columns")
+        return file.read(columns=list(columns))
 
 
 def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:

@@ -68,7 +68,7 @@ PERCEPTUAL_BYTES = 32
 _GRID = 32
 _FREQUENCIES = 16
 
-_UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 """What Pillow's decoders raise on broken files."""
 
 
@@ -124,7 +124,7 @@ def inspect(data: bytes | str) -> Inspection:
         return Inspection(f"has more than {MAX_PIXELS:,} pixels")
     except UnidentifiedImageError:
         return Inspection(_not_read(data))
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         return Inspection(f"cannot be decoded: {error}")
     digest = xxhash.xxh3_128(image.tobytes())
     digest.update(struct.pack("<II", width, height))

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import brief
+from data_prep.errors import reading_parquet
 from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.outputs.training_folder import (
     ROWS_PER_GROUP,
@@ -110,13 +110,8 @@ def _rebased(
         below = move.old if move else f"any of {', '.join(moves)}"
         raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
 
-    try:
-        with replacing(path) as partial:
-            map_images(path, partial, moved)
-    except (pa.ArrowException, KeyError, TypeError) as error:
-        raise BuildError(
-            f"{path} holds no training rows ({brief(error)}); build it again"
-        ) from None
+    with reading_parquet(path, "training rows"), replacing(path) as partial:
+        map_images(path, partial, moved)
     return replace(shard, sha256=sha256(path))
 
 

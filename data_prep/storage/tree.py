@@ -57,6 +57,12 @@ _CLUTTER = frozenset(
 )
 """What macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
 
+_MOST_NAME = 255
+"""Bytes of a name in a folder, on the usual file systems."""
+
+_MOST_PATH = 1024
+"""Characters of a path below the root; Linux takes 4,096 bytes of a whole one."""
+
 # Characters of one field of a list, as csv has it by default.
 _MOST_FIELD = 1 << 17
 _ZONE = "zone.identifier"
@@ -241,6 +247,15 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder and name else folder or name
 
 
+def _can_exist(name: str) -> bool:
+    """Return whether file systems admit a name; it is an error to ask them for another."""
+    return (
+        "\0" not in name
+        and len(name) <= _MOST_PATH
+        and all(len(os.fsencode(part)) <= _MOST_NAME for part in name.split("/"))
+    )
+
+
 class FolderTree(Tree):
     """Files below a folder. Links may not lead out of it."""
 
@@ -254,8 +269,8 @@ class FolderTree(Tree):
         )
 
     def _list(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
-        path = self._inside(folder)
-        if not path.is_dir():
+        path = self._inside(folder) if _can_exist(folder) else None
+        if path is None or not path.is_dir():
             return (), ()
         files: list[str] = []
         folders: list[str] = []
@@ -271,7 +286,7 @@ class FolderTree(Tree):
         return self._listing(folder)
 
     def _has(self, name: str) -> bool:
-        return (self._root / name).is_file()
+        return _can_exist(name) and (self._root / name).is_file()
 
     def _open(self, name: str) -> IO[bytes]:
         path = self._inside(name)

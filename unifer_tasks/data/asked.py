@@ -60,10 +60,14 @@ def asked_questions(log: Log) -> tuple[AskedQuestion, ...]:
 
 def questions_of_file(path: Path, dataset: str, variant: Variant) -> tuple[AskedQuestion, ...]:
     """Return the questions that a variant's task makes of a dataset's file, in its order."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    table = parquet.read_table(path, columns=["id", "target"])
-    ids, targets = (table.column(name).to_pylist() for name in ("id", "target"))
+    try:
+        table = parquet.read_table(path, columns=["id", "target"])
+        ids, targets = (table.column(name).to_pylist() for name in ("id", "target"))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} holds no questions ({error}); build it again") from None
     labels = LABEL_SPACES[dataset].labels
     listed = orders(labels) if variant is VARIANTS["shuffled"] else (labels,)
     texts = [variant.ask(each) for each in listed]

@@ -108,8 +108,8 @@ def _wrong_rows(parquet: pq.ParquetFile, dataset: str, file: DatasetFile) -> Ite
         yield f"has {_shown(targets)}, its manifest says {_shown(file.counts)}"
     if others := lists.keys() - {label_space(dataset).labels}:
         yield f"asks for other labels than those of {dataset}: {next(iter(others))}"
-    if others := datasets.keys() - {dataset}:
-        yield f"has rows of {next(iter(others))!r}, not of {dataset}"
+    if strangers := datasets.keys() - {dataset}:
+        yield f"has rows of {next(iter(strangers))!r}, not of {dataset}"
 
 
 def _shown(counts: Mapping[str | None, int] | Mapping[str, int]) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from unifer_tasks.data.manifest import dataset_path, read_manifest
+from unifer_tasks.data.contents import checked_path
+from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.protocol.images import native_image
 from unifer_tasks.support.files import replacing
 
@@ -60,7 +61,7 @@ def gallery(data: Path, wanted: Mapping[str, Collection[str]]) -> Gallery:
 
     manifest = read_manifest(data)
     paths = {
-        dataset: dataset_path(data, manifest, dataset)
+        dataset: checked_path(data, manifest, dataset)
         for dataset in wanted
         if dataset in manifest.datasets
     }
