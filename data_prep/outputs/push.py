@@ -27,7 +27,7 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
-from unifer_tasks.data.manifest import read_manifest, sha256, write_manifest
+from unifer_tasks.data.manifest import intact_path, read_manifest, sha256, write_manifest
 from unifer_tasks.support.local_paths import without_folders, without_local_paths
 from unifer_tasks.support.secrets import map_texts
 
@@ -63,9 +63,9 @@ def stage(out: Path, staged: Path) -> None:
     its archive, and no text has a path of this machine.
 
     Raises:
-        DataError: `out` is not finished.
-        PreparationError: Something staged would hold image bytes, or a path tells where this
-            machine's folders lie.
+        DataError: `out` is not finished, or a file of it is damaged.
+        PreparationError: A shard is damaged, something staged would hold image bytes, or a path
+            tells where this machine's folders lie.
     """
     if is_training_folder(out):
         _stage_rows(out, staged)
@@ -87,9 +87,9 @@ def _stage_benchmark(out: Path, staged: Path) -> None:
     def clean(text: str) -> str:
         return without_local_paths(text, folders)
 
-    for file in manifest.datasets.values():
+    for dataset, file in manifest.datasets.items():
         (staged / file.path).parent.mkdir(parents=True, exist_ok=True)
-        _without_images(out / file.path, staged / file.path, folders)
+        _without_images(intact_path(out, manifest, dataset), staged / file.path, folders)
     described = replace(
         manifest,
         source=clean(manifest.source),
@@ -122,7 +122,12 @@ def _stage_rows(out: Path, staged: Path) -> None:
         return {**row, "images": images}
 
     def staged_shard(shard: Shard) -> Shard:
-        map_rows(out / shard.path, staged / shard.path, published)
+        path = out / shard.path
+        if not path.is_file() or sha256(path) != shard.sha256:
+            raise PreparationError(
+                f"{path} is not the file that its manifest lists; build it again to publish it"
+            )
+        map_rows(path, staged / shard.path, published)
         return replace(shard, sha256=sha256(staged / shard.path))
 
     def clean(text: str) -> str:

@@ -198,6 +198,14 @@ def test_images_that_have_no_place_in_an_archive_are_refused(
         staged_from(tmp_path / "out", tmp_path)
 
 
+def test_what_is_damaged_is_not_published(tmp_path: Path) -> None:
+    write_rlvr(tmp_path / "out", {"sfew": "/a"}, {"sfew": "/a/one.png"})
+    (shard,) = (tmp_path / "out").glob("*.parquet")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(PreparationError, match="is not the file that its manifest lists"):
+        staged_from(tmp_path / "out", tmp_path)
+
+
 def test_push_uploads_no_local_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
