@@ -53,15 +53,17 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 
 
 def named_path(text: str) -> Path | tuple[str, Path]:
-    """Split NAME=PATH; a path that exists as it stands is one.
+    """Split NAME=PATH; a path that exists as it stands is one, and a name may hold a `=`.
 
     Raises:
         argparse.ArgumentTypeError: The name is empty or too long.
     """
-    name, separator, path = text.partition("=")
     # Not `Path.exists`, which raises where the text is too long for a path.
-    if not separator or os.path.exists(text):  # noqa: PTH110
+    exists = os.path.exists
+    if "=" not in text or exists(text):
         return Path(text)
+    splits = [(text[:at], text[at + 1 :]) for at, mark in enumerate(text) if mark == "="]
+    name, path = next((split for split in splits if exists(split[1])), splits[0])
     if not name.strip():
         raise argparse.ArgumentTypeError(f"{text!r} has no name before the =")
     if len(name) > _LONGEST_NAME:

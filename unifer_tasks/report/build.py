@@ -90,7 +90,8 @@ def build_report(
 
 def _stand_ins(runs: Sequence[Run]) -> list[str]:
     if drawn := [run.title for run in runs if run.stand_in]:
-        return [f"STAND-IN faces: no result on photographs ({', '.join(drawn)})."]
+        which = ", ".join(drawn) if len(drawn) < len(runs) else "all runs"
+        return [f"STAND-IN faces: no result on photographs ({which})."]
     return []
 
 

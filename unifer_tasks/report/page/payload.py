@@ -34,6 +34,14 @@ from unifer_tasks.support.secrets import redact
 CHUNK = 256
 """Questions whose responses are unpacked together."""
 
+HEAD, TAIL = 16_000, 4_000
+"""Characters of a response that are shown of its beginning and its end, if it is longer than both.
+
+A model that repeats itself writes megabytes, of which a page with many could not be opened.
+"""
+GAP = "\n⋯\n"
+"""What is shown in place of the rest."""
+
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _DATASETS = tuple(LABEL_SPACES)
 # As payload.js has them.
@@ -119,12 +127,16 @@ def _run_blocks(
     yield Block(f"readings-{number}", _pack(columns.tobytes()))
     for first in range(0, len(questions), CHUNK):
         rows = [found.get(question) for question in questions[first : first + CHUNK]]
+        texts = [row and _text(row[0].prediction.response) for row in rows]
         yield _block(
             f"responses-{number}-{first // CHUNK}",
             {
-                "texts": [row and _text(row[0].prediction.response) for row in rows],
+                "texts": [_shortened(text) for text in texts],
+                "leftOut": {
+                    place: _left_out(text) for place, text in enumerate(texts) if _left_out(text)
+                },
                 "labels": {
-                    place: row[0].prediction.label
+                    place: _shortened(row[0].prediction.label)
                     for place, row in enumerate(rows)
                     if row and row[0].prediction.label is not None
                 },
@@ -136,6 +148,16 @@ def _run_blocks(
 def _text(response: str | None) -> str | None:
     """Return a response as the page shows it: a server may quote a key in an error."""
     return redact(response) if response and request_failed(response) else response
+
+
+def _left_out(text: str | None) -> int:
+    """Return how many characters of a text are not shown."""
+    return max(0, len(text or "") - HEAD - TAIL)
+
+
+def _shortened(text: str | None) -> str | None:
+    """Return a text without its middle, if it is very long."""
+    return f"{text[:HEAD]}{GAP}{text[-TAIL:]}" if text and _left_out(text) else text
 
 
 def _rationale(
@@ -152,21 +174,33 @@ def _rationale(
     response = reading.prediction.response
     if record is None or record.rationale is None or response is None:
         return None
-    at = _utf16(response)
     start = response.find(record.rationale)
+    # Where a response is shortened, only what lies before the gap can be marked.
+    shown = HEAD if _left_out(response) else len(response)
+    if start > shown:
+        return None
+    at = _utf16(response)
+    places: dict[int, int] = {}
     cues: list[int] = []
     before = start
-    for cue in record.cues:
+    for number, cue in enumerate(record.cues):
         begin, end = start + cue.start, start + cue.end
+        if end > shown:
+            continue
+        places[number] = len(places)
         meaning = meanings.setdefault((_meaning(cue), cue.present), len(meanings))
         cues += [at(begin) - at(before), at(end) - at(begin), meaning]
         before = begin
     return [
         at(start),
-        at(start + len(record.rationale)) - at(start),
+        at(min(start + len(record.rationale), shown)) - at(start),
         cues,
         [CANONICAL_LABELS.index(label) for label in record.argued],
-        [[each.first, each.second, each.reason] for each in record.contradictions],
+        [
+            [places[each.first], places[each.second], each.reason]
+            for each in record.contradictions
+            if each.first in places and each.second in places
+        ],
     ]
 
 

@@ -130,7 +130,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     comparisons = compare(telling_pairs(runs))
     out = tmp_path_factory.mktemp("page")
     return write_page(
-        runs, comparisons, published_scores(), out, data=data, warnings=["Mind the gap."]
+        runs,
+        comparisons,
+        published_scores(),
+        out,
+        data=data,
+        warnings=["Mind the gap.", f"An unbroken {'name' * 40}."],
     ).path
 
 

@@ -199,7 +199,7 @@ def test_the_close_up_follows_its_choice(opened: Browser) -> None:
     ]
     assert sum(counts) == N
     opened.js(
-        "const f = document.getElementById('closeup-choice'); f.elements.run.value = '1';"
+        "const f = document.getElementById('closeup-choice'); f.elements.run.value = 'Smiler';"
         "f.elements.scope.value = 'rafdb'; f.dispatchEvent(new Event('change'))"
     )
     assert opened.texts("#confusion thead th")[1] == "surprise"

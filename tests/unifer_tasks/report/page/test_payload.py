@@ -11,7 +11,7 @@ from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
 from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks
+from unifer_tasks.report.page.payload import CHUNK, GAP, HEAD, OUTCOMES, TAIL, all_questions, blocks
 from unifer_tasks.scoring.predictions import Prediction
 
 
@@ -70,6 +70,41 @@ def test_cues_point_at_their_words_as_javascript_counts(lead: str) -> None:
         at += flat[k]
         found.append((_slice(text, at, at + flat[k + 1]), meanings[flat[k + 2]]["present"]))
     assert found == [("brows are lowered", True), ("smile", False)]
+
+
+LINE = "The brows are lowered. The brows are not lowered. "
+
+
+@pytest.mark.parametrize(
+    ("text", "rationale"),
+    [
+        (response(LINE * 2000, "anger"), True),
+        (response(LINE, "anger") + "x" * 3_000_000, True),
+        ("x" * 3_000_000 + response(LINE, "anger"), False),
+        ("😀" * (HEAD + TAIL + 1), False),
+        ("x" * (HEAD + TAIL), False),
+        ("\n" * 1_000_000, False),
+    ],
+)
+def test_the_middle_of_a_very_long_response_is_left_out(text: str, rationale: bool) -> None:
+    parts = unpack(assessed(run("R", [Prediction("rafdb", "a", "anger", text)])))
+    block = json.loads(parts["responses-0-0"])
+    (shown,), (packed,) = block["texts"], block["rationales"]
+    assert len(shown) <= HEAD + len(GAP) + TAIL
+    left_out = max(0, len(text) - HEAD - TAIL)
+    assert block["leftOut"] == ({"0": left_out} if left_out else {})
+    if left_out:
+        assert shown == text[:HEAD] + GAP + text[-TAIL:]
+    assert (packed is not None) == rationale
+    if packed is None:
+        return
+    start, length, flat, _, contradictions = packed
+    assert start + length <= HEAD
+    at, n_cues = start, len(flat) // 3
+    for k in range(n_cues):
+        at += flat[3 * k]
+        assert shown[at : at + flat[3 * k + 1]] in {"brows are lowered", "brows are not lowered"}
+    assert all(max(first, second) < n_cues for first, second, _ in contradictions)
 
 
 def test_runs_that_disagree_about_the_truth_were_not_asked_the_same() -> None:

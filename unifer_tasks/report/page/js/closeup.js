@@ -6,7 +6,7 @@ function startCloseup() {
   const form = byId("closeup-choice");
   const show = () => {
     const choice = Object.fromEntries(new FormData(form));
-    const part = report.runs[choice.run].scores[choice.reader][choice.scope];
+    const part = report.runs[runIndex(choice.run)].scores[choice.reader][choice.scope];
     const missing = !part || !part.n;
     byId("closeup-missing").hidden = !missing;
     byId("closeup-panels").hidden = missing;
@@ -45,7 +45,7 @@ function confusionTable({ labels, confusion }, choice) {
 }
 
 function cellLink(choice, label, answer) {
-  const filters = { run: report.runs[choice.run].name, label };
+  const filters = { run: choice.run, label };
   if (choice.reader === "strict") filters.answer = answer ?? "none";
   if (choice.scope !== "pooled") filters.dataset = choice.scope;
   return browseLink(filters);

@@ -1,5 +1,7 @@
 // One sample in full. Everything that a model wrote is shown as text.
 
+const MOST_ITEMS = 60; // A model that repeats itself names a sign a thousand times.
+
 /** Returns the nodes of a sample's view. */
 async function sampleView(i, run, other) {
   const place = i % report.chunk;
@@ -64,7 +66,7 @@ async function picture(dataset, all, i) {
   return image;
 }
 
-function responseView({ texts, labels }, place, rationale) {
+function responseView({ texts, labels, leftOut }, place, rationale) {
   const text = texts[place];
   if (text == null) {
     const said = place in labels ? ["Only a label was given: ", el("q", {}, ...shown(labels[place]))] : ["No response was heard."];
@@ -80,6 +82,7 @@ function responseView({ texts, labels }, place, rationale) {
   return [
     el("h4", {}, "Response"),
     el("p", { class: "response", dir: "auto", tabindex: "0", role: "region", "aria-label": "Response" }, ...body),
+    ...(place in leftOut ? [el("p", { class: "hint" }, `${count(leftOut[place])} characters are left out in place of “⋯”, with the signs in them; the run's own files hold the whole response.`)] : []),
     el("h4", {}, "Action units that the rationale names"),
     cueList(text, rationale),
     ...contradictionList(text, rationale),
@@ -105,14 +108,20 @@ function cueList(text, rationale) {
   if (!rationale) return el("p", { class: "quiet" }, "There is no well-formed rationale.");
   if (!rationale.cues.length) return el("p", { class: "quiet" }, "None.");
   const items = rationale.cues.map((cue) => el("li", {}, mark(text, cue), ` ${cue.meaning}`));
-  return el("ul", { class: "cues" }, ...items);
+  return el("ul", { class: "cues" }, ...first(items));
 }
 
 function contradictionList(text, rationale) {
   if (!rationale?.contradictions.length) return [];
   const items = rationale.contradictions.map(([first, second, reason]) =>
     el("li", {}, mark(text, rationale.cues[first]), " and ", mark(text, rationale.cues[second]), `: ${reason}`));
-  return [el("h4", {}, "Cues that exclude each other"), el("ul", { class: "cues" }, ...items)];
+  return [el("h4", {}, "Cues that exclude each other"), el("ul", { class: "cues" }, ...first(items))];
+}
+
+/** The first of a list's items, and how many others there are. */
+function first(items) {
+  const others = items.length - MOST_ITEMS;
+  return others > 0 ? [...items.slice(0, MOST_ITEMS), el("li", { class: "quiet" }, `and ${count(others)} more`)] : items;
 }
 
 function answersOfAll(all, columns, i, run, other) {
