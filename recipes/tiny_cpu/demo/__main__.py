@@ -32,8 +32,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.demo.summary import write_summary
+from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY, run_command
+from tests.forked import Forked
 
 pytest.importorskip("verl")
 
@@ -128,9 +129,9 @@ def test_slurm_knows_two_stages(tmp_path: Path) -> None:
 
 
 def test_a_model_is_evaluated(
-    bin_folder: Path, tiny_model: Path, stand_in: Path, tmp_path: Path
+    forked: Forked, tiny_model: Path, stand_in: Path, tmp_path: Path
 ) -> None:
-    env = environment(bin_folder, FERBENCH_DATA=str(stand_in))
+    env = {"PATH": forked.shadow(tmp_path / "bin", "ferbench"), "FERBENCH_DATA": str(stand_in)}
     options = ["--gen_kwargs", "max_new_tokens=2"]
     out = tmp_path / "results"
     run_command([SCRIPTS / "evaluate.sh", tiny_model, out, *options], env=env, cwd=tmp_path)
