@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,57 @@ def test_a_run_is_numbered_after_those_before_it(tmp_path: Path) -> None:
     for number, damaged in enumerate(('{"ferbench_serial": "9"}', "[9]", "{", "")):
         (tmp_path / f"{number}_results.json").write_text(damaged)
     assert next_serial(tmp_path) == 8
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((), [], "is not a results file of lmms-eval: must be an object, got []; leave it out"),
+        (("config",), None, "`config` must be an object, got null"),
+        (("config", "model"), ["a"], '`config.model` must be a text or null, got ["a"]'),
+        (("config", "limit"), "8", '`config.limit` must be a number or null, got "8"'),
+        (("config", "offset"), 1e30, "`config.offset` must be an integer or null"),
+        (("configs",), 7, "`configs` must be an object, got 7"),
+        (("configs", "ferbench_sfew"), [], "`configs.ferbench_sfew` must be an object, got []"),
+        (("configs", "ferbench_sfew", "repeats"), "2", "`configs.ferbench_sfew.repeats` must be"),
+        (("configs", "ferbench_sfew", "metadata", "sha256", "sfew"), 3, "sha256.sfew` must be"),
+        (("n-samples", "ferbench_sfew", "original"), -1, "has a negative number of samples"),
+        (("n-samples", "ferbench_sfew", "effective"), {}, "effective` must be an integer or null"),
+        (("model_name",), {"a": 1}, "`model_name` must be a text or null"),
+        (("ferbench_serial",), "1", '`ferbench_serial` must be an integer, got "1"'),
+    ],
+)
+def test_a_results_file_that_is_none_is_named_with_the_place(
+    tmp_path: Path, place: tuple[str, ...], value: object, message: str
+) -> None:
+    write_logs(tmp_path, SFEW)
+    (path,) = tmp_path.glob("*_results.json")
+    document = json.loads(path.read_text())
+    part = {"": document}
+    for key in ("", *place)[:-1]:
+        part = part[key]
+    part[("", *place)[-1]] = value
+    path.write_text(json.dumps(document if place else value))
+    with pytest.raises(PredictionError) as error:
+        logs_of_one_run(tmp_path, BASE)
+    assert str(error.value).startswith(f"{path} is not a results file of lmms-eval: ")
+    assert message in str(error.value)
+
+
+def test_other_tasks_may_write_what_they_like(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW)
+    (path,) = tmp_path.glob("*_results.json")
+    document = json.loads(path.read_text())
+    document["configs"]["mmmu"] = ["anything"]
+    document["n-samples"]["mmmu"] = None
+    path.write_text(json.dumps(document))
+    assert logs_of_one_run(tmp_path, BASE)[0]["sfew"].expected == 21
+
+
+def test_a_pipe_is_no_log(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{OLD}_samples_ferbench_sfew.jsonl")
+    with pytest.raises(PredictionError, match="is a pipe or a device"):
+        logs_of_one_run(tmp_path, BASE)
 
 
 def test_logs_of_other_variants_are_passed_over(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_a_model_of_ours_runs_all_four_datasets(tiny_run: Results) -> None:
         assert set(tiny_run.metrics(f"ferbench_{dataset}")) >= METRICS
         assert len(tiny_run.samples[f"ferbench_{dataset}"]) == 2 * len(space.labels)
     assert tiny_run.results["n-samples"]["ferbench_sfew"]["original"] == 14
+    assert tiny_run.results["ferbench_serial"] == 1
 
 
 def test_stand_ins_cannot_be_overlooked(tiny_run: Results) -> None:

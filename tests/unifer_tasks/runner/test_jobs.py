@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.runner import jobs
 from unifer_tasks.runner.jobs import Job, check, run_jobs
 from unifer_tasks.runner.presets import Card, Preset, PresetError
+from unifer_tasks.support.records import FileError
 
 # Stands for the worker: notes when it ran and what it saw, prints, and fails if it is told to.
 WORKER = """
@@ -131,6 +133,34 @@ def test_what_is_done_is_known_by_all_that_it_was_a_run_of(
     (weights / "config.json").write_text("{}")
     (one.results / "1_results.json").unlink()
     assert not local.is_done()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("null", "must be an object, got null"),
+        ("[]", "must be an object, got []"),
+        ("{", "is not JSON"),
+        ("{}", "lacks `settings`"),
+        ('{"settings": [], "data": "", "files": {}, "versions": {}}', "`settings` must be an"),
+    ],
+)
+def test_a_damaged_note_of_the_end_is_named(tmp_path: Path, content: str, message: str) -> None:
+    one = job(tmp_path, "a")
+    one.folder.mkdir()
+    (one.folder / "done.json").write_text(content)
+    with pytest.raises(FileError) as error:
+        one.is_done()
+    assert message in str(error.value)
+    assert "done.json" in str(error.value)
+    assert str(error.value).endswith("; remove it to run the model again")
+
+
+def test_a_damaged_progress_is_named(tmp_path: Path) -> None:
+    for content, message in (("[1]", "must be an object"), ('{"total": "4"}', "`total` must be")):
+        (tmp_path / "progress.json").write_text(content)
+        with pytest.raises(FileError, match=f"progress.json {message}.*; remove it"):
+            read_progress(tmp_path)
 
 
 def test_what_cannot_run_is_found_before_anything_starts(

@@ -13,10 +13,28 @@ from tqdm import tqdm
 
 from data_prep.cli.main import main as unifer_data
 from unifer_tasks.cli.main import main as ferbench
-from unifer_tasks.support.characters import UNSEEN, one_line, visible, visible_output
+from unifer_tasks.support.characters import UNSEEN, encodable, one_line, visible, visible_output
 
 # Any code point, halves of surrogate pairs among them.
 ANY_TEXT = st.text(st.characters(codec=None))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("表情 😀", "表情 😀"),
+        ("\ud83d\ude00", "😀"),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00b", "\ufffdb"),
+    ],
+)
+def test_what_is_encodable_keeps_every_character(text: str, expected: str) -> None:
+    assert encodable(text) == expected
+
+
+@given(ANY_TEXT)
+def test_every_text_becomes_encodable(text: str) -> None:
+    assert encodable(text).encode().decode() == encodable(text)
 
 
 @pytest.mark.parametrize(

@@ -43,3 +43,10 @@ def test_what_is_no_answer_is_noted(
         answers = lm.generate_until([object()] * len(failed))
     assert [request_failed(answer.text) for answer in answers] == failed
     assert lm.generate_until([object()]) is outputs
+
+
+def test_an_answer_is_one_that_a_log_in_utf_8_can_hold() -> None:
+    lm: Any = Model(["a half \ud83d", "a pair \ud83d\ude00"])
+    with failures_noted(lm, "openai"):
+        answers = lm.generate_until([object()] * 2)
+    assert [answer.text for answer in answers] == ["a half \ufffd", "a pair 😀"]

@@ -11,6 +11,7 @@ from tests.unifer_tasks.report.on_disk import (
     write_logs,
     write_predictions,
 )
+from unifer_tasks.cli.main import main
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import differences
 from unifer_tasks.scoring.predictions import PredictionError
@@ -57,6 +58,29 @@ def test_what_would_act_unseen_in_a_name_is_spelled_out(
 ) -> None:
     (run,) = read_runs([(name, write_predictions(tmp_path / "a.jsonl", SFEW))])
     assert run.name == run.title == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{path}", None),
+        ("org/model={path}", None),
+        ("={path}", "has no name before the ="),
+        (" \n={path}", "has no name before the ="),
+        ("x" * 300 + "={path}", "has 300 characters; give at most 200"),
+    ],
+)
+def test_a_name_is_one_that_can_be_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, message: str | None
+) -> None:
+    path = write_predictions(tmp_path / "a.jsonl", SFEW)
+    if message is None:
+        assert main(["compare", given.format(path=path), str(path)]) == 0
+        return
+    with pytest.raises(SystemExit) as exit_:
+        main(["compare", given.format(path=path), str(path)])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_results_of_the_papers_scripts_are_a_run(tmp_path: Path) -> None:
