@@ -74,11 +74,11 @@ def bin_folder() -> Path:
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
     """Commands of lmms-eval without the time that it takes to import."""
     pytest.importorskip("lmms_eval")
-    cache = str(tmp_path_factory.mktemp("hf-datasets"))
+    caches = {"HF_DATASETS_CACHE": str(tmp_path_factory.mktemp("hf-datasets"))}
     # The path of a socket may have a hundred characters.
     with (
         TemporaryDirectory(prefix="forked", dir="/tmp") as folder,
-        serving(Path(folder), {**ONE_THREAD_OFFLINE, "HF_DATASETS_CACHE": cache}) as server,
+        serving(Path(folder), {**VLLM_IN_PROCESS, **ONE_THREAD_OFFLINE, **caches}) as server,
     ):
         yield server
 

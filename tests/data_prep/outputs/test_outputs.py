@@ -30,6 +30,7 @@ from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, rows
 from tests.data_prep.teacher_server import RATIONALE, Teacher, serving
+from tests.forked import Forked
 from unifer_tasks.data.manifest import DataError, sha256
 from unifer_tasks.protocol.prompts import response
 
@@ -465,15 +466,18 @@ needs_verl = pytest.mark.skipif(
 
 
 @needs_verl
-def test_verl_reads_every_cold_start_row(cot: Path, tiny_model: Path, bin_folder: Path) -> None:
-    run = [bin_folder / "unifer-data", "verify", cot, "--processor", tiny_model]
-    run_command(run)
-    assert "verl cannot read it" in run_command([*run, "--max-tokens", "90"], status=1).stderr
+def test_verl_reads_every_cold_start_row(
+    cot: Path, tiny_model: Path, bin_folder: Path, forked: Forked
+) -> None:
+    run = ["unifer-data", "verify", str(cot), "--processor", str(tiny_model)]
+    run_command([bin_folder / run[0], *run[1:]])
+    done = run_command(forked.command(*run, "--max-tokens", "90"), status=1)
+    assert "verl cannot read it" in done.stderr
 
 
 @needs_verl
 def test_verl_counts_the_tokens_that_the_rows_say(
-    tiny_model: Path, tmp_path: Path, bin_folder: Path
+    tiny_model: Path, tmp_path: Path, forked: Forked
 ) -> None:
     """Faces of 48 pixels and of 143 x 181 take the tokens of 224 x 224 in verl as well."""
     archives = {name: official.WRITERS[name](tmp_path / name, 1) for name in ("sfew", "ferplus")}
@@ -484,7 +488,7 @@ def test_verl_counts_the_tokens_that_the_rows_say(
     n_tokens = [row["extra_info"]["n_prompt_tokens"] for row in rows(out)]
     assert len(set(n_tokens)) == 2
     most = max(n_tokens)
-    verify = [bin_folder / "unifer-data", "verify", out, "--processor", tiny_model]
+    verify = forked.command("unifer-data", "verify", str(out), "--processor", str(tiny_model))
     run_command([*verify, "--max-prompt-tokens", str(most)])
     done = run_command([*verify, "--max-prompt-tokens", str(most - 1)], status=1)
     assert f"verl takes {sum(n < most for n in n_tokens)}" in done.stderr

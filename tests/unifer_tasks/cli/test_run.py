@@ -24,7 +24,7 @@ import pytest
 
 from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
-from tests.unifer_tasks.chat_server import UNUSUAL, Asked, serve
+from tests.unifer_tasks.chat_server import UNUSUAL, Request, serve
 from unifer_tasks.cli.main import main
 from unifer_tasks.harness.requests.answer_log import AnswerLog, AnswerLogError
 from unifer_tasks.harness.requests.progress import read_progress
@@ -129,10 +129,10 @@ def resumed(
     seeing_model: Path,
     vllm_server: str,
     environment: dict[str, str],
-    bin_folder: Path,
+    forked: Forked,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Resumed:
-    """Three back ends of one model, killed during the first."""
+    """Four back ends of one model, killed during the first."""
     folder = tmp_path_factory.mktemp("run")
     out = folder / "out"
     local = f"model={seeing_model},dtype=float32,enforce_eager=true,max_model_len=1024"
@@ -160,13 +160,17 @@ def resumed(
             f"pretrained={seeing_model},device=cpu,device_map=cpu,min_pixels=3136",
         ),
     ]
-    command = [
-        str(bin_folder / "ferbench"), "run", "--models", ",".join(map(str, presets)),
+    run = [
+        "ferbench", "run", "--models", ",".join(map(str, presets)),
         "--out", str(out), "--set", "gen_kwargs.max_new_tokens=12",
     ]  # fmt: skip
 
     log = out / "transformers" / "answers-0.jsonl"
-    killed = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [Path(sys.executable).with_name(run[0]), *run[1:]],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
     wait_until("answers arrive", lambda: log.exists() and log.read_text().count("\n") >= 2)
     killed.kill()
     killed.wait()
@@ -181,8 +185,8 @@ def resumed(
     wait_until("the orphan has ended", is_free)
     kept = log.read_text()
     wait_until("vLLM serves", lambda: is_up(vllm_server))
-    first = run_command(command, env=environment)
-    second = run_command(command, env=environment)
+    first = run_command(forked.command(*run), env=environment)
+    second = run_command(forked.command(*run), env=environment)
     return Resumed(out, [path.stem for path in presets], kept, first, second)
 
 
@@ -238,7 +242,7 @@ def test_failed_requests_are_told_and_asked_again(
     broken = True
     back_ends = {"stub": "openai", "later": "async_openai"}
 
-    def answer(request: Asked) -> str | Mapping[str, Any] | None:
+    def answer(request: Request) -> str | Mapping[str, Any] | None:
         number = asked[request.options["model"]]
         asked[request.options["model"]] += 1
         if broken and number < len(replies):
