@@ -27,12 +27,12 @@ from tqdm import tqdm
 from unifer_tasks.data.logs import RESULTS
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
+from unifer_tasks.redaction.characters import without_colors
+from unifer_tasks.redaction.secrets import Concealed, conceal, redact
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
-from unifer_tasks.support.characters import without_colors
 from unifer_tasks.support.extras import BACKENDS
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write, explain
 from unifer_tasks.support.records import FileError, RecordError, read_json, record
-from unifer_tasks.support.secrets import Concealed, conceal, redact
 
 _WORKER = (sys.executable, "-m", "unifer_tasks.runner.worker", "--log_samples")
 _POLL_SECONDS = 0.5
@@ -89,7 +89,7 @@ class Job:
 
     def remember(self) -> None:
         """Notes that the run has ended."""
-        with replacing(self.folder / "done.json") as partial:
+        with atomic_write(self.folder / "done.json") as partial:
             partial.write_text(
                 json.dumps(asdict(self._identity()), indent=2) + "\n", encoding="utf-8"
             )
@@ -115,7 +115,7 @@ class _Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class JobResult:
     """A job whose process has ended.
 
     Attributes:
@@ -169,7 +169,7 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
         raise PresetError("these models cannot be run\n  " + "\n  ".join(problems))
 
 
-def run_jobs(jobs: Sequence[Job], gpus: Sequence[str] | None = None) -> Iterator[Ended]:
+def run_jobs(jobs: Sequence[Job], gpus: Sequence[str] | None = None) -> Iterator[JobResult]:
     """Runs jobs and shows how far they are; gives each as it ends.
 
     Args:
@@ -196,7 +196,7 @@ def run_jobs(jobs: Sequence[Job], gpus: Sequence[str] | None = None) -> Iterator
                     running.remove(process)
                     free.extend(process.gpus)
                     process.close()
-                    yield Ended(process.job, status, read_progress(process.job.folder))
+                    yield JobResult(process.job, status, read_progress(process.job.folder))
     finally:
         for process in running:
             process.end()
@@ -248,7 +248,7 @@ def _start(job: Job, gpus: list[str]) -> _Running:
     job.folder.mkdir(parents=True, exist_ok=True)
     forget_progress(job.folder)
     config = job.folder / "config.yaml"
-    with replacing(config) as partial:
+    with atomic_write(config) as partial:
         partial.write_text(yaml.safe_dump(job.kept.settings, sort_keys=False), encoding="utf-8")
     environment = {**os.environ, **job.kept.environment}
     if gpus:
@@ -274,9 +274,16 @@ def _version(package: str) -> str | None:
 
 
 def _copy(lines: IO[bytes], path: Path, environment: Mapping[str, str]) -> None:
-    """Appends what a process prints to its log, less what a terminal overwrites, and less keys."""
-    with path.open("a", encoding="utf-8") as log:
-        for line in lines:
-            text = line.decode("utf-8", errors="replace").rstrip("\r\n").rpartition("\r")[2]
-            log.write(redact(text, environment) + "\n")
-            log.flush()
+    """Append what a process prints to its log, less what a terminal overwrites, and less keys."""
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            for line in lines:
+                text = line.decode("utf-8", errors="replace").rstrip("\r\n").rpartition("\r")[2]
+                log.write(redact(text, environment) + "\n")
+                log.flush()
+    except OSError as error:
+        error.filename = str(path)
+        print(f"WARNING: what the model prints is not kept: {explain(error)}", file=sys.stderr)
+    # A process whose output nobody reads would wait for ever.
+    for _ in lines:
+        continue

@@ -185,7 +185,7 @@ class Preset:
         try:
             return replace(self, settings=_checked(settings))
         except RecordError as error:
-            raise PresetError(f"{self.name}: {error}; change --set") from None
+            raise PresetError(f"--set for {self.name}: {error}") from None
 
 
 def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:

@@ -56,7 +56,11 @@ class Journal:
             OSError: It cannot be written, and nothing of it is.
         """
         line = (json.dumps(record) + "\n").encode()
-        written = self._file.write(line) or 0
+        try:
+            written = self._file.write(line) or 0
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
         # Taken once the line is there: wherever others have appended, it ends here.
         place = self._file.tell() - written
         if written < len(line):

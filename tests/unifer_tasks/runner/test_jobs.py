@@ -176,6 +176,20 @@ def test_what_cannot_run_is_found_before_anything_starts(
     check(both, None)
 
 
+def test_a_log_on_a_full_disk_holds_no_model_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    talkative = f"print('x' * 2_000_000)\n{WORKER}"
+    monkeypatch.setattr(jobs, "_WORKER", (sys.executable, "-c", talkative))
+    one = job(tmp_path, "a")
+    one.folder.mkdir()
+    one.log.symlink_to("/dev/full")
+    (ended,) = run_jobs([one])
+    assert ended.status == 0
+    warning = f"not kept: {one.log}: no space is left on the disk"
+    assert warning in capfd.readouterr().err
+
+
 def test_an_interrupt_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endless = WORKER.replace("time.sleep(0.5)", "time.sleep(600)")
     monkeypatch.setattr(jobs, "_WORKER", (sys.executable, "-c", endless))

@@ -302,8 +302,14 @@ def test_what_is_no_preset_is_named(tmp_path: Path, name: str, text: str, messag
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "vllm", "limit": "few"}, 'mine: `limit` must be a number or null, got "few"'),
-        ({"model": "vllm", "limits": 3}, "mine: lmms-eval has no option 'limits'; did you mean"),
+        (
+            {"model": "vllm", "limit": "few"},
+            "--set for mine: `limit` must be a number or null",
+        ),
+        (
+            {"model": "vllm", "limits": 3},
+            "no option 'limits'; did you mean limit",
+        ),
         ({"model": "vllm", "model_args": "tensor_parallel_size=0"}, "must be a number of GPUs"),
     ],
 )
