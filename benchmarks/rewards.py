@@ -2,7 +2,8 @@
 
 The peer re-states the two functions that the paper sums (zfkarl/UniFER, `grpo.py`) with their
 own patterns. They look at an answer and a form; every preset also reads the answer as the
-benchmark does and logs six more terms, the action units of the rationale among them.
+benchmark does, and `grounded` what the rationale says. What was read of a sentence is remembered;
+the second line has rationales of which no sentence was met before, and rollouts lie between.
 
 Run alone: `python -m benchmarks.rewards`.
 """
@@ -12,11 +13,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 from benchmarks.timing import seconds
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import PRESETS
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.rationale.sentences import remembered
 
 _DATASET, _LABEL = "rafdb", "happiness"
 _TOKENS_A_WORD = 1.35
@@ -27,14 +30,23 @@ _SENTENCES = (
     "The corners of the mouth are pulled upward on both sides and the teeth are visible.",
     "There is no wrinkling of the nose, tightening of the lips, or lowering of the brows.",
     "The light comes from the left and the person looks straight into the camera.",
+    "Fine wrinkles appear below the lower eyelids, which makes the smile look sincere.",
+    "The jaw is slightly dropped, but the mouth is not wide open.",
+    "The forehead is smooth, so surprise or fear would be hard to argue for.",
+    "Although the chin is a little raised, the lower lip stays relaxed.",
+    "If this were anger, the brows would be lowered and drawn together.",
+    "Both lip corners rise evenly; they show no trace of contempt.",
+    "The head is tilted towards a friend outside the picture.",
+    "I also notice that the upper lip is stretched over the teeth.",
 )
 _SEAM = "</think><answer>"
 
 
 def main() -> None:
-    """Prints a line for each kind of response, and one for the import."""
-    print("responses a second, and how many times as many as the paper's two functions score")
+    """Print a line for each kind of response, and one for the import."""
+    print("microseconds a response, and how many times those of the paper's two functions")
     _line("200 tokens", _of_length(200), 500)
+    _line("200 tokens, all new", _of_length(200), 100, before_each=remembered.cache_clear)
     _line("1,000 tokens", _of_length(1000), 200)
     for kilobytes in (10, 100):
         _line(f"open answers, {kilobytes} kB", "<answer>" * (125 * kilobytes), 1)
@@ -43,20 +55,27 @@ def main() -> None:
     print(f"import unifer_rewards.fer: {1000 * _import_seconds():.0f} ms in a fresh interpreter")
 
 
-def _line(title: str, text: str, copies: int) -> None:
+def _line(
+    title: str, text: str, copies: int, before_each: Callable[[], None] = lambda: None
+) -> None:
     texts = [text] * copies
     # One hostile response takes the patterns seconds, and no second look tells more.
     repeats = 5 if copies > 1 else 1
     peer = seconds(lambda: [_paper(text, _LABEL) for text in texts], repeats=repeats)
-    line = f"{title:<22} paper {copies / peer:>11,.1f}"
+    line = f"{title:<22} paper {1e6 * peer / copies:>13,.1f}"
     for preset in PRESETS:
-        ours = _preset_seconds(preset, texts)
-        line += f"   {preset} {copies / ours:>8,.1f} ({peer / ours:.2g}x)"
+        ours = _preset_seconds(preset, texts, before_each)
+        line += f"   {preset} {1e6 * ours / copies:>9,.1f} ({ours / peer:.2g}x)"
     print(line, flush=True)
 
 
-def _preset_seconds(preset: str, texts: list[str]) -> float:
-    return seconds(lambda: [compute_score(_DATASET, text, _LABEL, preset=preset) for text in texts])
+def _preset_seconds(preset: str, texts: list[str], before_each: Callable[[], None]) -> float:
+    def score_all() -> None:
+        for text in texts:
+            before_each()
+            compute_score(_DATASET, text, _LABEL, preset=preset)
+
+    return seconds(score_all)
 
 
 def _paper(text: str, solution: str) -> float:

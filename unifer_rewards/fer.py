@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unifer_rewards.presets import DEFAULT_PRESET, make_reward
+from unifer_rewards.presets import DEFAULT_PRESET, Response, make_reward
 from unifer_rewards.rows import read_target
 from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_literal
 
@@ -36,14 +36,14 @@ def compute_score(
         extra_info: May hold `candidate_labels` and `votes`; see `rows.read_target`.
         preset: A key of `presets.PRESETS`.
         weights: Term -> weight, in place of or beside the preset's own.
-        **options: `vote_credit`, `free_words` and `most_words` of `presets.Reward`.
+        **options: `vote_credit`, `free_words`, `most_words` and `logged` of `presets.make_reward`.
 
     Returns:
         What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
-        answer as right, which it also does in a model family's own format; every term of
-        `presets.TERMS`; `answered`, 1 if a label was read; `words`, the response's length; and,
-        for dumps and majority votes (verl averages numbers and passes over text), `pred` and
-        `outcome`.
+        answer as right, which it also does in a model family's own format; the terms that the
+        reward needs, and those of `logged`; `answered`, 1 if a label was read; `words`, the
+        response's length; and, for dumps and majority votes (verl averages numbers and passes
+        over text), `pred` and `outcome`.
 
     Raises:
         RewardError: There is no such preset, term or option, or a number is out of range.
@@ -54,14 +54,17 @@ def compute_score(
     target = read_target(data_source, ground_truth, extra_info)
     # What the benchmark takes off a model family's own format is not paid for.
     paid = read_literal(solution_str, target.labels)
-    terms = reward.terms(solution_str, paid, target)
-    answer = read_choice(solution_str, target.labels)
+    response = Response(solution_str, paid, target, len(solution_str.split()))
+    terms = reward.terms(response)
+    # In the form that was asked for, nothing is left for a model family's own.
+    is_plain = paid.label is not None and response.format_kept
+    answer = paid if is_plain else read_choice(solution_str, target.labels)
     return {
         "score": reward.total(terms, right=paid.label == target.truth),
         "acc": float(answer.label == target.truth),
         **terms,
         "answered": float(answer.label is not None),
-        "words": float(len(solution_str.split())),
+        "words": float(response.n_words),
         "pred": answer.label or UNKNOWN,
         "outcome": answer.outcome.value,
     }

@@ -1,10 +1,11 @@
-"""Which terms a reward weighs, and how they add up."""
+"""Which terms there are, which of them a reward weighs, and how they add up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -17,26 +18,68 @@ from unifer_rewards.terms.evidence import evidence
 from unifer_rewards.terms.format import format_kept
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers import Answer
+from unifer_tasks.rationale.reasoning import Argument
 from unifer_tasks.rationale.repetition import repetition
 
-TERMS = (
-    "accuracy",
-    "format",
-    "consistency",
-    "action_units",
-    "brevity",
-    "repetition",
-    "upstream_accuracy",
-    "upstream_format",
+ALL = "all"
+"""In place of a list of terms to log: every one."""
+
+
+@dataclass
+class Response:
+    """What terms are computed from.
+
+    Attributes:
+        text: The model's whole output.
+        answer: What it answered in the form that was asked for.
+        target: What it is scored against.
+        n_words: The number of its words, separated by white space.
+    """
+
+    text: str
+    answer: Answer
+    target: Target
+    n_words: int
+
+    @cached_property
+    def format_kept(self) -> float:
+        """Whether it has the form that was asked for: 0 or 1."""
+        return format_kept(self.text)
+
+    @cached_property
+    def evidence(self) -> Argument:
+        """What the rationale argues, as far as a bonus may be paid for it."""
+        return evidence(self.answer.rationale)
+
+
+TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
+    {
+        "accuracy": lambda response, reward: accuracy(
+            response.answer, response.target.truth, response.target.votes, reward.vote_credit
+        ),
+        "format": lambda response, _: response.format_kept,
+        "consistency": lambda response, _: consistency(response.answer, response.evidence),
+        "action_units": lambda response, _: action_units(
+            response.answer, response.target.truth, response.evidence
+        ),
+        "brevity": lambda response, reward: brevity(
+            response.n_words, reward.free_words, reward.most_words
+        ),
+        "repetition": lambda response, _: repetition(response.text),
+        "upstream_accuracy": lambda response, _: upstream_accuracy(
+            response.text, response.target.solution
+        ),
+        "upstream_format": lambda response, _: upstream_format(response.text),
+    }
 )
-"""Every term, each in [0, 1] and the more the better."""
+"""Every term, each into [0, 1] and the more the better. Weights, logs and checks follow."""
 
 
 class RewardError(ValueError):
     """A reward that cannot be: an unknown preset or term, or a number out of range."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reward:
     """How terms add up.
 
@@ -50,10 +93,11 @@ class Reward:
         vote_credit: See `accuracy.accuracy`.
         free_words: See `brevity.brevity`.
         most_words: Likewise.
+        logged: The terms that are also logged without a weight.
 
     Raises:
-        RewardError: A weight is for no term or no number from 0 up, no term has any weight,
-            or another number is out of its range.
+        RewardError: A name is that of no term, a weight is not a non-negative number, no term
+            has any weight, or another number is out of its range.
     """
 
     weights: Mapping[str, float]
@@ -61,14 +105,15 @@ class Reward:
     vote_credit: float = 0.0
     free_words: int = FREE_WORDS
     most_words: int = MOST_WORDS
+    logged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(map(str, self.weights)) - set(TERMS))
+        unknown = sorted(set(map(str, (*self.weights, *self.logged))) - TERMS.keys())
         if unknown:
             raise RewardError(f"unknown terms {', '.join(unknown)}; known: {', '.join(TERMS)}")
         for term, weight in self.weights.items():
             if not _is_number(weight) or not 0 <= weight < math.inf:
-                raise RewardError(f"weight of {term} must be a number from 0 up, got {weight!r}")
+                raise RewardError(f"weight of {term} must be a non-negative number, got {weight!r}")
         if not self.maximum:
             raise RewardError("no term has any weight")
         if not _is_number(self.vote_credit) or not 0 <= self.vote_credit <= 1:
@@ -84,26 +129,21 @@ class Reward:
         """What a response earns that is perfect in every term."""
         return math.fsum(self.weights.values())
 
-    def terms(self, response: str, answer: Answer, target: Target) -> dict[str, float]:
-        """Returns the value of every term, whether or not it has a weight."""
-        argument = evidence(answer.rationale)
-        words = response.split()
-        return {
-            "accuracy": accuracy(answer, target.truth, target.votes, self.vote_credit),
-            "format": format_kept(response),
-            "consistency": consistency(answer, argument),
-            "action_units": action_units(answer, target.truth, argument),
-            "brevity": brevity(len(words), self.free_words, self.most_words),
-            "repetition": repetition(words),
-            "upstream_accuracy": upstream_accuracy(response, target.solution),
-            "upstream_format": upstream_format(response),
-        }
+    @cached_property
+    def computed(self) -> tuple[str, ...]:
+        """The terms that are computed: those that count, and those to be logged."""
+        wanted = {*self.weights, *self.logged, *(("format",) if self.gated else ())}
+        return tuple(term for term in TERMS if term in wanted)
+
+    def terms(self, response: Response) -> dict[str, float]:
+        """Return the value of each term that is computed."""
+        return {term: TERMS[term](response, self) for term in self.computed}
 
     def total(self, terms: Mapping[str, float], *, right: bool) -> float:
-        """Adds terms up.
+        """Add up terms.
 
         Args:
-            terms: The value of every term.
+            terms: The value of each term that is computed.
             right: Whether the answer is the true label.
 
         Returns:
@@ -114,6 +154,14 @@ class Reward:
             return math.fsum(earned.values())
         paid = math.fsum(earned.values()) if right else earned.get("accuracy", 0.0)
         return terms["format"] * paid
+
+
+def _term_names(logged: str | Iterable[str]) -> tuple[str, ...]:
+    if logged == ALL:
+        return tuple(TERMS)
+    if isinstance(logged, str) or not isinstance(logged, Iterable):
+        raise RewardError(f"logged must be a list of terms or {ALL!r}, got {logged!r}")
+    return tuple(map(str, logged))
 
 
 def _is_number(value: object) -> bool:
@@ -140,12 +188,13 @@ DEFAULT_PRESET = "unifer"
 def make_reward(
     preset: str = DEFAULT_PRESET, weights: Mapping[str, float] | None = None, **options: Any
 ) -> Reward:
-    """Returns a preset, with changes.
+    """Return a preset, with changes.
 
     Args:
         preset: A key of `PRESETS`.
         weights: Term -> weight, in place of or beside the preset's own.
-        **options: `vote_credit`, `free_words`, `most_words`.
+        **options: `vote_credit`, `free_words`, `most_words`; and `logged`, the terms that are
+            to be logged without a weight too, or "all".
 
     Raises:
         RewardError: There is no such preset, term or option, or a number is out of range.
@@ -155,6 +204,8 @@ def make_reward(
     base = PRESETS[preset]
     if not weights and not options:
         return base
+    if "logged" in options:
+        options["logged"] = _term_names(options["logged"])
     try:
         return replace(base, weights={**base.weights, **(weights or {})}, **options)
     except TypeError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 from unifer_tasks.protocol.answers import upstream_answer
@@ -51,14 +53,18 @@ def read_target(
     """
     extra = extra_info or {}
     labels = _candidates(data_source, extra.get("candidate_labels"))
-    by_name = {canonical(label): label for label in labels}
     solution = upstream_answer(ground_truth) if isinstance(ground_truth, str) else ""
-    truth = by_name.get(canonical(solution))
+    truth = _label_of_name(labels).get(canonical(solution))
     if truth is None:
         raise RowError(
             f"ground truth {ground_truth!r} is none of the candidates {', '.join(labels)}"
         )
     return Target(labels, truth, solution, _votes(extra.get("votes"), labels))
+
+
+@lru_cache(maxsize=1024)
+def _label_of_name(labels: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType({canonical(label): label for label in labels})
 
 
 def _candidates(data_source: str, listed: Iterable[Any] | None) -> tuple[str, ...]:

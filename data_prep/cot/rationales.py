@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unifer_tasks.protocol.answers import keeps_format, read_literal
+from unifer_tasks.protocol.answers import has_valid_format, read_literal
 from unifer_tasks.protocol.labels import canonical, label_space
 from unifer_tasks.rationale.reasoning import argued_labels, read_rationale
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
@@ -80,7 +80,7 @@ def reject(
         mode: What the teacher knew.
         limits: What a rationale may look like.
     """
-    if not keeps_format(response):
+    if not has_valid_format(response):
         return Reject.FORMAT
     answer = read_literal(response, label_space(dataset).labels)
     if answer.label != label:
@@ -91,7 +91,7 @@ def reject(
         return Reject.LENGTH
     if not _is_english(rationale, words):
         return Reject.LANGUAGE
-    if repetition(words) < limits.min_distinct:
+    if repetition(" ".join(words)) < limits.min_distinct:
         return Reject.REPETITION
     if mode is Mode.HINTED and _HINT.search(rationale):
         return Reject.HINT_LEAK

@@ -21,7 +21,12 @@ from unifer_rewards.attacks.hacks import HACKS
 from unifer_rewards.fer import compute_score
 from unifer_rewards.preflight import gold_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
-from unifer_tasks.protocol.answers import keeps_format, read_literal
+from unifer_tasks.protocol.answers import (
+    UNKNOWN,
+    has_valid_format,
+    read_choice,
+    read_literal,
+)
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response as in_form
 
@@ -91,7 +96,7 @@ def test_unifer_pays_right_answers_in_form_and_nothing_else(
 ) -> None:
     label = data.draw(st.sampled_from(LABEL_SPACES[dataset].labels))
     literal = read_literal(response, LABEL_SPACES[dataset].labels)
-    earned = keeps_format(response) and literal.label == label
+    earned = has_valid_format(response) and literal.label == label
     assert score("unifer", response, dataset, label) == float(earned)
 
 
@@ -191,12 +196,18 @@ def test_votes_pay_part_of_a_wrong_answer_in_form() -> None:
     [
         ({"preset": "papers"}, "unknown preset 'papers'; known: upstream, unifer, grounded"),
         ({"weights": {"acuracy": 1}}, "unknown terms acuracy; known: accuracy, format"),
-        ({"weights": {"accuracy": -1}}, "weight of accuracy must be a number from 0 up, got -1"),
-        ({"weights": {"accuracy": "1"}}, "weight of accuracy must be a number"),
-        ({"weights": {"accuracy": float("nan")}}, "weight of accuracy must be a number"),
+        ({"weights": {"accuracy": -1}}, "weight of accuracy must be a non-negative number, got -1"),
+        ({"weights": {"accuracy": "1"}}, "weight of accuracy must be a non-negative number"),
+        (
+            {"weights": {"accuracy": float("nan")}},
+            "weight of accuracy must be a non-negative number",
+        ),
         ({"weights": {"accuracy": 0}}, "no term has any weight"),
         ({"vote_credit": 2}, r"vote_credit must be in \[0, 1\], got 2"),
         ({"free_words": 9, "most_words": 9}, "needs 0 <= free_words < most_words"),
+        ({"logged": ["acuracy"]}, "unknown terms acuracy; known: accuracy, format"),
+        ({"logged": "accuracy"}, "logged must be a list of terms or 'all', got 'accuracy'"),
+        ({"logged": None}, "logged must be a list of terms or 'all', got None"),
         ({"most_wrods": 9}, "options of preset 'unifer': .*most_wrods"),
     ],
 )
@@ -215,10 +226,38 @@ def test_weights_stand_beside_those_of_the_preset() -> None:
     assert score("unifer", response, "rafdb", "anger", **words) == 0
 
 
-def test_every_term_is_computed() -> None:
-    result = compute_score("rafdb", "", "fear")
-    assert set(TERMS) <= result.keys()
-    assert all(reward.weights.keys() <= set(TERMS) for reward in PRESETS.values())
+@pytest.mark.parametrize(
+    ("options", "terms"),
+    [
+        ({}, {"accuracy", "format"}),
+        ({"preset": "upstream"}, {"upstream_accuracy", "upstream_format"}),
+        ({"preset": "grounded"}, {"accuracy", "format", "consistency", "action_units"}),
+        ({"weights": {"brevity": 0.5}}, {"accuracy", "format", "brevity"}),
+        ({"logged": ["repetition"]}, {"accuracy", "format", "repetition"}),
+        ({"logged": "all"}, set(TERMS)),
+    ],
+)
+def test_terms_that_count_or_are_asked_for_are_computed(
+    options: dict[str, Any], terms: set[str]
+) -> None:
+    result = compute_score("rafdb", gold_response("fear"), "fear", **options)
+    assert result.keys() & TERMS.keys() == terms
+    # What is logged beside it changes nothing that is optimised.
+    everything = compute_score(
+        "rafdb", gold_response("fear"), "fear", **options | {"logged": "all"}
+    )
+    assert result.items() <= everything.items()
+
+
+@given(RESPONSES, DATASETS, st.data())
+def test_the_benchmark_reads_what_is_logged(
+    response: str, dataset: str, data: st.DataObject
+) -> None:
+    labels = LABEL_SPACES[dataset].labels
+    truth = data.draw(st.sampled_from(labels))
+    result, answer = compute_score(dataset, response, truth), read_choice(response, labels)
+    assert (result["pred"], result["outcome"]) == (answer.label or UNKNOWN, answer.outcome)
+    assert result["acc"] == (answer.label == truth)
 
 
 def test_other_label_is_another() -> None:

@@ -15,8 +15,7 @@ def evidence(rationale: str | None) -> Argument:
     Args:
         rationale: Its text; None where a response has none.
     """
-    words = (rationale or "").split()
-    if repetition(words) < MIN_DISTINCT:
+    if rationale is None or repetition(rationale) < MIN_DISTINCT:
         return Argument()
-    argument = read_rationale(rationale or "")
+    argument = read_rationale(rationale)
     return argument if len(seen_units(argument)) <= MOST_UNITS else Argument()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unifer_tasks.protocol.answers import keeps_format
+from unifer_tasks.protocol.answers import has_valid_format
 
 
 def format_kept(response: str) -> float:
@@ -15,4 +15,4 @@ def format_kept(response: str) -> float:
     Returns:
         0 or 1.
     """
-    return float(keeps_format(response))
+    return float(has_valid_format(response))

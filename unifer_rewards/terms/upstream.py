@@ -5,7 +5,7 @@ Both run in linear time; its patterns do not.
 
 from __future__ import annotations
 
-from unifer_tasks.protocol.answers import keeps_upstream_form, upstream_answer
+from unifer_tasks.protocol.answers import has_upstream_format, upstream_answer
 
 
 def upstream_accuracy(response: str, solution: str) -> float:
@@ -33,4 +33,4 @@ def upstream_format(response: str) -> float:
     Returns:
         0 or 1.
     """
-    return float(keeps_upstream_form(response))
+    return float(has_upstream_format(response))

@@ -10,7 +10,7 @@ Two readers, both reported by every run:
   fallbacks ("unhappy" reads as "happy"), for comparison with published numbers.
 
 The reward reads the strict way too, but only the form that the question asks for
-(`read_literal`, `keeps_format`). All run in time linear in the response, whatever it holds.
+(`read_literal`, `has_valid_format`). All run in time linear in the response, whatever it holds.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ __all__ = [
     "UNKNOWN",
     "Answer",
     "Outcome",
+    "has_upstream_format",
+    "has_valid_format",
     "has_visible_text",
-    "keeps_format",
-    "keeps_upstream_form",
     "read_answer",
     "read_bare",
     "read_choice",
@@ -204,7 +204,7 @@ def read_label(text: str, dataset: str) -> Answer:
     return Answer(label, outcome)
 
 
-def keeps_format(response: str) -> bool:
+def has_valid_format(response: str) -> bool:
     """Return whether a response has the form that the question asks for, and nothing else.
 
     That is one think block and then one answer block, both with a visible letter or digit,
@@ -212,15 +212,16 @@ def keeps_format(response: str) -> bool:
     inside a block, in any spelling that the readers take for one, breaks the form.
     """
     tags = list(islice(_TAG.finditer(response), len(_FORM) + 1))
-    if tuple(tag[0] for tag in tags) != _FORM:
+    if tuple([tag[0] for tag in tags]) != _FORM:
         return False
-    starts = (0, *(tag.end() for tag in tags))
-    ends = (*(tag.start() for tag in tags), len(response))
-    before, thought, between, answer, after = (
-        response[start:end] for start, end in zip(starts, ends, strict=True)
+    (opens, thought), (thought_end, closes), (answer_opens, answer), (answer_end, end) = (
+        tag.span() for tag in tags
     )
-    is_filled = has_visible_text(thought) and has_visible_text(answer)
-    return is_filled and not (before + between + after).strip()
+    is_filled = _VISIBLE.search(response, thought, thought_end) and _VISIBLE.search(
+        response, answer, answer_end
+    )
+    around = response[:opens] + response[closes:answer_opens] + response[end:]
+    return is_filled is not None and not around.strip()
 
 
 def has_visible_text(text: str) -> bool:
@@ -228,7 +229,7 @@ def has_visible_text(text: str) -> bool:
     return _VISIBLE.search(text) is not None
 
 
-def keeps_upstream_form(response: str) -> bool:
+def has_upstream_format(response: str) -> bool:
     r"""Return whether the paper's format reward is paid.
 
     That is what `re.fullmatch(r"<think>.*?</think>\s*<answer>.*?</answer>", response,
@@ -390,9 +391,14 @@ class _Form:
         roles = {mark: (each, False) for each in families for mark in each.opening}
         roles |= {mark: (each, True) for each in families for mark in each.closing}
         # Families spell their marks in one way; the tags that were asked for pass in any case.
-        marks = (f"(?ai:{mark})" if mark in _FORM else re.escape(mark) for mark in roles)
+        rests: dict[str, list[str]] = {}
+        for mark in roles:
+            rest = f"(?ai:{mark[1:]})" if mark in _FORM else re.escape(mark[1:])
+            rests.setdefault(re.escape(mark[0]), []).append(rest)
+        # By their first characters, to which the search then leaps.
+        marks = "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in rests.items())
         return cls(
-            re.compile("|".join(marks)),
+            re.compile(marks),
             MappingProxyType({mark.lower(): role for mark, role in roles.items()}),
             _run([each.opening for each in wrappers if each.opening], edge),
             _run([each.closing[::-1] for each in wrappers], edge),
@@ -421,13 +427,15 @@ class _Form:
         It ends at a closing mark right before the answer that is the end of no other thought.
         """
         before = len(text[: answer.opens].rstrip())
+        if not thoughts or thoughts[-1].closes >= before:
+            return None
         longest = max(map(len, self.roles))
         marks = list(self.marks.finditer(text, max(0, before - longest), before))
         last = marks[-1] if marks else None
-        if last is None or last.end() != before or not thoughts:
+        if last is None or last.end() != before:
             return None
         owner, closes = self.roles[last[0].lower()]
-        if not closes or not owner.closes_alone or any(each.closes >= before for each in thoughts):
+        if not closes or not owner.closes_alone:
             return None
         opens = thoughts[0].opens
         opening = None if text[:opens].strip() else self.marks.match(text, opens)

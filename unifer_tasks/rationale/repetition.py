@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
 from itertools import islice
 
 N_GRAM = 4
@@ -13,28 +11,19 @@ MIN_DISTINCT = 0.7
 """A text whose `repetition` is lower repeats itself."""
 
 
-def repetition(words: Sequence[str]) -> float:
+def repetition(text: str) -> float:
     """Score how little a text repeats itself.
 
     The number of different runs of four words over the number of such runs, upper and lower
-    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. A text of fewer than
-    four words scores 1.
-
-    Args:
-        words: The text's words, in order.
+    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. Words are separated by white
+    space, and a text of fewer than four words scores 1.
 
     Returns:
         The score, in (0, 1]; 1 if nothing is said twice.
     """
+    words = text.lower().split()
     runs = len(words) - N_GRAM + 1
     if runs < 1:
         return 1.0
-    # One string for each word: a loop of millions of words costs little memory.
-    spellings: dict[str, str] = {}
-    lowered = (spellings.setdefault(word, word) for word in map(str.lower, words))
-    grams = deque(islice(lowered, N_GRAM - 1), maxlen=N_GRAM)
-    distinct = set()
-    for word in lowered:
-        grams.append(word)
-        distinct.add(tuple(grams))
-    return len(distinct) / runs
+    grams = zip(*(islice(words, first, None) for first in range(N_GRAM)), strict=False)
+    return len(set(grams)) / runs

@@ -132,7 +132,7 @@ def test_brevity(words: int, score: float) -> None:
     ],
 )
 def test_repetition(text: str, score: float) -> None:
-    assert repetition(text.split()) == score
+    assert repetition(text) == score
 
 
 @pytest.mark.parametrize(

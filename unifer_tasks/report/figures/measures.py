@@ -24,8 +24,8 @@ import numpy as np
 from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.protocol.answers import (
     Outcome,
+    has_valid_format,
     has_visible_text,
-    keeps_format,
     read_answer,
     request_failed,
 )
@@ -246,9 +246,9 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
     argument = read_rationale(rationale or "")
     return RationaleRecord(
         words=len(words),
-        format_kept=keeps_format(response),
+        format_kept=has_valid_format(response),
         truncated=answer.outcome is Outcome.TRUNCATED,
-        repeats=repetition(words) < MIN_DISTINCT,
+        repeats=repetition(response) < MIN_DISTINCT,
         rationale=rationale,
         cues=argument.cues,
         argued=tuple(sorted(argued_labels(argument))),
