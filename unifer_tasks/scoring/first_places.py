@@ -39,7 +39,8 @@ class FirstPlaces:
         recent = np.fromiter(self._recent, np.uint64, len(self._recent))
         places = np.fromiter(self._recent.values(), np.int64, len(self._recent))
         self._recent.clear()
-        digests = np.concatenate([self._digests, recent])
-        order = np.argsort(digests, kind="stable")
-        self._digests = digests[order]
-        self._places = np.concatenate([self._places, places])[order]
+        order = np.argsort(recent)
+        at = np.searchsorted(self._digests, recent[order])
+        # One array after the other, so that no more than one is there twice.
+        self._digests = np.insert(self._digests, at, recent[order])
+        self._places = np.insert(self._places, at, places[order])

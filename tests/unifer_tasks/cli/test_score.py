@@ -277,7 +277,7 @@ def test_memory_hardly_grows_with_the_predictions(
         assert main(["score", str(path), "--answers", str(answers)]) == 0
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # Sorting digests and places anew takes each of them twice, and their order.
+    # Merged, digests or places are there twice.
     assert peaks[1] - peaks[0] < 64 * 10_000
 
 
