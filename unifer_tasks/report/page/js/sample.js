@@ -82,7 +82,7 @@ function responseView({ texts, labels, leftOut }, place, rationale) {
   return [
     el("h4", {}, "Response"),
     el("p", { class: "response", dir: "auto", tabindex: "0", role: "region", "aria-label": "Response" }, ...body),
-    ...(place in leftOut ? [el("p", { class: "hint" }, `${count(leftOut[place])} characters are left out in place of “⋯”, with the signs in them; the run's own files hold the whole response.`)] : []),
+    ...(place in leftOut ? [el("p", { class: "quiet" }, `${count(leftOut[place])} characters are left out in place of “⋯”, with the signs in them; the run's own files hold the whole response.`)] : []),
     el("h4", {}, "Action units that the rationale names"),
     cueList(text, rationale),
     ...contradictionList(text, rationale),
