@@ -19,7 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,17 +67,20 @@ class Forked:
 
 
 @contextmanager
-def serving(folder: Path, environment: dict[str, str]) -> Iterator[Forked]:
+def serving(
+    folder: Path, environment: Mapping[str, str], modules: Sequence[str] = LOADED
+) -> Iterator[Forked]:
     """Start a server; it and all that it forked end with the block.
 
     Args:
         folder: Where its socket is to lie.
         environment: What its imports read.
+        modules: What it imports.
     """
     address = folder / "s"
     _write_python(address)
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.forked", "--serve", str(address)],
+        [sys.executable, "-m", "tests.forked", "--serve", str(address), *modules],
         cwd=Path(__file__).parents[1],
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
@@ -122,11 +125,11 @@ def _call(address: str, words: list[str]) -> int:
     return int(reply)
 
 
-def _serve(address: str) -> None:
+def _serve(address: str, modules: Sequence[str]) -> None:
     """Fork for each caller until standard input ends."""
     import importlib
 
-    for name in LOADED:
+    for name in modules:
         importlib.import_module(name)
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
         listener.bind(address)
@@ -217,7 +220,7 @@ def _become(words: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--serve":
-        _serve(sys.argv[2])
+        _serve(sys.argv[2], sys.argv[3:])
         # Taking apart all that was imported takes seconds.
         os._exit(0)
     else:

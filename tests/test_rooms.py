@@ -16,6 +16,7 @@ from tests.conftest import REPOSITORY
 ORDER = (
     "unifer_tasks",
     "unifer_tasks.support",
+    "unifer_tasks.redaction",
     "unifer_tasks.protocol",
     "unifer_tasks.rationale",
     "unifer_tasks.data",
@@ -61,7 +62,7 @@ ORDER = (
 
 LIBRARIES = ("unifer_tasks", "unifer_rewards", "data_prep", "recipes")
 MOST_MODULES = 12
-LIGHT = ("protocol", "rationale", "scoring", "data", "support")
+LIGHT = ("protocol", "rationale", "scoring", "data", "redaction", "support")
 """The rooms of `unifer_tasks` that the rewards may use, in every worker of a trainer."""
 
 HEAVY = ("torch", "transformers", "lmms_eval", "verl", "vllm", "ray", "datasets", "sklearn")

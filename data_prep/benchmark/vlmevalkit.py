@@ -33,7 +33,7 @@ from unifer_tasks.data.manifest import Manifest, read_manifest
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.protocol.prompts import STEM, question
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import hold_file
 
 _LETTERS = string.ascii_uppercase[: max(len(space.labels) for space in LABEL_SPACES.values())]
@@ -115,11 +115,14 @@ def export(
     # Not the folder: the other form is another file in it.
     with hold_file(table):
         rows = ordered_map(_Encode(form), _questions(root, manifest), jobs)
-        with replacing(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        with (
+            atomic_write(table) as partial,
+            partial.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.DictWriter(file, _COLUMNS[form], delimiter="\t", lineterminator="\n")
             writer.writeheader()
             writer.writerows(progress(name, rows, manifest.n_rows))
-        with replacing(written.card) as partial:
+        with atomic_write(written.card) as partial:
             partial.write_text(_card(written, form), encoding="utf-8")
     return written
 

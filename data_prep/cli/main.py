@@ -11,12 +11,12 @@ from data_prep.cli.options import INCOMPLETE
 from data_prep.errors import PreparationError
 from data_prep.outputs.push import push
 from unifer_tasks.data.manifest import DataError
-from unifer_tasks.support.characters import visible_output
+from unifer_tasks.redaction.characters import visible_output
+from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import require_extras, sole_run
 from unifer_tasks.support.extras import HUB, MissingModuleError, require
 from unifer_tasks.support.files import explain
 from unifer_tasks.support.locks import HoldError
-from unifer_tasks.support.secrets import redacted_output
 
 _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Limits, Mode, Reject, reject
-from data_prep.cot.teacher import Asked
+from data_prep.cot.teacher import Request
 from data_prep.errors import reading_parquet
 from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.outputs.row_checks import read_rows
@@ -25,7 +25,7 @@ from data_prep.outputs.training_folder import (
 from data_prep.training.rows import SFT_SCHEMA, sft_row
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.requests.replies import Ending
-from unifer_tasks.support.files import replacing_lines
+from unifer_tasks.support.files import atomic_write_lines
 
 ANSWERS_NAME = "answers.jsonl"
 REJECTED_NAME = "rejected.jsonl"
@@ -53,7 +53,7 @@ class Task:
     limit: int | None = None
     limits: Limits = field(default_factory=Limits)
 
-    def questions(self) -> Iterator[Asked]:
+    def questions(self) -> Iterator[Request]:
         """Yields the questions in the rows' order, each once however often its row stands."""
         distinct = (next(copies) for _, copies in groupby(self._rows(), lambda asked: asked.key))
         return islice(distinct, self.limit)
@@ -64,7 +64,7 @@ class Task:
         rows = read_training_manifest(self.rows).rows("train")
         return rows if self.limit is None else min(rows, self.limit)
 
-    def _rows(self) -> Iterator[Asked]:
+    def _rows(self) -> Iterator[Request]:
         manifest = read_training_manifest(self.rows)
         if manifest.kind != "rlvr":
             raise BuildError(f"{self.rows} holds {manifest.kind} rows; give a folder of rlvr rows")
@@ -72,7 +72,7 @@ class Task:
             path = self.rows / shard.path
             with reading_parquet(path, "GRPO rows"):
                 for row in read_rows(path, manifest.kind):
-                    yield Asked(row.dataset, row.id or "", row.label, row.images[0])
+                    yield Request(row.dataset, row.id or "", row.label, row.images[0])
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
@@ -97,7 +97,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
     present: dict[str, Counter[str]] = defaultdict(Counter)
     written: dict[str, Counter[str]] = defaultdict(Counter)
     left_out: Counter[str] = Counter()
-    with replacing_lines(out / REJECTED_NAME) as write_rejected:
+    with atomic_write_lines(out / REJECTED_NAME) as write_rejected:
 
         def rows() -> Iterator[Mapping[str, Any]]:
             index = 0
@@ -141,7 +141,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
     return manifest
 
 
-def _reason(answer: LoggedAnswer, asked: Asked, task: Task) -> str | None:
+def _reason(answer: LoggedAnswer, asked: Request, task: Task) -> str | None:
     if answer.ending is Ending.REFUSED:
         return REFUSED
     if answer.max_tokens is not None:

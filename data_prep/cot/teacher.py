@@ -18,12 +18,12 @@ from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Mode
 from data_prep.errors import PreparationError
 from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
-from unifer_tasks.protocol.answers import keeps_format
+from unifer_tasks.protocol.answers import has_valid_format
 from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, question
+from unifer_tasks.redaction.secrets import redact_values
 from unifer_tasks.support.extras import TEACHER
-from unifer_tasks.support.secrets import redact_values
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -108,7 +108,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """One question.
 
     Attributes:
@@ -154,7 +154,7 @@ class Reporter:
 
 
 def ask_all(
-    questions: Iterator[Asked], teacher: Teacher, pace: Pace, log: AnswerLog, reporter: Reporter
+    questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, reporter: Reporter
 ) -> Tally:
     """Asks every question that the log does not answer yet.
 
@@ -175,7 +175,7 @@ def ask_all(
 class _Run:
     def __init__(
         self,
-        questions: Iterator[Asked],
+        questions: Iterator[Request],
         teacher: Teacher,
         pace: Pace,
         log: AnswerLog,
@@ -240,7 +240,7 @@ class _Run:
                 self._failures_in_a_row = 0
             self._reporter.update(self._tally, self._log)
 
-    async def _ask(self, client: AsyncOpenAI, asked: Asked) -> LoggedAnswer:
+    async def _ask(self, client: AsyncOpenAI, asked: Request) -> LoggedAnswer:
         """Ask until there is an answer.
 
         Raises:
@@ -296,7 +296,7 @@ class _Run:
                 )
         return self._parameters != sent
 
-    def _answer(self, asked: Asked, completion: Any) -> LoggedAnswer:
+    def _answer(self, asked: Request, completion: Any) -> LoggedAnswer:
         """Read a completion.
 
         Raises:
@@ -314,7 +314,7 @@ class _Run:
                 raise
             return self._logged(asked, str(error), Ending.EMPTY, tokens_in, tokens_out)
         text = _whole(reply)
-        if keeps_format(text):
+        if has_valid_format(text):
             ending = Ending.ANSWERED
         elif reply.ending is Ending.ANSWERED and tokens_out >= self._teacher.max_tokens:
             ending = Ending.CUT_OFF
@@ -323,7 +323,7 @@ class _Run:
         return self._logged(asked, text, ending, tokens_in, tokens_out)
 
     def _logged(
-        self, asked: Asked, text: str, ending: Ending, tokens_in: int = 0, tokens_out: int = 0
+        self, asked: Request, text: str, ending: Ending, tokens_in: int = 0, tokens_out: int = 0
     ) -> LoggedAnswer:
         return LoggedAnswer(
             asked.dataset,
@@ -405,7 +405,7 @@ def _delay(error: Exception, tries: int, backoff_s: float) -> float:
         return backoff_s * float(2 ** (tries - 1)) * random.uniform(0.5, 1.0)
 
 
-def _messages(asked: Asked, mode: Mode) -> Any:
+def _messages(asked: Request, mode: Mode) -> Any:
     text = question(label_space(asked.dataset).labels)
     if mode is Mode.HINTED:
         text += _HINT.format(label=asked.label)

@@ -25,7 +25,7 @@ from data_prep.sources.archives import Sample, Skipped, Split, Tree
 from data_prep.sources.inputs import Input
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 FOLDER = ".examined"
 _BENCHMARK = "ferbench"
@@ -293,7 +293,7 @@ def _examine(task: _Task) -> Examined:
     if found.sixteen_bits and task.file:
         fault = "is gray of 16 bits, which verl shows to the model as white; convert it to 8 bits"
     if task.extract_to is not None and isinstance(task.data, bytes) and fault is None:
-        with replacing(task.extract_to) as partial:
+        with atomic_write(task.extract_to) as partial:
             partial.write_bytes(task.data)
     return Examined(
         entry.dataset,
@@ -314,5 +314,5 @@ def _examine(task: _Task) -> Examined:
 
 def _write(path: Path, rows: Iterable[Examined]) -> None:
     table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         pq.write_table(table, partial, compression="zstd")

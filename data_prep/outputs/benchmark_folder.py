@@ -23,7 +23,7 @@ from unifer_tasks.data.manifest import (
     write_manifest,
 )
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME
 
 ROWS_PER_GROUP = 256
@@ -128,7 +128,7 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
     labels = list(label_space(dataset).labels)
     counts: Counter[str] = Counter()
     with (
-        replacing(path) as partial,
+        atomic_write(path) as partial,
         pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer,
     ):
         for batch in batches(rows, ROWS_PER_GROUP):

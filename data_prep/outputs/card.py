@@ -9,8 +9,8 @@ from pathlib import Path
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.support.files import replacing
-from unifer_tasks.support.markdown import bullets, escape, front_matter, table
+from unifer_tasks.redaction.markdown import bullets, escape, front_matter, table
+from unifer_tasks.support.files import atomic_write
 
 CARD_NAME = "README.md"
 
@@ -94,7 +94,7 @@ def _write(
     text = "\n\n".join((front_matter(header), f"# {title}", *body))
     path = out / CARD_NAME
     if not (path.exists() and path.read_text(encoding="utf-8") == text):
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(text, encoding="utf-8")
 
 

@@ -28,8 +28,8 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from unifer_tasks.data.manifest import intact_path, read_manifest, sha256, write_manifest
-from unifer_tasks.support.local_paths import without_folders, without_local_paths
-from unifer_tasks.support.secrets import map_texts
+from unifer_tasks.redaction.local_paths import without_folders, without_local_paths
+from unifer_tasks.redaction.secrets import map_texts
 
 
 def push(out: Path, repository: str) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from data_prep.errors import PreparationError
 from data_prep.sources.archives import Skipped
-from unifer_tasks.support.files import replacing_lines
+from unifer_tasks.support.files import atomic_write_lines
 from unifer_tasks.support.records import RecordError, parse_json, record, require_file
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Fault:
 
 def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
     """Writes a list, one object a line; an empty list is an empty file."""
-    with replacing_lines(path) as write:
+    with atomic_write_lines(path) as write:
         for entry in entries:
             write(asdict(entry))
 

@@ -21,7 +21,7 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from unifer_tasks.data.manifest import sha256
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 
 def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> dict[str, str]:
@@ -110,7 +110,7 @@ def _rebased(
         below = move.old if move else f"any of {', '.join(moves)}"
         raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
 
-    with reading_parquet(path, "training rows"), replacing(path) as partial:
+    with reading_parquet(path, "training rows"), atomic_write(path) as partial:
         map_images(path, partial, moved)
     return replace(shard, sha256=sha256(path))
 

@@ -22,11 +22,14 @@ from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME
 from unifer_tasks.support.records import RecordError, read_json, record
 
 SCHEMA = 1
+
+KINDS = ("rlvr", "cot")
+"""The stages that rows are for."""
 
 ROWS_PER_SHARD = 65_536
 ROWS_PER_GROUP = 4096
@@ -138,6 +141,8 @@ class TrainingManifest:
     repeats: Mapping[str, Mapping[str, Mapping[str, Repeats]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"holds rows of kind {brief(self.kind)}, not of {' or '.join(KINDS)}")
         _require_counts(
             self.unusable,
             *self.left_out.values(),
@@ -240,7 +245,7 @@ def is_training_folder(root: Path) -> bool:
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
     """Writes the manifest, whole or not at all."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"
-    with replacing(root / MANIFEST_NAME) as partial:
+    with atomic_write(root / MANIFEST_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -258,7 +263,7 @@ def open_folder(out: Path) -> None:
         raise BuildError(f"{out} holds something else; choose another folder")
 
 
-def standing(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
+def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
     """Return the manifest of a finished build; None if there is none, or a shard is damaged.
 
     Raises:
@@ -311,7 +316,7 @@ def write_shards(
         name = f"{part}-{len(shards):05d}.parquet"
         written = 0
         with (
-            replacing(out / name) as partial,
+            atomic_write(out / name) as partial,
             pq.ParquetWriter(partial, schema, compression="zstd") as writer,
         ):
             for group in groups:

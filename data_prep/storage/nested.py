@@ -18,7 +18,7 @@ import xxhash
 
 from data_prep.storage.packed import PARTS, SUFFIXES, copy_within, open_tree, unpack_first
 from data_prep.storage.tree import DAMAGE, MAX_DEPTH, ArchiveError, Tree, join
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 _MAX_NESTING = 3
 """How many archives may be packed in one another."""
@@ -177,7 +177,7 @@ def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
     path = unpacked / f"{_stem(file)}-{digest}{file[len(_stem(file)) :]}"
     if not path.exists():
         try:
-            with replacing(path) as partial:
+            with atomic_write(path) as partial:
                 with outer.open(name) as source, partial.open("wb") as target:
                     copy_within(source, target, outer.path.stat().st_size, outer.path)
                 # Findings depend on a tar's time: copied out again, it is the same file.

@@ -22,7 +22,7 @@ import xxhash
 
 from data_prep.storage.tree import DAMAGE, ArchiveError, DamagedError, FolderTree, Tree, is_clutter
 from unifer_tasks.support.extras import ARCHIVES
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 Member = TypeVar("Member")
 
@@ -327,7 +327,7 @@ def _seekable_tar(path: Path, unpacked: Path) -> tarfile.TarFile:
         # Members are read in any order, and going back in a compressed stream starts it anew.
         plain = unpacked / f"{unpacked_name(path)}.tar"
         if not plain.exists():
-            with replacing(plain) as partial, tarfile.open(path) as packed:
+            with atomic_write(plain) as partial, tarfile.open(path) as packed:
                 stream = cast(IO[bytes], packed.fileobj)
                 stream.seek(0)
                 with partial.open("wb") as file:

@@ -19,8 +19,8 @@ import numpy as np
 from data_prep.images.fingerprints import Examined
 from data_prep.outputs.training_folder import (
     TrainingManifest,
+    finished_manifest,
     open_folder,
-    standing,
     write_shards,
     write_training_manifest,
 )
@@ -33,7 +33,7 @@ from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
 from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 Labels = Literal["uniform", "official"]
 LABELS: tuple[Labels, ...] = ("uniform", "official")
@@ -115,7 +115,7 @@ def build_training(
     open_folder(out)
     recipe = {"drawn": n, "labels": labels, "untagged": untagged, "valid": valid, "seed": seed}
     for kind in _KINDS:
-        standing(out / kind, recipe)
+        finished_manifest(out / kind, recipe)
     asked = {"train": choose(n, labels, seed), "valid": choose(valid, "uniform", seed + 1)}
     samples = {
         part: list(
@@ -165,7 +165,7 @@ def _sample(
         face = sample_face(canonical(label), np.random.default_rng(stream))
     else:
         image, face = draw_as(dataset, label, stream)
-        with replacing(path) as partial_path:
+        with atomic_write(path) as partial_path:
             partial_path.write_bytes(image)
     seen = rationale(face.action_units)
     is_untagged = np.random.default_rng([*stream, _TAGS_STREAM]).random() < untagged

@@ -29,9 +29,9 @@ from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
+    finished_manifest,
     open_folder,
     repeats_of,
-    standing,
     write_shards,
     write_training_manifest,
 )
@@ -39,7 +39,7 @@ from data_prep.sources.inputs import Input
 from data_prep.training.balance import Balance, copies, expected_copies, uniform
 from data_prep.training.rows import Form
 from unifer_tasks.data.manifest import read_manifest
-from unifer_tasks.support.files import replacing_lines
+from unifer_tasks.support.files import atomic_write_lines
 
 LEAKS_NAME = "leaks.jsonl"
 DUPLICATES_NAME = "duplicates.jsonl"
@@ -155,7 +155,7 @@ def build(
         "tested_against": tested,
         "counted_tokens": count_tokens is not None,
     }
-    finished = standing(out, recipe)
+    finished = finished_manifest(out, recipe)
     if finished is not None:
         return finished
     leaked = _list_leaks(out, training, tests, options, jobs)
@@ -175,7 +175,7 @@ def _list_leaks(
     out: Path, training: Sequence[Path], tests: Sequence[Path], options: Options, jobs: int | None
 ) -> set[tuple[str, str]]:
     leaked = set()
-    with replacing_lines(out / LEAKS_NAME) as write:
+    with atomic_write_lines(out / LEAKS_NAME) as write:
         for leak in find_leaks(training, tests, max_bits=options.near_bits, jobs=jobs):
             write(asdict(leak))
             leaked.add((leak.dataset, leak.id))
@@ -185,7 +185,7 @@ def _list_leaks(
 def _list_duplicates(
     out: Path, examined: Sequence[Path], options: Options, jobs: int | None
 ) -> None:
-    with replacing_lines(out / DUPLICATES_NAME) as write:
+    with atomic_write_lines(out / DUPLICATES_NAME) as write:
         for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=jobs):
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
 
@@ -205,7 +205,7 @@ def _survey(
 ) -> _Survey:
     """Counts samples by dataset and label, and lists what is left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
-    with replacing_lines(out / LEFT_OUT_NAME) as write:
+    with atomic_write_lines(out / LEFT_OUT_NAME) as write:
         for row in _rows(findings):
             if row.label is not None:
                 survey.present[row.dataset][row.label] += 1

@@ -18,7 +18,7 @@ from unifer_tasks.protocol.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """One request as the server saw it."""
 
     text: str
@@ -32,10 +32,10 @@ class ChatServer:
     """A running server: its address, and what it was asked."""
 
     url: str
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
 
 
-Answer = Callable[[Asked], str | Mapping[str, Any] | None]
+Answer = Callable[[Request], str | Mapping[str, Any] | None]
 """What to say to a request: a text, or the whole body of a reply with status 200; None refuses it,
 in a way that clients do not retry by themselves."""
 
@@ -134,7 +134,7 @@ UNUSUAL: Mapping[str, Unusual] = {
 @contextmanager
 def serve(answer: Answer) -> Iterator[ChatServer]:
     """Serves chat completions on a free port of this machine until the block ends."""
-    asked: list[Asked] = []
+    asked: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
         # Connections are kept alive, as real servers keep them.
@@ -175,10 +175,10 @@ def serve(answer: Answer) -> Iterator[ChatServer]:
         server.server_close()
 
 
-def _read(body: dict[str, Any]) -> Asked:
+def _read(body: dict[str, Any]) -> Request:
     parts = body["messages"][-1]["content"]
     text = next(part["text"] for part in parts if part["type"] == "text")
     url = next(part["image_url"]["url"] for part in parts if part["type"] == "image_url")
     image = Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2])))
     options = {key: value for key, value in body.items() if key != "messages"}
-    return Asked(text, image.size, image.mode, options)
+    return Request(text, image.size, image.mode, options)

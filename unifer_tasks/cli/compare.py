@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from unifer_tasks.cli.report import add_runs
 from unifer_tasks.support.command import Subparsers
-from unifer_tasks.support.files import replacing_lines
+from unifer_tasks.support.files import atomic_write_lines
 
 if TYPE_CHECKING:
     from unifer_tasks.report.figures.assessment import Assessment
@@ -85,7 +85,7 @@ def _line(name: str, part: Difference) -> str:
 def _write_flips(path: Path, pairs: Sequence[tuple[Assessment, Assessment]]) -> None:
     from unifer_tasks.report.figures.comparison import flips
 
-    with replacing_lines(path) as write:
+    with atomic_write_lines(path) as write:
         for a, b in pairs:
             for of_a, of_b in flips(a, b):
                 write(

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from unifer_tasks.cli import compare, doctor, preset, report, run, score, tasks_path, tiny_model
 from unifer_tasks.data.manifest import DataError
-from unifer_tasks.support.characters import visible_output
+from unifer_tasks.redaction.characters import visible_output
+from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import require_extras, sole_run
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.files import explain
 from unifer_tasks.support.locks import HoldError
 from unifer_tasks.support.records import FileError
-from unifer_tasks.support.secrets import redacted_output
 
 _COMMANDS = (doctor, tasks_path, preset, run, score, report, compare, tiny_model)
 

@@ -15,7 +15,7 @@ from unifer_tasks.support.extras import EVAL, REPORT
 from unifer_tasks.support.locks import hold
 
 if TYPE_CHECKING:
-    from unifer_tasks.runner.jobs import Ended, Job
+    from unifer_tasks.runner.jobs import Job, JobResult
     from unifer_tasks.runner.presets import Price
 
 
@@ -160,7 +160,7 @@ def _print_estimate(job: Job, price: Price) -> None:
     print(f"{job.preset.name}: will cost {text}")
 
 
-def _print_end(ended: Ended, price: Price | None) -> None:
+def _print_end(ended: JobResult, price: Price | None) -> None:
     from unifer_tasks.runner.spend import spent
 
     name, progress = ended.job.preset.name, ended.progress

@@ -15,7 +15,7 @@ from unifer_tasks.scoring.metrics import READERS
 from unifer_tasks.scoring.predictions import BadRowsError, PredictionError, iter_predictions
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
-from unifer_tasks.support.files import replacing, replacing_lines
+from unifer_tasks.support.files import atomic_write, atomic_write_lines
 
 
 def add(commands: Subparsers) -> None:
@@ -53,14 +53,14 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         with ExitStack() as stack:
-            note = stack.enter_context(replacing_lines(args.answers)) if args.answers else None
+            note = stack.enter_context(atomic_write_lines(args.answers)) if args.answers else None
             predictions = iter_predictions(args.predictions, skip if args.skip_bad else None)
             readings = (read(prediction, args.reader) for prediction in predictions)
             summary = score(_noted(readings, note) if note else readings, args.reader)
     except BadRowsError as error:
         raise PredictionError(f"{error}\n(--skip-bad leaves them out)") from None
     if args.json:
-        with replacing(args.json) as partial:
+        with atomic_write(args.json) as partial:
             text = json.dumps({**summary.as_json(), "skipped": skipped}, indent=2)
             partial.write_text(text + "\n", encoding="utf-8")
     print(_table(summary))

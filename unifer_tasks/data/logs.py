@@ -24,8 +24,8 @@ from unifer_tasks.data.results_file import (
 )
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import GROUP, TASKS, Variant, task_name
+from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.support.records import RecordError, require_file
-from unifer_tasks.support.secrets import redact_settings
 
 LOGS = f"*_samples_{GROUP}_*.jsonl"
 

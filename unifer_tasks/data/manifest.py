@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, label_space
-from unifer_tasks.support.files import explain, replacing
+from unifer_tasks.support.files import atomic_write, explain
 from unifer_tasks.support.records import RecordError, read_json, record
 
 DATA_VARIABLE = "FERBENCH_DATA"
@@ -195,7 +195,7 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
     data = {"schema": SCHEMA, **asdict(manifest)}
     for key, file in manifest.datasets.items():
         data["datasets"][key] = {"rows": file.rows, **asdict(file)}
-    with replacing(root / MANIFEST_NAME) as partial:
+    with atomic_write(root / MANIFEST_NAME) as partial:
         partial.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from unifer_tasks.harness.options import check_cache, check_invocation, check_run
 from unifer_tasks.harness.requests.shortfall import FAILED_REQUESTS_STATUS, Shortfall, shortfall
-from unifer_tasks.support.characters import visible
+from unifer_tasks.redaction.characters import visible
+from unifer_tasks.redaction.secrets import learn, redacted_output, reveal
 from unifer_tasks.support.extras import EVAL
 from unifer_tasks.support.seams import Function, Seam, replaced
-from unifer_tasks.support.secrets import learn, redacted_output, reveal
 
 _PARSE = Seam(
     "lmms_eval.__main__", "parse_eval_args", (), "the command line is checked before any work"
@@ -42,7 +42,7 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
     prints a traceback and exits 0, has exit status 1, and one with failed requests 3.
     `--use_cache DIR` keeps answers so that they outlive a kill (see
     `unifer_tasks.harness.requests.resume`). And what it prints, which would show keys, tokens and
-    passwords, shows none (see `unifer_tasks.support.secrets`). Options are checked before
+    passwords, shows none (see `unifer_tasks.redaction.secrets`). Options are checked before
     anything is loaded, and an error of ours is one sentence.
 
     Args:

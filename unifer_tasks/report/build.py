@@ -14,7 +14,7 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex, as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
 from unifer_tasks.report.sources.runs import Run, differences
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 PLOTS_FOLDER = "plots"
 
@@ -66,7 +66,7 @@ def build_report(
         "tex": lambda: as_latex(assessments, published),
     }
     for kind, text in texts.items():
-        with replacing(out / f"leaderboard.{kind}") as partial:
+        with atomic_write(out / f"leaderboard.{kind}") as partial:
             partial.write_text(text(), encoding="utf-8")
     with tqdm(desc="drawing", bar_format="{desc}: {postfix}", disable=None) as bar:
         plots = write_plots(assessments, published, out / PLOTS_FOLDER, bar.set_postfix_str)

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the final name once the block ends well.
 
     An error leaves nothing behind. A kill leaves `NAME.partial`, which the next run removes: it is
@@ -34,9 +34,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_lines(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield a function that writes an object as a line of a JSONL file, as `replacing` does."""
-    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+def atomic_write_lines(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield a function that writes an object as a line of a JSONL file, as `atomic_write` does."""
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8") as file:
 
         def write(row: Mapping[str, Any]) -> None:
             file.write(json.dumps(row) + "\n")

@@ -37,7 +37,7 @@ from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 _SECONDS = "seconds.json"
 _CORES = os.cpu_count() or 1
@@ -247,7 +247,7 @@ class _Stages:
             print(f" {took:,.0f} s", flush=True)
             total = {**self.seconds()}
             total[name] = total.get(name, 0) + took
-            with replacing(self.out / _SECONDS) as partial:
+            with atomic_write(self.out / _SECONDS) as partial:
                 partial.write_text(json.dumps(total, indent=2), encoding="utf-8")
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import mean
 
 from recipes.training.runs.rollouts import read_steps, rollouts_table
+from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.renderers.scores import RunScores
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.scoring.summary import Reading, read
-from unifer_tasks.support.files import replacing
-from unifer_tasks.support.markdown import table
+from unifer_tasks.support.files import atomic_write
 
 REWARD = "critic/rewards/mean"
 _EDGE = 5
@@ -63,7 +63,7 @@ def write_summary(
         "The faces are drawn: these figures say that the recipe works, and nothing of photographs.",
     ]
     path = out / "README.md"
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from recipes.training.cli import configurations, results, stages
 from recipes.training.configuration.settings import ConfigurationError
-from unifer_tasks.support.characters import visible_output
+from unifer_tasks.redaction.characters import visible_output
+from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import require_extras
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.files import explain
-from unifer_tasks.support.secrets import redacted_output
 
 _NAME = "unifer-train"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes.training.configuration.overrides import check_overrides, quote, quoted
-from recipes.training.configuration.registry import find_configuration
+from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
+from recipes.training.configuration.registry import find_configuration, is_recipe_file
 from recipes.training.configuration.settings import (
     ConfigurationError,
     Settings,
@@ -29,13 +29,15 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
         overrides: As on the command line.
 
     Raises:
-        ConfigurationError: There is no such configuration, it is for the other stage, or an
-            override cannot be meant.
+        ConfigurationError: There is no such configuration, it is for the other stage, or verl
+            reads no such setting or value.
     """
     file = find_configuration(stage, given)
     verl = compose(file, overrides)
     if (other := stage_of(verl)) != stage:
         raise ConfigurationError(f"{file} configures {other.upper()}: run unifer-train {other}")
+    if not is_recipe_file(file):
+        check_keys(_compose(find_configuration(stage, stage), []), verl)
     return parse_settings(verl, file, quoted(overrides))
 
 

@@ -136,6 +136,32 @@ def check_overrides(base: Config, overrides: Sequence[str]) -> None:
         raise ConfigurationError(*problems)
 
 
+def check_keys(base: Config, config: Config) -> None:
+    """Check that verl reads all that a configuration of a user holds, at values of its kind.
+
+    hydra merges a misspelt key of a file as it does any other.
+
+    Args:
+        base: The recipe's configuration of the stage.
+        config: The user's.
+
+    Raises:
+        ConfigurationError: It does not.
+    """
+    problems: list[str] = []
+    for key in all_keys(config):
+        parent = key.rpartition(".")[0]
+        if _FREE.search(key):
+            continue
+        if has_key(base, key):
+            if not isinstance(value_at(base, key), Mapping):
+                problems += _value(key, value_at(base, key), value_at(config, key))
+        elif (not parent or has_key(base, parent)) and (reason := _unread(base, key)):
+            problems.append(reason)
+    if problems:
+        raise ConfigurationError(*problems)
+
+
 def _problems(base: Config, text: str) -> Iterator[str]:
     if text.startswith("-"):
         yield f"{text} is not an option of this command, nor an override: KEY=VALUE"
@@ -199,16 +225,20 @@ def _shown(value: Any) -> str:
 
 
 def _added(base: Config, key: str) -> Iterator[str]:
+    if reason := _unread(base, key):
+        yield f"+{key}: {reason}"
+
+
+def _unread(base: Config, key: str) -> str | None:
+    """Return why verl reads no setting of a name that a configuration lacks; None if it does."""
     node, missing = _deepest(base, key)
     if _FREE.search(node):
-        return
+        return None
     parent = value_at(base, node) if node else base
     if not isinstance(parent, Mapping):
-        yield f"+{key}: {node} is one value ({parent}) and holds no settings"
-        return
+        return f"{node} is one value ({parent}) and holds no settings"
     known = _ALSO_READ[stage_of(base)].get(node, frozenset()) | _fields(parent)
-    if missing not in known:
-        yield f"+{key}: {_no_setting(base, key)}"
+    return None if missing in known else _no_setting(base, key)
 
 
 def _fields(node: Config) -> frozenset[str]:

@@ -65,6 +65,11 @@ def find_configuration(stage: Stage, given: str) -> Path:
     )
 
 
+def is_recipe_file(file: Path) -> bool:
+    """Return whether a file is the package's and not a user's."""
+    return file.resolve().is_relative_to(_FOLDER.resolve())
+
+
 def copy_file(name: str, destination: Path) -> Path:
     """Copy a file of a recipe, to be edited.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from recipes.training.launch.errors import RunError
 from recipes.training.launch.fatal import Failure, find_failure, more_telling
-from unifer_tasks.support.secrets import redact
+from unifer_tasks.redaction.secrets import redact
 
 GRACE = 10.0
 """Seconds that a trainer is given to end by itself after a line that nothing can follow."""

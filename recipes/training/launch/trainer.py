@@ -13,7 +13,7 @@ from recipes.training.configuration.overrides import quote
 from recipes.training.configuration.settings import ConfigurationError, Settings, TrainerSettings
 from recipes.training.launch.cleanup import RUN_VARIABLE
 from recipes.training.runs.metrics import PATH_VARIABLE
-from unifer_tasks.support.secrets import redact_settings
+from unifer_tasks.redaction.secrets import redact_settings
 
 _MODULES = {"sft": "verl.trainer.sft_trainer", "grpo": "verl.trainer.main_ppo"}
 

@@ -11,10 +11,10 @@ from typing import Any
 from recipes.training.configuration.keys import value_at
 from recipes.training.runs.record import RECORD_NAME, DataFile, Record, find_record
 from unifer_rewards.presets import make_reward
-from unifer_tasks.support.files import replacing
-from unifer_tasks.support.local_paths import file_name, without_local_paths
-from unifer_tasks.support.markdown import code, escape, front_matter, table
-from unifer_tasks.support.secrets import map_texts
+from unifer_tasks.redaction.local_paths import file_name, without_local_paths
+from unifer_tasks.redaction.markdown import code, escape, front_matter, table
+from unifer_tasks.redaction.secrets import map_texts
+from unifer_tasks.support.files import atomic_write
 
 CARD_NAME = "README.md"
 
@@ -105,7 +105,7 @@ def lineage(record: Record) -> list[Record]:
 def write_card(folder: Path, record: Record, scores: Path | None = None) -> None:
     """Write the card into a Hugging Face folder."""
     text = card(record, scores)
-    with replacing(folder / CARD_NAME) as partial:
+    with atomic_write(folder / CARD_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from recipes.training.results.card import write_card
 from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
 from recipes.training.runs.record import find_record, write_record
 from unifer_tasks.harness.models.weights import ADAPTER_CONFIG, weight_problems
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import hold_file
 
 
@@ -47,7 +47,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     record = find_record(step)
     if record is None:
         raise MergeError(f"{step} lies in no run that unifer-train recorded")
-    with hold_file(out), replacing(out) as partial:
+    with hold_file(out), atomic_write(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)
         if record.adapter is None:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 TRACKER = "latest_checkpointed_iteration.txt"
 
@@ -128,7 +128,7 @@ def name_newest(checkpoint: Path) -> None:
     tracker, text = checkpoint.parent / TRACKER, str(step_of(checkpoint))
     if not tracker.exists() or tracker.read_text("utf-8", "replace").strip() != text:
         print(f"{TRACKER} now names step {text}, the newest whole checkpoint", flush=True)
-        with replacing(tracker) as partial:
+        with atomic_write(tracker) as partial:
             partial.write_text(text, encoding="utf-8")
 
 

@@ -22,8 +22,8 @@ from recipes.training.configuration.settings import (
 )
 from recipes.training.runs.checkpoints import is_checkpoint, step_of
 from unifer_tasks.data.manifest import MANIFEST_NAME, sha256
-from unifer_tasks.support.files import replacing
-from unifer_tasks.support.secrets import redact_settings
+from unifer_tasks.redaction.secrets import redact_settings
+from unifer_tasks.support.files import atomic_write
 
 RECORD_NAME = "run.json"
 SCHEMA = 1
@@ -132,7 +132,7 @@ def write_record(folder: Path, record: Record) -> None:
     """Write the record, less credentials, into a run's folder or beside a merged checkpoint."""
     kept = redact_settings(asdict(record))
     text = json.dumps({"schema": SCHEMA, **kept}, indent=2) + "\n"
-    with replacing(folder / RECORD_NAME) as partial:
+    with atomic_write(folder / RECORD_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

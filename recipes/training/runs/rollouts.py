@@ -18,7 +18,7 @@ from tqdm import tqdm
 from unifer_rewards.groups import zero_variance_share
 from unifer_tasks.protocol.answers import Outcome, read_choice
 from unifer_tasks.protocol.prompts import listed_labels
-from unifer_tasks.support.markdown import table
+from unifer_tasks.redaction.markdown import table
 
 FOLDER = "rollouts"
 """Where a run keeps them: `N.jsonl` of step N, below its `trainer.default_local_dir`."""

@@ -28,10 +28,10 @@ from data_prep.outputs.verify import verify_rows
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
 from tests.data_prep import official
 from tests.data_prep.reading import rows
+from tests.unifer_tasks.redaction.test_markdown import shown
 from tests.unifer_tasks.support.hostile import NAMES
-from tests.unifer_tasks.support.test_markdown import shown
 from unifer_tasks.data.manifest import DatasetFile, Manifest, write_manifest
-from unifer_tasks.support.characters import UNSEEN, one_line
+from unifer_tasks.redaction.characters import UNSEEN, one_line
 
 TEACHER = "/home/me/models/My Teacher"
 

@@ -19,7 +19,7 @@ from data_prep.synthetic.stand_in_training import build_training, choose
 from unifer_rewards.preflight import validate
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.protocol.action_units import AU_SIGNS
-from unifer_tasks.protocol.answers import keeps_format, read_answer
+from unifer_tasks.protocol.answers import has_valid_format, read_answer
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.rationale.reasoning import read_rationale
 
@@ -76,7 +76,7 @@ def test_sft_rows_answer_the_question_in_form(drawn: Path) -> None:
         user, assistant = row["messages"]
         assert (user["role"], assistant["role"]) == ("user", "assistant")
         assert user["content"].count("<image>") == len(row["images"]) == 1
-        assert keeps_format(assistant["content"])
+        assert has_valid_format(assistant["content"])
         answer = read_answer(assistant["content"], row["data_source"])
         assert answer.label == row["extra_info"]["label"]
         assert Image.open(row["images"][0]["image"]).size[0] in {48, 100, 143, 224, 256}

@@ -18,7 +18,7 @@ from data_prep.synthetic import stand_in as drawn
 from data_prep.synthetic.faces import Face, draw
 from tests.conftest import run_command
 from tests.forked import Forked
-from tests.unifer_tasks.chat_server import Asked, serve
+from tests.unifer_tasks.chat_server import Request, serve
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
@@ -386,7 +386,7 @@ def test_lmms_evals_own_qwen_model_runs(evaluate: Evaluate, tiny_model: Path) ->
 def test_a_model_behind_an_api_is_asked_the_protocol(
     evaluate: Evaluate, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answer(request: Asked) -> str | None:
+    def answer(request: Request) -> str | None:
         # RAF-DB lists surprise first; its questions find the server out of order.
         return None if "labels: surprise" in request.text else response("Hm.", "fear")
 

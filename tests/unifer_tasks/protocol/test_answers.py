@@ -10,7 +10,7 @@ from unifer_tasks.protocol.answers import (
     UNKNOWN,
     Answer,
     Outcome,
-    keeps_format,
+    has_valid_format,
     read_answer,
     read_label,
     read_literal,
@@ -275,7 +275,7 @@ def test_literal_reads_the_form_that_was_asked_for(text: str, label: str | None)
 @given(TAGGED_TEXT, DATASETS)
 def test_strict_reads_all_that_literal_reads_in_form(text: str, dataset: str) -> None:
     literal = read_literal(text, label_space(dataset).labels)
-    if keeps_format(text) and literal.label:
+    if has_valid_format(text) and literal.label:
         assert read_answer(text, dataset) == literal
 
 
@@ -453,4 +453,4 @@ def test_hostile_text_is_read_in_one_pass(shape: str, unit: str) -> None:
     text = shape.replace("{}", unit * (SIZE // len(unit)))
     assert read_answer(text, "ferplus").label in {None, "happy"}
     assert read_upstream(text, "ferplus") in {UNKNOWN, "happy"}
-    assert keeps_format(text) in {True, False}
+    assert has_valid_format(text) in {True, False}

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from unifer_tasks.cli.main import main
 from unifer_tasks.support import locks
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME, BusyError, HoldError, hold, hold_file
 
 HOLD = """
@@ -192,7 +192,7 @@ def test_what_is_left_under_the_temporary_name_is_not_written_through(
     (target / "thesis.tex").write_text("dear")
     link = tmp_path / "rows.json.partial"
     link.symlink_to(target if is_directory else target / "thesis.tex")
-    with replacing(tmp_path / "rows.json") as partial:
+    with atomic_write(tmp_path / "rows.json") as partial:
         partial.write_text("new")
     assert (tmp_path / "rows.json").read_text() == "new"
     assert (target / "thesis.tex").read_text() == "dear"

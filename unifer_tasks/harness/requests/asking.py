@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unifer_tasks.harness.requests.replies import careful_client
 from unifer_tasks.harness.requests.shortfall import note_requests
 from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
-from unifer_tasks.support.characters import encodable
+from unifer_tasks.redaction.characters import encodable
 from unifer_tasks.support.seams import replaced
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from unifer_tasks.harness.requests.answer_log import LoggedAnswer
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.records import FileError, RecordError, read_json, record
 
 _NAME = "progress.json"
@@ -50,7 +50,7 @@ class Progress:
 
 def write_progress(folder: Path, progress: Progress) -> None:
     """Replaces what the folder tells."""
-    with replacing(folder / _NAME) as partial:
+    with atomic_write(folder / _NAME) as partial:
         partial.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG
-from unifer_tasks.support.secrets import redact, redact_values
+from unifer_tasks.redaction.secrets import redact, redact_values
 
 _CUT_OFF = re.compile(r"length|max_?(?:output_)?tokens", re.IGNORECASE)
 # As lmms-eval's Gemini back ends note it, with Gemini's word for the reason.

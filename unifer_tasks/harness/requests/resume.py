@@ -36,7 +36,7 @@ from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, write_progress
 from unifer_tasks.harness.requests.replies import redact_answer
 from unifer_tasks.protocol.outcomes import request_failed
-from unifer_tasks.support.secrets import redact_settings
+from unifer_tasks.redaction.secrets import redact_settings
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import GenerationResult, Instance

@@ -12,29 +12,29 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.order import order_biases
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.page.boards import (
+from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
+from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
+from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
+from unifer_tasks.report.page.sanitize import policy, script_json
+from unifer_tasks.report.page.tables import (
     MEAN,
     TITLES,
     badges,
     boards,
     duel_scale,
-    duels,
     measures_of,
+    pairwise,
     variants,
 )
-from unifer_tasks.report.page.inert import policy, script_json
-from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
-from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
-from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
 from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value, section
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.scoring.metrics import READERS
-from unifer_tasks.support.characters import visible
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 PAGE_NAME = "index.html"
 
@@ -124,7 +124,7 @@ def write_page(
         pictures=pictures,
         embed=embed,
     )
-    with replacing(out / PAGE_NAME) as partial:
+    with atomic_write(out / PAGE_NAME) as partial:
         content.dump(str(partial), encoding="utf-8")
     missing = len(questions) - sum(map(len, rows.values())) if pictures else 0
     return Page(out / PAGE_NAME, missing, tuple(unreadable))
@@ -160,12 +160,12 @@ def _tables(
 ) -> dict[str, Any]:
     """What the tables show."""
     tables = boards(assessments, published)
-    differences = duels(comparisons)
+    differences = pairwise(comparisons)
     scopes = [board.scope for board in tables if board.reader == READERS[0]]
     return {
         "boards": tables,
         "scopes": [(scope, TITLES[scope]) for scope in scopes],
-        "duels": differences,
+        "pairwise": differences,
         "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
         "duel_scale": duel_scale(comparisons),
         "variants": variants(assessments, comparisons),

@@ -24,12 +24,12 @@ from unifer_tasks.protocol.action_units import AU_NAMES
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.outcomes import Outcome, request_failed
 from unifer_tasks.rationale.reasoning import Cue
+from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
 from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import Reading
-from unifer_tasks.support.secrets import redact
 
 CHUNK = 256
 """Questions whose responses are unpacked together."""

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.protocol.images import native_image
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 FOLDER = "images"
 SIDE = 224
@@ -95,7 +95,7 @@ def write_pictures(found: Gallery, out: Path) -> list[str]:
             except OSError:
                 unreadable.append(f"{dataset} {id_}")
                 continue
-            with replacing(_file(folder, row)) as partial:
+            with atomic_write(_file(folder, row)) as partial:
                 partial.write_bytes(picture)
     return unreadable
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from unifer_tasks.protocol.answers import Outcome
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.redaction.characters import one_line, visible
+from unifer_tasks.redaction.markdown import Markdown, escape, table
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.order import order_biases
@@ -21,8 +23,6 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.report.sources.runs import BASE
 from unifer_tasks.scoring.metrics import READERS, Reader
-from unifer_tasks.support.characters import one_line, visible
-from unifer_tasks.support.markdown import Markdown, escape, table
 
 HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
 """Metric -> its name in the field, in the order of the columns."""

@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from unifer_tasks.protocol.answers import UNKNOWN
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
+from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import HEADLINE, ranked
 from unifer_tasks.report.renderers.numbers import signed
-from unifer_tasks.support.characters import visible
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def write_plots(
             figure = draw()
             for kind in FORMATS:
                 path = folder / f"{name}.{kind}"
-                with replacing(path) as partial:
+                with atomic_write(path) as partial:
                     figure.savefig(partial, format=kind, metadata=_METADATA[kind])
                 written.append(path)
     for path in set(folder.glob("confusion_*")) - set(written):

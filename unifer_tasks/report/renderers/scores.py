@@ -19,7 +19,7 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.order import order_biases
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.support.files import replacing
+from unifer_tasks.support.files import atomic_write
 
 SCHEMA = 1
 SCORES_NAME = "scores.json"
@@ -216,7 +216,7 @@ def scores_document(
 
 def write_scores(path: Path, document: Scores) -> None:
     """Writes `scores.json`, whole or not at all."""
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
 from unifer_tasks.data.results_file import read_document
+from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import (
     BASE,
@@ -19,7 +20,6 @@ from unifer_tasks.report.sources.runs import (
 )
 from unifer_tasks.report.sources.upstream_results import runs_of_results
 from unifer_tasks.scoring.predictions import PredictionError, read_predictions
-from unifer_tasks.support.characters import visible
 
 _GIVE = (
     f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of the paper's "

@@ -19,9 +19,9 @@ from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, ol
 from unifer_tasks.data.results_file import RunOptions
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, Variant, orders
+from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 from unifer_tasks.scoring.sample_logs import LoggedSample, read_sample_log
-from unifer_tasks.support.secrets import redact_settings
 
 _OPTIONS = ("model", "model_args", "tasks", "batch_size", "num_fewshot", "limit", "gen_kwargs")
 

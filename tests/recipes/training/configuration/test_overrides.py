@@ -17,7 +17,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from recipes.training.configuration.compose import compose, search_path
+from recipes.training.configuration.compose import compose, read_settings, search_path
 from recipes.training.configuration.overrides import check_overrides, quote, quoted
 from recipes.training.configuration.settings import ConfigurationError, parse_settings
 from recipes.training.launch.trainer import command
@@ -214,3 +214,34 @@ def test_an_interpolation_of_nothing_is_one_sentence() -> None:
         ConfigurationError, match=r"'nothing' not found; \$\{\.\.\.\} names another"
     ):
         compose(CONFIG["sft"], ["trainer.default_local_dir=/runs/${nothing}"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("data: {train_batch_size: 4}", None),
+        ("actor_rollout_ref: {rollout: {enable_sleep_mode: false}}", None),
+        ("reward: {custom_reward_function: {reward_kwargs: {vote_credit: 0.5}}}", None),
+        ("hydra: {searchpath: ['pkg://verl.trainer.config']}", None),
+        ("data: {trian_batch_size: 4}", "reads no setting data.trian_batch_size; did you mean"),
+        ("trainer: {epochs: 4}", "reads no setting trainer.epochs"),
+        ("lora: {rank: 4, alpha: 8}", "reads no setting lora"),
+        ("data: {train_batch_size: four}", "data.train_batch_size=four: give a whole number"),
+        ("data: {shuffle: 'no'}", "data.shuffle=no: give true or false"),
+        ("trainer: 5", "trainer"),
+        ("data: [", "mine.yaml"),
+    ],
+)
+def test_a_file_of_a_users_is_checked_like_overrides(
+    lines: str, message: str | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"defaults: [grpo_7b, _self_]\n{lines}\n")
+    if message is None:
+        assert read_settings("grpo", str(file), []).stage == "grpo"
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings("grpo", str(file), [])
+    (problem,) = caught.value.problems
+    assert message in problem
+    assert "\n" not in problem

@@ -18,9 +18,9 @@ from recipes.training.runs.record import (
     Record,
     write_record,
 )
+from tests.unifer_tasks.redaction.test_markdown import shown
 from tests.unifer_tasks.support.hostile import NAMES
-from tests.unifer_tasks.support.test_markdown import shown
-from unifer_tasks.support.characters import UNSEEN, one_line
+from unifer_tasks.redaction.characters import UNSEEN, one_line
 
 BASE = "Qwen/Qwen2.5-VL-7B-Instruct"
 TRAINER = {"total_epochs": 1, "n_gpus_per_node": 8, "nnodes": 1}

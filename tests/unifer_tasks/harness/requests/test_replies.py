@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.unifer_tasks.chat_server import UNUSUAL, Asked, ChatServer, completion, serve
+from tests.unifer_tasks.chat_server import UNUSUAL, ChatServer, Request, completion, serve
 from unifer_tasks.harness.requests.replies import ReplyError, careful_client, read_reply
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.outcomes import Outcome
@@ -24,7 +24,7 @@ N_QUESTIONS = 6
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ChatServer]:
-    def answer(asked: Asked) -> Any:
+    def answer(asked: Request) -> Any:
         unusual = UNUSUAL.get(asked.text)
         return unusual.body if unusual else f"It is {asked.text}."
 

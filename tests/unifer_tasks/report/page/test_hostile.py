@@ -12,12 +12,12 @@ from tests.unifer_tasks.report.page.made_up import assessed, run
 from tests.unifer_tasks.report.page.payloads import PAYLOADS
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
 from unifer_tasks.scoring.predictions import Prediction
-from unifer_tasks.support.characters import visible
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

@@ -457,7 +457,7 @@ return found;
 
 
 def test_a_pair_leads_to_the_samples_that_flipped(opened: Browser) -> None:
-    link = opened.find("#duels [data-panel='pooled'] tbody tr td:nth-child(5) a")
+    link = opened.find("#pairwise [data-panel='pooled'] tbody tr td:nth-child(5) a")
     expected = int(link.text.replace(",", ""))
     opened.js("arguments[0].click()", link)
     opened.until(

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex, as_markdown, p_value, ranked
-from unifer_tasks.support.characters import visible
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from data_prep.cli.main import main as unifer_data
 from unifer_tasks.cli.main import main as ferbench
-from unifer_tasks.support.characters import UNSEEN, encodable, one_line, visible, visible_output
+from unifer_tasks.redaction.characters import UNSEEN, encodable, one_line, visible, visible_output
 
 # Any code point, halves of surrogate pairs among them.
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -270,7 +270,7 @@ class Duel(NamedTuple):
     difference: Difference
 
 
-def duels(comparisons: Sequence[Comparison]) -> dict[str, list[Duel]]:
+def pairwise(comparisons: Sequence[Comparison]) -> dict[str, list[Duel]]:
     """Returns scope -> its comparisons, the surest first; scopes without any are absent."""
     found: dict[str, list[Duel]] = {}
     for each in comparisons:

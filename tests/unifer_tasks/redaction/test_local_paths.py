@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from unifer_tasks.support.local_paths import file_name, without_folders, without_local_paths
+from unifer_tasks.redaction.local_paths import file_name, without_folders, without_local_paths
 
 FOLDERS = ["/data/faces", "/mnt/my disk/sfew/", "/"]
 

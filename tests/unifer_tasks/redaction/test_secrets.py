@@ -18,7 +18,7 @@ from benchmarks.lexicon import PARTS, labelled_rationales
 from tests.conftest import REPOSITORY
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import question
-from unifer_tasks.support.secrets import (
+from unifer_tasks.redaction.secrets import (
     conceal,
     known_variables,
     redact,

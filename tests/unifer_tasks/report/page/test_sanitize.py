@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.report.page.inert import policy, script_json
+from unifer_tasks.report.page.sanitize import policy, script_json
 
 # Any code point, halves of surrogate pairs among them.
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -2,7 +2,7 @@
 
 A credential is known in two ways. By its *place*: the password of a URL, the value of `api_key=` or
 of an `Authorization` header, a string of a provider's own form
-(`unifer_tasks.support.credentials`). By its *value*: what a variable of the environment called
+(`unifer_tasks.redaction.credentials`). By its *value*: what a variable of the environment called
 ...KEY, TOKEN, SECRET or PASSWORD holds, as it is, percent-encoded, JSON-escaped or in base64.
 
 `redact` is for texts of any kind, a model's answer among them; where a name alone proves little
@@ -27,7 +27,7 @@ from itertools import count
 from typing import Any, TextIO, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
-from unifer_tasks.support.credentials import is_mixed, replace_in_settings, replace_in_text
+from unifer_tasks.redaction.credentials import is_mixed, replace_in_settings, replace_in_text
 
 HIDDEN = "***"
 """Stands for a credential that no variable holds."""

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from unifer_tasks.support.characters import UNSEEN, one_line
+from unifer_tasks.redaction.characters import UNSEEN, one_line
 
 # Between letters or digits an underscore marks nothing.
 _MARKS = re.compile(r"[\\`*{}\[\]<>|#~&$]|(?<![^\W_])_|_(?![^\W_])")

@@ -9,13 +9,13 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.report.page.boards import (
+from unifer_tasks.report.page.tables import (
     OVERVIEW,
     Scale,
     badges,
     boards,
     duel_scale,
-    duels,
+    pairwise,
     variants,
 )
 from unifer_tasks.scoring.predictions import Prediction
@@ -80,14 +80,14 @@ def test_differences_are_drawn_on_one_scale_with_zero_in_its_middle(
     comparisons = compare(telling_pairs(runs))
     scale = duel_scale(comparisons)
     assert scale.place(0) == 50
-    found = duels(comparisons)
+    found = pairwise(comparisons)
     assert list(found) == ["pooled", "rafdb", "sfew"]
     for duel in found["pooled"]:
         assert 0 <= scale.place(duel.difference.interval[0]) <= 100
 
 
 def test_no_comparison_is_no_error() -> None:
-    assert duels([]) == {}
+    assert pairwise([]) == {}
     assert duel_scale([]) == Scale(-1, 1)
 
 

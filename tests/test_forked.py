@@ -1,0 +1,100 @@
+"""A forked command is a process as a started one is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import run_command
+from tests.forked import Forked, serving
+
+SHOW = """
+import json, os, sys
+print(json.dumps([os.getcwd(), os.environ["WHO"], sys.argv[1:], sys.stdin.read(), os.getpid()]))
+print("beside", file=sys.stderr)
+sys.exit(3)
+"""
+
+
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Forked]:
+    """A server that imported next to nothing."""
+    with (
+        tempfile.TemporaryDirectory(prefix="forked", dir="/tmp") as folder,
+        serving(Path(folder), {}, ["json"]) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with modules to run."""
+    (tmp_path / "show.py").write_text(SHOW)
+    (tmp_path / "wait.py").write_text("import time; print('here', flush=True); time.sleep(600)\n")
+    (tmp_path / "begin.py").write_text(
+        "import subprocess, sys\n"
+        "sys.exit(subprocess.run([sys.executable, *sys.argv[1:]]).returncode)\n"
+    )
+    return tmp_path
+
+
+def test_it_has_the_callers_folder_environment_words_and_streams(
+    forked: Forked, folder: Path
+) -> None:
+    done = subprocess.run(
+        forked.command("-m", "show", "a b", "c"),
+        cwd=folder,
+        env={**os.environ, "WHO": "me", "PYTHONPATH": "unread"},
+        input="said",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)[:4] == [str(folder), "me", ["a b", "c"], "said"]
+    assert done.stderr == "beside\n"
+
+
+def test_a_console_script_is_its_entry_point(forked: Forked) -> None:
+    shown = run_command(forked.command("ferbench", "--help"))
+    assert shown.stdout.startswith("usage: ferbench")
+    refused = run_command(forked.command("ferbench", "dance"), status=2)
+    assert "invalid choice: 'dance'" in refused.stderr
+
+
+def test_what_it_starts_by_its_own_python_is_forked_or_real(forked: Forked, folder: Path) -> None:
+    server = psutil.Process().children()[0]
+    forks = forked.command("-m", "begin", "-m", "show")
+    done = run_command(forks, cwd=folder, env={"WHO": "it"}, status=3)
+    assert json.loads(done.stdout)[1] == "it"
+    real = "import sys; print(sys.executable)"
+    started = run_command(forked.command("-m", "begin", "-c", real), cwd=folder)
+    assert started.stdout.strip() == sys.executable
+    assert server.is_running()
+
+
+def test_its_end_by_a_signal_is_the_callers(forked: Forked, folder: Path) -> None:
+    (folder / "end.py").write_text("import os; os.kill(os.getpid(), 15)\n")
+    done = run_command(forked.command("-m", "end"), cwd=folder, status=None)
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_it_ends_with_its_caller(forked: Forked, folder: Path) -> None:
+    caller = subprocess.Popen(forked.command("-m", "wait"), cwd=folder, stdout=subprocess.PIPE)
+    assert caller.stdout is not None
+    assert caller.stdout.readline() == b"here\n"
+    (server,) = (p for p in psutil.Process().children() if "--serve" in p.cmdline())
+    (child,) = server.children()
+    caller.kill()
+    caller.communicate()
+    assert psutil.wait_procs([child], timeout=60)[1] == []
+    assert run_command(forked.command("ferbench", "--help")).returncode == 0

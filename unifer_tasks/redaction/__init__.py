@@ -1,0 +1,1 @@
+"""What is taken out of texts, or escaped, before others read them: secrets, paths, markup."""
