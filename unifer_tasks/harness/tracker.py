@@ -95,7 +95,7 @@ def _require_saved(tracker: Any, name: str, is_whole: Callable[[Path], bool]) ->
 
 
 def _folder(tracker: Any) -> Path:
-    return Path(str(tracker.output_path)) / tracker.general_config_tracker.model_name_sanitized
+    return Path(str(tracker.output_path), tracker.general_config_tracker.model_name_sanitized)
 
 
 def _is_json(path: Path) -> bool:
