@@ -117,7 +117,11 @@ def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> in
         f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
     )
     for given in inputs:
-        root, now = manifest.roots[given.name], str(given.root(out / compose.IMAGES))
+        root, now = manifest.roots.get(given.name), str(given.root(out / compose.IMAGES))
+        if root is None:
+            raise PreparationError(
+                f"the manifest of {out} has no root of {given.name}; remove it and build again"
+            )
         if root != now:
             print(
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "

@@ -41,6 +41,8 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
     unknown = [source for source in given if source is not None and source not in manifest.roots]
     if unknown:
         raise BuildError(f"{unknown[0]!r} is no source of these rows: {', '.join(manifest.roots)}")
+    if not manifest.roots:
+        raise BuildError("these rows name no source, so there is nothing to move; build them again")
     common = os.path.commonpath(list(manifest.roots.values()))
     roots = {}
     for source, root in manifest.roots.items():
