@@ -10,6 +10,7 @@ from tests.conftest import run_command
 from tests.forked import Forked
 from tests.unifer_tasks.report.on_disk import answers, write_logs, write_predictions
 from unifer_tasks.cli.main import main
+from unifer_tasks.cli.report import named_path
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -160,3 +161,28 @@ def test_what_lmms_eval_really_writes_is_read(
     assert base.provenance["data sfew"] == manifest["datasets"]["sfew"]["sha256"]
     assert base.provenance.keys() >= {"unifer", "lmms-eval", "torch", "transformers", "command"}
     assert base.provenance["questions"].endswith("(as this version asks)")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("run.jsonl", "run.jsonl"),
+        ("m=run.jsonl", ("m", "run.jsonl")),
+        ("lr=1e-4,beta=0=run.jsonl", ("lr=1e-4,beta=0", "run.jsonl")),
+        ("a=b.jsonl", "a=b.jsonl"),
+        ("m=a=b.jsonl", ("m", "a=b.jsonl")),
+        ("m=none=run", ("m", "none=run")),
+    ],
+)
+def test_a_name_and_a_path_may_hold_an_equals_sign(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+    expected: str | tuple[str, str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("run.jsonl", "a=b.jsonl"):
+        Path(name).touch()
+    found = named_path(given)
+    shown = str(found) if isinstance(found, Path) else (found[0], str(found[1]))
+    assert shown == expected
