@@ -154,8 +154,7 @@ def check_keys(base: Config, config: Config) -> None:
         if _FREE.search(key):
             continue
         if has_key(base, key):
-            if not isinstance(value_at(base, key), Mapping):
-                problems += _value(key, value_at(base, key), value_at(config, key))
+            problems += _value(key, value_at(base, key), value_at(config, key))
         elif (not parent or has_key(base, parent)) and (reason := _unread(base, key)):
             problems.append(reason)
     if problems:
