@@ -1,0 +1,121 @@
+"""The commands of the recipes' README are taken as they stand, but for the places that they name.
+
+Those for a CPU are checked on the rows and the model that they write, those for GPUs with a tiny
+model in the place of a large one; `training` tests run both stages to their end.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("verl")
+
+from data_prep.cli.main import main as unifer_data
+from recipes.training.cli.main import main as unifer_train
+from tests.conftest import REPOSITORY
+from unifer_tasks.cli.main import main as ferbench
+
+README = REPOSITORY / "recipes" / "README.md"
+STAGES = ("sft", "grpo")
+
+
+def commands(*languages: str) -> list[list[str]]:
+    text = README.read_text(encoding="utf-8")
+    blocks = [
+        block
+        for language in languages
+        for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    ]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def test_the_way_on_a_cpu_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    for program, *arguments in commands("bash"):
+        seen.append(f"{program} {arguments[0]}")
+        if program == "unifer-train" and arguments[0] in STAGES:
+            assert unifer_train([*arguments, "--check"]) == 0, capsys.readouterr().err
+        elif program == "unifer-train" and arguments[0] == "merge":
+            assert unifer_train(arguments) == 1
+            assert f"{arguments[1]} is not a directory" in capsys.readouterr().err
+            shutil.copytree("tiny", arguments[2])
+        elif program == "unifer-train":
+            assert unifer_train(arguments) == 1
+            assert "holds no rollouts" in capsys.readouterr().err
+        else:
+            assert {"unifer-data": unifer_data, "ferbench": ferbench}[program](arguments) == 0
+    assert seen == [
+        "unifer-data drawn",
+        "ferbench tiny-model",
+        "unifer-train sft",
+        "unifer-train merge",
+        "unifer-train grpo",
+        "unifer-train rollouts",
+        "unifer-train merge",
+    ]
+
+
+def test_the_way_on_gpus_is_ready(
+    drawn_rows: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("COT").symlink_to(drawn_rows / "cot")
+    Path("RLVR").symlink_to(drawn_rows / "rlvr")
+    shutil.copytree(tiny_model, "SFT")
+    shutil.copytree(tiny_model, "GRPO")
+    no_gpu = ["trainer.device=cpu", "data.train_batch_size=4", "trainer.n_gpus_per_node=4"]
+    more = {
+        "sft": ["model.path=SFT", "model.use_remove_padding=false"],
+        "grpo": [
+            "actor_rollout_ref.model.use_remove_padding=false",
+            "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        ],
+    }
+    # What is not there yet is named.
+    refused = {
+        "merge": "RUN/sft/global_step_N is not a directory",
+        "rollouts": "holds no rollouts",
+        "card": "GRPO comes from no run",
+    }
+    checked = []
+    for program, command, *arguments in (c for c in commands("sh", "") if c[0] == "unifer-train"):
+        assert program == "unifer-train"
+        if command in STAGES:
+            given = [command, *arguments, *no_gpu, *more[command], "--check"]
+            assert unifer_train(given) == 0, capsys.readouterr().err
+            checked.append(command)
+        elif command in refused:
+            assert unifer_train([command, *arguments]) == 1
+            message = refused[command].replace(
+                "sft", "grpo" if "RUN/grpo" in arguments[0] else "sft"
+            )
+            assert message in capsys.readouterr().err
+        elif command == "check":
+            assert unifer_train([command, *arguments]) == 1
+            assert "data.train_files is not given" in capsys.readouterr().err
+        else:
+            assert unifer_train([command, *arguments]) == 0
+    assert checked == ["sft", "grpo"]
+    assert Path("my_grpo.yaml").is_file()
+    assert Path("slurm.sbatch").is_file()
+
+
+def test_the_settings_that_it_shows_compose() -> None:
+    from recipes.training.configuration.compose import read_settings
+
+    text = README.read_text(encoding="utf-8").partition("## Settings")[2].partition("## Several")[0]
+    shown = [words.split() for words in re.findall(r"`([^`]*=[^`]*)`", text)]
+    assert len(shown) == 8
+    for overrides in shown:
+        stage = "sft" if overrides[0].startswith("model.") else "grpo"
+        read_settings(stage, "7b", overrides)
