@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,6 +241,7 @@ def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
         raise OptionError(f"{where} must be one of {', '.join(action.choices)}, got {value!r}")
     elif action.type not in (None, str):
         assert callable(action.type)
+        parse: Callable[[str], Any] = action.type
         try:
             parsed = action.type(
                 ",".join(map(str, value)) if isinstance(value, list) else str(value)
