@@ -15,6 +15,11 @@ from tests.conftest import REPOSITORY, run_command
 
 PACKAGES = ("unifer_tasks", "unifer_rewards", "data_prep")
 
+TERM = """
+def exclamation(response):
+    return float("!" in response)
+"""
+
 READER = """
 from functools import partial
 
@@ -147,3 +152,37 @@ def test_its_archive_is_read_once_it_has_a_reader(
     for command in (["ferbench", "--mine", archive, "--out", out], ["verify", out]):
         run_command([bin_folder / "unifer-data", *command], env=environment(copy))
     assert pq.read_table(out / "mine/test.parquet", columns=["id"]).num_rows == 3
+
+
+def printed(copy: Path, code: str) -> str:
+    done = run_command([sys.executable, "-c", code], env=environment(copy), cwd=copy)
+    return done.stdout.strip()
+
+
+def test_a_term_of_a_reward_is_weighed_logged_and_checked(copy: Path) -> None:
+    (copy / "unifer_rewards/terms/exclamation.py").write_text(TERM, encoding="utf-8")
+    presets = copy / "unifer_rewards/presets.py"
+    before = "from unifer_rewards.terms.format import"
+    change(presets, before, f"from unifer_rewards.terms.exclamation import exclamation\n{before}")
+    row = '"repetition": lambda'
+    change(presets, row, f'"exclamation": lambda response, _: exclamation(response.text), {row}')
+    scored = printed(
+        copy,
+        "from unifer_rewards.fer import compute_score as score\n"
+        "response = '<think>A smile!</think><answer>happiness</answer>'\n"
+        "paid = score('rafdb', response, 'happiness', weights={'exclamation': 0.5})\n"
+        "logged = score('rafdb', response, 'happiness', logged='all')\n"
+        "print(paid['score'], paid['exclamation'], logged['score'], logged['exclamation'])",
+    )
+    assert scored == "1.5 1.0 1.0 1.0"
+
+
+def test_a_phrase_is_a_cue(copy: Path) -> None:
+    lexicon = copy / "unifer_tasks/rationale/lexicon.toml"
+    change(lexicon, "smirking = [", 'smirking = ["smirky", ')
+    read = printed(
+        copy,
+        "from unifer_tasks.rationale.reasoning import read_rationale\n"
+        "print([cue.units for cue in read_rationale('A smirky mouth.').cues])",
+    )
+    assert read == "[(12, 14)]"
