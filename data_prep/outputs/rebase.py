@@ -43,7 +43,12 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
         raise BuildError(f"{unknown[0]!r} is no source of these rows: {', '.join(manifest.roots)}")
     if not manifest.roots:
         raise BuildError("these rows name no source, so there is nothing to move; build them again")
-    common = os.path.commonpath(list(manifest.roots.values()))
+    try:
+        common = os.path.commonpath(list(manifest.roots.values()))
+    except ValueError:
+        raise BuildError(
+            "some roots of these rows are absolute paths and others are not; build them again"
+        ) from None
     roots = {}
     for source, root in manifest.roots.items():
         if source in given:

@@ -143,8 +143,6 @@ class TrainingManifest:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"holds rows of kind {brief(self.kind)}, not of {' or '.join(KINDS)}")
-        if relative := [root for root in self.roots.values() if not Path(root).is_absolute()]:
-            raise ValueError(f"has the root {brief(relative[0])}, which is not an absolute path")
         _require_counts(
             self.unusable,
             *self.left_out.values(),

@@ -311,7 +311,6 @@ def change_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) ->
         lambda data: data.update(counts_out=3),
         lambda data: data.update(unusable=-1),
         lambda data: data.update(recipe=None),
-        lambda data: data.update(roots={"sfew": "faces"}),
         lambda data: data.update(kind="sft"),
         lambda data: data.update(surprise=1),
         lambda data: data["shards"]["train"][0].update(rows="7"),
