@@ -211,6 +211,7 @@ def _become(words: list[str]) -> None:
     if words[0] in {"-u", "-m"}:
         words = words[words.index("-m") :]
         sys.argv = words[1:]
+        sys.path.insert(0, str(Path.cwd()))
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         sys.exit()
     sys.argv = words
