@@ -242,10 +242,9 @@ def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
     elif action.type not in (None, str):
         assert callable(action.type)
         parse: Callable[[str], Any] = action.type
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
         try:
-            parsed = action.type(
-                ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            )
+            parsed = parse(text)
         except (ValueError, TypeError, argparse.ArgumentTypeError):
             raise OptionError(f"{where} cannot be {value!r}") from None
         if isinstance(value, list) and len(value) != len(parsed):
