@@ -129,12 +129,13 @@ def _read(sentence: str, part: Token | None) -> Sentence:
             begins_with_pronoun = begins_with_pronoun or number == 0
             if part:
                 clause = [part, *clause[1:]]
-        part = next((token for token in reversed(clause) if token.kind == "part"), None)
         kinds = {token.kind for token in clause}
+        part = _last_part(clause) if "part" in kinds else None
         if ending != "question" and not _SAYING.isdisjoint(kinds):
             standing = _standing(clause, kinds)
             namings += _namings(clause, standing, count)
-            sightings += islice(_sightings(clause, standing), MOST_KEPT - len(sightings))
+            seen = _sightings(clause, standing, has_side="side" in kinds)
+            sightings += islice(seen, MOST_KEPT - len(sightings))
         count += ending != "break"
     return Sentence(
         tuple(sightings),
@@ -148,6 +149,10 @@ def _read(sentence: str, part: Token | None) -> Sentence:
 
 
 remembered = lru_cache(_MOST_REMEMBERED)(_read)
+
+
+def _last_part(clause: Sequence[Token]) -> Token | None:
+    return next((token for token in reversed(clause) if token.kind == "part"), None)
 
 
 def _claims(sightings: Iterable[Sighting], *, present: bool) -> frozenset[Claim]:
@@ -408,8 +413,9 @@ def _described(clause: Sequence[Token], index: int) -> Token | None:
     return following if adjoins and following and following.name != "face" else None
 
 
-def _sightings(clause: Sequence[Token], standing: Sequence[bool | None]) -> Iterator[Sighting]:
-    has_side = any(token.kind == "side" for token in clause)
+def _sightings(
+    clause: Sequence[Token], standing: Sequence[bool | None], *, has_side: bool
+) -> Iterator[Sighting]:
     predicate = False
     for index, token in enumerate(clause):
         if token.kind == "copula":

@@ -77,7 +77,7 @@ def tokens(sentence: str) -> Iterator[Token]:
     Of two phrases that begin with one word the longer one counts, and no two overlap.
     """
     phrases, words = lexicon().phrases, lexicon().words
-    runs = _Runs(sentence)
+    runs: _Runs | None = None
     numbering = False
     following = 0
     for at, code in enumerate(sentence):
@@ -85,9 +85,13 @@ def tokens(sentence: str) -> Iterator[Token]:
             continue
         # Between two phrases, a word without a meaning ends an enumeration of units.
         numbering = numbering and at == following
-        meaning, to = _longest_phrase(sentence, at, phrases[code], runs)
+        node = phrases[code]
+        if len(node) == 1 and "" in node:
+            (kind, name), to = node[""], at
+        else:
+            runs = runs or _Runs(sentence)
+            (kind, name), to = _longest_phrase(sentence, at, node, runs)
         following = to + 1
-        kind, name = meaning
         if kind == "number":
             if numbering or not name.isdecimal():
                 yield Token("unit", name, at, at)
@@ -96,9 +100,10 @@ def tokens(sentence: str) -> Iterator[Token]:
             name = words.get(sentence[following : following + 1], "")
         if kind:
             yield Token(kind, name, at, to)
-        numbering = kind == "numbering" or (numbering and kind in {"comma", "and"})
+        numbering = kind == "numbering" or (numbering and kind in _JOINING)
 
 
+_JOINING = frozenset({"comma", "and"})
 _NO_MEANING = ("", "")
 
 
@@ -107,18 +112,14 @@ def _longest_phrase(
 ) -> tuple[tuple[str, str], int]:
     """Return the meaning and the last word of the longest phrase that begins at a word."""
     meaning, to = node.get("", _NO_MEANING), at
-    if len(node) == 1 and meaning is not _NO_MEANING:
-        return meaning, to
     skipped = lexicon().skipped
     position = at + 1
     while position < len(sentence):
         if sentence[position] in skipped:
             position = runs.first_of(node, position)
-            if position == len(sentence):
-                break
-        node = node.get(sentence[position])
-        if node is None:
+        if position == len(sentence) or sentence[position] not in node:
             break
+        node = node[sentence[position]]
         if "" in node:
             meaning, to = node[""], position
         position += 1
