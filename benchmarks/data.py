@@ -39,7 +39,7 @@ for path in Path(sys.argv[1]).glob("train_*"):
 
 
 def main(*sizes: int) -> None:
-    """Prints a line for each number of images."""
+    """Print a line for each number of images."""
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes or _SIZES:
             _measure(Path(folder) / str(size), size)
@@ -67,7 +67,7 @@ def _measure(root: Path, size: int) -> None:
 
 
 def _run(command: Sequence[str | Path], *, quiet: bool = False) -> tuple[float, float]:
-    """Returns the seconds of CPU that a command takes and the peak memory of its process in MiB."""
+    """Return the seconds of CPU that a command takes and the peak memory of its process in MiB."""
     process = subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.DEVNULL,

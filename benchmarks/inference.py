@@ -77,7 +77,7 @@ def _rate(way: Callable[..., Answer], model: str, batch: int, samples: int, toke
 
 
 def _requests(samples: int, tokens: int) -> tuple[list[Any], dict[str, Any]]:
-    """Returns lmms-eval's requests for the first samples, and the datasets they are about."""
+    """Return lmms-eval's requests for the first samples, and the datasets they are about."""
     import lmms_eval.models  # noqa: F401  (loads the plug-ins)
     from lmms_eval.tasks import TaskManager, get_task_dict
 

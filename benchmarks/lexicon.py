@@ -54,7 +54,7 @@ class Hits:
     missed: int = 0
 
     def add(self, theirs: int, ours: int, common: int) -> None:
-        """Counts what one rationale adds."""
+        """Count what one rationale adds."""
         self.found += common
         self.wrong += ours - common
         self.missed += theirs - common
@@ -94,13 +94,13 @@ class LexiconScores:
 
 
 def labelled_rationales(part: str) -> list[Labelled]:
-    """Reads a part of the labelled set; `PARTS` names them."""
+    """Read a part of the labelled set; `PARTS` names them."""
     lines = (RATIONALES / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
     return [_labelled(json.loads(line)) for line in lines]
 
 
 def score(rationales: Iterable[Labelled]) -> LexiconScores:
-    """Compares what the lexicon reads with what a person did."""
+    """Compare what the lexicon reads with what a person did."""
     scores = LexiconScores()
     for rationale in rationales:
         argument = read_rationale(rationale.text)
@@ -127,7 +127,7 @@ def score(rationales: Iterable[Labelled]) -> LexiconScores:
 
 
 def main() -> None:
-    """Prints precision and recall of both parts, and of each action unit."""
+    """Print precision and recall of both parts, and of each action unit."""
     for part in PARTS:
         scores = score(labelled_rationales(part))
         print(f"{part}: {scores.n} rationales, {scores.same_labels} with exactly the same labels")
@@ -155,7 +155,7 @@ def _labelled(row: dict[str, Any]) -> Labelled:
 
 
 def _claim(cue: str) -> Claim:
-    """Reads "12", "-4" (denied) or "14 left"."""
+    """Read "12", "-4" (denied) or "14 left"."""
     number, _, side = cue.partition(" ")
     return abs(int(number)), not number.startswith("-"), side
 

@@ -17,7 +17,7 @@ _SIZES = {"tiny model": (28, 1, 128), "Qwen2.5-VL": (14, 2, 1280)}
 
 
 def main() -> None:
-    """Prints a line for each size."""
+    """Print a line for each size."""
     for name, (patch, temporal, width) in _SIZES.items():
         embed = Qwen2_5_VisionPatchEmbed(patch, temporal, embed_dim=width)
         patches = torch.randn(_IMAGES * (224 // patch) ** 2, 3 * temporal * patch**2)

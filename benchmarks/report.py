@@ -37,7 +37,7 @@ _SIGNS = (
 
 
 def main() -> None:
-    """Prints a line for each measurement."""
+    """Print a line for each measurement."""
     _intervals()
     _report(int(sys.argv[1]) if len(sys.argv) > 1 else _MODELS)
 

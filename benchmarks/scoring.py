@@ -42,7 +42,7 @@ _LIMIT = 100
 
 
 def main() -> None:
-    """Prints a line for each measurement."""
+    """Print a line for each measurement."""
     _readers()
     _intervals()
     for n in (100_000, 400_000):
@@ -94,7 +94,7 @@ def _predictions(n: int) -> None:
 
 
 def _usage(code: str, path: Path) -> tuple[float, float]:
-    """Returns the seconds of CPU that code takes in a process of its own, and its peak in MiB."""
+    """Return the seconds of CPU that code takes in a process of its own, and its peak in MiB."""
     code = f"import json, sys, time\n{code}\n{_USAGE}"
     done = subprocess.run(
         [sys.executable, "-c", code, path], check=True, capture_output=True, text=True

@@ -66,7 +66,7 @@ def score(doc, results):
 
 
 def main(data: str | None = None) -> None:
-    """Prints the seconds that each takes, and those of our code alone."""
+    """Print the seconds that each takes, and those of our code alone."""
     from data_prep.cli.main import main as unifer_data
     from unifer_tasks.data.manifest import read_manifest
 
@@ -101,7 +101,7 @@ def main(data: str | None = None) -> None:
 
 
 def _seconds(folder: str, environment: dict[str, str], *options: str) -> tuple[float, float]:
-    """Returns the seconds that a run takes, on the wall and of CPU."""
+    """Return the seconds that a run takes, on the wall and of CPU."""
     command = [sys.executable, "-c", _RUN, "--model", "instant", *options]
     log = Path(folder) / "log"
     start = time.perf_counter()

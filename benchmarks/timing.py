@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def seconds(call: Callable[[], object], *, repeats: int = 5) -> float:
-    """Returns the fastest of several calls, in seconds: the one least disturbed by others."""
+    """Return the fastest of several calls, in seconds: the one least disturbed by others."""
     best = float("inf")
     for _ in range(repeats):
         start = time.perf_counter()
@@ -17,5 +17,5 @@ def seconds(call: Callable[[], object], *, repeats: int = 5) -> float:
 
 
 def compare(title: str, ours: float, peer: float, peer_name: str) -> None:
-    """Prints a line: our time, a peer's for the same work, and how many times faster we are."""
+    """Print a line: our time, a peer's for the same work, and how many times faster we are."""
     print(f"{title:<44} {ours:>9.4f} s   {peer_name} {peer:>9.4f} s   ratio {peer / ours:>8.1f}")

@@ -23,7 +23,7 @@ CHUNK = 16
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yields the items in lists of `size`, the last one shorter."""
+    """Yield the items in lists of `size`, the last one shorter."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
@@ -36,7 +36,7 @@ def ordered_map(
     *,
     chunk: int = CHUNK,
 ) -> Iterator[Result]:
-    """Maps in several processes and yields in the items' order.
+    """Map in several processes and yield in the items' order.
 
     Items are taken as results are, a few chunks ahead, so memory does not grow with them.
 
@@ -76,7 +76,7 @@ def _map_all(function: Callable[[Item], Result], batch: Sequence[Item]) -> list[
 
 
 def _follow_the_parent() -> None:
-    """Leaves interrupts to the parent, and ends when it is killed: its queue never closes."""
+    """Leave interrupts to the parent, and ends when it is killed: its queue never closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -51,7 +51,7 @@ def run_command(
     cwd: Path | None = None,
     status: int | None = 0,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command to its end; a status other than the expected one fails with its output."""
+    """Run a command to its end; a status other than the expected one fails with its output."""
     environment = {**os.environ, **ONE_THREAD_OFFLINE, **(env or {})}
     done = subprocess.run(
         list(map(str, command)), env=environment, cwd=cwd, capture_output=True, text=True

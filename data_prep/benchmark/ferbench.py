@@ -49,7 +49,7 @@ class Plan:
 
 
 def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
-    """Finds a dataset's questions.
+    """Find a dataset's questions.
 
     They come in the index's order. Without one the order is by id, which is the published order of
     FERPlus and AffectNet; RAF-DB's is published last id first. That of SFEW follows no rule.
@@ -91,7 +91,7 @@ class Difference:
 
 
 def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Difference]:
-    """Compares a dataset's questions with the published ones, every one of them.
+    """Compare a dataset's questions with the published ones, every one of them.
 
     Args:
         plan: What the archive gives.
@@ -144,7 +144,7 @@ def build(
     jobs: int | None = None,
     progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
 ) -> Manifest:
-    """Writes the benchmark folder.
+    """Write the benchmark folder.
 
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
     out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the

@@ -84,7 +84,7 @@ def export(
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
 ) -> Export:
-    """Writes a benchmark folder as one TSV, with a README beside it.
+    """Write a benchmark folder as one TSV, with a README beside it.
 
     Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows pass through one at a
     time: memory does not grow with their number.

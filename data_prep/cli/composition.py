@@ -20,7 +20,7 @@ from data_prep.training import compose
 
 
 def add_composition(parser: argparse.ArgumentParser) -> None:
-    """Adds what every composition asks: where from, where to, which images are not wanted."""
+    """Add what every composition asks: where from, where to, which images are not wanted."""
     parser.add_argument(
         "--from",
         dest="published",
@@ -61,7 +61,7 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
 
 
 def composition_options(args: argparse.Namespace) -> compose.Options:
-    """Reads the options.
+    """Read the options.
 
     Raises:
         PreparationError: Whether to compare with the benchmark was not said.
@@ -77,7 +77,7 @@ def composition_options(args: argparse.Namespace) -> compose.Options:
 
 
 def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
-    """Returns the rows of the paper's file that `--from` names.
+    """Return the rows of the paper's file that `--from` names.
 
     Raises:
         PreparationError: `--images` is absent.

@@ -35,7 +35,7 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "cot",
         help="build UniFER-CoT: rationales for the cold start",

@@ -16,7 +16,7 @@ PER_CLASS = 8
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "drawn",
         help="write a stand-in FERBench with drawn faces",

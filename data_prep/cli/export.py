@@ -11,7 +11,7 @@ from unifer_tasks.support.command import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "export",
         help="write FERBench in the format of another evaluation suite",

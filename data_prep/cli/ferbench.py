@@ -26,7 +26,7 @@ from unifer_tasks.support.command import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "ferbench",
         help="build FERBench from the official archives",

@@ -22,7 +22,7 @@ _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status.
+    """Run the command; return its exit status.
 
     0 is success, 1 an error that left nothing half-written, 2 a wrong option, 3 a result that
     leaves something out, 130 an interrupt.

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
-    """Adds an option for the archive of each dataset."""
+    """Add an option for the archive of each dataset."""
     for dataset in DATASETS:
         parser.add_argument(
             f"--{dataset}",
@@ -31,7 +31,7 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def open_sources(args: argparse.Namespace) -> dict[str, Source]:
-    """Opens the archives that were named.
+    """Open the archives that were named.
 
     Raises:
         PreparationError: None was named, or one is not what it should be.
@@ -51,13 +51,13 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
 
 
 def unpacked(args: argparse.Namespace) -> Path:
-    """Returns the folder below the output for what must be unpacked to be read."""
+    """Return the folder below the output for what must be unpacked to be read."""
     out: Path = args.out
     return out / UNPACKED
 
 
 def add_push(parser: argparse.ArgumentParser) -> None:
-    """Adds `--push`, which `main` acts on once the command has written all."""
+    """Add `--push`, which `main` acts on once the command has written all."""
     parser.add_argument(
         "--push",
         metavar="USER/NAME",
@@ -66,20 +66,20 @@ def add_push(parser: argparse.ArgumentParser) -> None:
 
 
 def add_jobs(parser: argparse.ArgumentParser, work: str) -> None:
-    """Adds `--jobs`."""
+    """Add `--jobs`."""
     parser.add_argument(
         "--jobs", type=positive, help=f"processes that {work} (default: one a core)"
     )
 
 
 def progress(title: str, items: Iterable[Item], total: int | None) -> Iterable[Item]:
-    """Shows how far an iteration is, on a terminal; passes the items on."""
+    """Show how far an iteration is, on a terminal; pass the items on."""
     bar: Iterable[Item] = tqdm(items, desc=title, total=total, unit="image", disable=None)
     return bar
 
 
 def positive(text: str) -> int:
-    """Reads a whole number from 1 up."""
+    """Read a whole number from 1 up."""
     value = natural(text)
     if value == 0:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -87,14 +87,14 @@ def positive(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """Reads a whole number from 0 up."""
+    """Read a whole number from 0 up."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Reads a share: from 0 up, below 1."""
+    """Read a share: from 0 up, below 1."""
     try:
         value = float(text)
     except ValueError:

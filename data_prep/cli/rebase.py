@@ -12,7 +12,7 @@ from unifer_tasks.support.command import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "rebase",
         help="point training rows to where their images are now",

@@ -22,7 +22,7 @@ from unifer_tasks.support.extras import MODEL
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "rlvr",
         help="build UniFER-RLVR: GRPO rows for verl",

@@ -15,7 +15,7 @@ from unifer_tasks.support.extras import TRAIN
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "verify",
         help="check an output against its manifest and verl's own readers",

@@ -64,7 +64,7 @@ class AnswerLog:
     """
 
     def __init__(self, path: Path, mode: str, teacher: str) -> None:
-        """Opens the file, or starts it.
+        """Open the file, or start it.
 
         Raises:
             BusyError: Another run is writing it.

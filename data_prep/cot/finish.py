@@ -54,7 +54,7 @@ class Task:
     limits: Limits = field(default_factory=Limits)
 
     def questions(self) -> Iterator[Request]:
-        """Yields the questions in the rows' order, each once however often its row stands."""
+        """Yield the questions in the rows' order, each once however often its row stands."""
         distinct = (next(copies) for _, copies in groupby(self._rows(), lambda asked: asked.key))
         return islice(distinct, self.limit)
 
@@ -76,7 +76,7 @@ class Task:
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
-    """Writes the rows of the answers so far, in the questions' order.
+    """Write the rows of the answers so far, in the questions' order.
 
     Answers may have come in any order and over many runs: equal answers give equal bytes. What
     is rejected stands in `rejected.jsonl`, with the reason.

@@ -71,7 +71,7 @@ _HINT = re.compile(
 def reject(
     response: str, dataset: str, label: str, mode: Mode, limits: Limits = Limits()
 ) -> Reject | None:
-    """Returns the first reason not to learn from an answer; None if there is none.
+    """Return the first reason not to learn from an answer; None if there is none.
 
     Args:
         response: The teacher's whole answer.

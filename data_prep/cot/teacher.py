@@ -156,7 +156,7 @@ class Reporter:
 def ask_all(
     questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, reporter: Reporter
 ) -> Tally:
-    """Asks every question that the log does not answer yet.
+    """Ask every question that the log does not answer yet.
 
     Args:
         questions: Taken a few at a time.

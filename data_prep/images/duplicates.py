@@ -56,7 +56,7 @@ class Duplicate:
 def find_duplicates(
     paths: Sequence[Path], *, max_bits: int = MAX_BITS, jobs: int | None = None
 ) -> Iterator[Duplicate]:
-    """Yields the groups of equal images of each split, then the pairs of nearly equal ones.
+    """Yield the groups of equal images of each split, then the pairs of nearly equal ones.
 
     Only hashes are held, 48 bytes an image; rows are read again for those that are found. Of equal
     images the first stands for all in the pairs.
@@ -171,7 +171,7 @@ def _equal(values: NDArray[np.void]) -> tuple[list[NDArray[np.intp]], NDArray[np
 def _near_pairs(
     perceptual: NDArray[np.void], max_bits: int, jobs: int | None
 ) -> Iterator[tuple[int, int, int]]:
-    """Yields two places and the bits that differ, for each pair of hashes within reach."""
+    """Yield two places and the bits that differ, for each pair of hashes within reach."""
     hashes = perceptual.view(np.uint8).reshape(-1, PERCEPTUAL_BYTES)
     search = partial(_pairs_of_band, hashes=hashes, max_bits=max_bits)
     found = list(ordered_map(search, _bands(max_bits), jobs, chunk=1))
@@ -180,7 +180,7 @@ def _near_pairs(
 
 
 def _bands(max_bits: int) -> list[tuple[int, int]]:
-    """Cuts the bits so that hashes within reach agree on one band: first bit, and after the last.
+    """Cut the bits so that hashes within reach agree on one band: first bit, and after the last.
 
     Bands of few bits tell little apart; one of none is shared by all.
     """

@@ -119,7 +119,7 @@ class Listing:
 
 
 def list_entries(given: Input, folder: Path) -> Listing:
-    """Lists a source's entries, and where the findings of each are kept.
+    """List a source's entries, and where the findings of each are kept.
 
     Args:
         given: The source.
@@ -147,7 +147,7 @@ def examine(
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
 ) -> None:
-    """Examines the entries of a source that have no findings yet.
+    """Examine the entries of a source that have no findings yet.
 
     Args:
         given: The source.
@@ -181,7 +181,7 @@ def examine(
 
 
 def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
-    """Removes the findings of entries that are no longer listed."""
+    """Remove the findings of entries that are no longer listed."""
     kept = {path for listing in listings for path in listing.paths}
     for path in folder.glob("*.parquet"):
         if path not in kept and not path.name.startswith(_BENCHMARK):
@@ -196,7 +196,7 @@ def examine_benchmark(
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
 ) -> list[Path]:
-    """Examines the images of a benchmark folder; returns one file of findings a dataset.
+    """Examine the images of a benchmark folder; return one file of findings a dataset.
 
     Raises:
         DataError: A dataset's file is gone or damaged.

@@ -90,7 +90,7 @@ class Inspection:
 
 
 def inspect(data: bytes | str) -> Inspection:
-    """Decodes an image once and describes it.
+    """Decode an image once and describes it.
 
     Pillow is told, for the whole process, not to fill in what a cut file lacks: other packages
     (lmms-eval on import) tell it to, and a face half gray would pass for sound.
@@ -146,7 +146,7 @@ def _not_read(data: bytes) -> str:
 
 
 def perceptual_hash(image: Image.Image) -> bytes:
-    """Returns a hash that survives another encoding or size.
+    """Return a hash that survives another encoding or size.
 
     The signs of the 16 x 16 lowest cosine coefficients of the 32 x 32 gray picture, about their
     median and without the mean (Zauner 2010, "Implementation and benchmarking of perceptual

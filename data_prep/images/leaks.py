@@ -65,7 +65,7 @@ def find_leaks(
     max_bits: int = MAX_BITS,
     jobs: int | None = None,
 ) -> Iterator[Leak]:
-    """Yields every leak, in the order of the training images.
+    """Yield every leak, in the order of the training images.
 
     Args:
         training: Files of examined training images.

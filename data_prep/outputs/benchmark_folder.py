@@ -70,7 +70,7 @@ class Row:
 
 
 def open_build(out: Path, manifest: Manifest) -> Manifest:
-    """Starts a build in a folder, or goes on with one that was interrupted.
+    """Start a build in a folder, or goes on with one that was interrupted.
 
     Args:
         out: The folder; made if it is not there.
@@ -110,7 +110,7 @@ def check_folder(out: Path) -> None:
 
 
 def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Row]) -> Manifest:
-    """Writes one dataset's questions and then the manifest that lists them.
+    """Write one dataset's questions and then the manifest that lists them.
 
     Killed at any point, the folder holds no half-written file under a final name.
 

@@ -99,6 +99,6 @@ def _write(
 
 
 def _size(n_rows: int) -> str:
-    """Returns the hub's word for a number of rows."""
+    """Return the hub's word for a number of rows."""
     bounds = [("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000)]
     return next((name for name, bound in bounds if n_rows < bound), "100K<n<1M")

@@ -36,7 +36,7 @@ class Fault:
 
 
 def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
-    """Writes a list, one object a line; an empty list is an empty file."""
+    """Write a list, one object a line; an empty list is an empty file."""
     with atomic_write_lines(path) as write:
         for entry in entries:
             write(asdict(entry))

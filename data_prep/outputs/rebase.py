@@ -25,7 +25,7 @@ from unifer_tasks.support.files import atomic_write
 
 
 def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> dict[str, str]:
-    """Returns the root of each source after a move.
+    """Return the root of each source after a move.
 
     Args:
         manifest: Of the rows, with the roots so far.

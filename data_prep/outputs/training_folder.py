@@ -243,14 +243,14 @@ def is_training_folder(root: Path) -> bool:
 
 
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
-    """Writes the manifest, whole or not at all."""
+    """Write the manifest, whole or not at all."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"
     with atomic_write(root / MANIFEST_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def open_folder(out: Path) -> None:
-    """Makes a folder for a build, or takes one that a build was started in.
+    """Make a folder for a build, or take one that a build was started in.
 
     Raises:
         BuildError: It holds something else.
@@ -306,7 +306,7 @@ def _changes(standing: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
 def write_shards(
     out: Path, part: str, rows: Iterable[Mapping[str, Any]], schema: pa.Schema
 ) -> tuple[Shard, ...]:
-    """Writes rows to `PART-00000.parquet` and on, a few thousand at a time.
+    """Write rows to `PART-00000.parquet` and on, a few thousand at a time.
 
     Shards of an earlier build that are too many are removed.
     """

@@ -36,7 +36,7 @@ class Limits:
 
 
 def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, list[str]]:
-    """Checks a benchmark folder: hashes, counts a label, and that every image decodes.
+    """Check a benchmark folder: hashes, counts a label, and that every image decodes.
 
     Returns:
         The manifest, and a line for everything that is wrong.
@@ -97,12 +97,12 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:
-    """Returns the folders of images that are not there."""
+    """Return the folders of images that are not there."""
     return [root for root in dict.fromkeys(manifest.roots.values()) if not Path(root).is_dir()]
 
 
 def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
-    """Reads the rows with verl's own datasets and yields what is wrong.
+    """Read the rows with verl's own datasets and yield what is wrong.
 
     Every row is read, tokenised and compared with its limit: verl itself drops rows that raise or
     are too long, silently.

@@ -63,7 +63,7 @@ _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 
 
 def open_source(tree: Tree) -> Source:
-    """Opens either release of AffectNet.
+    """Open either release of AffectNet.
 
     Raises:
         ArchiveError: The tree is neither release, or lists without images.
@@ -219,7 +219,7 @@ def _is_emotion(expression: float, where: str) -> bool:
 
 
 def _degree(value: float | str) -> float | None:
-    """Reads valence or arousal, from -1 to 1; None outside of that, as -2 where nobody said."""
+    """Read valence or arousal, from -1 to 1; None outside of that, as -2 where nobody said."""
     number = float(value or _UNANNOTATED)
     return number if -1 <= number <= 1 else None
 

@@ -50,7 +50,7 @@ _NESTED: Mapping[str, Sequence[str]] = MappingProxyType(
 def open_source(
     dataset: str, path: Path, unpacked: Path | None = None, *, majority: bool = False
 ) -> Source:
-    """Opens a dataset's archive and finds out which layout it has.
+    """Open a dataset's archive and find out which layout it has.
 
     Archives in the archive are opened where the layout is not found without them.
 

@@ -51,13 +51,13 @@ Rule = Callable[[Sequence[int]], str | None]
 
 
 def benchmark_rule(votes: Sequence[int]) -> str:
-    """Returns the label that FERBench gives: most votes of the eight emotions, first of equals."""
+    """Return the label that FERBench gives: most votes of the eight emotions, first of equals."""
     emotions = votes[: len(VOTE_COLUMNS)]
     return VOTE_COLUMNS[emotions.index(max(emotions))]
 
 
 def majority_rule(votes: Sequence[int]) -> str | None:
-    """Returns the label by the majority rule of the FER+ paper, None where it drops the image.
+    """Return the label by the majority rule of the FER+ paper, None where it drops the image.
 
     Single votes are outliers; what is left must give one of ten columns more than half, and that
     must be an emotion (Barsoum et al. 2016; microsoft/FERPlus `src/ferplus.py`).
@@ -71,7 +71,7 @@ def majority_rule(votes: Sequence[int]) -> str | None:
 
 
 def open_source(tree: Tree, *, majority: bool = False) -> Source:
-    """Opens FERPlus.
+    """Open FERPlus.
 
     Args:
         tree: Holds the votes and the images.

@@ -48,7 +48,7 @@ class Question:
 
 
 def read_index(folder: Path) -> dict[str, list[Question]]:
-    """Reads the four question files, in the files' order.
+    """Read the four question files, in the files' order.
 
     Raises:
         IndexFileError: A file is absent or malformed, lacks a key, repeats an id or has a

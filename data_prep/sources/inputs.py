@@ -52,7 +52,7 @@ class Input:
 def inputs_of(
     sources: Mapping[str, Source], splits: Sequence[Split] = (Split.TRAIN,)
 ) -> list[Input]:
-    """Returns the training splits of official archives."""
+    """Return the training splits of official archives."""
     return [
         Input(
             source.dataset,
@@ -68,5 +68,5 @@ def inputs_of(
 
 
 def inputs_of_published(path: Path, tree: Tree, keys: Keys) -> list[Input]:
-    """Returns the rows of one of the paper's files."""
+    """Return the rows of one of the paper's files."""
     return [Input("published", Split.TRAIN, tree, partial(published_samples, path, keys, tree))]

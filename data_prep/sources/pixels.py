@@ -91,7 +91,7 @@ class PixelTable(Tree):
         return images
 
     def _rows(self) -> Iterator[tuple[int, str, str]]:
-        """Yields number, usage and name of each row."""
+        """Yield number, usage and name of each row."""
         for number, row in self._tree.table(self._names):
             if number == 1:
                 continue

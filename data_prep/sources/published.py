@@ -70,7 +70,7 @@ class PublishedRow:
 
 
 def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
-    """Reads a file of the paper's, a JSON list or JSON lines.
+    """Read a file of the paper's, a JSON list or JSON lines.
 
     Raises:
         PreparationError: It is no such file; the message names the object.
@@ -99,7 +99,7 @@ def _is_text(value: object) -> bool:
 
 
 def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | Skipped]:
-    """Yields a file's rows as samples.
+    """Yield a file's rows as samples.
 
     Args:
         path: The file.

@@ -30,7 +30,7 @@ _ALIGNED = "_aligned"
 
 
 def open_source(tree: Tree) -> Source:
-    """Opens RAF-DB.
+    """Open RAF-DB.
 
     Raises:
         ArchiveError: The tree has neither layout.

@@ -47,7 +47,7 @@ _PART = MappingProxyType({Split.TRAIN: "Train", Split.TEST: "Val"})
 
 
 def open_source(tree: Tree) -> Source:
-    """Opens SFEW 2.0.
+    """Open SFEW 2.0.
 
     Raises:
         ArchiveError: The tree has no such layout, or whole frames only.

@@ -96,7 +96,7 @@ class NestedTree(Tree):
 
 
 def with_nested(tree: Tree, wanted: Sequence[str], unpacked: Path, depth: int = 1) -> Tree:
-    """Shows the archives that a tree holds near its root as folders.
+    """Show the archives that a tree holds near its root as folders.
 
     Args:
         tree: A folder or an archive.

@@ -52,7 +52,7 @@ _SMALL = 64 * 2**20
 
 
 def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
-    """Opens a folder, a zip, a tar, compressed or not, or a 7z.
+    """Open a folder, a zip, a tar, compressed or not, or a 7z.
 
     Args:
         path: The folder or archive.
@@ -110,7 +110,7 @@ def unpacked_name(path: Path) -> str:
 
 
 def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Path) -> None:
-    """Copies a stream, no more of it than an archive of that size may hold.
+    """Copy a stream, no more of it than an archive of that size may hold.
 
     Raises:
         ArchiveError: It goes on.
@@ -134,7 +134,7 @@ def bomb(path: Path) -> str:
 
 
 def safe_name(name: str, path: Path) -> str:
-    """Returns a member's name with `/`.
+    """Return a member's name with `/`.
 
     Raises:
         ArchiveError: The name leads out of the archive.
@@ -196,7 +196,7 @@ def _check_space(folder: Path, needed: int, path: Path) -> None:
 
 
 def scratch() -> Path:
-    """Returns a folder to unpack to that is gone with the process."""
+    """Return a folder to unpack to that is gone with the process."""
     return Path(_scratch().name)
 
 

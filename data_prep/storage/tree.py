@@ -124,11 +124,11 @@ class Tree(ABC):
         return self._contents(folder)[1]
 
     def has(self, name: str) -> bool:
-        """Tells whether there is such a file."""
+        """Return whether there is such a file."""
         return self._has(name)
 
     def open(self, name: str) -> IO[bytes]:
-        """Opens a file.
+        """Open a file.
 
         Raises:
             ArchiveError: It is absent or lies outside of the root.
@@ -140,7 +140,7 @@ class Tree(ABC):
         return self._stamp(name)
 
     def read(self, name: str) -> bytes:
-        """Reads an image's bytes, `MAX_IMAGE_BYTES` and one more at most.
+        """Read an image's bytes, `MAX_IMAGE_BYTES` and one more at most.
 
         Raises:
             DamagedError: It cannot be read.
@@ -153,7 +153,7 @@ class Tree(ABC):
                 raise DamagedError(f"cannot be read from {self.path}: {error}") from None
 
     def try_read(self, name: str) -> bytes | str:
-        """Reads an image's bytes, or says why they cannot be had.
+        """Read an image's bytes, or return why they cannot be had.
 
         Raises:
             ArchiveError: The file lies outside of the root.
@@ -207,7 +207,7 @@ class Tree(ABC):
             raise ArchiveError(f"{self.path}: {name}, line {rows.line_num}: {error}") from None
 
     def resolve(self, name: str) -> str | None:
-        """Finds a file by its folder and stem, whatever its extension; None if there is none."""
+        """Find a file by its folder and stem, whatever its extension; None if there is none."""
         if self.has(name):
             return name
         folder, _, last = name.rpartition("/")
@@ -216,7 +216,7 @@ class Tree(ABC):
         return join(folder, found[0]) if found else None
 
     def find(self, name: str) -> Iterator[str]:
-        """Yields the places where a relative name exists, nearest the root first.
+        """Yield the places where a relative name exists, nearest the root first.
 
         Looking on costs a listing of every folder, so callers stop at the first that will do.
 
@@ -234,7 +234,7 @@ class Tree(ABC):
             level = [join(folder, inner) for folder in level for inner in self.folders(folder)]
 
     def find_first(self, name: str) -> str | None:
-        """Returns the place nearest the root where a relative name exists, if any."""
+        """Return the place nearest the root where a relative name exists, if any."""
         return next(self.find(name), None)
 
     def _has_folder(self, name: str) -> bool:
@@ -243,7 +243,7 @@ class Tree(ABC):
 
 
 def join(folder: str, name: str) -> str:
-    """Joins two relative names, either of which may be empty."""
+    """Join two relative names, either of which may be empty."""
     return f"{folder}/{name}" if folder and name else folder or name
 
 

@@ -71,7 +71,7 @@ def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[
 
 
 def targets_of_index(index: Mapping[str, Iterable[Question]]) -> dict[str, list[tuple[str, str]]]:
-    """Takes ids and labels from the published question files."""
+    """Take ids and labels from the published question files."""
     return {
         dataset: [(question.id, question.target) for question in questions]
         for dataset, questions in index.items()
@@ -135,12 +135,12 @@ def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]
 
 
 def suffix_of(dataset: str) -> str:
-    """Returns how the names of a dataset's image files end."""
+    """Return how the names of a dataset's image files end."""
     return ".jpg" if _FORMATS.get(dataset, _USUAL).encoding == "JPEG" else ".png"
 
 
 def stream_of(dataset: str) -> int:
-    """Returns a seed of its own for each dataset, that stays when others are added."""
+    """Return a seed of its own for each dataset, that stays when others are added."""
     return zlib.crc32(dataset.encode())
 
 

@@ -57,7 +57,7 @@ class DrawnSample:
 
 
 def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
-    """Chooses what to draw: equally many faces for each dataset, in mixed order.
+    """Choose what to draw: equally many faces for each dataset, in mixed order.
 
     Args:
         n: Faces in all.
@@ -90,7 +90,7 @@ def build_training(
     jobs: int | None = None,
     progress: Callable[[str, Iterable[Any], int], Iterable[Any]] = lambda title, rows, n: rows,
 ) -> dict[str, TrainingManifest]:
-    """Draws faces and writes `cot` and `rlvr` folders of rows about them.
+    """Draw faces and write `cot` and `rlvr` folders of rows about them.
 
     Killed at any point and started again it keeps the images that stand. Equal arguments give
     equal bytes.

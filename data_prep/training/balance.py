@@ -32,7 +32,7 @@ Counts = Mapping[str, Mapping[str, int]]
 def expected_copies(
     counts: Counts, classes: Balance, datasets: Balance, total: int | None = None
 ) -> dict[tuple[str, str], float]:
-    """Returns how many copies of a sample to expect, by dataset and label.
+    """Return how many copies of a sample to expect, by dataset and label.
 
     Args:
         counts: What there is.
@@ -51,13 +51,13 @@ def expected_copies(
 
 
 def copies(expected: float, key: str, seed: int) -> int:
-    """Returns a sample's copies: the whole part, and one more with the rest's probability."""
+    """Return a sample's copies: the whole part, and one more with the rest's probability."""
     whole = int(expected)
     return whole + (uniform(key, seed) < expected - whole)
 
 
 def uniform(key: str, seed: int) -> float:
-    """Returns a number in [0, 1) that is a function of a key and a seed."""
+    """Return a number in [0, 1) that is a function of a key and a seed."""
     return xxhash.xxh3_64_intdigest(key.encode(), seed=seed) / 2**64
 
 

@@ -97,7 +97,7 @@ def build(
     jobs: int | None = None,
     progress: Progress = lambda title, rows, n: rows,
 ) -> TrainingManifest:
-    """Writes a folder of training rows.
+    """Write a folder of training rows.
 
     Killed at any point and started again it goes on, and ends with the same bytes. A finished
     folder is returned as it is, wherever `rebase` says that its images lie.
@@ -203,7 +203,7 @@ class _Survey:
 def _survey(
     out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
 ) -> _Survey:
-    """Counts samples by dataset and label, and lists what is left out."""
+    """Count samples by dataset and label, and list what is left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
     with atomic_write_lines(out / LEFT_OUT_NAME) as write:
         for row in _rows(findings):
@@ -229,7 +229,7 @@ def _write(
     form: Form,
     count_tokens: Callable[[str], int] | None,
 ) -> TrainingManifest:
-    """Writes lists and shards; returns what they hold, which is not yet said on disk."""
+    """Write lists and shards; return what they hold, which is not yet said on disk."""
     leaked = set() if options.keep_leaks else leaked
     survey = _survey(out, findings, leaked, options)
     expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
@@ -286,5 +286,5 @@ def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
 
 
 def _is_valid(row: Examined, options: Options) -> bool:
-    """Tells whether a row is held out: by its pixels, so that copies stay on one side."""
+    """Return whether a row is held out: by its pixels, so that copies stay on one side."""
     return uniform(f"valid {row.pixels.hex()}", options.seed) < options.valid

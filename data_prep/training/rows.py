@@ -101,7 +101,7 @@ def sft_row(
     teacher: str | None = None,
     prompt: str | None = None,
 ) -> dict[str, Any]:
-    """Returns one cold-start row; the response keeps its tags.
+    """Return one cold-start row; the response keeps its tags.
 
     Args:
         dataset: The dataset's key.

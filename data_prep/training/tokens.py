@@ -14,7 +14,7 @@ from unifer_tasks.support.extras import MODEL
 
 
 def prompt_token_counter(model: str) -> Callable[[str], int]:
-    """Returns a function that counts the tokens of a dataset's question with its image.
+    """Return a function that counts the tokens of a dataset's question with its image.
 
     Args:
         model: A checkpoint folder or hub name with a processor for images and text.

@@ -247,7 +247,7 @@ def write_published(root: Path, index: dict[str, list[Question]]) -> dict[str, P
 
 
 def packed(folder: Path, form: str, *, below: bool = True) -> Path:
-    """Packs a folder, below a folder of its own name, as people do, or without."""
+    """Pack a folder, below a folder of its own name, as people do, or without."""
     path = folder.with_name(f"{folder.name}.{form}")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     root = folder.parent if below else folder
@@ -269,7 +269,7 @@ def packed(folder: Path, form: str, *, below: bool = True) -> Path:
 
 
 def pack_away(folder: Path, form: str, *, below: bool = True) -> Path:
-    """Packs a folder and removes it."""
+    """Pack a folder and remove it."""
     path = packed(folder, form, below=below)
     shutil.rmtree(folder)
     return path

@@ -72,7 +72,7 @@ def completion(content: object, finish_reason: str = "stop", **message: object) 
 
 @contextmanager
 def serving(teacher: Teacher) -> Iterator[Teacher]:
-    """Serves a teacher on a free port of this machine."""
+    """Serve a teacher on a free port of this machine."""
     lock = threading.Lock()
     chance = random.Random(4)
 

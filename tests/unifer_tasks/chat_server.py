@@ -41,7 +41,7 @@ in a way that clients do not retry by themselves."""
 
 
 def completion(message: object, finish_reason: str = "stop", **more: object) -> dict[str, Any]:
-    """Returns the body of a reply.
+    """Return the body of a reply.
 
     Args:
         message: The message, or its content.
@@ -133,7 +133,7 @@ UNUSUAL: Mapping[str, Unusual] = {
 
 @contextmanager
 def serve(answer: Answer) -> Iterator[ChatServer]:
-    """Serves chat completions on a free port of this machine until the block ends."""
+    """Serve chat completions on a free port of this machine until the block ends."""
     asked: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):

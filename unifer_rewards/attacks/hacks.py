@@ -52,7 +52,7 @@ _IN_FULL_WIDTH = {code: code + 0xFEE0 for code in range(ord("a"), ord("z") + 1)}
 
 
 def _text(template: str) -> Fill:
-    """Fills in the true label for RIGHT, another for WRONG, all for ALL."""
+    """Fill in the true label for RIGHT, another for WRONG, all for ALL."""
     return lambda right, wrong, labels: (
         template.replace("RIGHT", right).replace("WRONG", wrong).replace("ALL", ", ".join(labels))
     )
@@ -64,7 +64,7 @@ def _spelt(spell: Callable[[str], str]) -> Fill:
 
 
 def _flood(tag: str) -> Fill:
-    """Puts a megabyte of tags before a right answer in form."""
+    """Put a megabyte of tags before a right answer in form."""
     return _text(tag * (MEGABYTE // len(tag)) + f"{_THOUGHT}<answer>RIGHT</answer>")
 
 

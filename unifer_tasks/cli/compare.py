@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "compare",
         help="paired tests between runs, on the questions that both answered",

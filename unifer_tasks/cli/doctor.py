@@ -8,7 +8,7 @@ from unifer_tasks.support.command import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "doctor",
         help="check data, versions, imports and the lmms-eval plugin",

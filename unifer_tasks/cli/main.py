@@ -20,7 +20,7 @@ _COMMANDS = (doctor, tasks_path, preset, run, score, report, compare, tiny_model
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status.
+    """Run the command; return its exit status.
 
     0 is success, 1 an error that left nothing half-written, 2 a wrong option, 130 an interrupt.
     """

@@ -15,7 +15,7 @@ _LONGEST_NAME = 200
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "report",
         help="one page, leaderboard, plots and scores from any runs",
@@ -40,7 +40,7 @@ def add(commands: Subparsers) -> None:
 
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
-    """Adds the positional argument RUN."""
+    """Add the positional argument RUN."""
     parser.add_argument(
         "runs",
         type=named_path,

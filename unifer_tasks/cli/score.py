@@ -19,7 +19,7 @@ from unifer_tasks.support.files import atomic_write, atomic_write_lines
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "score",
         help="score predictions of any system, without a model or images",

@@ -9,7 +9,7 @@ from unifer_tasks.support.command import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "tasks-path", help="print the task folder, for lmms-eval --include_path"
     )

@@ -10,7 +10,7 @@ from unifer_tasks.support.extras import MODEL
 
 
 def add(commands: Subparsers) -> None:
-    """Adds the subcommand."""
+    """Add the subcommand."""
     parser = commands.add_parser(
         "tiny-model",
         help="write an untrained Qwen2.5-VL small enough for any CPU",

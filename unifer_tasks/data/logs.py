@@ -271,7 +271,7 @@ def differences(logs: Sequence[Log]) -> list[str]:
 
 
 def is_other_data(logs: Iterable[Log]) -> bool:
-    """Tell whether logs are of different bytes of a dataset, or of drawn and other faces."""
+    """Return whether logs are of different bytes of a dataset, or of drawn and other faces."""
     seen: dict[str, str] = {}
     faces = set[bool]()
     for log in logs:

@@ -141,7 +141,7 @@ class _Versioned:
 
 
 def data_root() -> Path:
-    """Returns the folder that `$FERBENCH_DATA` names.
+    """Return the folder that `$FERBENCH_DATA` names.
 
     Raises:
         DataError: The variable is not set, or names no folder.
@@ -191,7 +191,7 @@ def read_manifest(root: Path) -> Manifest:
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:
-    """Writes the manifest of a benchmark folder, whole or not at all."""
+    """Write the manifest of a benchmark folder, whole or not at all."""
     data = {"schema": SCHEMA, **asdict(manifest)}
     for key, file in manifest.datasets.items():
         data["datasets"][key] = {"rows": file.rows, **asdict(file)}
@@ -200,7 +200,7 @@ def write_manifest(root: Path, manifest: Manifest) -> None:
 
 
 def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
-    """Returns the parquet file of one dataset.
+    """Return the parquet file of one dataset.
 
     Raises:
         DataError: The dataset was not built, or its file is gone.
@@ -249,6 +249,6 @@ def _digest(path: Path, size: int, modified: int) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Returns the hex digest of a file's bytes, read in pieces."""
+    """Return the hex digest of a file's bytes, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -53,7 +53,7 @@ def doc_to_target(doc: Record) -> str:
 
 
 def in_every_order(docs: Any) -> Any:
-    """Repeats each question once for each order of its candidates, one after another.
+    """Repeat each question once for each order of its candidates, one after another.
 
     Args:
         docs: A `datasets.Dataset`; its images are not copied.
@@ -85,7 +85,7 @@ class EveryAnswer:
 def process_results(
     doc: Record, results: Sequence[str], variant: Variant = BASE
 ) -> dict[str, dict[str, Any] | float]:
-    """Reads the responses to one question with both readers.
+    """Read the responses to one question with both readers.
 
     Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
     the question, so the record of the accuracy says which one it was and what became of it;
@@ -157,7 +157,7 @@ class Score(float):
 
     @classmethod
     def of(cls, name: str, reader: Reader, own: Confusion, pooled: Confusion) -> Score:
-        """Computes a metric.
+        """Compute a metric.
 
         Args:
             name: The metric, one of `metrics.METRICS`.
@@ -201,7 +201,7 @@ upstream_macro_f1 = _aggregator("macro_f1", "upstream", "pooled_prediction")
 
 
 def pooled(parts: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -> Score:
-    """Computes a metric over the answers of all datasets, instead of averaging the datasets."""
+    """Compute a metric over the answers of all datasets, instead of averaging the datasets."""
     first = parts[0]
     counts = pool(score.counts for score in parts)
     return Score.of(first.name, first.reader, counts, counts)

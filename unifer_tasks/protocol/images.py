@@ -22,7 +22,7 @@ MAX_PIXELS = 501760
 
 
 def protocol_image(image: Image.Image) -> Image.Image:
-    """Returns the image as every model is to see it: RGB, `IMAGE_SIZE`.
+    """Return the image as every model is to see it: RGB, `IMAGE_SIZE`.
 
     Args:
         image: A decoded image of any mode and size.

@@ -91,12 +91,12 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
 
 
 def group_name(variant: Variant = BASE) -> str:
-    """Returns the name of a variant's group."""
+    """Return the name of a variant's group."""
     return GROUP if variant is BASE else f"{GROUP}_{variant.key}"
 
 
 def task_name(dataset: str, variant: Variant = BASE) -> str:
-    """Returns the name of the task that asks one dataset's questions."""
+    """Return the name of the task that asks one dataset's questions."""
     return f"{group_name(variant)}_{dataset}"
 
 
@@ -111,7 +111,7 @@ TASKS: Mapping[str, tuple[Variant, str]] = MappingProxyType(
 
 
 def orders(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Returns the `N_ORDERS` orders in which `shuffled` lists candidate labels.
+    """Return the `N_ORDERS` orders in which `shuffled` lists candidate labels.
 
     The labels are sorted by a seeded hash and then turned in steps of a quarter of the list, so
     that each label stands once in each quarter. The orders follow from the labels alone, on any
@@ -123,7 +123,7 @@ def orders(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def marks(variant: Variant, doc: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a record has beside the base's; see the module's docstring."""
+    """Return what a record has beside the base's; see the module's docstring."""
     if variant is BASE:
         return {}
     if "permutation" not in doc:

@@ -135,7 +135,7 @@ def _ignore(variant: str) -> None:
 
 
 def is_mixed(value: str, shortest: int) -> bool:
-    """Tell whether a value has letters and digits, as no word has."""
+    """Return whether a value has letters and digits, as no word has."""
     return len(value) >= shortest and any(map(str.isalpha, value)) and any(map(str.isdigit, value))
 
 
@@ -168,7 +168,7 @@ def replace_in_settings(part: Any, instead: Replace, note: Note = _ignore) -> An
 
 
 def _asks(option: Any) -> bool:
-    """Tell whether an argument of a command line is an option whose value is a credential."""
+    """Return whether an argument of a command line is an option whose value is a credential."""
     return isinstance(option, str) and option[:1] == "-" and _is_credential(option)
 
 
@@ -279,7 +279,7 @@ def _spans(text: str, *, strict: bool, note: Note) -> Iterator[tuple[int, int]]:
 
 
 def _is_betrayed(match: re.Match[str], value: str, strict: bool) -> bool:
-    """Tell whether name and form make a value a credential."""
+    """Return whether name and form make a value a credential."""
     before = match.string[max(0, match.start() - 12) : match.start()]
     if match["likely"] is not None:
         if _OF_A_TOKENIZER.search(before):
@@ -293,7 +293,7 @@ def _is_betrayed(match: re.Match[str], value: str, strict: bool) -> bool:
 
 
 def _is_login(value: str) -> bool:
-    """Tell whether a text is the base64 of `user:password`."""
+    """Return whether a text is the base64 of `user:password`."""
     try:
         login = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode()
     except (binascii.Error, ValueError):

@@ -245,7 +245,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _is_telling(secret: str) -> bool:
-    """Tell whether a credential is known by its value: no word, and nothing short."""
+    """Return whether a credential is known by its value: no word, and nothing short."""
     if len(secret) < _SHORTEST:
         return is_mixed(secret, _SHORTEST_MIXED)
     return len(secret) >= _LONGEST_WORD or not _WORD.fullmatch(secret)

@@ -40,7 +40,7 @@ def build_report(
     data: Path | None = None,
     embed_images: bool = False,
 ) -> Report:
-    """Scores runs and writes everything about them into a folder.
+    """Score runs and write everything about them into a folder.
 
     Args:
         runs: At least one (see `unifer_tasks.report.sources.given.read_runs`).

@@ -144,7 +144,7 @@ class JobResult:
 
 
 def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
-    """Finds what would make a job fail, before the first starts.
+    """Find what would make a job fail, before the first starts.
 
     Raises:
         PresetError: A key is not in the environment, a model needs more GPUs than there are, or
@@ -170,7 +170,7 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
 
 
 def run_jobs(jobs: Sequence[Job], gpus: Sequence[str] | None = None) -> Iterator[JobResult]:
-    """Runs jobs and shows how far they are; gives each as it ends.
+    """Run jobs and show how far they are; return each as it ends.
 
     Args:
         jobs: In the order in which they are to start.

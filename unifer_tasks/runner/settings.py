@@ -28,7 +28,7 @@ class Change:
 
 
 def read_change(text: str) -> Change:
-    """Reads `[PRESET:]KEY=VALUE`.
+    """Read `[PRESET:]KEY=VALUE`.
 
     Raises:
         PresetError: It has another form.
@@ -41,7 +41,7 @@ def read_change(text: str) -> Change:
 
 
 def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str, Any]:
-    """Returns a preset's configuration with the changes that concern it.
+    """Return a preset's configuration with the changes that concern it.
 
     Args:
         preset: The preset.
@@ -63,7 +63,7 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
 
 
 def _with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
-    """Adds an argument; of two of one name, lmms-eval takes the last."""
+    """Add an argument; of two of one name, lmms-eval takes the last."""
     before = settings.get(owner) or ""
     if isinstance(before, Mapping):
         return {**before, name: _value(value)}

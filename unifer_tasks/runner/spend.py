@@ -19,7 +19,7 @@ TOKENS_IN = 600
 
 
 def n_questions(tasks: str, limit: float | None) -> int:
-    """Returns how many questions a run asks.
+    """Return how many questions a run asks.
 
     Args:
         tasks: Names of tasks and groups of the benchmark, separated by commas; another name
@@ -42,7 +42,7 @@ def n_questions(tasks: str, limit: float | None) -> int:
 
 
 def most_tokens_out(settings: Mapping[str, Any]) -> int:
-    """Returns how long an answer may become under an lmms-eval configuration."""
+    """Return how long an answer may become under an lmms-eval configuration."""
     found = re.findall(r"max_new_tokens\W+(\d+)", str(settings.get("gen_kwargs", "")))
     return int(found[-1]) if found else MAX_NEW_TOKENS
 

@@ -60,7 +60,7 @@ class Confusion:
         return int(self.counts.sum())
 
     def canonical(self) -> Confusion:
-        """Returns the same counts under the names that all datasets share."""
+        """Return the same counts under the names that all datasets share."""
         return Confusion(tuple(map(canonical, self.labels)), self.counts)
 
 
@@ -76,7 +76,7 @@ class ClassScores:
 
 
 def confusion(labels: Sequence[str], pairs: Iterable[tuple[str, str | None]]) -> Confusion:
-    """Counts (true, predicted) labels; a prediction of None, or off the list, is unreadable.
+    """Count (true, predicted) labels; a prediction of None, or off the list, is unreadable.
 
     Args:
         labels: The classes.
@@ -95,12 +95,12 @@ def confusion(labels: Sequence[str], pairs: Iterable[tuple[str, str | None]]) ->
 
 
 def dataset_confusion(dataset: str, pairs: Iterable[tuple[str, str | None]]) -> Confusion:
-    """Counts the answers to one dataset's questions over its label space."""
+    """Count the answers to one dataset's questions over its label space."""
     return confusion(label_space(dataset).labels, pairs)
 
 
 def pool(confusions: Iterable[Confusion]) -> Confusion:
-    """Adds confusions up under canonical names, over the labels that any of them has."""
+    """Add confusions up under canonical names, over the labels that any of them has."""
     parts = [part.canonical() for part in confusions]
     present = {label for part in parts for label in part.labels}
     labels = tuple(label for label in CANONICAL_LABELS if label in present)
@@ -109,12 +109,12 @@ def pool(confusions: Iterable[Confusion]) -> Confusion:
 
 
 def scores(part: Confusion, reader: Reader = "strict") -> dict[str, float]:
-    """Returns every metric of `METRICS`, each in [0, 1], or NaN where nothing was counted."""
+    """Return every metric of `METRICS`, each in [0, 1], or NaN where nothing was counted."""
     return {name: float(value) for name, value in _scores(part.counts, reader).items()}
 
 
 def class_scores(part: Confusion) -> dict[str, ClassScores]:
-    """Returns precision, recall and F1 for every declared class, also at zero support."""
+    """Return precision, recall and F1 for every declared class, also at zero support."""
     precision, recall, f1, support, predicted = _by_class(part.counts)
     return {
         label: ClassScores(
@@ -125,7 +125,7 @@ def class_scores(part: Confusion) -> dict[str, ClassScores]:
 
 
 def mean_scores(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Returns the unweighted mean of the datasets' scores; NaN of none."""
+    """Return the unweighted mean of the datasets' scores; NaN of none."""
     rows = list(parts)
     return {
         name: float(np.mean([row[name] for row in rows])) if rows else math.nan for name in METRICS
@@ -149,7 +149,7 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Intervals:
-    """Bootstraps the answers of each dataset and, stratified by dataset, their pool and mean.
+    """Bootstrap the answers of each dataset and, stratified by dataset, their pool and mean.
 
     Drawing n answers with replacement from n answers is drawing confusion counts from a
     multinomial, so no answer is touched. Where all draws give one score (all answers right, say,
@@ -236,7 +236,7 @@ def _resample(counts: _Counts, replicates: int, rng: np.random.Generator) -> _Co
 
 
 def _placed(counts: _Counts, labels: Sequence[str], onto: Sequence[str]) -> _Counts:
-    """Spreads counts over a larger label space; leading axes are kept."""
+    """Spread counts over a larger label space; leading axes are kept."""
     rows = np.array([onto.index(label) for label in labels])
     columns = np.append(rows, len(onto))
     placed = np.zeros((*counts.shape[:-2], len(onto), len(onto) + 1), dtype=np.int64)

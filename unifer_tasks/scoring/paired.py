@@ -59,7 +59,7 @@ class PairedCounts:
 
 
 def mcnemar(counts: PairedCounts) -> float:
-    """Returns the two-sided p-value of McNemar's exact test, in [0, 1].
+    """Return the two-sided p-value of McNemar's exact test, in [0, 1].
 
     If a and b are equally good, the questions that only one has right fall to either with
     probability 1/2: p is twice the smaller tail of that binomial distribution, at most 1. The
@@ -74,7 +74,7 @@ def mcnemar(counts: PairedCounts) -> float:
 
 
 def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, float]:
-    """Returns an interval of the difference of the accuracies, a less b.
+    """Return an interval of the difference of the accuracies, a less b.
 
     Newcombe's square-and-add interval for paired proportions, with continuity-corrected phi
     (R. G. Newcombe, Statistics in Medicine 17 (1998) 2635-2650, method 10): Wilson's intervals
@@ -107,7 +107,7 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects the p-values of tests made together, so that the chance of any false one holds.
+    """Correct the p-values of tests made together, so that the chance of any false one holds.
 
     Holm's step-down procedure (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
 

@@ -30,7 +30,7 @@ def majority(labels: Sequence[Label]) -> Label:
 
 
 def agree(labels: Sequence[Label]) -> bool:
-    """Tell whether all answers were read as the same label."""
+    """Return whether all answers were read as the same label."""
     return labels[0] is not None and len(set(labels)) == 1
 
 

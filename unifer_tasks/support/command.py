@@ -15,7 +15,7 @@ class Subparsers(Protocol):
     """What `ArgumentParser.add_subparsers` returns."""
 
     def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
-        """Adds a subcommand."""
+        """Add a subcommand."""
 
 
 def require_extras(command: str, args: argparse.Namespace) -> None:

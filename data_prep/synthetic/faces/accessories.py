@@ -26,7 +26,7 @@ _LENS = np.array(
 
 
 def paint_behind(canvas: Canvas, face: Face, materials: Materials) -> None:
-    """Paints what lies behind the head and the neck."""
+    """Paint what lies behind the head and the neck."""
     who = face.identity
     style = _visible_hair(who)
     if style is not None:
@@ -36,7 +36,7 @@ def paint_behind(canvas: Canvas, face: Face, materials: Materials) -> None:
 
 
 def paint_in_front(canvas: Canvas, face: Face, materials: Materials) -> None:
-    """Paints what lies over the forehead, the temples and the eyes."""
+    """Paint what lies over the forehead, the temples and the eyes."""
     who = face.identity
     style = _visible_hair(who)
     if style is not None:
@@ -50,12 +50,12 @@ def paint_in_front(canvas: Canvas, face: Face, materials: Materials) -> None:
 
 
 def _visible_hair(who: Identity) -> HairStyle | None:
-    """Returns the style of the hair; None for a bald or a covered head."""
+    """Return the style of the hair; None for a bald or a covered head."""
     return HAIR_STYLES.get(who.hair_style) if who.headwear == "none" else None
 
 
 def _silhouette(who: Identity, style: HairStyle, lowest: float) -> Points:
-    """Returns the outer edge of the hair from the left to the right, over the crown."""
+    """Return the outer edge of the hair from the left to the right, over the crown."""
     edge = who.head_width + style.side
     half = [(0.0, -1.0 - style.top), (0.62 * edge, -0.90 - 0.85 * style.top)]
     half += [(0.97 * edge, -0.52 - 0.3 * style.top), (1.02 * edge, -0.15)]
@@ -111,7 +111,7 @@ def _headscarf(canvas: Canvas, face: Face, materials: Materials) -> None:
 
 
 def _headscarf_silhouette() -> Points:
-    """Returns the outer edge of a headscarf from the left to the right, over the crown."""
+    """Return the outer edge of a headscarf from the left to the right, over the crown."""
     half = [(0, -1.16), (0.66, -1.0), (0.94, -0.5), (0.96, 0.3), (1.0, 1.0), (1.25, 1.9)]
     right = spline(np.array(half))
     return np.concatenate([mirrored(right[::-1], -1), right])

@@ -91,23 +91,23 @@ class Mouth:
         return float(self.lower_inner[middle, 1] - self.upper_inner[middle, 1])
 
     def corner(self, mirror: int) -> Points:
-        """Returns the mouth's corner on one half of the face."""
+        """Return the mouth's corner on one half of the face."""
         corner: Points = self.upper_inner[-1 if mirror > 0 else 0]
         return corner
 
 
 def jaw_drop(units: ActionUnits) -> float:
-    """Returns how far the chin sinks, face units."""
+    """Return how far the chin sinks, face units."""
     return 0.15 * units[26] + 0.03 * units[25] - 0.03 * units[17]
 
 
 def smile(units: ActionUnits) -> float:
-    """Returns how much the lip corners are pulled up, 0 to 1, on the average of both sides."""
+    """Return how much the lip corners are pulled up, 0 to 1, on the average of both sides."""
     return 0.5 * (units.on(12, 1) + units.on(12, -1))
 
 
 def head(face: Face) -> Points:
-    """Returns the outline of the head without hair and ears."""
+    """Return the outline of the head without hair and ears."""
     who, sunk = face.identity, jaw_drop(face.action_units)
     half = np.array(
         [
@@ -126,7 +126,7 @@ def head(face: Face) -> Points:
 
 
 def ear(who: Identity, mirror: int) -> Points:
-    """Returns the outline of an ear."""
+    """Return the outline of an ear."""
     edge = who.head_width
     controls = [(edge - 0.06, -0.2), (edge + 0.07, -0.24), (edge + 0.11, -0.08)]
     controls += [(edge + 0.06, 0.14), (edge - 0.02, 0.24), (edge - 0.07, 0.1)]
@@ -134,7 +134,7 @@ def ear(who: Identity, mirror: int) -> Points:
 
 
 def brow(face: Face, mirror: int) -> tuple[Points, NDArray[np.float64]]:
-    """Returns the centre line of a brow, from the midline outwards, and its width there."""
+    """Return the centre line of a brow, from the midline outwards, and its width there."""
     who, units = face.identity, face.action_units
     # Depressor and raiser of the inner brow pull against each other: with both, the raiser
     # wins and the brow turns oblique.
@@ -152,7 +152,7 @@ def brow(face: Face, mirror: int) -> tuple[Points, NDArray[np.float64]]:
 
 
 def eye(face: Face, mirror: int) -> Eye:
-    """Returns the lids and the iris of an eye."""
+    """Return the lids and the iris of an eye."""
     who, units = face.identity, face.action_units
     widened, cheeks, tightened = units[5], units[6], units[7]
     half_width = 0.158 * who.eye_size
@@ -177,19 +177,19 @@ def eye(face: Face, mirror: int) -> Eye:
 
 
 def nose_base(face: Face) -> float:
-    """Returns the y of the nostrils; wrinkling the nose and raising the lip lift them."""
+    """Return the y of the nostrils; wrinkling the nose and raising the lip lift them."""
     units = face.action_units
     return NOSE_BASE_Y * face.identity.nose_length - 0.05 * units[9] - 0.02 * units[10]
 
 
 def nose_half_width(face: Face) -> float:
-    """Returns the half width of the nose at its wings, face units."""
+    """Return the half width of the nose at its wings, face units."""
     units = face.action_units
     return 0.135 * face.identity.nose_width * (1 + 0.22 * units[9] + 0.10 * smile(units))
 
 
 def mouth(face: Face) -> Mouth:
-    """Returns the edges of the lips."""
+    """Return the edges of the lips."""
     who, units = face.identity, face.action_units
     left, right = _mouth_corner(face, -1), _mouth_corner(face, +1)
     pull = smile(units)
@@ -229,7 +229,7 @@ def _mouth_corner(face: Face, mirror: int) -> Points:
 
 
 def _lip_parting(units: ActionUnits) -> tuple[float, float]:
-    """Returns how far the upper and the lower lip leave the closed mouth's line."""
+    """Return how far the upper and the lower lip leave the closed mouth's line."""
     pull = smile(units)
     pressed = 1 - 0.6 * units[23]
     above = (0.030 + 0.020 * pull) * units[25] + 0.035 * units[26] + 0.022 * units[10]

@@ -50,11 +50,11 @@ class ActionUnits:
             raise ValueError(f"intensities outside [0, 1]: {outside}")
 
     def __getitem__(self, unit: int) -> float:
-        """Returns a unit's intensity, 0 to 1, whichever side it acts on."""
+        """Return a unit's intensity, 0 to 1, whichever side it acts on."""
         return self.intensity.get(unit, 0.0)
 
     def on(self, unit: int, mirror: int) -> float:
-        """Returns a unit's intensity on one half of the face.
+        """Return a unit's intensity on one half of the face.
 
         Args:
             unit: Action unit number.

@@ -38,7 +38,7 @@ class FacePainter:
     """Paints one face onto a canvas, from what is farthest back to what is nearest."""
 
     def __init__(self, face: Face, canvas: Canvas) -> None:
-        """Sets up the picture.
+        """Set up the picture.
 
         Args:
             face: The face.
@@ -53,7 +53,7 @@ class FacePainter:
         self.materials = Materials(face, canvas.view, self.mouth)
 
     def paint(self) -> None:
-        """Paints all layers."""
+        """Paint all layers."""
         worn.paint_behind(self.canvas, self.face, self.materials)
         self._neck_and_clothes()
         self._head()
@@ -103,7 +103,7 @@ class FacePainter:
     def _crease(
         self, controls: Sequence[Sequence[float]], width: float, depth: float, mirror: int = 1
     ) -> None:
-        """Paints a fold of the skin: a soft shadow and, within it, a line.
+        """Paint a fold of the skin: a soft shadow and, within it, a line.
 
         Args:
             controls: Points of the fold on the half at positive x, face units.

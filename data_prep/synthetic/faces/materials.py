@@ -38,7 +38,7 @@ class Materials:
     """
 
     def __init__(self, face: Face, view: View, mouth: Mouth) -> None:
-        """Prepares the textures; each is computed when it is first asked for.
+        """Prepare the textures; each is computed when it is first asked for.
 
         Args:
             face: The face.
@@ -64,7 +64,7 @@ class Materials:
         return self._warped(self._strand_texture(self._who.hair_colour))
 
     def cloth(self, colour: Rgb) -> Image.Image:
-        """Returns cloth of a colour, lit as a dome over the head."""
+        """Return cloth of a colour, lit as a dome over the head."""
         diffuse, _ = self._lambert(_HAIR_RELIEF)
         return self._warped(diffuse[..., None] * self._tinted(colour))
 
@@ -73,7 +73,7 @@ class Materials:
         return self._view.warp(image, _LOW, _HIGH)
 
     def _gaussians(self, bumps: list[_Bump]) -> tuple[NDArray[np.float32], ...]:
-        """Returns the factors of turned Gaussians: x and y profiles, and their slopes.
+        """Return the factors of turned Gaussians: x and y profiles, and their slopes.
 
         A sum of Gaussians that are separable in x and y is one matrix product of these,
         which is what makes the relief affordable.
@@ -91,7 +91,7 @@ class Materials:
         return field
 
     def _lambert(self, bumps: list[_Bump]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Returns diffuse light, about 1 on the average, and a highlight, 0 to 1."""
+        """Return diffuse light, about 1 on the average, and a highlight, 0 to 1."""
         profile_x, profile_y, slope_x, slope_y = self._gaussians(bumps)
         # Beneath the bumps lies the head: a dome that falls off towards its outline.
         x = _AXIS[None, :] / np.float32(self._who.head_width)
@@ -138,7 +138,7 @@ class Materials:
         return np.stack(channels, axis=-1)
 
     def _skin_relief(self) -> list[_Bump]:
-        """Returns what rises from the head's dome, and sinks into it."""
+        """Return what rises from the head's dome, and sinks into it."""
         units, mouth = self._units, self._mouth
         base, wing = contours.nose_base(self._face), contours.nose_half_width(self._face)
         brow_lift = -0.06 * (units[1] + units[2]) + 0.05 * units[4]
@@ -167,7 +167,7 @@ class Materials:
         return relief
 
     def _skin_hollows(self) -> list[_Bump]:
-        """Returns where surroundings keep light away, with the share of it that is lost."""
+        """Return where surroundings keep light away, with the share of it that is lost."""
         units = self._units
         base = contours.nose_base(self._face)
         middle = len(self._mouth.lower_outer) // 2
@@ -192,7 +192,7 @@ class Materials:
         return [*cheeks, (0.0, contours.nose_base(self._face) - 0.06, 0.08, 0.07, 0.10)]
 
     def _strand_texture(self, colour: Rgb) -> NDArray[np.float32]:
-        """Returns hair: strands that run down from the crown, lit as a dome."""
+        """Return hair: strands that run down from the crown, lit as a dome."""
         diffuse, gleam = self._lambert(_HAIR_RELIEF)
         rng = np.random.default_rng(self._who.texture_seed)
         tufts = rng.uniform(0.72, 1.22, 140)

@@ -22,7 +22,7 @@ _MIN_PAINTED_SIDE = 128
 
 
 def paint(face: Face, size: int | tuple[int, int], *, gray: bool = False) -> Image.Image:
-    """Paints a face.
+    """Paint a face.
 
     Args:
         face: What to paint.
@@ -54,7 +54,7 @@ def draw(
     *,
     gray: bool = False,
 ) -> tuple[Image.Image, Face]:
-    """Draws and paints the face of a seed.
+    """Draw and paint the face of a seed.
 
     Args:
         label: A canonical label.
@@ -76,7 +76,7 @@ def draw(
 def contact_sheet(
     columns: int = 8, size: int = 112, *, seed: int = 0, gray: bool = False
 ) -> Image.Image:
-    """Paints a table of faces: a row for each expression, a different person in every cell.
+    """Paint a table of faces: a row for each expression, a different person in every cell.
 
     Args:
         columns: Faces in each row, 1 or more.
@@ -105,7 +105,7 @@ def _background(face: Face, view: View) -> Image.Image:
 
 
 def _photograph(picture: Image.Image, face: Face, scale: float, gray: bool) -> Image.Image:
-    """Adds defocus, exposure and sensor noise."""
+    """Add defocus, exposure and sensor noise."""
     camera = face.camera
     sigma = camera.blur * scale
     if sigma > 0.25:

@@ -39,7 +39,7 @@ class View:
     """
 
     def __init__(self, pose: Pose, head_width: float, width: int, height: int) -> None:
-        """Fits a head into a frame.
+        """Fit a head into a frame.
 
         Args:
             pose: Roll, yaw, pitch, zoom and shift of the head.
@@ -59,18 +59,18 @@ class View:
         self._curvature = np.array([head_width**-2, _HEAD_HEIGHT**-2])
 
     def turn(self, points: Points) -> Points:
-        """Shifts points of the face's surface by yaw and pitch, in face units."""
+        """Shift points of the face's surface by yaw and pitch, in face units."""
         nearness = np.sqrt(np.maximum(0.0, 1 - points**2 @ self._curvature))
         turned: Points = points + nearness[:, None] * self._turn
         return turned
 
     def project(self, points: Points) -> Points:
-        """Maps points of the face's surface to pixels."""
+        """Map points of the face's surface to pixels."""
         projected: Points = self.turn(points) @ self._to_pixels + self._centre
         return projected
 
     def warp(self, texture: Image.Image, low: float, high: float) -> Image.Image:
-        """Lays a square texture of the upright, turned face over the frame.
+        """Lay a square texture of the upright, turned face over the frame.
 
         Args:
             texture: Square image that covers `low` to `high` in x and in y.
@@ -103,7 +103,7 @@ class Canvas:
         self.view = view
 
     def fill(self, outline: Points, paint: Paint, opacity: float = 1.0, blur: float = 0.0) -> None:
-        """Paints the inside of an outline.
+        """Paint the inside of an outline.
 
         Args:
             outline: Closed polygon, face units.
@@ -119,7 +119,7 @@ class Canvas:
             )
 
     def fill_within(self, opening: Points, layers: list[Layer]) -> None:
-        """Paints layers that only show through an opening, such as an eye's iris.
+        """Paint layers that only show through an opening, such as an eye's iris.
 
         Args:
             opening: Closed polygon, face units.
@@ -137,7 +137,7 @@ class Canvas:
     def stroke(
         self, line: Points, width: float, colour: Rgb, opacity: float = 1.0, blur: float = 0.0
     ) -> None:
-        """Paints a line that tapers to nothing at both ends.
+        """Paint a line that tapers to nothing at both ends.
 
         Args:
             line: Points along the line, face units.
@@ -151,7 +151,7 @@ class Canvas:
     def _stencil(
         self, outline: Points, opacity: float, blur: float
     ) -> tuple[Image.Image, tuple[int, int, int, int]] | None:
-        """Returns the coverage of an outline and where it goes; None if it is not visible."""
+        """Return the coverage of an outline and where it goes; None if it is not visible."""
         if opacity < 1 / 255:
             return None
         pixels = self.view.project(outline)
@@ -177,13 +177,13 @@ class Canvas:
 
 @functools.cache
 def _taper(count: int) -> NDArray[np.float64]:
-    """Returns widths that swell from 0 to 1 and back."""
+    """Return widths that swell from 0 to 1 and back."""
     taper: NDArray[np.float64] = np.sin(np.linspace(0, math.pi, count))
     return taper
 
 
 def spline(controls: Points, *, closed: bool = False, steps: int = 6) -> Points:
-    """Returns a Catmull-Rom curve through control points.
+    """Return a Catmull-Rom curve through control points.
 
     Args:
         controls: Points the curve passes through, shape (n, 2).
@@ -202,7 +202,7 @@ def spline(controls: Points, *, closed: bool = False, steps: int = 6) -> Points:
 
 @functools.cache
 def _spline_weights(steps: int) -> NDArray[np.float64]:
-    """Returns the weights of the four nearest controls at each point of a segment."""
+    """Return the weights of the four nearest controls at each point of a segment."""
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
     powers = np.concatenate([t**0, t, t**2, t**3], axis=1)
     catmull_rom = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
@@ -211,7 +211,7 @@ def _spline_weights(steps: int) -> NDArray[np.float64]:
 
 
 def ribbon(line: Points, width: float | NDArray[np.float64]) -> Points:
-    """Returns the outline of a line with a width, one value or one per point, face units."""
+    """Return the outline of a line with a width, one value or one per point, face units."""
     along = np.empty_like(line)
     along[1:-1] = line[2:] - line[:-2]
     along[0], along[-1] = line[1] - line[0], line[-1] - line[-2]
@@ -221,7 +221,7 @@ def ribbon(line: Points, width: float | NDArray[np.float64]) -> Points:
 
 
 def ring(outline: Points, width: float) -> Points:
-    """Returns a closed line of a width along an outline, face units."""
+    """Return a closed line of a width along an outline, face units."""
     along = np.roll(outline, -1, axis=0) - np.roll(outline, 1, axis=0)
     normal = along[:, ::-1] * (-1, 1) / np.hypot(along[:, 0], along[:, 1])[:, None]
     outer, inner = outline + normal * width / 2, outline - normal * width / 2
@@ -233,28 +233,28 @@ _CIRCLE = np.stack([np.cos(_CIRCLE_ANGLES), np.sin(_CIRCLE_ANGLES)], axis=1)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """Returns the outline of an ellipse, face units."""
+    """Return the outline of an ellipse, face units."""
     return _CIRCLE * (rx, ry) + (x, y)
 
 
 def moved(points: Points, dx: float, dy: float) -> Points:
-    """Returns points shifted by (dx, dy), face units."""
+    """Return points shifted by (dx, dy), face units."""
     shifted: Points = points + np.array([dx, dy])
     return shifted
 
 
 def mirrored(points: Points, mirror: int) -> Points:
-    """Returns points drawn for positive x (mirror +1), or their reflection (mirror -1)."""
+    """Return points drawn for positive x (mirror +1), or their reflection (mirror -1)."""
     return points * (mirror, 1)
 
 
 def shaded(colour: Rgb, factor: float) -> Rgb:
-    """Returns a colour made darker (factor below 1) or lighter."""
+    """Return a colour made darker (factor below 1) or lighter."""
     red, green, blue = (min(255, round(channel * factor)) for channel in colour)
     return red, green, blue
 
 
 def mixed(first: Rgb, second: Rgb, share: float) -> Rgb:
-    """Returns a blend that holds `share` (0 to 1) of the second colour."""
+    """Return a blend that holds `share` (0 to 1) of the second colour."""
     red, green, blue = (round(a + share * (b - a)) for a, b in zip(first, second, strict=True))
     return red, green, blue

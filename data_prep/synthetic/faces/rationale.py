@@ -10,7 +10,7 @@ VISIBLE = 0.3
 
 
 def rationale(units: ActionUnits) -> str:
-    """Returns a rationale that names the action units that can be seen, from brow to jaw.
+    """Return a rationale that names the action units that can be seen, from brow to jaw.
 
     It is true of the face by construction: it is composed from what the face was drawn from.
 

@@ -91,7 +91,7 @@ _NEUTRAL_UNITS = (1, 2, 4, 5, 6, 7, 12, 15, 17, 25)
 
 
 def sample_action_units(label: str, rng: np.random.Generator) -> ActionUnits:
-    """Draws the action units of one showing of an expression.
+    """Draw the action units of one showing of an expression.
 
     The units of the label's prototype act at 0.55 to 1; of those that do not define the
     class at most one is weak (up to 0.4). Plausible companions join at times. A neutral face
@@ -232,20 +232,20 @@ def _sample_camera(rng: np.random.Generator) -> Camera:
 
 
 def _along(ramp: NDArray[np.float64], position: float) -> NDArray[np.float64]:
-    """Returns the colour at a position, 0 to 1, of a ramp of colours."""
+    """Return the colour at a position, 0 to 1, of a ramp of colours."""
     stops = np.linspace(0, 1, len(ramp))
     return np.array([np.interp(position, stops, channel) for channel in ramp.T])
 
 
 def _jittered(colour: NDArray[np.float64], rng: np.random.Generator, spread: float) -> Rgb:
-    """Returns a colour of another brightness and, a little, another hue."""
+    """Return a colour of another brightness and, a little, another hue."""
     offset = rng.normal(0, spread) + rng.normal(0, 0.3 * spread, 3)
     red, green, blue = np.clip(colour + offset, 0, 255).astype(int).tolist()
     return red, green, blue
 
 
 def _colour(rng: np.random.Generator, low: int, high: int) -> Rgb:
-    """Returns a muted colour: every channel lies near a common grey."""
+    """Return a muted colour: every channel lies near a common grey."""
     return _jittered(np.full(3, rng.uniform(low, high)), rng, 50)
 
 

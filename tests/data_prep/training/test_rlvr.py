@@ -119,7 +119,7 @@ def test_images_of_the_benchmark_are_listed_and_left_out(
 def test_validation_is_held_out_by_pixels(
     archives: dict[str, Path], benchmark: Path, tmp_path: Path
 ) -> None:
-    """Copies of one picture never stand on both sides."""
+    """Copy of one picture never stand on both sides."""
     root = shutil.copytree(archives["sfew"], tmp_path / "sfew")
     for face in (root / "Train/Train_Aligned_Faces").rglob("*.png"):
         shutil.copy(face, face.with_name(f"Copy{face.name}"))

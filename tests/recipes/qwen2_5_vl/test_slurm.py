@@ -118,7 +118,7 @@ def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]
 def submit(
     slurm: Mapping[str, str], bin_folder: Path, output: Path, *job: str | Path, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Submits a job as the README says and waits for it; fails with its output."""
+    """Submit a job as the README says and wait for it; fail with its output."""
     sbatch = ["sbatch", "--wait", "--gpus-per-node=1", f"--output={output}"]
     env = {
         **ENVIRONMENT,

@@ -24,7 +24,7 @@ DATE = "20260101_000000"
 def write(
     stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Path, list[dict[str, Any]]]]:
-    """Writes the log of a task over the stand-in, and what answers the questions there."""
+    """Write the log of a task over the stand-in, and what answers the questions there."""
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
 
     def run(

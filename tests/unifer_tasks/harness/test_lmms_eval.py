@@ -62,7 +62,7 @@ Evaluate = Callable[..., Results]
 
 @pytest.fixture(scope="session")
 def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
-    """Runs `lmms-eval`, or another launcher of it, and reads what it wrote."""
+    """Run `lmms-eval`, or another launcher of it, and read what it wrote."""
 
     def run(
         *options: str,

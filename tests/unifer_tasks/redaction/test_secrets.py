@@ -189,7 +189,7 @@ _NESTED = st.recursive(
 
 
 def _as_text(part: Any) -> Any:
-    """Numbers below the name of a credential come back as text."""
+    """Number below the name of a credential come back as text."""
     if isinstance(part, dict):
         return {key: _as_text(value) for key, value in part.items()}
     if isinstance(part, list):

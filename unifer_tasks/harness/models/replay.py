@@ -57,7 +57,7 @@ class Replay(OurModel):
         return int(self._world_size)
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """Returns the logged response to each question."""
+        """Return the logged response to each question."""
         return [self._response(request) for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:

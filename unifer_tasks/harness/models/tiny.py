@@ -89,7 +89,7 @@ _CHAT_TEMPLATE = """\
 
 
 def write_tiny_model(out: Path, *, seed: int = 0) -> int:
-    """Writes an untrained checkpoint with its processor.
+    """Write an untrained checkpoint with its processor.
 
     Args:
         out: Folder to write; made if it is not there.
@@ -191,7 +191,7 @@ def _tokenizer() -> Qwen2Tokenizer:
 
 @torch.no_grad()
 def _begin_with_cosines(weight: torch.Tensor) -> None:
-    """Sets patch filters, (filters, 3, frames, side, side), to the lowest cosine frequencies.
+    """Set patch filters, (filters, 3, frames, side, side), to the lowest cosine frequencies.
 
     Three quarters of the filters see brightness, an eighth each red against blue and green
     against both. Images fade towards high frequencies, about as fast as the gain rises.

@@ -94,7 +94,7 @@ def loading_problems(checkpoint: str, info: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_adapter(name: str) -> bool:
-    """Whether a weight's name is one of a model that peft wraps."""
+    """Return whether a weight's name is one of a model that peft wraps."""
     return name.startswith("base_model.") or ".lora_" in name or ".base_layer." in name
 
 
@@ -147,7 +147,7 @@ def _headers(file: Path) -> dict[str, Tensor]:
 
 
 def is_lfs_pointer(file: Path) -> bool:
-    """Whether git left a note of a file's hash in its place."""
+    """Return whether git left a note of a file's hash in its place."""
     with file.open("rb") as opened:
         return opened.read(len(_LFS_POINTER)) == _LFS_POINTER
 

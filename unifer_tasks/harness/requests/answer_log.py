@@ -49,7 +49,7 @@ class AnswerLog:
     """
 
     def __init__(self, folder: Path, rank: int = 0) -> None:
-        """Reads the folder's answers and opens or starts this process's file.
+        """Read the folder's answers and open or start this process's file.
 
         Args:
             folder: Made if it is not there.
@@ -81,15 +81,15 @@ class AnswerLog:
         self.close()
 
     def close(self) -> None:
-        """Closes the file and lets another run write."""
+        """Close the file and let another run write."""
         self._journal.close()
 
     def get(self, key: str) -> LoggedAnswer | None:
-        """Returns the answer to a question; None if there is none yet."""
+        """Return the answer to a question; None if there is none yet."""
         return self._answers.get(key)
 
     def append(self, answer: LoggedAnswer) -> None:
-        """Writes an answer; a second one to the same question is dropped."""
+        """Write an answer; a second one to the same question is dropped."""
         if answer.key not in self._answers:
             self._journal.append(asdict(answer))
             self._answers[answer.key] = answer

@@ -34,7 +34,7 @@ class Progress:
     tokens_out: int = 0
 
     def with_answer(self, answer: LoggedAnswer, *, reused: bool = False) -> Progress:
-        """Returns the progress after one more answer."""
+        """Return the progress after one more answer."""
         return replace(
             self,
             answered=self.answered + 1,
@@ -44,12 +44,12 @@ class Progress:
         )
 
     def with_failure(self) -> Progress:
-        """Returns the progress after one more failure."""
+        """Return the progress after one more failure."""
         return replace(self, failed=self.failed + 1)
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Replaces what the folder tells."""
+    """Replace what the folder tells."""
     with atomic_write(folder / _NAME) as partial:
         partial.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
 
@@ -70,5 +70,5 @@ def read_progress(folder: Path) -> Progress | None:
 
 
 def forget_progress(folder: Path) -> None:
-    """Removes what an earlier run told."""
+    """Remove what an earlier run told."""
     (folder / _NAME).unlink(missing_ok=True)

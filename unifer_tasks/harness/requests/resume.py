@@ -80,7 +80,7 @@ class ResumedAnswers:
     def __init__(
         self, folder: Path, backend: str, decisive: str, rank: int, world_size: int
     ) -> None:
-        """Opens the folder's log.
+        """Open the folder's log.
 
         Args:
             folder: Where answers and progress are kept.
@@ -111,7 +111,7 @@ class ResumedAnswers:
         return cls(Path(cache_root), model, _decisive(model, model_args), global_rank, world_size)
 
     def execute(self, lm: lmms, reqtype: str, requests: Sequence[Instance]) -> list[Any]:
-        """Returns the answers, in the order of the requests; asks the model what is not known."""
+        """Return the answers, in the order of the requests; ask the model what is not known."""
         if reqtype != "generate_until":
             return list(getattr(lm, reqtype)(list(requests)))
         answers: list[Any] = [None] * len(requests)
@@ -179,7 +179,7 @@ class _CallSize:
         self._smallest = self.size = max(1, *map(int, values))
 
     def took(self, seconds: float, n_questions: int) -> None:
-        """Learns from a call; one of fewer questions than asked for tells nothing."""
+        """Learn from a call; one of fewer questions than asked for tells nothing."""
         short, long = _CALL_SECONDS
         if n_questions < self.size:
             return
@@ -210,7 +210,7 @@ def _decoding(request: Instance) -> str:
 
 
 def _key(model: str, lm: lmms, request: Instance, decoding: str) -> str:
-    """Digests all that decides an answer, as the model will see it."""
+    """Digest all that decides an answer, as the model will see it."""
     *_, doc_id, task, split = request.args
     doc = lm.task_dict[task][split][doc_id]
     shown = hashlib.sha256()

@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
-    """Compares pairs of runs, with one correction over all their tests.
+    """Compare pairs of runs, with one correction over all their tests.
 
     Raises:
         ComparisonError: A pair shares no question, one run is of drawn faces and the other is
@@ -91,7 +91,7 @@ def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
 
 
 def telling_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, Assessment]]:
-    """Returns the pairs that a report compares: base with base, and each variant with its base.
+    """Return the pairs that a report compares: base with base, and each variant with its base.
 
     Pairs that cannot be compared are left out.
     """
@@ -124,7 +124,7 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
 
 
 def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
-    """Yields the shared questions that one run has right and the other wrong, in the order of a."""
+    """Yield the shared questions that one run has right and the other wrong, in the order of a."""
     other = _by_key(b)
     for key, first in _by_key(a).items():
         second = other.get(key)

@@ -54,7 +54,7 @@ class PublishedScore:
 
 
 def published_scores(path: Path | None = None) -> tuple[PublishedScore, ...]:
-    """Reads the published scores, in the file's order.
+    """Read the published scores, in the file's order.
 
     Args:
         path: A file like `published.toml`; the package's own by default.

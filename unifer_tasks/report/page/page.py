@@ -82,7 +82,7 @@ def write_page(
     warnings: Sequence[str] = (),
     downloads: Iterable[Path] = (),
 ) -> Page:
-    """Writes `index.html`, and the images beside it if there are any.
+    """Write `index.html`, and the images beside it if there are any.
 
     Args:
         assessments: The runs; at least one.
@@ -131,7 +131,7 @@ def write_page(
 
 
 def _downloads(paths: Iterable[Path], out: Path) -> dict[str, dict[str, str]]:
-    """Returns name -> kind -> address relative to the page, in the order given."""
+    """Return name -> kind -> address relative to the page, in the order given."""
     found: dict[str, dict[str, str]] = {}
     for path in paths:
         kind = path.suffix.removeprefix(".").upper()
@@ -222,7 +222,7 @@ def _points(difference: float | None) -> str:
 
 
 def _browse_link(filters: Mapping[str, str]) -> str:
-    """Returns the address of the sample browser with these filters, as filters.js reads it."""
+    """Return the address of the sample browser with these filters, as filters.js reads it."""
     return f"#browse?{urlencode({name: visible(value) for name, value in filters.items()})}"
 
 

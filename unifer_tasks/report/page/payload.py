@@ -61,12 +61,12 @@ class Block:
 
 
 def question_of(prediction: Prediction) -> Question:
-    """Returns what was asked."""
+    """Return what was asked."""
     return prediction.dataset, prediction.id, prediction.target
 
 
 def all_questions(assessments: Sequence[Assessment]) -> list[Question]:
-    """Returns every question that any run holds, dataset by dataset, in the order of the runs."""
+    """Return every question that any run holds, dataset by dataset, in the order of the runs."""
     seen = dict.fromkeys(
         question_of(prediction) for one in assessments for prediction in one.run.predictions
     )
@@ -78,7 +78,7 @@ def blocks(
     questions: Sequence[Question],
     images: Mapping[str, Mapping[str, int]],
 ) -> Iterator[Block]:
-    """Packs what the browser shows, a block at a time.
+    """Pack what the browser shows, a block at a time.
 
     Args:
         assessments: The runs.
@@ -101,7 +101,7 @@ def blocks(
 
 
 def image_blocks(pictures: Gallery, unreadable: list[str]) -> Iterator[Block]:
-    """Packs images; "DATASET ID" of each that cannot be decoded is appended to a list."""
+    """Pack images; "DATASET ID" of each that cannot be decoded is appended to a list."""
     for dataset in pictures.rows:
         for chunk, images in embedded(pictures, dataset, unreadable):
             yield _block(f"images-{dataset}-{chunk}", images)
@@ -213,7 +213,7 @@ def _meaning(cue: Cue) -> str:
 
 
 def _utf16(text: str) -> Callable[[int], int]:
-    """Returns what turns a place in a text into the same place in UTF-16 units."""
+    """Return what turns a place in a text into the same place in UTF-16 units."""
     if text.isascii() or max(text) <= "\uffff":
         return lambda place: place
     doubled = array("Q", (match.start() for match in _BEYOND_16_BITS.finditer(text)))

@@ -77,7 +77,7 @@ def gallery(data: Path, wanted: Mapping[str, Collection[str]]) -> Gallery:
 
 
 def write_pictures(found: Gallery, out: Path) -> list[str]:
-    """Writes the images beside the page; those that an earlier call wrote stay.
+    """Write the images beside the page; those that an earlier call wrote stay.
 
     Returns:
         "DATASET ID" of each image that cannot be decoded.
@@ -103,7 +103,7 @@ def write_pictures(found: Gallery, out: Path) -> list[str]:
 def embedded(
     found: Gallery, dataset: str, unreadable: list[str]
 ) -> Iterator[tuple[int, list[str | None]]]:
-    """Yields the images of a dataset for the page itself.
+    """Yield the images of a dataset for the page itself.
 
     Args:
         found: Where they are.
@@ -133,7 +133,7 @@ def embedded(
 
 
 def thumbnail(encoded: bytes) -> bytes:
-    """Returns an image as a JPEG of at most `SIDE` pixels a side, upright, without metadata.
+    """Return an image as a JPEG of at most `SIDE` pixels a side, upright, without metadata.
 
     Raises:
         OSError: It cannot be decoded.
@@ -151,7 +151,7 @@ def thumbnail(encoded: bytes) -> bytes:
 
 
 def _encoded(path: Path, rows: Mapping[str, int]) -> Iterator[tuple[str, int, bytes]]:
-    """Yields id, row and encoded image of the wanted rows, in the file's order."""
+    """Yield id, row and encoded image of the wanted rows, in the file's order."""
     import pyarrow.parquet as pq
 
     wanted = {row: id_ for id_, row in rows.items()}

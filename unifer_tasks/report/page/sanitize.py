@@ -18,12 +18,12 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def script_json(value: Any) -> str:
-    """Returns JSON for a script element: ASCII, and nothing that could end the element."""
+    """Return JSON for a script element: ASCII, and nothing that could end the element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
 def policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
-    """Returns a content security policy that admits these scripts and styles alone.
+    """Return a content security policy that admits these scripts and styles alone.
 
     Args:
         scripts: The text of each script element, to the letter.

@@ -43,7 +43,7 @@ class Scale:
     high: float
 
     def place(self, value: float) -> float:
-        """Returns where a value lies, in percent of the scale's length."""
+        """Return where a value lies, in percent of the scale's length."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
 
@@ -111,7 +111,7 @@ class Board:
 
 
 def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> list[Board]:
-    """Returns the leaderboards: for each reader an overview, the pool, the mean, each dataset."""
+    """Return the leaderboards: for each reader an overview, the pool, the mean, each dataset."""
     present = {dataset for one in assessments for dataset in one.strict["datasets"]}
     scopes = [scope for scope in SCOPES if scope in {POOLED, MEAN, *present}]
     return [
@@ -142,7 +142,7 @@ def badges(one: Assessment) -> tuple[str, ...]:
 
 
 def measures_of(one: Assessment, scope: str, kind: str = "all") -> Measures | None:
-    """Returns a run's measures over the pool or a dataset; None if there are none."""
+    """Return a run's measures over the pool or a dataset; None if there are none."""
     parts = one.measures.overall if scope == POOLED else one.measures.datasets.get(scope)
     measures: Measures | None = getattr(parts, kind) if parts else None
     return measures
@@ -239,7 +239,7 @@ def _published(
 
 
 def _scale(rows: Iterable[BoardRow]) -> Scale:
-    """Returns the narrowest scale in steps of 5 points that holds every figure."""
+    """Return the narrowest scale in steps of 5 points that holds every figure."""
     values = [
         value
         for row in rows
@@ -271,7 +271,7 @@ class Duel(NamedTuple):
 
 
 def pairwise(comparisons: Sequence[Comparison]) -> dict[str, list[Duel]]:
-    """Returns scope -> its comparisons, the surest first; scopes without any are absent."""
+    """Return scope -> its comparisons, the surest first; scopes without any are absent."""
     found: dict[str, list[Duel]] = {}
     for each in comparisons:
         for scope, difference in {POOLED: each.pooled, **each.datasets}.items():
@@ -284,7 +284,7 @@ def pairwise(comparisons: Sequence[Comparison]) -> dict[str, list[Duel]]:
 
 
 def duel_scale(comparisons: Sequence[Comparison]) -> Scale:
-    """Returns the scale on which all differences are drawn: zero lies in its middle."""
+    """Return the scale on which all differences are drawn: zero lies in its middle."""
     ends = [
         abs(end)
         for each in comparisons
@@ -313,7 +313,7 @@ class VariantRow:
 def variants(
     assessments: Sequence[Assessment], comparisons: Sequence[Comparison]
 ) -> dict[str, list[VariantRow]]:
-    """Returns model -> its base and variants, for the models that have both."""
+    """Return model -> its base and variants, for the models that have both."""
     pairs = {(each.a, each.b): each.pooled for each in comparisons}
     models: dict[str, list[Assessment]] = {}
     for one in assessments:

@@ -38,7 +38,7 @@ _NOT_MEASURED = "-"
 
 
 def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Returns the runs by pooled accuracy, the variants of a model right after its base.
+    """Return the runs by pooled accuracy, the variants of a model right after its base.
 
     Models that were not asked everything come after those that were.
     """
@@ -54,7 +54,7 @@ def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
 
 
 def section(one: Assessment, scope: str, reader: Reader = "strict") -> Mapping[str, Any] | None:
-    """Returns a run's scores in a scope; None if it has none."""
+    """Return a run's scores in a scope; None if it has none."""
     summary = one.strict if reader == "strict" else one.upstream
     found: Mapping[str, Any] | None = (
         summary[scope] if scope in {"pooled", "mean"} else summary["datasets"].get(scope)
@@ -63,7 +63,7 @@ def section(one: Assessment, scope: str, reader: Reader = "strict") -> Mapping[s
 
 
 def is_complete(one: Assessment, scope: str) -> bool:
-    """Tells whether a run was asked all questions of a scope, as many of each label."""
+    """Return whether a run was asked all questions of a scope, as many of each label."""
     part = one.strict["datasets"].get(scope)
     if part is None or one.strict["complete"]:
         return bool(one.strict["complete"])
@@ -99,7 +99,7 @@ def as_markdown(
     published: Sequence[PublishedScore],
     warnings: Sequence[str] = (),
 ) -> str:
-    """Returns the leaderboard as Markdown."""
+    """Return the leaderboard as Markdown."""
     runs = ranked(assessments)
     blocks = ["# FERBench leaderboard", *(f"> **{escape(warning)}**" for warning in warnings)]
     blocks.append(
@@ -140,7 +140,7 @@ def as_markdown(
 
 
 def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
-    """Returns the leaderboard as CSV: a row for each run, reader and scope.
+    """Return the leaderboard as CSV: a row for each run, reader and scope.
 
     Scores are in [0, 1]; a cell is empty where nothing was measured. `kind` tells measured rows
     from published ones. A name that a spreadsheet would run as a formula has an apostrophe
@@ -177,7 +177,7 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
 
 
 def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
-    """Returns the leaderboard as a LaTeX table (booktabs), intervals as subscripts."""
+    """Return the leaderboard as a LaTeX table (booktabs), intervals as subscripts."""
     scopes = {"pooled": "Pooled", "mean": "Mean"} | {
         dataset: space.title for dataset, space in LABEL_SPACES.items()
     }
@@ -385,7 +385,7 @@ def _csv_row(
 
 
 def _csv_text(text: str) -> str:
-    """Keeps a name from being a formula; the wide forms are taken for one as well."""
+    """Keep a name from being a formula; the wide forms are taken for one as well."""
     plain = visible(text)
     starts = plain[:1] in {"\t", "\r", "\n"} or plain.lstrip()[:1] in set(
         "=+-@\uff1d\uff0b\uff0d\uff20"
@@ -402,7 +402,7 @@ def _percent(value: float | None) -> str:
 
 
 def p_value(p: float) -> str:
-    """Writes a p-value: three digits, and no more zeros than anyone needs."""
+    """Write a p-value: three digits, and no more zeros than anyone needs."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 

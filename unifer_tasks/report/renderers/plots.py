@@ -63,7 +63,7 @@ def write_plots(
     folder: Path,
     progress: Progress = lambda _: None,
 ) -> list[Path]:
-    """Writes all plots.
+    """Write all plots.
 
     Args:
         assessments: The runs; at least one.
@@ -102,7 +102,7 @@ def write_plots(
 
 
 def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore]) -> Figure:
-    """Draws WAR, UAR and macro-F1 over all answers, with 95 % intervals; others' in orange."""
+    """Draw WAR, UAR and macro-F1 over all answers, with 95 % intervals; others' in orange."""
     others = _published(published)
     rows = [*map(_row, runs), *(_folded(name) for name in others)]
     height = 1.0 + _LINE * sum(row.count("\n") + 1.6 for row in rows)
@@ -164,7 +164,7 @@ def confusion(one: Assessment) -> Figure:
 
 
 def recall(runs: Sequence[Assessment]) -> Figure:
-    """Draws the recall of each class over all answers, a row a run."""
+    """Draw the recall of each class over all answers, a row a run."""
     values = np.array(
         [[_class(one, label, "recall", "support") for label in CANONICAL_LABELS] for one in runs]
     )
@@ -175,7 +175,7 @@ def recall(runs: Sequence[Assessment]) -> Figure:
 
 
 def prior(runs: Sequence[Assessment]) -> Figure:
-    """Draws how much more often each label was answered than it is true, a row a run."""
+    """Draw how much more often each label was answered than it is true, a row a run."""
     values = np.array([[_surplus(one, label) for label in CANONICAL_LABELS] for one in runs])
     reach = max(1.0, float(np.nanmax(np.abs(values), initial=0)))
     return _by_class(
@@ -282,7 +282,7 @@ def _scope(runs: Sequence[Assessment]) -> str:
 
 
 def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the narrowest range in steps of 10 that holds percentages, so that they differ."""
+    """Return the narrowest range in steps of 10 that holds percentages, so that they differ."""
     known = values[~np.isnan(values)]
     if not known.size:
         return 0.0, 100.0
@@ -303,12 +303,12 @@ def _row(one: Assessment) -> str:
 
 
 def _folded(text: str, width: int = 36) -> str:
-    """Breaks a long name, so that it leaves room for what it names."""
+    """Break a long name, so that it leaves room for what it names."""
     return "\n".join(textwrap.wrap(text, width)) or text
 
 
 def _slug(title: str) -> str:
-    """Turns a title into a part of a file name."""
+    """Turn a title into a part of a file name."""
     plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in title)
     return "-".join(filter(None, plain.split("-")))[:60] or "run"
 

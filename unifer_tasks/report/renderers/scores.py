@@ -196,7 +196,7 @@ def scores_document(
     published: Sequence[PublishedScore],
     warnings: Sequence[str] = (),
 ) -> Scores:
-    """Returns the content of `scores.json`."""
+    """Return the content of `scores.json`."""
     document: Scores = _plain(
         {
             "schema": SCHEMA,
@@ -215,7 +215,7 @@ def scores_document(
 
 
 def write_scores(path: Path, document: Scores) -> None:
-    """Writes `scores.json`, whole or not at all."""
+    """Write `scores.json`, whole or not at all."""
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -242,7 +242,7 @@ def _run(one: Assessment) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Turns mappings and sequences into what JSON has, and NaN into None."""
+    """Turn mappings and sequences into what JSON has, and NaN into None."""
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -30,7 +30,7 @@ _GIVE = (
 def read_runs(
     paths: Iterable[Path | tuple[str, Path]], progress: Callable[[str], None] = lambda _: None
 ) -> list[Run]:
-    """Reads runs, as far as they go, and notes what is missing.
+    """Read runs, as far as they go, and record what is missing.
 
     Args:
         paths: lmms-eval output folders (or sample logs in one, or the results file of one run,
@@ -57,7 +57,7 @@ def read_runs(
 
 
 def _visible(run: Run) -> Run:
-    """Spells out what would act unseen, a terminal's escapes among it, in all that is shown."""
+    """Spell out what would act unseen, a terminal's escapes among it, in all that is shown."""
     return replace(
         run,
         name=visible(" ".join(run.name.split())) or run.name,

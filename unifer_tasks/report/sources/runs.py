@@ -75,20 +75,20 @@ def looks_drawn(predictions: Iterable[Prediction]) -> bool | None:
 
 
 def ordered(predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
-    """Returns predictions in the order of the benchmark's datasets, else as they come."""
+    """Return predictions in the order of the benchmark's datasets, else as they come."""
     place = {dataset: number for number, dataset in enumerate(LABEL_SPACES)}
     return tuple(sorted(predictions, key=lambda prediction: place[prediction.dataset]))
 
 
 def question_hash(questions: Iterable[str]) -> str:
-    """Returns a short hash of what was asked: equal for equal sets of questions."""
+    """Return a short hash of what was asked: equal for equal sets of questions."""
     text = "\0".join(sorted(set(questions)))
     # A text of JSON may have half a surrogate pair, which UTF-8 cannot say.
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:12]
 
 
 def with_coverage(run: Run) -> Run:
-    """Adds a note to a run that did not answer exactly the benchmark's questions."""
+    """Add a note to a run that did not answer exactly the benchmark's questions."""
     asked = {dataset: Counter[str]() for dataset in LABEL_SPACES}
     for prediction in run.predictions:
         asked[prediction.dataset][prediction.target] += 1
@@ -106,7 +106,7 @@ def with_coverage(run: Run) -> Run:
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:
-    """Numbers the runs that share a name and a variant, in their order."""
+    """Number the runs that share a name and a variant, in their order."""
     seen: Counter[tuple[str, str]] = Counter()
     named = []
     for run in runs:

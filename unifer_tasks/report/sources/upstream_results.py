@@ -28,7 +28,7 @@ _NAME = re.compile(r"^(?:(?:rafdb|ferplus|affectnet|sfew(?:_2\.0)?)_)?(.*?)(?:_r
 
 
 def runs_of_results(files: Mapping[Path, Any]) -> list[Run]:
-    """Turns result files into runs, one a model.
+    """Turn result files into runs, one a model.
 
     Args:
         files: Path -> the parsed JSON.

@@ -39,7 +39,7 @@ class Cluster:
     bin_folder: Path
 
     def submit(self, *entrypoint: str) -> list[str | Path]:
-        """Returns the command line of a user's."""
+        """Return the command line of a user's."""
         # No environment variable of this process reaches the nodes by itself; those that the
         # configuration needs, unifer-train gives them.
         env = json.dumps({"env_vars": {"OMP_NUM_THREADS": "1"}})
@@ -136,7 +136,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
 
 
 def until_killed(job: list[str | Path], out: Path) -> str:
-    """Submits the job and kills it on its node once there is a checkpoint; what was told."""
+    """Submit the job and kill it on its node once there is a checkpoint; what was told."""
     ends = time.monotonic() + MINUTES * 60
     with subprocess.Popen(
         list(map(str, job)),

@@ -52,7 +52,7 @@ def test_rows_that_verl_leaves_out_end_the_run(tmp_path: Path) -> None:
 
 
 def ends(pid: int) -> bool:
-    """Whether a process that was killed is gone, or waits for nothing but its parent."""
+    """Return whether a process that was killed is gone, or waits for nothing but its parent."""
     try:
         psutil.Process(pid).wait(10)
     except psutil.TimeoutExpired:

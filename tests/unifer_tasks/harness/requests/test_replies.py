@@ -45,7 +45,7 @@ def model(server: ChatServer, kind: Any = openai.OpenAI) -> Any:
 
 
 def ask(lm: Any, text: str) -> Any:
-    """Asks as lmms-eval's openai and async_openai do."""
+    """Ask as lmms-eval's openai and async_openai do."""
     if isinstance(lm.client, openai.AsyncOpenAI):
         pytest.fail("the client was not replaced")
 

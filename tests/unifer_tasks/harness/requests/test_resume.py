@@ -83,7 +83,7 @@ Run = Callable[..., tuple[list[str], list[int]]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs a model as lmms-eval does; returns its answers and the questions it was asked."""
+    """Run a model as lmms-eval does; return its answers and the questions it was asked."""
 
     def run_once(
         model: Model,

@@ -38,7 +38,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def until(self, script: str, *arguments: Any) -> Any:
-        """Waits until a script returns something true, and returns it."""
+        """Wait until a script returns something true, and return it."""
         deadline = time.monotonic() + PATIENCE_S
         while not (value := self.js(script, *arguments)):
             assert time.monotonic() < deadline, f"{script}\n{self.errors()}"
@@ -58,7 +58,7 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def choose(self, name: str, value: str) -> None:
-        """Sets a filter of the sample browser as a reader would, and waits for the result."""
+        """Set a filter of the sample browser as a reader would, and wait for the result."""
         self.js(
             """
             const field = document.getElementById('filters').elements[arguments[0]];
