@@ -47,7 +47,7 @@ def adapter_problems(settings: Settings) -> Iterator[str]:
     try:
         described = _described(model.path)
     except (OSError, ValueError):
-        return  # What is wrong with the model itself, the `checks.model` says.
+        return  # `checks.model` reports what is wrong with the model itself.
     try:
         modules = _adapted(described, adapter)
     except (ValueError, re.error) as error:

@@ -78,7 +78,7 @@ def _grpo_problems(
     # which then fail in models/transformers/qwen2_vl.py as a micro-batch without an image.
     if batch % mini:
         yield (
-            f"data.train_batch_size={batch} is no multiple of "
+            f"data.train_batch_size={batch} is not a multiple of "
             f"actor_rollout_ref.actor.ppo_mini_batch_size={mini}: verl would fill the batch up "
             "with empty rows; give a divisor"
         )

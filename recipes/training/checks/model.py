@@ -29,7 +29,7 @@ def model_problems(name: str, key: str) -> Iterator[str]:
     if folder is not None:
         yield from _folder_problems(folder, key)
     elif Path(name).is_absolute() or not _HUB_ID.fullmatch(name):
-        yield f"{name} is no Hugging Face checkpoint ({key}): no config.json, nor a hub id"
+        yield f"{name} is not a Hugging Face checkpoint ({key}): no config.json, nor a hub id"
     else:
         yield from _hub_problems(name, key)
 
@@ -65,7 +65,7 @@ def load_processor(folder: Path) -> Any:
 def _folder_problems(folder: Path, key: str) -> Iterator[str]:
     config = folder / "config.json"
     if not config.is_file():
-        yield f"{folder} is no Hugging Face checkpoint ({key}): no config.json"
+        yield f"{folder} is not a Hugging Face checkpoint ({key}): no config.json"
         return
     if pointers := [p.name for p in sorted(folder.iterdir()) if p.is_file() and is_lfs_pointer(p)]:
         yield (

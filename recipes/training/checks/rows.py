@@ -32,7 +32,7 @@ class RowsError(Exception):
 
 @dataclass(slots=True)
 class Found:
-    """What is wrong with the rows of a file.
+    """The problems of the rows of a file.
 
     Attributes:
         rows: How many rows it holds.
@@ -61,7 +61,7 @@ def examine_rows(stage: Stage, path: Path, data: DataSettings, tokens: Tokens | 
         tokens: Counts tokens with the model's processor; None leaves lengths out.
 
     Raises:
-        RowsError: It is no parquet file, or lacks a column that the stage reads.
+        RowsError: It is not a parquet file, or lacks a column that the stage reads.
     """
     messages_key, images_key = data.messages_key, data.images_key
     found = Found()
@@ -121,7 +121,7 @@ def _check_columns(stage: Stage, path: Path, names: Sequence[str], messages_key:
 
 
 def _is_image_feature(schema: pa.Schema, key: str) -> bool:
-    """Whether the file says that `datasets` shall decode its images, which GRPO's dataset asks."""
+    """Return whether the file says that `datasets` shall decode its images, which GRPO's dataset asks."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return "Image" in json.dumps(features[key])

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     parser = _parser()
-    # What is left are overrides, which may stand between options.
+    # The rest are overrides, which may come between options.
     args, rest = parser.parse_known_args(arguments)
     if "overrides" in args:
         args.overrides = rest

@@ -84,7 +84,7 @@ def _compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     except InterpolationKeyError as error:
         raise ConfigurationError(
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
-            "is text where a backslash stands before it"
+            "is text where a backslash precedes it"
         ) from None
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None

@@ -2,7 +2,8 @@
 
 `kill -9` reaches one process. Those that it started (ray, its workers, vLLM's engines) may live on
 and hold GPUs, ports and memory, and the buffers of verl and vLLM stay in `/dev/shm` even after a
-run that ended well. A run is told apart by an environment variable, which every process hands down.
+run that ended well. A run's processes are recognized by an environment variable, which each hands
+down.
 
 A buffer says nothing of who made it. One is removed only if a process of the run was seen to have
 it mapped; the run's folder keeps a list of those. Any other is left: `fuser /dev/shm/*` shows
@@ -97,7 +98,7 @@ def _segments() -> set[str]:
 def _add(record: Path, names: Iterable[str]) -> None:
     with suppress(OSError), record.open("a", encoding="utf-8") as file:
         for name in names:
-            # The number tells it from a later one of the same name.
+            # The inode distinguishes it from a later one of the same name.
             file.write(f"{name} {(SHARED_MEMORY / name).stat().st_ino}\n")
 
 

@@ -132,14 +132,14 @@ def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    heard = time.monotonic()
+    printed = time.monotonic()
     while True:
         try:
             line = lines.get(timeout=min(seconds, _MOMENT))
         except queue.Empty:
             if process.poll() is not None:
                 return
-            if time.monotonic() - heard >= seconds:
+            if time.monotonic() - printed >= seconds:
                 raise RunError(
                     f"the trainer printed nothing for {seconds / 60:g} minutes and was ended; "
                     "a weight sync that failed hangs like this (see --stall-minutes)"
@@ -148,5 +148,5 @@ def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
             continue
         if line is None:
             return
-        heard = time.monotonic()
+        printed = time.monotonic()
         yield line

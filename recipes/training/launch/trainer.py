@@ -26,7 +26,7 @@ def command(settings: Settings, added: Mapping[str, str]) -> list[str]:
         added: What its environment has besides this process's.
 
     Raises:
-        ConfigurationError: The variables that tell a node its place among several are missing.
+        ConfigurationError: The variables that give a node its place among several are missing.
     """
     launcher = [sys.executable]
     if settings.stage == "sft":

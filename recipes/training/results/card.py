@@ -92,7 +92,7 @@ def card(record: Record, scores: Path | None = None) -> str:
 
 
 def lineage(record: Record) -> list[Record]:
-    """Return the runs behind a checkpoint, the last one first, as far as records tell."""
+    """Return the runs behind a checkpoint, the last one first, as far as there are records."""
     runs = [record]
     while (path := Path(runs[-1].model).expanduser()).is_dir():
         earlier = find_record(path)
@@ -139,7 +139,7 @@ def _shown(place: str) -> str:
 
 
 def _is_public(place: str) -> bool:
-    """Tell whether others can find it: on the hub, or in an installed package."""
+    """Return whether others can find it: on the hub, or in an installed package."""
     is_name = bool(_HUB_ID.fullmatch(place)) or place.startswith("pkg://")
     return is_name and not Path(place).exists()
 
@@ -164,7 +164,7 @@ def _header(stages: Sequence[Record], base: str) -> str:
 def _warning(stages: Sequence[Record]) -> Iterator[str]:
     if _stand_in(stages):
         yield (
-            "**Trained on drawn faces.** It shows that the recipe runs, and can tell nothing "
+            "**Trained on drawn faces.** It shows that the recipe runs, and says nothing "
             "about photographs."
         )
 
@@ -244,7 +244,7 @@ def _scores(path: Path) -> Iterator[str]:
         rows = list(_lmms_eval(found) if "results" in found else _ferbench(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CardError(
-            f"{path} is no results file of lmms-eval or `ferbench score --json`: {error!r}"
+            f"{path} is not a results file of lmms-eval or `ferbench score --json`: {error!r}"
         ) from error
     if not rows:
         raise CardError(f"{path} holds no score of a ferbench task")

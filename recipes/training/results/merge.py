@@ -43,7 +43,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     step = _step(checkpoint)
     problems = list(damage(step))
     if problems:
-        raise MergeError(f"{step} is no whole checkpoint: {'; '.join(problems)}")
+        raise MergeError(f"{step} is not a whole checkpoint: {'; '.join(problems)}")
     record = find_record(step)
     if record is None:
         raise MergeError(f"{step} lies in no run that unifer-train recorded")

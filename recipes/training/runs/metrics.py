@@ -43,7 +43,7 @@ def read_metrics(run: Path) -> dict[int, dict[str, float]]:
         run: The run's folder.
 
     Returns:
-        Step -> metric -> value, in the order of the steps; values that are no numbers are left
+        Step -> metric -> value, in the order of the steps; values that are not numbers are left
         out.
 
     Raises:

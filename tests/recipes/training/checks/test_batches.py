@@ -78,10 +78,10 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
             "rollout.log_prob_max_token_len_per_gpu=1024 is less than",
         ]),
         (TINY, {f"{ACTOR}.ppo_mini_batch_size": 12}, [
-            "data.train_batch_size=16 is no multiple of "
+            "data.train_batch_size=16 is not a multiple of "
             "actor_rollout_ref.actor.ppo_mini_batch_size=12",
         ]),
-        (LARGE, {f"{ACTOR}.ppo_mini_batch_size": 64}, ["=32 is no multiple of"]),
+        (LARGE, {f"{ACTOR}.ppo_mini_batch_size": 64}, ["=32 is not a multiple of"]),
         (LARGE, {"data.max_response_length": 1500}, [
             "data.max_prompt_length=1024 + data.max_response_length=1500 exceeds "
             "actor_rollout_ref.rollout.max_model_len=2048; raise it to 2524",

@@ -193,8 +193,8 @@ def test_scores_are_read_from_both_programs(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no results file of lmms-eval"),
-        ("[]", "is no results file of lmms-eval"),
+        ("{", "is not a results file of lmms-eval"),
+        ("[]", "is not a results file of lmms-eval"),
         ('{"results": {"mmmu": {"accuracy,none": 1}}}', "holds no score of a ferbench task"),
     ],
 )
