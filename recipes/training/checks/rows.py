@@ -121,7 +121,7 @@ def _check_columns(stage: Stage, path: Path, names: Sequence[str], messages_key:
 
 
 def _is_image_feature(schema: pa.Schema, key: str) -> bool:
-    """Return whether the file says that `datasets` shall decode its images, which GRPO's dataset asks."""
+    """Return whether the file asks `datasets` to decode its images, which GRPO reads it with."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return "Image" in json.dumps(features[key])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recipes.training.configuration.keys import Config
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
 from recipes.training.configuration.registry import find_configuration, is_recipe_file
 from recipes.training.configuration.settings import (
@@ -34,11 +35,27 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
     """
     file = find_configuration(stage, given)
     verl = compose(file, overrides)
-    if (other := stage_of(verl)) != stage:
-        raise ConfigurationError(f"{file} configures {other.upper()}: run unifer-train {other}")
     if not is_recipe_file(file):
-        check_keys(_compose(find_configuration(stage, stage), []), verl)
+        _check_file(file, stage, verl)
     return parse_settings(verl, file, quoted(overrides))
+
+
+def _check_file(file: Path, stage: Stage, verl: Config) -> None:
+    """Check that a user's file configures a stage, and holds nothing that verl does not read.
+
+    Raises:
+        ConfigurationError: It does not, or does.
+    """
+    found = stage_of(verl)
+    base = _compose(find_configuration(found, found), [])
+    if base.keys() - verl.keys():
+        raise ConfigurationError(
+            f"{file} does not build on a configuration of verl: begin it with "
+            f"`defaults: [{stage}, _self_]`"
+        )
+    if found != stage:
+        raise ConfigurationError(f"{file} configures {found.upper()}: run unifer-train {found}")
+    check_keys(base, verl)
 
 
 def compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -64,7 +81,9 @@ def search_path(file: Path) -> str:
     """
     from omegaconf import OmegaConf
 
-    own = OmegaConf.select(OmegaConf.load(file), "hydra.searchpath") or []
+    own = OmegaConf.select(OmegaConf.load(file), "hydra.searchpath", default=[])
+    if not OmegaConf.is_list(own) and own != []:
+        raise ConfigurationError(f"{file}: hydra.searchpath={own}: give a list")
     places = dict.fromkeys([*map(str, own), *SEARCHED])
     return f"hydra.searchpath=[{','.join(map(quote, places))}]"
 
@@ -86,7 +105,7 @@ def _compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
             "is text where a backslash precedes it"
         ) from None
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}

@@ -49,11 +49,13 @@ def find_configuration(stage: Stage, given: str) -> Path:
     Raises:
         ConfigurationError: There is none.
     """
-    if given.endswith((".yaml", ".yml")) or "/" in given:
+    if Path(given).suffix or "/" in given:
         if not Path(given).is_file():
             raise ConfigurationError(
                 f"{given} is not a file; give a YAML file or one of {_sizes(stage)}"
             )
+        if not given.endswith(".yaml"):
+            raise ConfigurationError(f"{given}: hydra reads *.yaml only; rename the file")
         return Path(given)
     found = {file.name: file.path for file in recipe_files()}
     for name in (f"{stage}_{given.lower()}", given.lower()):
@@ -92,7 +94,7 @@ def copy_file(name: str, destination: Path) -> Path:
         raise CopyError(f"{out} exists; choose another name or remove it")
     if not out.parent.is_dir():
         raise CopyError(f"{out.parent} is not a directory; make it first")
-    if out.suffix in {".yaml", ".yml"} and out.stem in STAGES and file.name not in STAGES:
+    if out.suffix == ".yaml" and out.stem in STAGES and file.name not in STAGES:
         raise CopyError(
             f"{out} would have the name of the base that {file.name} builds on, and include "
             "itself; choose another name"

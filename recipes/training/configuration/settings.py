@@ -298,11 +298,11 @@ def parse_settings(verl: Config, file: Path, overrides: Iterable[str] = ()) -> S
         overrides: What was given besides.
 
     Raises:
-        ConfigurationError: A count is not a positive whole number; nothing else can be
-            calculated then.
+        ConfigurationError: A count is not a positive whole number, from which all else is
+            calculated, or the run has no folder.
     """
     stage = stage_of(verl)
-    if problems := list(_count_problems(stage, verl)):
+    if problems := list(_problems(stage, verl)):
         raise ConfigurationError(*problems)
     return Settings(
         data=data_settings(stage, verl),
@@ -436,7 +436,9 @@ def _micro_batches(verl: Config, part: str, dynamic: str, prefix: str) -> MicroB
     )
 
 
-def _count_problems(stage: Stage, verl: Config) -> Iterator[str]:
+def _problems(stage: Stage, verl: Config) -> Iterator[str]:
+    if verl["trainer"]["default_local_dir"] is None:
+        yield "trainer.default_local_dir is not given: give the folder of the run"
     for key in (*_EVERY_RUN, *_POSITIVE[stage]):
         value = value_at(verl, key)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -228,8 +228,10 @@ def test_an_interpolation_of_nothing_is_one_sentence() -> None:
         ("lora: {rank: 4, alpha: 8}", "reads no setting lora"),
         ("data: {train_batch_size: four}", "data.train_batch_size=four: give a whole number"),
         ("data: {shuffle: 'no'}", "data.shuffle=no: give true or false"),
-        ("trainer: 5", "trainer"),
-        ("data: [", "mine.yaml"),
+        ("trainer: 5", "trainer=5 is not a setting but a group of them"),
+        ("trainer: {default_local_dir: null}", "trainer.default_local_dir is not given"),
+        ("hydra: {searchpath: 5}", "hydra.searchpath=5: give a list"),
+        ("data: [", "mine.yaml: while parsing"),
     ],
 )
 def test_a_file_of_a_users_is_checked_like_overrides(
@@ -245,3 +247,29 @@ def test_a_file_of_a_users_is_checked_like_overrides(
     (problem,) = caught.value.problems
     assert message in problem
     assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"",
+            "does not build on a configuration of verl: begin it with `defaults: [grpo, _self_]`",
+        ),
+        (b"data: {train_batch_size: 4}", "does not build on a configuration of verl"),
+        (b"just text", "does not build on a configuration of verl"),
+        (b"- a", "mine.yaml: "),
+        (b"a: \xff", "mine.yaml: 'utf-8' codec can't decode"),
+        (b"defaults: [nothing, _self_]", "Could not load 'nothing'"),
+        (b"defaults: [sft_7b, _self_]", "configures SFT: run unifer-train sft"),
+    ],
+)
+def test_a_file_that_configures_no_stage_is_refused(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings("grpo", str(file), [])
+    (problem,) = caught.value.problems
+    assert message in problem
