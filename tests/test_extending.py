@@ -1,4 +1,4 @@
-"""The README's guide to extending, followed in a copy of the packages."""
+"""The guide to extending in CONTRIBUTING.md, followed in a copy of the packages."""
 
 from __future__ import annotations
 
@@ -48,13 +48,14 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages in which the README's dataset is declared."""
+    """A copy of the packages in which the guide's dataset is declared."""
     copy = tmp_path_factory.mktemp("copy")
     for name in PACKAGES:
         shutil.copytree(
             REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    guide = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("\n## Extending\n")[2]
+    guide = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    guide = guide.partition("\n## Extending\n")[2]
     declared = re.search(r"^LabelSpace\(.*\),$", guide, re.MULTILINE)
     assert declared is not None
     end = "    # Others follow: "

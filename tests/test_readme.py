@@ -1,4 +1,7 @@
-"""Every command of the README runs as it stands, but for the models of its examples."""
+"""Every command of the READMEs runs as it stands, but for the models of its examples.
+
+Those of `recipes/README.md` are in `tests/recipes/test_readme.py`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,11 @@ from tests.unifer_tasks.chat_server import serve
 from unifer_tasks.protocol.prompts import response
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PACKAGES = ("unifer_tasks", "unifer_rewards", "data_prep")
+READMES = README + "".join(
+    (REPOSITORY / package / "README.md").read_text(encoding="utf-8") for package in PACKAGES
+)
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 # What a CPU in a closed room runs in place of the README's models: a few tokens of a tiny one.
 STAND_INS = {
@@ -28,7 +36,7 @@ STAND_INS = {
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```", READMES, re.DOTALL | re.MULTILINE)
 
 
 def test_every_command_runs(tiny_model: Path, tmp_path: Path, forked: Forked) -> None:
@@ -119,13 +127,36 @@ def test_the_contact_sheet_is_what_the_code_draws() -> None:
 
 
 def test_every_dependency_is_justified() -> None:
-    import tomllib
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    listed = text.partition("dependencies = [")[2].partition("dev = [")[0]
+    bare = re.findall(r'^    "[^"]+",$', listed, re.MULTILINE)
+    assert bare == [], "these have no reason beside them"
 
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    declared = [*project["dependencies"]]
-    declared += [line for extra, lines in extras.items() if extra != "dev" for line in lines]
-    table = README.partition("## Dependencies and why")[2].partition("## Limits")[0]
-    for line in declared:
-        name = re.split(r"[\[<>=!~ ]", line)[0]
-        assert re.search(rf"\b{re.escape(name)}\b", table), f"{name} has no line in the table"
+
+def test_the_readme_is_short_and_shows_the_status_first() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 170
+    assert lines.index("## Status") < 25
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", *(f"{p}/README.md" for p in PACKAGES)]
+)
+def test_links_lead_somewhere(name: str) -> None:
+    path = REPOSITORY / name
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    broken = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert broken == []
+
+
+def test_contributors_are_told_what_relies_on_the_hosts() -> None:
+    from unifer_tasks.harness import evaluator, host, plugin, tracker
+    from unifer_tasks.harness.models import patch_embedding
+    from unifer_tasks.support.seams import Seam
+
+    modules = (evaluator, host, plugin, tracker, patch_embedding)
+    seams = [
+        value for module in modules for value in vars(module).values() if isinstance(value, Seam)
+    ]
+    assert len(seams) > 10
+    assert [str(seam) for seam in seams if f"`{seam}`" not in CONTRIBUTING] == []

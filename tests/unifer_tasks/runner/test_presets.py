@@ -363,4 +363,4 @@ def test_the_command_lists_and_prints_them(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_readmes_table_is_generated() -> None:
-    assert table(PRESETS) in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert table(PRESETS) in (REPOSITORY / "unifer_tasks" / "README.md").read_text(encoding="utf-8")
