@@ -109,10 +109,11 @@ def test_the_way_on_gpus_is_ready(
 
 def test_the_settings_that_it_shows_compose() -> None:
     from recipes.training.configuration.compose import read_settings
+    from recipes.training.configuration.settings import Stage
 
     text = README.read_text(encoding="utf-8").partition("## Settings")[2].partition("## Several")[0]
     shown = [words.split() for words in re.findall(r"`([\w.+]+=[^`]*)`", text)]
     assert len(shown) == 8
     for overrides in shown:
-        stage = "sft" if overrides[0].startswith("model.") else "grpo"
+        stage: Stage = "sft" if overrides[0].startswith("model.") else "grpo"
         read_settings(stage, "7b", overrides)

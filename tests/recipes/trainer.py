@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY, run_command
 
 def run_for(
     minutes: float,
-    command: Sequence[str | Path],
+    command: Sequence[object],
     env: Mapping[str, str] | None = None,
     status: int = 0,
 ) -> subprocess.CompletedProcess[str]:

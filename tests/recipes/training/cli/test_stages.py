@@ -31,8 +31,8 @@ def test_a_stage_checks_before_it_starts(
     stage: str, bin_folder: Path, drawn_rows: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     first, *rest = overrides(stage, drawn_rows, tiny_model)
-    command = [bin_folder / "unifer-train", stage, first, "--check", "--config", "7b", *rest]
-    done = run_command(command, cwd=tmp_path)
+    words = [stage, first, "--check", "--config", "7b", *rest]
+    done = run_command([bin_folder / "unifer-train", *words], cwd=tmp_path)
     assert "ready" in done.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -18,10 +18,10 @@ import pytest
 from recipes.training.launch.cleanup import (
     RUN_VARIABLE,
     SHARED_MEMORY,
-    RunningError,
     run_processes,
     sole_run,
 )
+from recipes.training.launch.errors import RunningError
 from tests.conftest import REPOSITORY
 
 HOLD = """

@@ -43,7 +43,13 @@ class Cluster:
         # No environment variable of this process reaches the nodes by itself; those that the
         # configuration needs, unifer-train gives them.
         env = json.dumps({"env_vars": {"OMP_NUM_THREADS": "1"}})
-        ray = [self.bin_folder / "ray", "job", "submit", "--address", self.address]
+        ray: list[str | Path] = [
+            self.bin_folder / "ray",
+            "job",
+            "submit",
+            "--address",
+            self.address,
+        ]
         return [*ray, "--runtime-env-json", env, "--", *entrypoint]
 
 
@@ -67,7 +73,7 @@ def cluster(bin_folder: Path) -> Iterator[Cluster]:
     ]
     try:
         for number, (role, agent) in enumerate(zip(roles, agents, strict=True)):
-            start = [bin_folder / "ray", "start", *role, *sizes]
+            start: list[str | Path] = [bin_folder / "ray", "start", *role, *sizes]
             places = [
                 f"--temp-dir={folder / str(number)}",
                 f"--dashboard-agent-listen-port={agent}",

@@ -11,6 +11,7 @@ import pytest
 
 from data_prep.synthetic.stand_in import SOURCE
 from recipes.training.cli.main import main
+from recipes.training.configuration.settings import Part
 from recipes.training.results.card import CardError, card
 from recipes.training.runs.record import (
     RECORD_NAME,
@@ -31,7 +32,7 @@ def manifest(source: str) -> dict[str, Any]:
     return {"roots": {source: "/images"}, "counts_out": {"train": {"rafdb": {"happy": 1234}}}}
 
 
-def data(described: dict[str, Any] | None) -> dict[str, tuple[DataFile, ...]]:
+def data(described: dict[str, Any] | None) -> dict[Part, tuple[DataFile, ...]]:
     return {
         "train": (DataFile("/rows/train-00000.parquet", 1234, "a1b2", described),),
         "val": (DataFile("/rows/valid-00000.parquet", 56, "c3d4", described),),

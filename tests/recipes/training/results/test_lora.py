@@ -43,7 +43,7 @@ class Stage:
 
 
 def launch(stage: str, rows: Path, out: Path, minutes: float, *overrides: str) -> Path:
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).parent / "unifer-train", stage, "--config", "tiny",
         *data(rows / {"sft": "cot", "grpo": "rlvr"}[stage]), f"trainer.default_local_dir={out}",
         *overrides,
@@ -162,7 +162,7 @@ def test_the_merged_model_is_evaluated(
     grpo: Stage, stand_in: Path, bin_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    command = [SCRIPTS / "evaluate.sh", grpo.merged, out, "--limit", "8"]
+    command: list[str | Path] = [SCRIPTS / "evaluate.sh", grpo.merged, out, "--limit", "8"]
     more = ["--gen_kwargs", "max_new_tokens=64"]
     run_command([*command, *more], env=environment(bin_folder, FERBENCH_DATA=str(stand_in)))
     (path,) = out.rglob("*_results.json")
