@@ -44,15 +44,9 @@ def test_a_kept_checkpoint_is_the_model_in_half_the_bytes(tiny_model: Path, tmp_
 @pytest.mark.training
 def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "recipes.tiny_cpu.demo",
-        "--out",
-        out,
-        "--quick",
-    ]
-    run_for(12, [*command, "--start", seeing_model], {})
+    command: list[str | Path] = [sys.executable, "-m", "recipes.tiny_cpu.demo"]
+    command += ["--out", out, "--quick", "--start", seeing_model]
+    run_for(12, command, {})
     summary = (out / "README.md").read_text()
     for model in ("SFT", "cold start", "GRPO"):
         assert f"| {model} | " in summary
@@ -74,5 +68,5 @@ def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_pa
         assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])
     assert "| without variance |" in summary
     # Nothing is left to do, and nothing is done again.
-    again = run_for(3, [*command, "--start", seeing_model], {}).stdout
+    again = run_for(3, command, {}).stdout
     assert "GRPO ..." in again

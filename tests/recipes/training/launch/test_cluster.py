@@ -43,14 +43,8 @@ class Cluster:
         # No environment variable of this process reaches the nodes by itself; those that the
         # configuration needs, unifer-train gives them.
         env = json.dumps({"env_vars": {"OMP_NUM_THREADS": "1"}})
-        ray: list[str | Path] = [
-            self.bin_folder / "ray",
-            "job",
-            "submit",
-            "--address",
-            self.address,
-        ]
-        return [*ray, "--runtime-env-json", env, "--", *entrypoint]
+        ray = ["ray", "job", "submit", "--address", self.address, "--runtime-env-json", env]
+        return [self.bin_folder / ray[0], *ray[1:], "--", *entrypoint]
 
 
 @pytest.fixture(scope="module")
