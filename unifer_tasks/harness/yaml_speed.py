@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-import yaml
-
 from unifer_tasks.support.seams import replaced
 
 
 @contextmanager
 def libyaml() -> Iterator[None]:
     """Let `yaml.full_load` use libyaml until the block ends, if this PyYAML was built with it."""
+    # Here: the extra eval brings PyYAML, and the plugin is imported without it too.
+    import yaml
+
     if not yaml.__with_libyaml__:
         yield
         return

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.conftest import run_command
 from unifer_tasks.harness.yaml_speed import libyaml
 
 pytest.importorskip("lmms_eval")
@@ -35,6 +37,11 @@ def test_tags_that_are_added_later_count(monkeypatch: pytest.MonkeyPatch) -> Non
     with libyaml():
         yaml.FullLoader.add_constructor("!shout", lambda loader, node: node.value.upper())
         assert yaml.full_load("a: !shout b") == {"a": "B"}
+
+
+def test_the_commands_of_an_installation_without_extras_need_no_yaml() -> None:
+    code = "import sys; sys.modules['yaml'] = None; import unifer_tasks.cli.main"
+    run_command([sys.executable, "-c", code])
 
 
 def test_a_yaml_without_libyaml_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
