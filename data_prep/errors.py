@@ -1,4 +1,4 @@
-"""The error that every command reports in one line and ends on."""
+"""The errors that every command reports in one line and ends on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ import pyarrow as pa
 
 class PreparationError(Exception):
     """Data cannot be prepared as asked; the message names the place and the remedy."""
+
+
+class ArchiveError(PreparationError):
+    """An archive is absent, of no known layout, damaged or unsafe."""
+
+
+class DamagedError(ArchiveError):
+    """One file of an archive cannot be read."""
+
+
+class IndexFileError(PreparationError):
+    """A published question file is absent or not what it should be."""
+
+
+class BuildError(PreparationError):
+    """A folder cannot be written as asked."""
 
 
 _MOST_SHOWN = 120

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import xxhash
 
+from data_prep.errors import BuildError
 from data_prep.images.inspection import inspect
-from data_prep.outputs.benchmark_folder import BuildError, Row, open_build, write_dataset
+from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
 from data_prep.parallel import ordered_map
-from data_prep.sources.archives import Sample, Skipped, Source, Split
 from data_prep.sources.index import Question
+from data_prep.sources.samples import Sample, Skipped, Source, Split
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import question

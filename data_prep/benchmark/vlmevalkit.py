@@ -24,9 +24,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from data_prep.errors import brief
+from data_prep.errors import BuildError, brief
 from data_prep.images.inspection import UNDECODABLE
-from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP, BuildError
+from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP
 from data_prep.parallel import ordered_map
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest, read_manifest

@@ -13,9 +13,9 @@ from data_prep.images.duplicates import Duplicate
 from data_prep.images.leaks import MAX_BITS
 from data_prep.outputs.quarantine import read_list
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
-from data_prep.sources.archives import open_tree
 from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
+from data_prep.storage.packed import open_tree
 from data_prep.training import compose
 
 

@@ -17,7 +17,8 @@ from data_prep.cli.options import (
     open_sources,
     progress,
 )
-from data_prep.outputs.benchmark_folder import BuildError, check_folder
+from data_prep.errors import BuildError
+from data_prep.outputs.benchmark_folder import check_folder
 from data_prep.outputs.card import write_benchmark_card
 from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, read_list
 from data_prep.sources.index import Question, read_index

@@ -10,7 +10,9 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from data_prep.errors import PreparationError
-from data_prep.sources.archives import DATASETS, UNPACKED, Source, open_source
+from data_prep.sources.archives import DATASETS, open_source
+from data_prep.sources.samples import Source
+from data_prep.storage.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
 
 INCOMPLETE = 3

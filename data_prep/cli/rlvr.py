@@ -10,9 +10,9 @@ from data_prep.cli.composition import add_composition, composition_options, publ
 from data_prep.cli.options import add_sources, open_sources, positive, progress
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import open_folder
-from data_prep.sources.archives import Split
 from data_prep.sources.inputs import Input, inputs_of
 from data_prep.sources.published import RLVR_KEYS
+from data_prep.sources.samples import Split
 from data_prep.training import compose
 from data_prep.training.balance import Balance
 from data_prep.training.rows import RLVR

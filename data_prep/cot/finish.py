@@ -13,8 +13,7 @@ from typing import Any
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Limits, Mode, Reject, reject
 from data_prep.cot.teacher import Request
-from data_prep.errors import reading_parquet
-from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.errors import BuildError, reading_parquet
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     TrainingManifest,

@@ -21,8 +21,9 @@ import xxhash
 from data_prep.errors import reading_parquet
 from data_prep.images.inspection import inspect
 from data_prep.parallel import batches, ordered_map
-from data_prep.sources.archives import Sample, Skipped, Split, Tree
 from data_prep.sources.inputs import Input
+from data_prep.sources.samples import Sample, Skipped, Split
+from data_prep.storage.tree import Tree
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.support.files import atomic_write

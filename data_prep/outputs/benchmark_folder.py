@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import PreparationError
+from data_prep.errors import BuildError
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import (
@@ -48,10 +48,6 @@ _SCHEMA = pa.schema(
     # What `datasets` reads to know that `image` is an image.
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-
-
-class BuildError(PreparationError):
-    """A data folder cannot be written as asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import reading_parquet
-from data_prep.outputs.benchmark_folder import BuildError
+from data_prep.errors import BuildError, reading_parquet
 from data_prep.outputs.training_folder import (
     ROWS_PER_GROUP,
     Shard,

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import brief
+from data_prep.errors import BuildError, brief
 from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
-from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from data_prep.errors import brief
+from data_prep.errors import ArchiveError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import ArchiveError, Tree
+from data_prep.storage.tree import Tree
 
 DATASET = "affectnet"
 

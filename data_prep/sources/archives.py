@@ -13,25 +13,13 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from data_prep.errors import ArchiveError
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.nested import with_nested
-from data_prep.storage.packed import UNPACKED, open_tree, scratch
-from data_prep.storage.tree import ArchiveError, Tree
+from data_prep.storage.packed import open_tree, scratch
+from data_prep.storage.tree import Tree
 from unifer_tasks.protocol.labels import label_space
-
-__all__ = [
-    "DATASETS",
-    "UNPACKED",
-    "ArchiveError",
-    "Sample",
-    "Skipped",
-    "Source",
-    "Split",
-    "Tree",
-    "open_source",
-    "open_tree",
-]
 
 READERS = (rafdb, ferplus, affectnet, sfew)
 """One module a dataset, with `DATASET`, `NESTED` and `open_source`."""

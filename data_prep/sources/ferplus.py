@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
-from data_prep.errors import brief
+from data_prep.errors import ArchiveError, brief
 from data_prep.sources.pixels import PixelTable
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import ArchiveError, Tree
+from data_prep.storage.tree import Tree
 from unifer_tasks.protocol.labels import canonical, label_space
 
 DATASET = "ferplus"

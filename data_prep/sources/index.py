@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from data_prep.errors import PreparationError, brief
+from data_prep.errors import IndexFileError, brief
 from unifer_tasks.protocol.labels import label_space
 
 INDEX_FILES: Mapping[str, str] = MappingProxyType(
@@ -24,10 +24,6 @@ INDEX_FILES: Mapping[str, str] = MappingProxyType(
         "sfew": "sfew_2.0_qa.json",
     }
 )
-
-
-class IndexFileError(PreparationError):
-    """A published question file is absent or not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from data_prep.sources.archives import Sample, Skipped, Source, Split, Tree
 from data_prep.sources.counts import official_counts
 from data_prep.sources.published import Keys, published_samples
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from data_prep.errors import brief
+from data_prep.errors import ArchiveError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import ArchiveError, Tree, join
+from data_prep.storage.tree import Tree, join
 
 DATASET = "rafdb"
 

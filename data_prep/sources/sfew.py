@@ -16,8 +16,9 @@ from types import MappingProxyType
 
 from PIL import Image
 
+from data_prep.errors import ArchiveError
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import ArchiveError, Tree, join
+from data_prep.storage.tree import Tree, join
 
 DATASET = "sfew"
 

@@ -16,8 +16,9 @@ from typing import IO
 
 import xxhash
 
+from data_prep.errors import ArchiveError
 from data_prep.storage.packed import PARTS, SUFFIXES, copy_within, open_tree, unpack_first
-from data_prep.storage.tree import DAMAGE, MAX_DEPTH, ArchiveError, Tree, join
+from data_prep.storage.tree import DAMAGE, MAX_DEPTH, Tree, join
 from unifer_tasks.support.files import atomic_write
 
 _MAX_NESTING = 3

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from data_prep.errors import PreparationError
+from data_prep.errors import ArchiveError, DamagedError
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """What is read of an image at most; no image of these datasets is near it."""
@@ -78,14 +78,6 @@ def is_clutter(name: str) -> bool:
     """
     lower = name.lower()
     return lower.startswith((".", "~$")) or lower in _CLUTTER or lower.endswith(_ZONE)
-
-
-class ArchiveError(PreparationError):
-    """An archive is absent, of no known layout, damaged or unsafe."""
-
-
-class DamagedError(ArchiveError):
-    """One file of an archive cannot be read."""
 
 
 class Tree(ABC):

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from data_prep.errors import BuildError
 from data_prep.images.duplicates import find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
@@ -25,7 +26,6 @@ from data_prep.images.fingerprints import (
     read_examined,
 )
 from data_prep.images.leaks import MAX_BITS, find_leaks
-from data_prep.outputs.benchmark_folder import BuildError
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,

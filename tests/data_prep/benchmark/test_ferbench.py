@@ -55,7 +55,7 @@ def index(archives: dict[str, Path], tmp_path: Path) -> Path:
     return folder
 
 
-def command(archives: dict[str, Path], out: Path, *options: str | Path) -> list[str]:
+def command(archives: dict[str, Path], out: Path, *options: object) -> list[str]:
     named = [text for key, path in archives.items() for text in (f"--{key}", path)]
     return list(map(str, ["ferbench", *named, "--out", out, "--jobs", "1", *options]))
 

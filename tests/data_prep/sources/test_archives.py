@@ -16,17 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_prep.errors import ArchiveError
 from data_prep.sources import affectnet, ferplus
-from data_prep.sources.archives import (
-    ArchiveError,
-    Sample,
-    Skipped,
-    Source,
-    Split,
-    open_source,
-    open_tree,
-)
+from data_prep.sources.archives import open_source
 from data_prep.sources.counts import official_counts
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.packed import open_tree
 from tests.data_prep import official
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 

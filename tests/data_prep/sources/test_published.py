@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.errors import PreparationError
-from data_prep.sources.index import INDEX_FILES, IndexFileError, read_index
+from data_prep.errors import IndexFileError, PreparationError
+from data_prep.sources.index import INDEX_FILES, read_index
 from data_prep.sources.published import _CHUNK, RLVR_KEYS, read_published
 
 ROW = {"image_path": "/RAF-DB/aligned/a.jpg", "problem": "Which?", "solution": "fear"}

@@ -96,6 +96,7 @@ def test_the_index_gives_ids_and_labels(tmp_path: Path, index_folder: Path) -> N
 def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
     tmp_path: Path, bin_folder: Path
 ) -> None:
+    command: list[str | Path]
     command = [bin_folder / "unifer-data", "drawn", "--per-class", "6", "--jobs", "2", "--out"]
     run_command([*command, tmp_path / "whole"])
     out = tmp_path / "killed"

@@ -25,7 +25,8 @@ from unifer_tasks.rationale.reasoning import read_rationale
 
 
 def rows(folder: Path, part: str) -> list[dict[str, Any]]:
-    return pq.read_table(folder / f"{part}-00000.parquet").to_pylist()
+    found: list[dict[str, Any]] = pq.read_table(folder / f"{part}-00000.parquet").to_pylist()
+    return found
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from PIL import Image
 from data_prep.cli.main import main
 from data_prep.images import fingerprints as examined
 from data_prep.outputs.training_folder import read_training_manifest
+from data_prep.sources.sfew import FACE_SIZE
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, lines, rows, times
@@ -41,7 +42,7 @@ def benchmark(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     return out
 
 
-def command(archives: dict[str, Path], out: Path, *options: str | Path) -> list[str]:
+def command(archives: dict[str, Path], out: Path, *options: object) -> list[str]:
     named = [text for key, path in archives.items() for text in (f"--{key}", path)]
     return list(map(str, ["rlvr", *named, "--out", out, "--jobs", "1", "--partial", *options]))
 
@@ -81,7 +82,7 @@ def test_gray_of_sixteen_bits_is_no_training_image(tmp_path: Path) -> None:
     """Rows name files, and verl opens them itself."""
     root = official.write_sfew(tmp_path / "sfew", 1)
     face = next((root / "Train/Train_Aligned_Faces/Fear").iterdir())
-    Image.fromarray(np.full(official.sfew.FACE_SIZE, 30_000, dtype=np.uint16)).save(face)
+    Image.fromarray(np.full(FACE_SIZE, 30_000, dtype=np.uint16)).save(face)
     assert main(command({"sfew": root}, tmp_path / "out", "--no-leak-check")) == 3
     assert len(rows(tmp_path / "out")) == 6
     (reason,) = [

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.sources.index import INDEX_FILES, IndexFileError, read_index
+from data_prep.errors import IndexFileError
+from data_prep.sources.index import INDEX_FILES, read_index
 from unifer_tasks.protocol.answers import read_answer, read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import (
