@@ -38,6 +38,9 @@ from unifer_tasks.scoring.predictions import Prediction
 
 SCHEMA = 1
 
+POOLED, MEAN = "pooled", "mean"
+"""The scopes that are no single dataset."""
+
 _OUTCOMES: Mapping[Reader, tuple[str, ...]] = {
     "strict": tuple(outcome.value for outcome in Outcome),
     "upstream": (Outcome.ANSWERED.value, UNKNOWN, Outcome.REQUEST_FAILED.value),
@@ -50,6 +53,8 @@ class Reading:
 
     Attributes:
         prediction: What was read.
+        answer: What the strict reader made of the response, its rationale included; None by the
+            upstream reader.
         label: The candidate label; None where it could not be read.
         pooled_label: The label as the pooled score takes it; differs from `label` only where
             upstream's two evaluators of a dataset do.
@@ -58,6 +63,7 @@ class Reading:
     """
 
     prediction: Prediction
+    answer: Answer | None
     label: str | None
     pooled_label: str | None
     outcome: str
@@ -67,7 +73,7 @@ class Reading:
 def read(
     prediction: Prediction, reader: Reader, answer: Callable[[str, str], Answer] = read_answer
 ) -> Reading:
-    """Reads one prediction.
+    """Read one prediction.
 
     Args:
         prediction: The prediction.
@@ -85,30 +91,45 @@ def _read_strict(prediction: Prediction, read_response: Callable[[str, str], Ans
         answer = read_response(prediction.response, prediction.dataset)
     else:
         answer = read_label(prediction.label or "", prediction.dataset)
-    return Reading(prediction, answer.label, answer.label, answer.outcome.value)
+    return Reading(prediction, answer, answer.label, answer.label, answer.outcome.value)
 
 
 def _read_upstream(prediction: Prediction) -> Reading:
     dataset, response = prediction.dataset, prediction.response
     if prediction.error or (response is not None and request_failed(response)):
-        return Reading(prediction, None, None, Outcome.REQUEST_FAILED.value, counted=False)
+        return Reading(prediction, None, None, None, Outcome.REQUEST_FAILED.value, counted=False)
     if response is not None:
         own = read_upstream(response, dataset)
         pooled = read_upstream(response, dataset, pooled=True)
     else:
         own = pooled = read_upstream_label(prediction.label or "", dataset)
     outcome = UNKNOWN if own == UNKNOWN else Outcome.ANSWERED.value
-    return Reading(prediction, own, pooled, outcome)
+    return Reading(prediction, None, own, pooled, outcome)
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """The scores of one dataset, or of several pooled. A score of nothing is None.
+class Scored:
+    """The scores in one scope. A score of nothing is None.
+
+    Attributes:
+        scores: Each of `METRICS`.
+        intervals: Metric -> its interval; None if nothing was counted.
+    """
+
+    scores: Mapping[str, float | None]
+    intervals: Mapping[str, Interval] | None
+
+    def interval(self, metric: str) -> Interval | None:
+        """Return a metric's interval; None if nothing was counted."""
+        return self.intervals[metric] if self.intervals else None
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Scored):
+    """The scores of one dataset, or of several pooled.
 
     Attributes:
         n: The answers that the reader counts.
-        scores: Each of `METRICS`.
-        intervals: Metric -> its interval; None if nothing was counted.
         classes: Label -> its own scores.
         confusion: How often each true label was answered with each label.
         excluded: The answers that the reader leaves out of its denominator.
@@ -118,14 +139,17 @@ class Section:
     """
 
     n: int
-    scores: Mapping[str, float | None]
-    intervals: Mapping[str, Interval] | None
     classes: Mapping[str, ClassScores]
     confusion: Confusion
     excluded: int
     outcomes: Mapping[str, int]
     targets: Counter[str]
     questions: int
+
+    @property
+    def answers(self) -> int:
+        """The number of answers, excluded ones among them."""
+        return self.n + self.excluded
 
     def as_json(self) -> dict[str, Any]:
         """Return the scores as they stand in a file."""
@@ -143,17 +167,13 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Scored):
     """The unweighted mean of datasets' scores.
 
     Attributes:
-        scores: Each of `METRICS`; None of nothing.
-        intervals: Metric -> its interval; None if nothing was counted.
         datasets: The datasets that it is over.
     """
 
-    scores: Mapping[str, float | None]
-    intervals: Mapping[str, Interval] | None
     datasets: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -180,6 +200,12 @@ class Summary:
     datasets: Mapping[str, Section]
     pooled: Section
     mean: Mean
+
+    def scope(self, name: str) -> Section | Mean | None:
+        """Return the scores of a dataset, or "pooled" or "mean"; None of a dataset not asked."""
+        if name == POOLED:
+            return self.pooled
+        return self.mean if name == MEAN else self.datasets.get(name)
 
     def as_json(self) -> dict[str, Any]:
         """Return the scores as they stand in a file."""
@@ -277,11 +303,6 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
             tuple(heard),
         ),
     )
-
-
-def summarise(readings: Iterable[Reading], reader: Reader) -> dict[str, Any]:
-    """Return what `score` finds as it stands in a file."""
-    return score(readings, reader).as_json()
 
 
 def _confusion(dataset: str, cells: _Cells, label: Callable[[_Cell], str | None]) -> Confusion:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import mean
 
 from recipes.training.runs.rollouts import read_steps, rollouts_table
 from unifer_tasks.redaction.markdown import table
-from unifer_tasks.report.renderers.scores import RunScores
+from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.scoring.summary import Reading, read
+from unifer_tasks.scoring.summary import Reading
 from unifer_tasks.support.files import atomic_write
 
 REWARD = "critic/rewards/mean"
@@ -37,14 +36,15 @@ def write_summary(
     Returns:
         The Markdown file.
     """
-    scores = json.loads((out / "report" / "scores.json").read_text(encoding="utf-8"))
-    runs: dict[str, RunScores] = {run["name"]: run for run in scores["runs"]}
+    assessments = {
+        name: assess(run) for name, folder in results.items() for run in read_runs([(name, folder)])
+    }
     rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
     _plot(rewards, out / "reward.png")
     lines = [
         "# The UniFER recipe on a CPU, with drawn faces",
         "",
-        _scores([runs[name] for name in results]),
+        _scores(assessments),
         "",
         *_reward_lines(rewards, steps),
         "",
@@ -57,7 +57,7 @@ def write_summary(
         "",
         "[The report](report/index.html) has every question, response and confusion.",
         "",
-        *_samples(results),
+        *_samples(assessments),
         _times(seconds),
         "",
         "The faces are drawn: these figures say that the recipe works, and nothing of photographs.",
@@ -68,15 +68,15 @@ def write_summary(
     return path
 
 
-def _scores(runs: Sequence[RunScores]) -> str:
+def _scores(assessments: Mapping[str, Assessment]) -> str:
     rows = []
-    for run in runs:
-        pooled = run["strict"]["pooled"]
-        low, high = (pooled["intervals"] or {}).get("accuracy", (0.0, 0.0))
-        cells = (pooled[key] or 0.0 for key in ("accuracy", "uar", "unreadable"))
+    for name, one in assessments.items():
+        pooled = one.strict.pooled
+        low, high = pooled.interval("accuracy") or (0.0, 0.0)
+        cells = (pooled.scores[key] or 0.0 for key in ("accuracy", "uar", "unreadable"))
         accuracy, uar, unreadable = (f"{100 * value:.1f} %" for value in cells)
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
-        rows.append((run["name"], accuracy, interval, uar, unreadable))
+        rows.append((name, accuracy, interval, uar, unreadable))
     head = ("model", "held-out accuracy", "95 % interval", "UAR", "unreadable")
     return table(head, rows, numeric=(1, 3, 4))
 
@@ -102,15 +102,13 @@ def _column(steps: Mapping[int, Mapping[str, float]], name: str) -> list[float]:
     return [metrics[name] for metrics in steps.values() if name in metrics]
 
 
-def _samples(results: Mapping[str, Path], count: int = 3) -> Iterator[str]:
+def _samples(assessments: Mapping[str, Assessment], count: int = 3) -> Iterator[str]:
     """The first questions that the last model answers rightly and the one before wrongly."""
     readings = {
         name: {
-            (row.dataset, row.id): read(row, "strict")
-            for run in read_runs([folder])
-            for row in run.predictions
+            (reading.prediction.dataset, reading.prediction.id): reading for reading in one.readings
         }
-        for name, folder in results.items()
+        for name, one in assessments.items()
     }
     *_, before, after = readings.values()
     mended = [

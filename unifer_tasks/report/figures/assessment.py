@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.measures import (
@@ -14,8 +13,9 @@ from unifer_tasks.report.figures.measures import (
     rationale_record,
 )
 from unifer_tasks.report.sources.runs import Run
+from unifer_tasks.scoring.metrics import Reader
 from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
-from unifer_tasks.scoring.summary import Reading, read, summarise
+from unifer_tasks.scoring.summary import POOLED, Reading, Summary, read, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Assessment:
         run: The run.
         readings: Each prediction as the strict reader took it, in the run's order.
         records: What the rationale of each prediction says, in the same order; None where no
-            response was heard.
-        strict: The scores by the strict reader (see `unifer_tasks.scoring.summary.summarise`).
+            response was received.
+        strict: The scores by the strict reader.
         upstream: The scores by the upstream reader.
         measures: What the rationales are like.
         repeats: Dataset key, or "pooled" -> what several answers to each question show, by the
@@ -37,14 +37,18 @@ class Assessment:
     run: Run
     readings: tuple[Reading, ...]
     records: tuple[RationaleRecord | None, ...]
-    strict: Mapping[str, Any]
-    upstream: Mapping[str, Any]
+    strict: Summary
+    upstream: Summary
     measures: RationaleMeasures
     repeats: Mapping[str, RepeatScores]
 
+    def summary(self, reader: Reader) -> Summary:
+        """Return the scores by a reader."""
+        return self.strict if reader == "strict" else self.upstream
+
 
 def assess(run: Run) -> Assessment:
-    """Reads and scores a run, with the strict reader of its variant."""
+    """Read and score a run, with the strict reader of its variant."""
     readings = tuple(read(row, "strict", run.tasks.read) for row in run.predictions)
     records = tuple(map(rationale_record, readings))
     upstream = [read(row, "upstream") for row in run.predictions]
@@ -52,8 +56,8 @@ def assess(run: Run) -> Assessment:
         run,
         readings,
         records,
-        summarise(readings, "strict"),
-        summarise(upstream, "upstream"),
+        score(readings, "strict"),
+        score(upstream, "upstream"),
         measure(readings, records),
         _repeats(run),
     )
@@ -65,5 +69,5 @@ def _repeats(run: Run) -> dict[str, RepeatScores]:
         labels = tuple(read(row, "strict", run.tasks.read).label for row in answers)
         asked[answers[0].dataset].append(Repeated(answers[0].target, labels))
     every = [one for part in asked.values() for one in part]
-    found = {name: repeat_scores(part) for name, part in {**asked, "pooled": every}.items()}
+    found = {name: repeat_scores(part) for name, part in {**asked, POOLED: every}.items()}
     return {name: scores for name, scores in found.items() if scores is not None}

@@ -228,19 +228,19 @@ class RationaleMeasures:
 
 
 def rationale_record(reading: Reading) -> RationaleRecord | None:
-    """Reads what a response says beside its answer.
+    """Measure what a response says beside its answer.
 
-    The response is read by the strict reader, whichever made the reading; the answer that the
-    rationale is held against is the reading's own.
+    Tags and rationale are those that the strict reader found, whichever made the reading; the
+    label that the rationale is compared with is the reading's own.
 
     Returns:
-        The record; None where no response was heard.
+        The record; None where no response was received.
     """
     prediction = reading.prediction
     response = prediction.response
     if prediction.error or response is None or request_failed(response):
         return None
-    answer = read_answer(response, prediction.dataset)
+    answer = reading.answer or read_answer(response, prediction.dataset)
     words = response.split()
     rationale = answer.rationale if has_visible_text(answer.rationale or "") else None
     argument = read_rationale(rationale or "")
@@ -261,7 +261,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
 def measure(
     readings: Sequence[Reading], records: Sequence[RationaleRecord | None] | None = None
 ) -> RationaleMeasures:
-    """Measures the rationales of a run.
+    """Measure the rationales of a run.
 
     Args:
         readings: Every prediction of the run, as one reader took it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,6 @@ from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
 from unifer_tasks.report.page.sanitize import policy, script_json
 from unifer_tasks.report.page.tables import (
-    MEAN,
     TITLES,
     badges,
     boards,
@@ -31,9 +30,10 @@ from unifer_tasks.report.page.tables import (
     pairwise,
     variants,
 )
-from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value, section
+from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.scoring.metrics import READERS
+from unifer_tasks.scoring.summary import Section
 from unifer_tasks.support.files import atomic_write
 
 PAGE_NAME = "index.html"
@@ -245,7 +245,7 @@ def _header(
                     reader: {
                         scope: _closeup(part)
                         for scope in SCOPES
-                        if scope != MEAN and (part := section(one, scope, reader)) is not None
+                        if isinstance(part := one.summary(reader).scope(scope), Section)
                     }
                     for reader in READERS
                 },
@@ -255,19 +255,17 @@ def _header(
     }
 
 
-def _closeup(part: Mapping[str, Any]) -> dict[str, Any]:
+def _closeup(part: Section) -> dict[str, Any]:
     """Counts and class scores of a scope, under canonical names."""
-    *labels, _ = part["confusion"]["labels"]
     return {
-        "n": part["n"],
-        "labels": [canonical(label) for label in labels],
-        # The last row is that of unknown truths, which there are none of.
-        "confusion": part["confusion"]["counts"][:-1],
+        "n": part.n,
+        "labels": [canonical(label) for label in part.confusion.labels],
+        "confusion": part.confusion.counts.tolist(),
         "classes": [
             {
                 name: round(value, _DIGITS) if isinstance(value, float) else value
-                for name, value in part["classes"][label].items()
+                for name, value in asdict(row).items()
             }
-            for label in labels
+            for row in part.classes.values()
         ],
     }

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
 from unifer_tasks.report.figures.measures import Measures
 from unifer_tasks.report.figures.published import POOLED, PublishedScore
-from unifer_tasks.report.renderers.leaderboard import HEADLINE, SCOPES, is_complete, section
+from unifer_tasks.report.renderers.leaderboard import HEADLINE, SCOPES, is_complete
 from unifer_tasks.report.sources.runs import BASE
 from unifer_tasks.scoring.metrics import READERS, Reader
+from unifer_tasks.scoring.summary import MEAN, Scored, Section
 
-MEAN = "mean"
 OVERVIEW = "overview"
 TITLES: Mapping[str, str] = {OVERVIEW: "Overview", **SCOPES, POOLED: "Pooled"}
 """Scope -> its title, short enough for a button."""
@@ -112,7 +112,7 @@ class Board:
 
 def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> list[Board]:
     """Return the leaderboards: for each reader an overview, the pool, the mean, each dataset."""
-    present = {dataset for one in assessments for dataset in one.strict["datasets"]}
+    present = {dataset for one in assessments for dataset in one.strict.datasets}
     scopes = [scope for scope in SCOPES if scope in {POOLED, MEAN, *present}]
     return [
         board
@@ -129,7 +129,7 @@ def badges(one: Assessment) -> tuple[str, ...]:
     said = []
     if one.run.stand_in:
         said.append("stand-in faces")
-    if not one.strict["complete"]:
+    if not one.strict.complete:
         answered = len(one.run.predictions)
         said.append(
             f"incomplete: {answered:,} of {N_QUESTIONS:,}"
@@ -156,15 +156,15 @@ def _board(
 ) -> Board:
     rows = []
     for one in assessments:
-        if part := section(one, scope, reader):
+        if part := one.summary(reader).scope(scope):
             measures = measures_of(one, scope)
             rows.append(
                 BoardRow(
                     one.run.title,
                     {metric: _estimate(part, metric) for metric in HEADLINE},
                     badges(one),
-                    part.get("n"),
-                    part["unreadable"],
+                    part.n if isinstance(part, Section) else None,
+                    part.scores["unreadable"],
                     measures.words.median if measures else None,
                     is_complete(one, scope),
                 )
@@ -188,15 +188,14 @@ def _overview(
 ) -> Board:
     rows = []
     for one in assessments:
-        parts = {scope: section(one, scope, reader) for scope in scopes}
+        parts = {scope: one.summary(reader).scope(scope) for scope in scopes}
         cells = {scope: _estimate(part, "accuracy") for scope, part in parts.items() if part}
-        counted = section(one, POOLED, reader)
         rows.append(
             BoardRow(
                 one.run.title,
                 cells,
                 badges(one),
-                counted["n"] if counted else None,
+                one.summary(reader).pooled.n,
                 complete=is_complete(one, POOLED),
             )
         )
@@ -210,9 +209,9 @@ def _overview(
     return Board(OVERVIEW, reader, columns, scale, ordered, theirs, N_QUESTIONS)
 
 
-def _estimate(part: Mapping[str, Any], metric: str) -> Estimate:
-    low, high = (part["intervals"] or {}).get(metric, (None, None))
-    return Estimate(part[metric], low, high)
+def _estimate(part: Scored, metric: str) -> Estimate:
+    low, high = part.interval(metric) or (None, None)
+    return Estimate(part.scores[metric], low, high)
 
 
 def _published(

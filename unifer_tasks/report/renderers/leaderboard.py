@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from unifer_tasks.protocol.answers import Outcome
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -23,6 +22,7 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.report.sources.runs import BASE
 from unifer_tasks.scoring.metrics import READERS, Reader
+from unifer_tasks.scoring.summary import Mean, Scored, Section
 
 HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
 """Metric -> its name in the field, in the order of the columns."""
@@ -44,31 +44,21 @@ def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
     """
     first: dict[str, tuple[bool, float]] = {}
     for one in assessments:
-        accuracy = one.strict["pooled"]["accuracy"] or 0.0
+        accuracy = one.strict.pooled.scores["accuracy"] or 0.0
         if one.run.variant == BASE or one.run.name not in first:
-            first[one.run.name] = (not one.strict["complete"], -accuracy)
+            first[one.run.name] = (not one.strict.complete, -accuracy)
     return sorted(
         assessments,
         key=lambda one: (first[one.run.name], one.run.name, one.run.variant != BASE),
     )
 
 
-def section(one: Assessment, scope: str, reader: Reader = "strict") -> Mapping[str, Any] | None:
-    """Return a run's scores in a scope; None if it has none."""
-    summary = one.strict if reader == "strict" else one.upstream
-    found: Mapping[str, Any] | None = (
-        summary[scope] if scope in {"pooled", "mean"} else summary["datasets"].get(scope)
-    )
-    return found
-
-
 def is_complete(one: Assessment, scope: str) -> bool:
     """Return whether a run was asked all questions of a scope, as many of each label."""
-    part = one.strict["datasets"].get(scope)
-    if part is None or one.strict["complete"]:
-        return bool(one.strict["complete"])
-    asked = {label: row["support"] for label, row in part["classes"].items()}
-    return LABEL_SPACES[scope].is_complete(asked)
+    part = one.strict.datasets.get(scope)
+    if part is None or one.strict.complete:
+        return one.strict.complete
+    return LABEL_SPACES[scope].is_complete(part.targets)
 
 
 def questions(one: Assessment, scope: str) -> str:
@@ -76,16 +66,16 @@ def questions(one: Assessment, scope: str) -> str:
 
     Of a run with `--limit` it also says how many the data holds: "8 of 28 of 431".
     """
-    part = one.strict["datasets"].get(scope) or one.strict["pooled"]
-    n = part["n"] + part["excluded"]
+    part = one.strict.datasets.get(scope) or one.strict.pooled
+    n = part.answers
     if is_complete(one, scope):
         return f"{n:,}"
-    if n == part["questions"]:
+    if n == part.questions:
         return f"{n:,}, OTHER LABELS"
     rows = one.run.rows
-    held = rows.get(scope, 0) if scope in one.strict["datasets"] else sum(rows.values())
-    of_held = f" of {held:,}" if n < held < part["questions"] else ""
-    return f"{n:,}{of_held} of {part['questions']:,}, INCOMPLETE"
+    held = rows.get(scope, 0) if scope in one.strict.datasets else sum(rows.values())
+    of_held = f" of {held:,}" if n < held < part.questions else ""
+    return f"{n:,}{of_held} of {part.questions:,}, INCOMPLETE"
 
 
 def faces(one: Assessment) -> str:
@@ -117,7 +107,7 @@ def as_markdown(
                 faces(one),
             ]
             for one in runs
-            if (part := section(one, scope)) is not None
+            if (part := one.strict.scope(scope)) is not None
         ]
         if rows:
             head = ["model", *HEADLINE.values(), "unreadable", "words", "questions", "faces"]
@@ -158,7 +148,7 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
     for one in ranked(assessments):
         for reader in READERS:
             for scope in SCOPES:
-                if (part := section(one, scope, reader)) is not None:
+                if (part := one.summary(reader).scope(scope)) is not None:
                     writer.writerow(_csv_row(one, reader, scope, part))
     for score in published:
         writer.writerow(
@@ -194,10 +184,10 @@ def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedSco
     ]
     for one in ranked(assessments):
         marks = (r"$^{\ast}$" if one.run.stand_in else "") + (
-            "" if one.strict["complete"] else r"$^{\dagger}$"
+            "" if one.strict.complete else r"$^{\dagger}$"
         )
-        cells = [_tex_score(section(one, scope), metric) for scope, metric in columns]
-        unread = one.strict["pooled"]["unreadable"]
+        cells = [_tex_score(one.strict.scope(scope), metric) for scope, metric in columns]
+        unread = one.strict.pooled.scores["unreadable"]
         lines.append(" & ".join([_tex(one.run.title) + marks, *cells, _percent(unread)]) + r" \\")
     if published:
         span = len(columns) + 2
@@ -211,14 +201,13 @@ def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedSco
     return "\n".join(lines) + "\n"
 
 
-def _scores(part: Mapping[str, Any]) -> list[str]:
-    intervals = part["intervals"] or {}
+def _scores(part: Scored) -> list[str]:
     cells = []
     for metric in HEADLINE:
-        low_high = intervals.get(metric)
+        low_high = part.interval(metric)
         bounds = f" [{_percent(low_high[0])}, {_percent(low_high[1])}]" if low_high else ""
-        cells.append(Markdown(_percent(part[metric]) + bounds))
-    return [*cells, _percent(part["unreadable"])]
+        cells.append(Markdown(_percent(part.scores[metric]) + bounds))
+    return [*cells, _percent(part.scores["unreadable"])]
 
 
 def _words(one: Assessment, scope: str) -> str:
@@ -234,7 +223,7 @@ def _median_words(one: Assessment, scope: str) -> float | None:
 def _outcomes(runs: Sequence[Assessment]) -> str:
     names = [outcome.value for outcome in Outcome]
     rows = [
-        [escape(one.run.title), *(f"{one.strict['pooled']['outcomes'][name]:,}" for name in names)]
+        [escape(one.run.title), *(f"{one.strict.pooled.outcomes[name]:,}" for name in names)]
         for one in runs
     ]
     return table(["model", *names], rows, numeric=range(1, len(names) + 1))
@@ -243,9 +232,9 @@ def _outcomes(runs: Sequence[Assessment]) -> str:
 def _upstream(runs: Sequence[Assessment]) -> str:
     rows = []
     for one in runs:
-        pooled = one.upstream["pooled"]
-        excluded = f"{pooled['excluded']:,}"
-        rows.append([escape(one.run.title), *_scores(pooled)[:-1], f"{pooled['n']:,}", excluded])
+        pooled = one.upstream.pooled
+        excluded = f"{pooled.excluded:,}"
+        rows.append([escape(one.run.title), *_scores(pooled)[:-1], f"{pooled.n:,}", excluded])
     head = ["model", *HEADLINE.values(), "counted", "failed requests, left out"]
     text = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
     return f"{text}\n\n{table(head, rows, numeric=range(1, 6))}"
@@ -304,7 +293,7 @@ def _variants(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> 
             ]
         else:
             tests = [_NOT_MEASURED] * 4
-        war = _percent(one.strict["pooled"]["accuracy"])
+        war = _percent(one.strict.pooled.scores["accuracy"])
         rows.append([escape(one.run.name), one.run.variant, war, *tests])
     if not rows:
         return ""
@@ -353,10 +342,8 @@ def _published(published: Sequence[PublishedScore]) -> str:
 
 
 def _csv_row(
-    one: Assessment, reader: Reader, scope: str, part: Mapping[str, Any]
-) -> dict[str, Any]:
-    summary = one.strict if reader == "strict" else one.upstream
-    intervals = part["intervals"] or {}
+    one: Assessment, reader: Reader, scope: str, part: Section | Mean
+) -> dict[str, object]:
     median = _median_words(one, scope)
     return {
         "kind": "measured",
@@ -364,20 +351,20 @@ def _csv_row(
         "variant": one.run.variant,
         "reader": reader,
         "scope": scope,
-        "n": part.get("n", ""),
-        "complete": str(summary["complete"]).lower(),
+        "n": part.n if isinstance(part, Section) else "",
+        "complete": str(one.summary(reader).complete).lower(),
         "stand_in": {True: "true", False: "false", None: "unknown"}[one.run.stand_in],
-        **{metric: _cell(part[metric]) for metric in HEADLINE},
+        **{metric: _cell(part.scores[metric]) for metric in HEADLINE},
         **{
             f"{metric}_{end}": f"{bound:.6f}"
             for metric in HEADLINE
-            for end, bound in zip(("low", "high"), intervals.get(metric, ()), strict=False)
+            for end, bound in zip(("low", "high"), part.interval(metric) or (), strict=False)
         },
-        "unreadable": _cell(part["unreadable"]),
+        "unreadable": _cell(part.scores["unreadable"]),
         **{
-            outcome.value: part["outcomes"].get(outcome.value, "")
+            outcome.value: part.outcomes.get(outcome.value, "")
             for outcome in Outcome
-            if "outcomes" in part
+            if isinstance(part, Section)
         },
         "median_words": "" if median is None else f"{median:g}",
         "source": _csv_text(one.run.source),
@@ -417,12 +404,12 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in one_line(text))
 
 
-def _tex_score(part: Mapping[str, Any] | None, metric: str) -> str:
-    if part is None or part[metric] is None:
+def _tex_score(part: Scored | None, metric: str) -> str:
+    if part is None or part.scores[metric] is None:
         return "--"
-    low_high = (part["intervals"] or {}).get(metric)
+    low_high = part.interval(metric)
     bounds = f"_{{[{_percent(low_high[0])},\\,{_percent(low_high[1])}]}}" if low_high else ""
-    return f"${_percent(part[metric])}{bounds}$"
+    return f"${_percent(part.scores[metric])}{bounds}$"
 
 
 def _tex_published(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from unifer_tasks.protocol.answers import UNKNOWN
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
@@ -110,8 +109,8 @@ def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore])
     places = np.arange(len(rows))[::-1]
     for axes, (metric, title) in zip(row_of_axes, HEADLINE.items(), strict=True):
         for place, one in zip(places, runs, strict=False):
-            pooled = one.strict["pooled"]
-            value, bounds = pooled[metric], (pooled["intervals"] or {}).get(metric)
+            pooled = one.strict.pooled
+            value, bounds = pooled.scores[metric], pooled.interval(metric)
             if value is None or bounds is None:
                 continue
             low, high = bounds
@@ -147,17 +146,15 @@ def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float
 
 def confusion(one: Assessment) -> Figure:
     """Draws a run's pooled confusion matrix: shares of each true label, with counts."""
-    part = one.strict["pooled"]["confusion"]
-    counts = np.array(part["counts"])[:-1]
-    labels = part["labels"]
+    labels, counts = one.strict.pooled.confusion.labels, one.strict.pooled.confusion.counts
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     figure, (axes,) = _figure(_COLUMN + 0.6, 3.5, 1)
     limits = (0.0, _limits(100 * shares)[1])
     image = _heat(axes, 100 * shares, "Blues", limits, lambda i, j: f"{counts[i, j]:,}")
-    shown = ["not read" if label == UNKNOWN else label for label in labels]
-    axes.set_xticks(range(len(labels)), shown, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(counts)), labels[:-1])
+    shown = [*labels, "not read"]
+    axes.set_xticks(range(len(shown)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="Answered label", ylabel="True label")
     figure.colorbar(image, ax=axes, label="Share of the true label (%)", fraction=0.046, pad=0.03)
     return _titled(figure, f"{_name(one)}\nAnswers, {_scope([one])}", [one], width=58)
@@ -166,7 +163,7 @@ def confusion(one: Assessment) -> Figure:
 def recall(runs: Sequence[Assessment]) -> Figure:
     """Draw the recall of each class over all answers, a row a run."""
     values = np.array(
-        [[_class(one, label, "recall", "support") for label in CANONICAL_LABELS] for one in runs]
+        [[_recall(one, label) for label in CANONICAL_LABELS] for one in runs]
     )
     return _by_class(
         runs, 100 * values, "cividis", _limits(100 * values), "Recall (%)",
@@ -188,15 +185,15 @@ def prior(runs: Sequence[Assessment]) -> Figure:
     )
 
 
-def _class(one: Assessment, label: str, name: str, base: str) -> float:
-    found = one.strict["pooled"]["classes"].get(label)
-    return found[name] if found and found[base] else np.nan
+def _recall(one: Assessment, label: str) -> float:
+    found = one.strict.pooled.classes.get(label)
+    return found.recall if found and found.support else np.nan
 
 
 def _surplus(one: Assessment, label: str) -> float:
-    pooled = one.strict["pooled"]
-    found = pooled["classes"].get(label)
-    return 100 * (found["predicted"] - found["support"]) / pooled["n"] if found else np.nan
+    pooled = one.strict.pooled
+    found = pooled.classes.get(label)
+    return 100 * (found.predicted - found.support) / pooled.n if found else np.nan
 
 
 def _by_class(
@@ -275,7 +272,7 @@ def _scope(runs: Sequence[Assessment]) -> str:
     found = [
         space.title
         for dataset, space in FERBENCH.items()
-        if any(dataset in one.strict["datasets"] for one in runs)
+        if any(dataset in one.strict.datasets for one in runs)
     ]
     which = "all four datasets" if len(found) == len(FERBENCH) else " and ".join(found)
     return f"{which}{', pooled' if len(found) > 1 else ''}, strict reader"
@@ -293,7 +290,7 @@ def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 def _name(one: Assessment) -> str:
     marks = [
         *(["drawn faces"] if one.run.stand_in else []),
-        *([] if one.strict["complete"] else ["incomplete"]),
+        *([] if one.strict.complete else ["incomplete"]),
     ]
     return visible(one.run.title) + (f" [{', '.join(marks)}]" if marks else "")
 

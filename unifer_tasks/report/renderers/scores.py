@@ -76,7 +76,7 @@ class MeanSection(TypedDict):
 
 
 class Summary(TypedDict):
-    """A run by one reader (`unifer_tasks.scoring.summary.summarise`)."""
+    """A run by one reader (`unifer_tasks.scoring.summary.Summary`)."""
 
     schema: int
     reader: str
@@ -227,12 +227,12 @@ def _run(one: Assessment) -> dict[str, Any]:
         "title": one.run.title,
         "source": one.run.source,
         "stand_in": one.run.stand_in,
-        "complete": one.strict["complete"],
+        "complete": one.strict.complete,
         "notes": one.run.notes,
         "provenance": one.run.provenance,
         "questions": one.run.questions,
-        "strict": one.strict,
-        "upstream": one.upstream,
+        "strict": one.strict.as_json(),
+        "upstream": one.upstream.as_json(),
         "rationale": asdict(one.measures),
         "repeats": {
             scope: {**asdict(found), "pass_at": {str(k): p for k, p in found.pass_at.items()}}

@@ -12,14 +12,14 @@ def answered(variant: str) -> Assessment:
 def test_each_variant_is_read_by_its_own_strict_reader() -> None:
     assert answered("base").readings[0].label is None
     assert answered("direct").readings[0].label == "fear"
-    assert answered("direct").strict["pooled"]["accuracy"] == 1.0
+    assert answered("direct").strict.pooled.scores["accuracy"] == 1.0
     assert answered("shuffled_2").readings[0].label is None
 
 
 def test_both_readers_and_the_rationale_are_there() -> None:
     response = "<think>The eyes are wide open.</think><answer>fear</answer>"
     one = assess(Run("m", "m", "base", (Prediction("sfew", "1", "fear", response),)))
-    assert one.strict["reader"] == "strict"
-    assert one.upstream["reader"] == "upstream"
+    assert one.strict.reader == "strict"
+    assert one.upstream.reader == "upstream"
     assert one.records[0] is not None
     assert one.measures.overall.all.format_kept.count == 1

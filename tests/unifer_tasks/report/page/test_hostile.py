@@ -49,7 +49,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "accuracy",
         0.5,
         2,
-        *[EVERYTHING] * 4,
+        reader=EVERYTHING,
+        prompt=EVERYTHING,
+        by=EVERYTHING,
+        source=EVERYTHING,
         url="https://example.org/\"'<b>",
     )
     comparisons = compare(telling_pairs(runs))

@@ -34,8 +34,8 @@ def test_columns_hold_what_was_read() -> None:
         heard = [place for place in range(n) if outcomes[place] != 254]
         assert len(heard) == len(one.readings)
         right = sum(answers[place] == questions["target"][place] for place in heard)
-        assert right == round(one.strict["pooled"]["accuracy"] * one.strict["pooled"]["n"])
-        for outcome, count in one.strict["pooled"]["outcomes"].items():
+        assert right == round((one.strict.pooled.scores["accuracy"] or 0) * one.strict.pooled.n)
+        for outcome, count in one.strict.pooled.outcomes.items():
             assert outcomes.count(OUTCOMES.index(outcome)) == count
 
 

@@ -37,11 +37,11 @@ def test_the_best_run_is_first_and_figures_are_those_of_the_summary(
 ) -> None:
     board = boards(list(reversed(runs)), [])[1]
     assert board.rows[0].title == "Oracle"
-    pooled = runs[0].strict["pooled"]
+    pooled = runs[0].strict.pooled
     cell = board.rows[0].cells["accuracy"]
-    assert cell.value == pooled["accuracy"]
-    assert (cell.low, cell.high) == pooled["intervals"]["accuracy"]
-    assert board.rows[0].n == pooled["n"]
+    assert cell.value == pooled.scores["accuracy"]
+    assert (cell.low, cell.high) == pooled.interval("accuracy")
+    assert board.rows[0].n == pooled.n
 
 
 def test_every_figure_lies_on_its_scale(runs: list[Assessment]) -> None:

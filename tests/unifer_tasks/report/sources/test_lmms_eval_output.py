@@ -211,7 +211,7 @@ def test_repeated_answers_are_all_read(tmp_path: Path, scored: str) -> None:
         write_lines(log, lines)
     one = assess(only(read_runs([tmp_path])))
     # Two answers in three are fear; of the third, two in three are right.
-    assert one.strict["pooled"]["accuracy"] == pytest.approx(3 / 21)
+    assert one.strict.pooled.scores["accuracy"] == pytest.approx(3 / 21)
     found = one.repeats["sfew"]
     assert (found.repeats, found.questions) == (3, 21)
     assert found.majority_vote == pytest.approx(3 / 21)
