@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import xxhash
 
 from data_prep.errors import BuildError
 from data_prep.images.inspection import inspect
+from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
-from data_prep.parallel import ordered_map
 from data_prep.sources.index import Question
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from unifer_tasks.data.manifest import Manifest
@@ -138,13 +137,7 @@ def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Dif
     return found
 
 
-def build(
-    out: Path,
-    plans: Sequence[Plan],
-    *,
-    jobs: int | None = None,
-    progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
-) -> Manifest:
+def build(output: Output, plans: Sequence[Plan]) -> Manifest:
     """Write the benchmark folder.
 
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
@@ -153,40 +146,39 @@ def build(
     `DATASET/skipped.jsonl`.
 
     Args:
-        out: The folder to write.
+        output: The folder to write.
         plans: The datasets, in order.
-        jobs: Processes that decode; None for one a core.
-        progress: Wraps the rows of a dataset (title, rows, how many).
 
     Raises:
-        BuildError: `out` holds something else, or another state of the archives.
+        BuildError: The folder holds something else, or another state of the archives.
     """
     recipe: Mapping[str, object] = {
         plan.source.dataset: {"layout": plan.source.layout, "questions_xxh3": plan.digest}
         for plan in plans
     }
     versions = {name: version(name) for name in ("unifer", "pyarrow")}
+    out = output.folder
     manifest = open_build(out, Manifest(SOURCE, False, recipe, versions))
     for plan in plans:
         dataset = plan.source.dataset
         if dataset not in manifest.datasets:
             write_list(out / dataset / SKIPPED_NAME, plan.skipped)
-            rows = _rows(out / dataset / QUARANTINE_NAME, plan, jobs)
-            counted = progress(label_space(dataset).title, rows, len(plan.samples))
-            manifest = write_dataset(out, manifest, dataset, counted)
+            manifest = write_dataset(out, manifest, dataset, _rows(output, plan))
     return manifest
 
 
-def _rows(quarantine: Path, plan: Plan, jobs: int | None) -> Iterator[Row]:
+def _rows(output: Output, plan: Plan) -> Iterator[Row]:
+    dataset = plan.source.dataset
     faults: list[Fault] = []
     read = ((sample, plan.source.images.try_read(sample.member)) for sample in plan.samples)
-    for sample, row_or_fault in zip(plan.samples, ordered_map(_row, read, jobs), strict=True):
+    found = output.map(label_space(dataset).title, _row, read, len(plan.samples))
+    for sample, row_or_fault in zip(plan.samples, found, strict=True):
         if isinstance(row_or_fault, Row):
             yield row_or_fault
         else:
             faults.append(Fault(sample.dataset, sample.id, sample.member, row_or_fault))
     # Before the rows get their final name: a finished dataset has its list.
-    write_list(quarantine, faults)
+    write_list(output.folder / dataset / QUARANTINE_NAME, faults)
 
 
 def _row(read: tuple[Sample, bytes | str]) -> Row | str:

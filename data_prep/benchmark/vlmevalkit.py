@@ -26,8 +26,8 @@ from PIL import Image
 
 from data_prep.errors import BuildError, brief
 from data_prep.images.inspection import UNDECODABLE
+from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP
-from data_prep.parallel import ordered_map
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest, read_manifest
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
@@ -76,14 +76,7 @@ class Export:
     caveat: str | None
 
 
-def export(
-    root: Path,
-    out: Path,
-    form: Form = Form.CHOICE,
-    *,
-    jobs: int | None = None,
-    progress: Progress = lambda title, rows, n: rows,
-) -> Export:
+def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
     """Write a benchmark folder as one TSV, with a README beside it.
 
     Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows pass through one at a
@@ -91,18 +84,17 @@ def export(
 
     Args:
         root: A folder that `unifer-data` wrote.
-        out: The folder to write to, for `$LMUData` to name.
+        output: Its folder is for `$LMUData` to name.
         form: How the questions are put.
-        jobs: Processes that encode images; None for one a core.
-        progress: Wraps the rows (title, rows, how many) as they are written.
 
     Raises:
         DataError: The benchmark folder is absent or damaged.
         BuildError: VLMEvalKit would show images that it kept of an earlier export.
-        HoldError: Another run writes the table, or `out` cannot be written to.
+        HoldError: Another run writes the table, or the folder cannot be written to.
     """
     manifest = read_manifest(root)
     name = NAMES[form]
+    out = output.folder
     table = out / f"{name}.tsv"
     for kept in (out / "images" / name, out / f"{name}_local.tsv"):
         if kept.exists():
@@ -114,14 +106,15 @@ def export(
     written = Export(table, out / f"{name}.README.md", counts, manifest.caveat())
     # Not the folder: the other form is another file in it.
     with hold_file(table):
-        rows = ordered_map(_Encode(form), _questions(root, manifest), jobs)
+        questions = _questions(root, manifest)
+        rows = output.map(name, _Encode(form), questions, manifest.n_rows)
         with (
             atomic_write(table) as partial,
             partial.open("w", encoding="utf-8", newline="") as file,
         ):
             writer = csv.DictWriter(file, _COLUMNS[form], delimiter="\t", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(progress(name, rows, manifest.n_rows))
+            writer.writerows(rows)
         with atomic_write(written.card) as partial:
             partial.write_text(_card(written, form), encoding="utf-8")
     return written

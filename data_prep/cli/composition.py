@@ -11,6 +11,8 @@ from data_prep.cli.options import INCOMPLETE, add_jobs, add_push, natural, share
 from data_prep.errors import PreparationError
 from data_prep.images.duplicates import Duplicate
 from data_prep.images.leaks import MAX_BITS
+from data_prep.output import Output
+from data_prep.outputs.card import write_training_card
 from data_prep.outputs.quarantine import read_list
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.inputs import Input, inputs_of_published
@@ -87,8 +89,16 @@ def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
     return inputs_of_published(args.published, open_tree(args.images, unpacked(args)), keys)
 
 
-def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> int:
+def build(output: Output, composition: compose.Composition) -> int:
+    """Write the rows and their card, and report what was written; return the exit status."""
+    manifest = compose.build(output, composition)
+    write_training_card(output.folder, manifest)
+    return _report(output, composition.inputs, manifest)
+
+
+def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest) -> int:
     """Says what was written, what was left out and what differs from the official counts."""
+    out = output.folder
     official = {given.name for given in inputs if given.official is not None}
     for dataset, counts in manifest.counts_in.items():
         differs = any(line.startswith(f"{dataset} ") for line in manifest.differences)
@@ -117,7 +127,7 @@ def report(out: Path, inputs: Sequence[Input], manifest: TrainingManifest) -> in
         f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
     )
     for given in inputs:
-        root, now = manifest.roots.get(given.name), str(given.root(out / compose.IMAGES))
+        root, now = manifest.roots.get(given.name), str(given.root(output.images))
         if root is None:
             raise PreparationError(
                 f"the manifest of {out} has no root of {given.name}; remove it and build again"

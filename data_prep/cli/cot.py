@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from data_prep.cli.composition import (
     add_composition,
+    build,
     check_rows,
     composition_options,
     published_inputs,
-    report,
 )
-from data_prep.cli.options import INCOMPLETE, positive, progress
+from data_prep.cli.options import INCOMPLETE, output, positive
 from data_prep.cot import finish as cot
 from data_prep.cot.answer_log import AnswerLog
 from data_prep.cot.rationales import Limits, Mode
@@ -95,17 +95,10 @@ def _run(args: argparse.Namespace) -> int:
         # Before anything is unpacked to it.
         open_folder(args.out)
         inputs = published_inputs(args, COT_KEYS)
-        manifest = compose.build(
-            args.out,
-            inputs,
-            composition_options(args),
-            PUBLISHED_COT,
-            benchmark=args.ferbench,
-            jobs=args.jobs,
-            progress=progress,
+        options = composition_options(args)
+        return build(
+            output(args), compose.Composition(inputs, PUBLISHED_COT, options, args.ferbench)
         )
-        write_training_card(args.out, manifest)
-        return report(args.out, inputs, manifest)
     if args.rows is None or args.teacher is None:
         raise PreparationError("give --rows and --teacher, or the paper's file with --from")
     return _ask(args)

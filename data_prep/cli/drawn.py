@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, natural, positive, progress, share
+from data_prep.cli.options import add_jobs, natural, output, positive, share
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in
-from data_prep.synthetic.stand_in_training import LABELS, build_training
+from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
 from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.support.command import Subparsers
 
@@ -78,14 +78,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     manifests = build_training(
-        args.out,
-        args.train,
-        labels=args.labels,
-        untagged=args.untagged,
-        valid=args.valid,
-        seed=args.seed,
-        jobs=args.jobs,
-        progress=progress,
+        output(args), Recipe(args.train, args.labels, args.untagged, args.valid, args.seed)
     )
     for kind, manifest in manifests.items():
         parts = ", ".join(f"{manifest.rows(part):,} {part}" for part in manifest.shards)
@@ -101,14 +94,8 @@ def _benchmark(args: argparse.Namespace) -> int:
         per_class = None if args.like_ferbench else args.per_class
         targets = stand_in.targets_of_counts(per_class, args.seed)
         questions = per_class or "like-ferbench"
-    manifest = stand_in.build(
-        args.out,
-        targets,
-        seed=args.seed,
-        recipe={"questions": questions},
-        jobs=args.jobs,
-        progress=progress,
-    )
+    recipe = {"questions": questions}
+    manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe)
     for dataset, file in manifest.datasets.items():
         print(f"{dataset:<10} {file.rows:>6,} drawn faces   {args.out / file.path}")
     print(f"These are drawn stand-ins. To evaluate on them: export {DATA_VARIABLE}={args.out}")

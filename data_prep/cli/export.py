@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from data_prep.benchmark import vlmevalkit
-from data_prep.cli.options import add_jobs, progress
+from data_prep.cli.options import add_jobs, output
 from unifer_tasks.support.command import Subparsers
 
 
@@ -39,7 +39,7 @@ def add(commands: Subparsers) -> None:
 
 
 def _vlmevalkit(args: argparse.Namespace) -> int:
-    written = vlmevalkit.export(args.folder, args.out, args.form, jobs=args.jobs, progress=progress)
+    written = vlmevalkit.export(args.folder, output(args), args.form)
     for dataset, n in written.counts.items():
         print(f"{dataset:<10} {n:>6,} questions")
     if written.caveat is not None:

@@ -15,7 +15,7 @@ from data_prep.cli.options import (
     add_push,
     add_sources,
     open_sources,
-    progress,
+    output,
 )
 from data_prep.errors import BuildError
 from data_prep.outputs.benchmark_folder import check_folder
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
     plans = [ferbench.plan(source, index.get(key)) for key, source in sources.items()]
     _show_skipped(plans)
     _check(plans, index, args.partial)
-    manifest = ferbench.build(args.out, plans, jobs=args.jobs, progress=progress)
+    manifest = ferbench.build(output(args), plans)
     write_benchmark_card(args.out, manifest)
     status = _report(args.out, manifest)
     lacks = any(not entry.by_rule for plan in plans for entry in plan.skipped)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from data_prep.errors import PreparationError
+from data_prep.output import Output
 from data_prep.sources.archives import DATASETS, open_source
 from data_prep.sources.samples import Source
 from data_prep.storage.packed import UNPACKED
@@ -52,6 +53,11 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     return sources
 
 
+def output(args: argparse.Namespace) -> Output:
+    """Return where the command writes, and how."""
+    return Output(args.out, args.jobs, _progress)
+
+
 def unpacked(args: argparse.Namespace) -> Path:
     """Return the folder below the output for what must be unpacked to be read."""
     out: Path = args.out
@@ -74,8 +80,7 @@ def add_jobs(parser: argparse.ArgumentParser, work: str) -> None:
     )
 
 
-def progress(title: str, items: Iterable[Item], total: int | None) -> Iterable[Item]:
-    """Show how far an iteration is, on a terminal; pass the items on."""
+def _progress(title: str, items: Iterable[Item], total: int) -> Iterable[Item]:
     bar: Iterable[Item] = tqdm(items, desc=title, total=total, unit="image", disable=None)
     return bar
 

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 
-from data_prep.cli.composition import add_composition, composition_options, published_inputs, report
-from data_prep.cli.options import add_sources, open_sources, positive, progress
-from data_prep.outputs.card import write_training_card
+from data_prep.cli.composition import add_composition, build, composition_options, published_inputs
+from data_prep.cli.options import add_sources, open_sources, output, positive
 from data_prep.outputs.training_folder import open_folder
 from data_prep.sources.inputs import Input, inputs_of
 from data_prep.sources.published import RLVR_KEYS
@@ -78,19 +77,10 @@ def _run(args: argparse.Namespace) -> int:
     # Before anything is unpacked to it.
     open_folder(args.out)
     inputs = _inputs(args)
-    manifest = compose.build(
-        args.out,
-        inputs,
-        options,
-        RLVR,
-        benchmark=args.ferbench,
-        partial=args.partial,
-        count_tokens=counter,
-        jobs=args.jobs,
-        progress=progress,
+    return build(
+        output(args),
+        compose.Composition(inputs, RLVR, options, args.ferbench, args.partial, counter),
     )
-    write_training_card(args.out, manifest)
-    return report(args.out, inputs, manifest)
 
 
 def _inputs(args: argparse.Namespace) -> list[Input]:

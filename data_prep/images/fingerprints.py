@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ import xxhash
 
 from data_prep.errors import reading_parquet
 from data_prep.images.inspection import inspect
-from data_prep.parallel import batches, ordered_map
+from data_prep.output import Output
+from data_prep.parallel import batches
 from data_prep.sources.inputs import Input
 from data_prep.sources.samples import Sample, Skipped, Split
 from data_prep.storage.tree import Tree
@@ -92,8 +93,6 @@ _SCHEMA = pa.schema(
     ]
 )
 
-Progress = Callable[[str, Iterable[Examined], int | None], Iterable[Examined]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -140,27 +139,18 @@ def list_entries(given: Input, folder: Path) -> Listing:
     return Listing(paths, counts, pending)
 
 
-def examine(
-    given: Input,
-    listing: Listing,
-    images: Path,
-    *,
-    jobs: int | None = None,
-    progress: Progress = lambda title, rows, n: rows,
-) -> None:
+def examine(given: Input, listing: Listing, output: Output) -> None:
     """Examine the entries of a source that have no findings yet.
 
     Args:
         given: The source.
         listing: What it lists.
-        images: As in `Input.root`.
-        jobs: Processes that decode; None for one a core.
-        progress: Wraps the entries (title, entries, how many).
+        output: Gets the images that have no file of their own.
 
     Raises:
         ArchiveError: An image lies outside of its root, or an archive is damaged as a whole.
     """
-    root = given.root(images)
+    root = given.root(output.images)
     pending: deque[tuple[Path, int]] = deque()
 
     def tasks() -> Iterator[_Task]:
@@ -174,7 +164,7 @@ def examine(
     title = f"{given.name} {given.split}"
     if listing.pending:
         rows: list[Examined] = []
-        for row in progress(title, ordered_map(_examine, tasks(), jobs), listing.pending):
+        for row in output.map(title, _examine, tasks(), listing.pending):
             rows.append(row)
             if len(rows) == pending[0][1]:
                 _write(pending.popleft()[0], rows)
@@ -189,28 +179,20 @@ def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
             path.unlink()
 
 
-def examine_benchmark(
-    root: Path,
-    manifest: Manifest,
-    folder: Path,
-    *,
-    jobs: int | None = None,
-    progress: Progress = lambda title, rows, n: rows,
-) -> list[Path]:
+def examine_benchmark(root: Path, manifest: Manifest, output: Output) -> list[Path]:
     """Examine the images of a benchmark folder; return one file of findings a dataset.
 
     Raises:
         DataError: A dataset's file is gone or damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output.folder / FOLDER
     paths = []
     for dataset, file in manifest.datasets.items():
         path = folder / f"{_BENCHMARK}-{dataset}-{_VERSION}-{file.sha256[:32]}.parquet"
         paths.append(path)
         if not path.exists():
             tasks = _benchmark_tasks(dataset, checked_path(root, manifest, dataset))
-            rows = ordered_map(_examine, tasks, jobs)
-            _write(path, progress(f"{_BENCHMARK} {dataset}", rows, file.rows))
+            _write(path, output.map(f"{_BENCHMARK} {dataset}", _examine, tasks, file.rows))
     return paths
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from data_prep.errors import BuildError, brief
 from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
+from data_prep.output import IMAGES
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256
@@ -34,7 +35,7 @@ ROWS_PER_SHARD = 65_536
 ROWS_PER_GROUP = 4096
 """Bounds the memory of writer and reader."""
 
-WORK_FOLDERS = (EXAMINED_FOLDER, UNPACKED, "images", "answers.jsonl")
+WORK_FOLDERS = (EXAMINED_FOLDER, UNPACKED, IMAGES, "answers.jsonl")
 """What an unfinished folder may hold."""
 
 

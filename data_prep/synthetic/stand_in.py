@@ -6,16 +6,15 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
+from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
-from data_prep.parallel import ordered_map
 from data_prep.sources.index import Question
 from data_prep.synthetic.faces import Face, draw
 from unifer_tasks.data.manifest import Manifest
@@ -78,41 +77,31 @@ def targets_of_index(index: Mapping[str, Iterable[Question]]) -> dict[str, list[
     }
 
 
-def build(
-    out: Path,
-    targets: Targets,
-    *,
-    seed: int,
-    recipe: Mapping[str, object],
-    jobs: int | None = None,
-    progress: Callable[[str, Iterable[Row], int], Iterable[Row]] = lambda title, rows, n: rows,
-) -> Manifest:
-    """Draws a face for every question and writes the benchmark folder.
+def build(output: Output, targets: Targets, *, seed: int, recipe: Mapping[str, object]) -> Manifest:
+    """Draw a face for every question and write the benchmark folder.
 
     Datasets that an interrupted build has finished are kept. Equal arguments give equal
     bytes, however many processes draw.
 
     Args:
-        out: The folder to write.
+        output: The folder to write.
         targets: The questions.
         seed: Seed of the faces.
         recipe: What else names this build in its manifest.
-        jobs: Processes that draw; None for one a core.
-        progress: Wraps the rows of a dataset (title, rows, how many) as they are drawn.
 
     Raises:
-        BuildError: `out` holds something else.
+        BuildError: The folder holds something else.
     """
     versions = {name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")}
     digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
     recipe = {**recipe, "seed": seed, "questions_sha256": digest}
-    manifest = open_build(out, Manifest(SOURCE, True, recipe, versions))
+    manifest = open_build(output.folder, Manifest(SOURCE, True, recipe, versions))
     for dataset, questions in targets.items():
         if dataset in manifest.datasets:
             continue
-        rows = ordered_map(partial(_drawn_row, dataset, seed), enumerate(questions), jobs)
-        counted = progress(label_space(dataset).title, rows, len(questions))
-        manifest = write_dataset(out, manifest, dataset, counted)
+        title, drawn = label_space(dataset).title, partial(_drawn_row, dataset, seed)
+        rows = output.map(title, drawn, enumerate(questions), len(questions))
+        manifest = write_dataset(output.folder, manifest, dataset, rows)
     return manifest
 
 

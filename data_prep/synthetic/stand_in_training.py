@@ -7,8 +7,8 @@ any machine. A rationale names the action units that its face was drawn from.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from data_prep.images.fingerprints import Examined
+from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     TrainingManifest,
     finished_manifest,
@@ -24,7 +25,6 @@ from data_prep.outputs.training_folder import (
     write_shards,
     write_training_manifest,
 )
-from data_prep.parallel import ordered_map
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Split
 from data_prep.synthetic.faces import sample_face
@@ -37,8 +37,6 @@ from unifer_tasks.support.files import atomic_write
 
 Labels = Literal["uniform", "official"]
 LABELS: tuple[Labels, ...] = ("uniform", "official")
-
-IMAGES = "images"
 
 # The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.
 _TRAINING_STREAM = 1
@@ -54,6 +52,26 @@ class DrawnSample:
     label: str
     path: Path
     response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is drawn; equal recipes give equal bytes.
+
+    Attributes:
+        drawn: Faces to train on.
+        labels: See `choose`; validation is always uniform.
+        untagged: Share of the training responses that answer in a sentence and not between
+            tags, as a careless teacher's would; in [0, 1].
+        valid: Faces to validate on.
+        seed: Seed of the faces.
+    """
+
+    drawn: int
+    labels: Labels = "uniform"
+    untagged: float = 0.0
+    valid: int = 0
+    seed: int = 0
 
 
 def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
@@ -79,58 +97,34 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
     return chosen
 
 
-def build_training(
-    out: Path,
-    n: int,
-    *,
-    labels: Labels = "uniform",
-    untagged: float = 0.0,
-    valid: int = 0,
-    seed: int = 0,
-    jobs: int | None = None,
-    progress: Callable[[str, Iterable[Any], int], Iterable[Any]] = lambda title, rows, n: rows,
-) -> dict[str, TrainingManifest]:
+def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest]:
     """Draw faces and write `cot` and `rlvr` folders of rows about them.
 
-    Killed at any point and started again it keeps the images that stand. Equal arguments give
-    equal bytes.
+    Killed at any point and started again it keeps the images that are there.
 
     Args:
-        out: The folder to write: `images`, `cot` and `rlvr`.
-        n: Faces to train on.
-        labels: See `choose`; validation is always uniform.
-        untagged: Share of the training responses that answer in a sentence and not between
-            tags, as a careless teacher's would; in [0, 1].
-        valid: Faces to validate on.
-        seed: Seed of the faces.
-        jobs: Processes that draw; None for one a core.
-        progress: Wraps the faces (title, faces, how many) as they are drawn.
+        output: The folder to write: `images`, `cot` and `rlvr`.
+        recipe: What is drawn.
 
     Returns:
         "cot" and "rlvr" -> its manifest.
 
     Raises:
-        BuildError: `out` holds something else.
+        BuildError: The folder holds something else.
     """
+    out, described = output.folder, asdict(recipe)
     open_folder(out)
-    recipe = {"drawn": n, "labels": labels, "untagged": untagged, "valid": valid, "seed": seed}
     for kind in _KINDS:
-        finished_manifest(out / kind, recipe)
-    asked = {"train": choose(n, labels, seed), "valid": choose(valid, "uniform", seed + 1)}
-    samples = {
-        part: list(
-            progress(
-                f"drawing {part}",
-                ordered_map(
-                    partial(_sample, out, part, seed, untagged if part == "train" else 0.0),
-                    enumerate(chosen),
-                    jobs,
-                ),
-                len(chosen),
-            )
-        )
-        for part, chosen in asked.items()
+        finished_manifest(out / kind, described)
+    asked = {
+        "train": choose(recipe.drawn, recipe.labels, recipe.seed),
+        "valid": choose(recipe.valid, "uniform", recipe.seed + 1),
     }
+    samples: dict[str, list[DrawnSample]] = {}
+    for part, chosen in asked.items():
+        draw_sample = partial(_sample, output.images, part, recipe)
+        drawn = output.map(f"drawing {part}", draw_sample, enumerate(chosen), len(chosen))
+        samples[part] = list(drawn)
     manifests = {}
     for kind, (rows_of, schema) in _KINDS.items():
         shards = {
@@ -140,9 +134,9 @@ def build_training(
         counts = {part: _counts(drawn) for part, drawn in samples.items()}
         manifests[kind] = TrainingManifest(
             kind=kind,
-            recipe=recipe,
+            recipe=described,
             versions={name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")},
-            roots={SOURCE: str((out / IMAGES).resolve())},
+            roots={SOURCE: str(output.images.resolve())},
             counts_in=counts["train"],
             counts_out=counts,
             left_out={},
@@ -154,13 +148,14 @@ def build_training(
 
 
 def _sample(
-    out: Path, part: str, seed: int, untagged: float, numbered: tuple[int, tuple[str, str]]
+    images: Path, part: str, recipe: Recipe, numbered: tuple[int, tuple[str, str]]
 ) -> DrawnSample:
     number, (dataset, label) = numbered
+    seed, untagged = recipe.seed, recipe.untagged if part == "train" else 0.0
     stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
     # All that a face depends on is in its name, so a file that stands is the right one.
     name = f"{part}-{seed}-{number:06d}-{label}"
-    path = (out / IMAGES / dataset / f"{name}{suffix_of(dataset)}").resolve()
+    path = (images / dataset / f"{name}{suffix_of(dataset)}").resolve()
     if path.exists():
         face = sample_face(canonical(label), np.random.default_rng(stream))
     else:

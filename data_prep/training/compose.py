@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from data_prep.images.duplicates import find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
     Examined,
-    Progress,
     examine,
     examine_benchmark,
     forget_others,
@@ -26,6 +25,7 @@ from data_prep.images.fingerprints import (
     read_examined,
 )
 from data_prep.images.leaks import MAX_BITS, find_leaks
+from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
@@ -46,9 +46,6 @@ DUPLICATES_NAME = "duplicates.jsonl"
 LEFT_OUT_NAME = "left_out.jsonl"
 
 TRAIN, VALID = _PARTS = ("train", "valid")
-
-IMAGES = "images"
-"""Where images that have no file of their own are written, below the output."""
 
 LEAKED = "shows the same as a test image"
 NO_VOTES = "nobody voted for an expression"
@@ -85,40 +82,40 @@ class Options:
     near_bits: int = MAX_BITS
 
 
-def build(
-    out: Path,
-    inputs: Sequence[Input],
-    options: Options,
-    form: Form,
-    *,
-    benchmark: Path | None,
-    partial: bool = False,
-    count_tokens: Callable[[str], int] | None = None,
-    jobs: int | None = None,
-    progress: Progress = lambda title, rows, n: rows,
-) -> TrainingManifest:
-    """Write a folder of training rows.
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What rows are made of.
 
-    Killed at any point and started again it goes on, and ends with the same bytes. A finished
-    folder is returned as it is, wherever `rebase` says that its images lie.
-
-    Args:
-        out: The folder to write.
+    Attributes:
         inputs: What is trained on.
-        options: How rows are chosen.
         form: What a row looks like.
+        options: How rows are chosen.
         benchmark: A folder that `unifer-data ferbench` wrote, whose images training must not hold;
             None to check nothing.
         partial: Accept sources that hold other counts than the official splits.
         count_tokens: Counts the tokens of a dataset's prompt with its image.
-        jobs: Processes; None for one a core.
-        progress: Wraps what is examined (title, entries, how many).
+    """
+
+    inputs: Sequence[Input]
+    form: Form
+    options: Options = field(default_factory=Options)
+    benchmark: Path | None = None
+    partial: bool = False
+    count_tokens: Callable[[str], int] | None = None
+
+
+def build(output: Output, composition: Composition) -> TrainingManifest:
+    """Write a folder of training rows.
+
+    Killed at any point and started again it continues, and ends with the same bytes. A finished
+    folder is returned as it is, wherever `rebase` says that its images lie.
 
     Raises:
-        PreparationError: An archive or `out` is not what it should be, or a source holds other
-            counts than its official split and `partial` is not set.
-        DataError: `benchmark` is not what it should be.
+        PreparationError: An archive or the folder is not what it should be, or a source holds
+            other counts than its official split and `partial` is not set.
+        DataError: The benchmark is not what it should be.
     """
+    out, inputs, options = output.folder, composition.inputs, composition.options
     open_folder(out)
     work = out / FOLDER
     work.mkdir(exist_ok=True)
@@ -128,7 +125,7 @@ def build(
         for given, listing in zip(inputs, listings, strict=True)
         for difference in given.differences(listing.counts)
     )
-    if differences and not partial:
+    if differences and not composition.partial:
         raise BuildError(
             f"{len(differences):,} differences from the official counts; no rows were written. "
             "Download the archive again; --partial takes it as it is, and records it\n  "
@@ -136,57 +133,55 @@ def build(
         )
     tests: list[Path] = []
     tested: Mapping[str, Any] | None = None
-    if benchmark is not None:
-        manifest = read_manifest(benchmark)
-        tests = examine_benchmark(benchmark, manifest, work, jobs=jobs, progress=progress)
+    if composition.benchmark is not None:
+        manifest = read_manifest(composition.benchmark)
+        tests = examine_benchmark(composition.benchmark, manifest, output)
         tested = {
             "caveat": manifest.caveat(),
             "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
         }
     for given, listing in zip(inputs, listings, strict=True):
-        examine(given, listing, out / IMAGES, jobs=jobs, progress=progress)
+        examine(given, listing, output)
     forget_others(work, listings)
     training = [path for listing in listings for path in listing.paths]
     recipe = {
-        "kind": form.kind,
+        "kind": composition.form.kind,
         **asdict(options),
         "inputs": [[given.name, given.split] for given in inputs],
         "examined": [path.stem for path in training],
         "tested_against": tested,
-        "counted_tokens": count_tokens is not None,
+        "counted_tokens": composition.count_tokens is not None,
     }
     finished = finished_manifest(out, recipe)
     if finished is not None:
         return finished
-    leaked = _list_leaks(out, training, tests, options, jobs)
-    _list_duplicates(out, [*training, *tests], options, jobs)
+    leaked = _list_leaks(output, training, tests, options)
+    _list_duplicates(output, [*training, *tests], options)
     findings = [
-        _Findings(given.root(out / IMAGES), listing.paths)
+        _Findings(given.root(output.images), listing.paths)
         for given, listing in zip(inputs, listings, strict=True)
     ]
-    written = _write(out, findings, leaked, options, form, count_tokens)
-    roots = {given.name: str(given.root(out / IMAGES)) for given in inputs}
+    written = _write(out, composition, findings, leaked)
+    roots = {given.name: str(given.root(output.images)) for given in inputs}
     whole = replace(written, recipe=recipe, roots=roots, differences=differences)
     write_training_manifest(out, whole)
     return whole
 
 
 def _list_leaks(
-    out: Path, training: Sequence[Path], tests: Sequence[Path], options: Options, jobs: int | None
+    output: Output, training: Sequence[Path], tests: Sequence[Path], options: Options
 ) -> set[tuple[str, str]]:
     leaked = set()
-    with atomic_write_lines(out / LEAKS_NAME) as write:
-        for leak in find_leaks(training, tests, max_bits=options.near_bits, jobs=jobs):
+    with atomic_write_lines(output.folder / LEAKS_NAME) as write:
+        for leak in find_leaks(training, tests, max_bits=options.near_bits, jobs=output.jobs):
             write(asdict(leak))
             leaked.add((leak.dataset, leak.id))
     return leaked
 
 
-def _list_duplicates(
-    out: Path, examined: Sequence[Path], options: Options, jobs: int | None
-) -> None:
-    with atomic_write_lines(out / DUPLICATES_NAME) as write:
-        for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=jobs):
+def _list_duplicates(output: Output, examined: Sequence[Path], options: Options) -> None:
+    with atomic_write_lines(output.folder / DUPLICATES_NAME) as write:
+        for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=output.jobs):
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
 
 
@@ -223,13 +218,12 @@ def _survey(
 
 def _write(
     out: Path,
+    composition: Composition,
     findings: Sequence[_Findings],
     leaked: set[tuple[str, str]],
-    options: Options,
-    form: Form,
-    count_tokens: Callable[[str], int] | None,
 ) -> TrainingManifest:
     """Write lists and shards; return what they hold, which is not yet said on disk."""
+    form, options, count_tokens = composition.form, composition.options, composition.count_tokens
     leaked = set() if options.keep_leaks else leaked
     survey = _survey(out, findings, leaked, options)
     expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)

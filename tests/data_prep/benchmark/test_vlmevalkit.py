@@ -23,6 +23,7 @@ from PIL import Image
 from data_prep.benchmark import vlmevalkit
 from data_prep.benchmark.vlmevalkit import NAMES, Form, export
 from data_prep.cli.main import main
+from data_prep.output import Output
 from tests.conftest import run_command
 from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -53,7 +54,7 @@ def pixels(row: dict[str, str]) -> Image.Image:
 def exported(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("lmu")
     for form in Form:
-        export(stand_in, out, form, jobs=1)
+        export(stand_in, Output(out, jobs=1), form)
     return out
 
 
@@ -125,7 +126,7 @@ def test_predictions_of_an_open_run_can_be_scored_as_the_card_says(
 
 def test_the_bytes_do_not_depend_on_the_processes(exported: Path, stand_in: Path) -> None:
     for jobs in (1, 2):
-        written = export(stand_in, exported / str(jobs), jobs=jobs)
+        written = export(stand_in, Output(exported / str(jobs), jobs))
         assert written.table.read_bytes() == (exported / "FERBench.tsv").read_bytes()
 
 
@@ -189,7 +190,7 @@ def vlmeval_python() -> str:
 def test_vlmevalkits_own_loader_reads_it(
     vlmeval_python: str, stand_in: Path, tmp_path: Path, form: Form, kind: str, asked: str
 ) -> None:
-    export(stand_in, tmp_path, form, jobs=1)
+    export(stand_in, Output(tmp_path, jobs=1), form)
     env = {"LMUData": str(tmp_path)}
     done = run_command([vlmeval_python, "-c", _LOAD, NAMES[form]], env=env)
     name, task, n, parts, image, text = json.loads(done.stdout.splitlines()[-1])

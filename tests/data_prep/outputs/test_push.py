@@ -178,7 +178,7 @@ def test_an_image_is_named_by_its_own_source(
     staged = staged_from(tmp_path / "out", tmp_path)
     assert {row["images"][0]["image"] for row in rows(staged)} == expected
     # Whoever has the archives puts the images back in their places.
-    rebase(staged, {**roots})
+    rebase(staged, dict(roots.items()))
     assert {row["images"][0]["image"] for row in rows(staged)} == set(images.values())
 
 

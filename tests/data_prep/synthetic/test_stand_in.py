@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from data_prep.cli.main import main
+from data_prep.output import Output
 from data_prep.synthetic.stand_in import build, targets_of_counts
 from tests.conftest import run_command
 from unifer_tasks.data.manifest import read_manifest, sha256
@@ -78,7 +79,7 @@ def test_datasets_reads_it_with_its_images(stand_in: Path, tmp_path: Path) -> No
 
 def test_bytes_depend_on_the_seed_and_not_on_the_processes(tmp_path: Path) -> None:
     for name, seed, jobs in [("one", 5, 1), ("two", 5, 2), ("other", 6, 2)]:
-        build(tmp_path / name, TWO_EACH, seed=seed, recipe={}, jobs=jobs)
+        build(Output(tmp_path / name, jobs), TWO_EACH, seed=seed, recipe={})
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert files(tmp_path / "one") != files(tmp_path / "other")
 

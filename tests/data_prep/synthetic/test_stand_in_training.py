@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from data_prep.cli.main import main
+from data_prep.output import Output
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Split
 from data_prep.synthetic.faces import ActionUnits
 from data_prep.synthetic.faces.rationale import rationale
-from data_prep.synthetic.stand_in_training import build_training, choose
+from data_prep.synthetic.stand_in_training import Recipe, build_training, choose
 from unifer_rewards.preflight import validate
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.protocol.action_units import AU_SIGNS
@@ -37,7 +38,7 @@ def files(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("training") / "out"
-    build_training(out, 24, valid=8, jobs=2)
+    build_training(Output(out, jobs=2), Recipe(24, valid=8))
     return out
 
 
@@ -84,7 +85,7 @@ def test_sft_rows_answer_the_question_in_form(drawn: Path) -> None:
 
 
 def test_a_share_of_the_answers_has_no_tags(tmp_path: Path) -> None:
-    build_training(tmp_path / "rows", 60, untagged=0.5, valid=8, jobs=1)
+    build_training(Output(tmp_path / "rows", jobs=1), Recipe(60, untagged=0.5, valid=8))
     for part, low, high in (("train", 15, 45), ("valid", 0, 0)):
         rows = pq.read_table(tmp_path / "rows" / "cot" / f"{part}-00000.parquet").to_pylist()
         untagged = [row for row in rows if "<answer>" not in row["messages"][1]["content"]]
@@ -113,7 +114,7 @@ def test_a_second_run_keeps_the_images_and_gives_the_same_bytes(drawn: Path) -> 
     one_image.unlink()
     kept = next((drawn / "images").rglob("*.jpg"))
     written = kept.stat().st_mtime_ns
-    build_training(drawn, 24, valid=8, jobs=1)
+    build_training(Output(drawn, jobs=1), Recipe(24, valid=8))
     assert files(drawn) == before
     assert kept.stat().st_mtime_ns == written
 

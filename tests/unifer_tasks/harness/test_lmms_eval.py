@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from data_prep.output import Output
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in as drawn
 from data_prep.synthetic.faces import Face, draw
@@ -432,7 +433,7 @@ def test_every_question_of_the_published_index_runs(
     )
     data = tmp_path / "data"
     index = read_index(index_folder)
-    drawn.build(data, drawn.targets_of_index(index), seed=0, recipe={}, jobs=1)
+    drawn.build(Output(data, jobs=1), drawn.targets_of_index(index), seed=0, recipe={})
     gold = tmp_path / "gold.jsonl"
     with gold.open("w") as file:
         for dataset, rows in index.items():
