@@ -66,7 +66,7 @@ def _measure(root: Path, size: int) -> None:
     )
 
 
-def _run(command: Sequence[str | Path], *, quiet: bool = False) -> tuple[float, float]:
+def _run(command: Sequence[object], *, quiet: bool = False) -> tuple[float, float]:
     """Return the seconds of CPU that a command takes and the peak memory of its process in MiB."""
     process = subprocess.Popen(
         list(map(str, command)),

@@ -63,8 +63,12 @@ def _intervals() -> None:
             accuracy_score(truth, answer)
             precision_recall_fscore_support(truth, answer, average="macro", zero_division=0)
 
+    def peers() -> None:
+        for _ in range(_PEER_REPLICATES):
+            plain()
+
     ours = seconds(lambda: bootstrap(counts, replicates=_REPLICATES))
-    peer = seconds(lambda: [plain() for _ in range(_PEER_REPLICATES)], repeats=1)
+    peer = seconds(peers, repeats=1)
     peer *= _REPLICATES / _PEER_REPLICATES
     compare(
         f"{_REPLICATES:,} bootstrap replicates, all four datasets",

@@ -156,7 +156,7 @@ def _try_out(extra: str, commands: Path, folder: Path) -> None:
     python, unifer_data, ferbench = (
         commands / name for name in ("python", "unifer-data", "ferbench")
     )
-    draw = [unifer_data, "drawn", "--per-class", "2", "--out", data]
+    draw: list[str | Path] = [unifer_data, "drawn", "--per-class", "2", "--out", data]
     commands_of: dict[str, list[list[str | Path]]] = {
         "": [draw, [ferbench, "score", predictions]],
         "report": [[ferbench, "report", predictions, "--out", folder / "report"]],
@@ -172,7 +172,18 @@ def _try_out(extra: str, commands: Path, folder: Path) -> None:
                 "--batch_size", "5", "--gen_kwargs", "max_new_tokens=4",
             ],
         ],
-        "train-cpu": [[python, "-m", "verl.trainer.main_ppo", "--help"]],
+        "train-cpu": [
+            [unifer_data, "drawn", "--train", "8", "--valid", "4", "--out", data],
+            [ferbench, "tiny-model", model],
+            [
+                commands / "unifer-train", "sft", "--config", "tiny", f"model.path={model}",
+                f"data.train_files={data / 'cot' / 'train-00000.parquet'}",
+                f"data.val_files={data / 'cot' / 'valid-00000.parquet'}",
+                "data.train_batch_size=4", "data.micro_batch_size_per_gpu=4",
+                "trainer.total_training_steps=1", f"trainer.default_local_dir={folder / 'run'}",
+            ],
+            [python, "-m", "verl.trainer.main_ppo", "--help"],
+        ],
     }  # fmt: skip
     for command in commands_of[extra]:
         done = run_command(command, env={**env, **KEEPS_BYTECODE}, cwd=folder)

@@ -23,7 +23,7 @@ from unifer_tasks.support.locks import LOCK_NAME, hold
 PAUSED = """
 import importlib, sys
 from contextlib import contextmanager
-from unifer_tasks import locks
+from unifer_tasks.support import locks
 locked = locks._locked
 @contextmanager
 def pause(*given, **named):
@@ -150,6 +150,7 @@ def test_the_second_run_leaves_the_first_alone(
 def test_different_files_of_one_folder_are_written_side_by_side(
     root: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
+    export: list[str | Path]
     export = [bin_folder / "unifer-data", "export", "vlmevalkit", root / "benchmark"]
     both = [[*export, "--out", tmp_path, "--form", form] for form in ("choice", "open")]
     assert [run.wait() for run in [subprocess.Popen(command) for command in both]] == [0, 0]
@@ -160,6 +161,7 @@ def test_different_files_of_one_folder_are_written_side_by_side(
 def test_two_at_once_give_one_whole_output(
     archive: str, root: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
+    command: list[str | Path]
     command = [bin_folder / "unifer-data", "rlvr", "--sfew", root / archive, "--partial"]
     command += ["--no-leak-check", "--out", tmp_path / "out"]
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
@@ -174,6 +176,7 @@ def test_two_teachers_answers_are_not_paid_twice(
     root: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
     with serving(Teacher(slow_s=0.2)) as teacher:
+        command: list[str | Path]
         command = ["cot", "--rows", root / "rlvr", "--teacher", "tutor", "--base-url", teacher.url]
         run = [bin_folder / "unifer-data", *command, "--out", tmp_path / "out"]
         runs = [subprocess.Popen(run, stderr=subprocess.PIPE, text=True) for _ in range(2)]

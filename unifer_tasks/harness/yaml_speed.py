@@ -23,7 +23,7 @@ def libyaml() -> Iterator[None]:
         yield
         return
 
-    class Loader(yaml.CFullLoader):
+    class Loader(yaml.CFullLoader):  # type: ignore[misc]
         """The tags that lmms-eval adds go to the loader in Python."""
 
         yaml_constructors = yaml.FullLoader.yaml_constructors

@@ -375,7 +375,7 @@ def test_half_a_move_is_finished_by_the_same_command(
 
 def test_an_unknown_source_is_named(rlvr: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rebase", str(rlvr), "--root", "affectnet=/data"]) == 1
-    assert "'affectnet' is no source of these rows: ferplus, sfew" in capsys.readouterr().err
+    assert "'affectnet' is not a source of these rows: ferplus, sfew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

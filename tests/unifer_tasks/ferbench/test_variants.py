@@ -22,7 +22,9 @@ def test_the_base_knows_nothing_of_variants() -> None:
     from unifer_tasks.ferbench.utils import process_results
 
     doc = {"id": "a", "dataset": "sfew", "target": "sad", "candidate_labels": ["sad"]}
-    assert list(process_results(doc, ["sad"])["accuracy"]) == [
+    record = process_results(doc, ["sad"])["accuracy"]
+    assert isinstance(record, dict)
+    assert list(record) == [
         "id", "dataset", "gold", "prediction", "outcome", "score",
     ]  # fmt: skip
 

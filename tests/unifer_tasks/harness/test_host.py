@@ -30,7 +30,8 @@ def _tasks_indexed_once() -> Iterator[None]:
     import lmms_eval.models  # noqa: F401  (loads the plug-ins)
     from lmms_eval.tasks import TaskManager
 
-    read, index = TaskManager.initialize_tasks, []
+    read = TaskManager.initialize_tasks
+    index: list[Any] = []
 
     def read_once(self: TaskManager, *given: Any, **options: Any) -> Any:
         if not index:

@@ -30,7 +30,8 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
 
     def run(*words: str) -> argparse.Namespace:
         monkeypatch.setattr(sys, "argv", ["lmms-eval", *words])
-        return parse_eval_args()[1]
+        options: argparse.Namespace = parse_eval_args()[1]
+        return options
 
     return run
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import sys
 import tomllib
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.resources import files
 from itertools import product
 from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -402,7 +403,7 @@ def lines_run(text: str) -> int:
     sentences.remembered.cache_clear()
     count = 0
 
-    def count_lines(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+    def count_lines(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
         count += event == "line"
         return count_lines if frame.f_code.co_filename in files else None

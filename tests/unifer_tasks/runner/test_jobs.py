@@ -200,7 +200,7 @@ def test_an_interrupt_ends_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
             super().__init__(*args, **options)  # type: ignore[call-overload]
             popens.append(self)
 
-    monkeypatch.setattr(jobs.subprocess, "Popen", Noted)
+    monkeypatch.setattr("unifer_tasks.runner.jobs.subprocess.Popen", Noted)
 
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 from zipfile import ZipFile
 
 import pytest
@@ -42,7 +43,7 @@ EXPECTED = [
 
 def delimited(table: Cells, delimiter: str, *, quote_all: bool = False) -> str:
     file = io.StringIO()
-    quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
     csv.writer(file, delimiter=delimiter, quoting=quoting).writerows(table)
     return file.getvalue()
 

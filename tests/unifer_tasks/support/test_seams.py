@@ -27,9 +27,9 @@ class Heir(Greeter):
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module: Any = ModuleType("pytest")
-    module.Greeter = type("Greeter", (), {"greet": Greeter.greet})
-    module.greet = lambda name: f"Hello {name}"
+    module = ModuleType("pytest")
+    vars(module)["Greeter"] = type("Greeter", (), {"greet": Greeter.greet})
+    vars(module)["greet"] = lambda name: f"Hello {name}"
     monkeypatch.setitem(sys.modules, "pytest", module)
     return module
 
@@ -74,7 +74,8 @@ def test_a_method_is_replaced(host: Any) -> None:
 def test_what_has_moved_is_left_alone_and_said_so(host: Any, moved: Seam, message: str) -> None:
     from loguru import logger
 
-    before, said = host.greet, []
+    before = host.greet
+    said: list[str] = []
     number = logger.add(said.append, format="{message}")
     try:
         moved.extend(loud)

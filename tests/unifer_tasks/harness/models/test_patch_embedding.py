@@ -50,7 +50,7 @@ def uses_convolution(embed: nn.Module, patches: torch.Tensor) -> bool:
 
 
 def test_a_model_that_is_spread_over_devices_keeps_its_hooks() -> None:
-    class Count(ModelHook):
+    class Count(ModelHook):  # type: ignore[misc]
         calls = 0
 
         def pre_forward(self, module: nn.Module, *given: object, **named: object) -> object:

@@ -140,7 +140,7 @@ def with_leftover(weights: Weights) -> Weights:
     return {**weights, "model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(8, 128)}
 
 
-BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "LoRA run of verl": (
         lambda folder: rewrite(
             folder, lambda weights: {to_peft(name): tensor for name, tensor in weights.items()}
@@ -153,7 +153,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "adapter alone": (adapter_only, r"is a LoRA adapter \(adapter_config.json\)"),
     "whole weights beside an adapter's config": (
-        lambda folder: (folder / "adapter_config.json").write_text("{}") and None,
+        lambda folder: (folder / "adapter_config.json").write_text("{}"),
         r"is a LoRA adapter \(adapter_config.json\)",
     ),
     "no vision tower": (without("visual."), "no weights for model.visual.*random"),
@@ -182,10 +182,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "Git-LFS pointer": (pointer, "Git-LFS pointer.*git lfs pull"),
     "Git-LFS pointer in the index's place": (index_pointer, "Git-LFS pointer"),
     "cut off": (cut_off, "may be cut off"),
-    "empty file": (lambda folder: (folder / SINGLE).write_bytes(b"") and None, "cut off"),
+    "empty file": (lambda folder: (folder / SINGLE).write_bytes(b""), "cut off"),
     "a shard is missing": (lose_a_shard, r"names b.safetensors, not in"),
     "an index that is none": (
-        lambda folder: (folder / SINGLE).rename(folder / f"{SINGLE}.index.json") and None,
+        lambda folder: (folder / SINGLE).rename(folder / f"{SINGLE}.index.json"),
         "index.json cannot be read",
     ),
     "no weights": (lambda folder: (folder / SINGLE).unlink(), "holds no weights"),
@@ -193,12 +193,12 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_config(folder, model_type="no_such_model"), "no_such_model"
     ),
     "no generating model": (
-        lambda folder: (folder / "config.json").write_text('{"model_type": "vit"}') and None,
+        lambda folder: (folder / "config.json").write_text('{"model_type": "vit"}'),
         "does not generate text",
     ),
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json cannot be read"),
     "a config that is none": (
-        lambda folder: (folder / "config.json").write_text("{") and None,
+        lambda folder: (folder / "config.json").write_text("{"),
         "config.json cannot be read",
     ),
 }  # fmt: skip
