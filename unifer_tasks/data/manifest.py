@@ -108,7 +108,7 @@ class Manifest:
         asked: int | None = None,
         orders: int = 1,
     ) -> str | None:
-        """Says in a few words why scores on this folder are not FERBench scores, if so.
+        """Describe in a few words why scores on this folder are not FERBench scores, if so.
 
         Args:
             datasets: The datasets that are scored.

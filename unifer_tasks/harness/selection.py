@@ -88,7 +88,7 @@ def repeated(tasks: Iterable[str]) -> list[str]:
 
 
 def _leaves(tasks: Iterable[str]) -> list[str]:
-    """The tasks of FERBench among these, those of its groups included."""
+    """Return the tasks of FERBench among these, those of its groups included."""
     return [
         task
         for name in tasks

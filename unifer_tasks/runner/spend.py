@@ -48,7 +48,7 @@ def most_tokens_out(settings: Mapping[str, Any]) -> int:
 
 
 def estimate(price: Price, n_questions: int, most_tokens_out: int, seen: Progress | None) -> str:
-    """Says what asking will cost.
+    """Describe what asking will cost.
 
     Args:
         price: Of tokens.
@@ -71,7 +71,7 @@ def estimate(price: Price, n_questions: int, most_tokens_out: int, seen: Progres
 
 
 def spent(price: Price, progress: Progress) -> str:
-    """Says what all answers of a run cost, those of earlier starts included."""
+    """Describe what all answers of a run cost, those of earlier starts included."""
     cost = price.of(progress.tokens_in, progress.tokens_out)
     return (
         f"{cost:,.2f} for {progress.tokens_in:,} tokens in and {progress.tokens_out:,} out; "

@@ -61,7 +61,7 @@ class Replay(OurModel):
         return [self._response(request) for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """A log holds text, no likelihoods."""
+        """Return a log holds text, no likelihoods."""
         raise NotImplementedError("replay answers questions; it knows no likelihoods")
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
@@ -102,7 +102,7 @@ class Replay(OurModel):
         return responses
 
     def _keys(self, task: str, split: str) -> list[tuple[str, str, int]]:
-        """The key of every question, read without decoding an image."""
+        """Return the key of every question, read without decoding an image."""
         if (task, split) not in self._ids:
             docs: Any = self.task_dict[task][split]
             orders = docs["permutation"] if "permutation" in docs.column_names else [0] * len(docs)

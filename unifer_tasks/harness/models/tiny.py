@@ -165,7 +165,7 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
 
 
 def _tokenizer() -> Qwen2Tokenizer:
-    """A byte-level BPE tokenizer with the sentences and tags of the benchmark as tokens."""
+    """Return a byte-level BPE tokenizer with the sentences and tags of the benchmark as tokens."""
     questions = [question(space.labels) for space in LABEL_SPACES.values()]
     signs = ", ".join(AU_SIGNS.values())
     answers = [response(signs, label) for space in LABEL_SPACES.values() for label in space.labels]

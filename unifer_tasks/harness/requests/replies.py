@@ -218,7 +218,7 @@ def _refusal(error: Exception) -> Any:
 
 
 def _completion(text: str, usage: Any = None) -> Any:
-    """What lmms-eval looks at of a chat completion."""
+    """Return what lmms-eval looks at of a chat completion."""
     message = SimpleNamespace(content=text, tool_calls=None)
     choice = SimpleNamespace(message=message, finish_reason="stop")
     return SimpleNamespace(choices=[choice], usage=usage)
@@ -241,7 +241,7 @@ def redact_answer(text: str, environment: Mapping[str, str] | None = None) -> st
 
 
 def _joined(content: Any, *, thinking: bool) -> str:
-    """The text of a message's content, or else its thinking."""
+    """Return the text of a message's content, or else its thinking."""
     if isinstance(content, str):
         return "" if thinking else content
     parts = content if isinstance(content, list) else []

@@ -190,7 +190,7 @@ class _CallSize:
 
 
 def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
-    """What tells a model from others: back end, arguments and the files that they name."""
+    """Return what tells a model from others: back end, arguments and the files that they name."""
     from lmms_eval.utils import simple_parse_args_string
 
     given = simple_parse_args_string(model_args) if isinstance(model_args, str) else model_args
@@ -222,7 +222,7 @@ def _key(model: str, lm: lmms, request: Instance, decoding: str) -> str:
 
 
 def _shown(request: Instance, doc: Any, *, simple: bool) -> Iterator[bytes]:
-    """Gives the texts and pixels of a question."""
+    """Yield the texts and pixels of a question."""
     if simple:
         context, _, doc_to_visual, *_ = request.args
         yield str(context).encode()

@@ -105,7 +105,7 @@ def telling_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, A
 
 
 def why_not(a: Assessment, b: Assessment) -> str | None:
-    """Says why two runs cannot be compared; None if they can."""
+    """Explain why two runs cannot be compared; None if they can."""
     if {a.run.stand_in, b.run.stand_in} == {True, False}:
         drawn, real = (a, b) if a.run.stand_in else (b, a)
         return f"{drawn.run.title} saw drawn faces and {real.run.title} the benchmark's images"

@@ -140,7 +140,7 @@ def _downloads(paths: Iterable[Path], out: Path) -> dict[str, dict[str, str]]:
 
 
 def _texts() -> dict[str, str]:
-    """The page's style and script, and the policy that admits them."""
+    """Return the page's style and script, and the policy that admits them."""
     style = _text("page.css")
     parts = "".join(_text(f"js/{name}.js") for name in _SCRIPTS)
     # One function, so that the page has no globals; strict, as modules are.
@@ -158,7 +158,7 @@ def _tables(
     comparisons: Sequence[Comparison],
     published: Sequence[PublishedScore],
 ) -> dict[str, Any]:
-    """What the tables show."""
+    """Return what the tables show."""
     tables = boards(assessments, published)
     differences = pairwise(comparisons)
     scopes = [board.scope for board in tables if board.reader == READERS[0]]
@@ -178,7 +178,7 @@ def _tables(
 
 
 def _choices(assessments: Sequence[Assessment]) -> dict[str, Any]:
-    """What can be chosen from: (value, text) of each option."""
+    """Return what can be chosen from: (value, text) of each option."""
     return {
         "datasets": LABEL_SPACES,
         "outcomes": OUTCOMES,
@@ -229,7 +229,7 @@ def _browse_link(filters: Mapping[str, str]) -> str:
 def _header(
     assessments: Sequence[Assessment], pictures: Gallery | None, *, embed: bool
 ) -> dict[str, Any]:
-    """What the scripts know at once; payload.js says how the rest is found."""
+    """Return what the scripts know at once; payload.js says how the rest is found."""
     return {
         "labels": CANONICAL_LABELS,
         "outcomes": OUTCOMES,
@@ -256,7 +256,7 @@ def _header(
 
 
 def _closeup(part: Section) -> dict[str, Any]:
-    """Counts and class scores of a scope, under canonical names."""
+    """Return counts and class scores of a scope, under canonical names."""
     return {
         "n": part.n,
         "labels": [canonical(label) for label in part.confusion.labels],

@@ -163,7 +163,7 @@ def _shortened(text: str | None) -> str | None:
 def _rationale(
     reading: Reading, record: RationaleRecord | None, meanings: dict[tuple[str, bool], int]
 ) -> list[Any] | None:
-    """What a rationale says, as payload.js reads it.
+    """Return what a rationale says, as payload.js reads it.
 
     Returns:
         Where it begins in the response and how long it is; three numbers a cue (how far it

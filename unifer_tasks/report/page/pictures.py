@@ -48,7 +48,7 @@ class Gallery:
 
 
 def gallery(data: Path, wanted: Mapping[str, Collection[str]]) -> Gallery:
-    """Looks up images.
+    """Look up images.
 
     Args:
         data: A benchmark folder of `unifer-data`.

@@ -125,7 +125,7 @@ def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore
 
 
 def badges(one: Assessment) -> tuple[str, ...]:
-    """Says in a few words each what a run's scores are not, or not all of."""
+    """Describe in a few words each what a run's scores are not, or not all of."""
     said = []
     if one.run.stand_in:
         said.append("stand-in faces")

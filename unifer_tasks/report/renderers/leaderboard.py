@@ -62,7 +62,7 @@ def is_complete(one: Assessment, scope: str) -> bool:
 
 
 def questions(one: Assessment, scope: str) -> str:
-    """Says how many questions were asked in a scope, and whether that is all of them.
+    """Describe how many questions were asked in a scope, and whether that is all of them.
 
     Of a run with `--limit` it also says how many the data holds: "8 of 28 of 431".
     """
@@ -79,7 +79,7 @@ def questions(one: Assessment, scope: str) -> str:
 
 
 def faces(one: Assessment) -> str:
-    """Says what the images are."""
+    """Describe what the images are."""
     return {True: "STAND-IN (drawn)", False: "benchmark", None: "unknown"}[one.run.stand_in]
 
 

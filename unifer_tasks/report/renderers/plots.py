@@ -268,7 +268,7 @@ def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int =
 
 
 def _scope(runs: Sequence[Assessment]) -> str:
-    """Says which answers figures are of, and who read them."""
+    """State which answers figures are of, and who read them."""
     found = [
         space.title
         for dataset, space in FERBENCH.items()

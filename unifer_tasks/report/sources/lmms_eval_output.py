@@ -216,7 +216,7 @@ def _notes_on_tasks(last: Log, newest: Mapping[str, Log]) -> Iterator[str]:
 
 
 def _provenance(last: Log, logs: Iterable[Log]) -> dict[str, str]:
-    """What the results files tell; of several, the newest, but for the data."""
+    """Return what the results files tell; of several, the newest, but for the data."""
     config = last.config
     metadata = last.metadata
     found = {

@@ -65,7 +65,7 @@ class Run:
 
 
 def looks_drawn(predictions: Iterable[Prediction]) -> bool | None:
-    """Tells by the ids whether faces are drawn, where nothing else does.
+    """Decide by the ids whether faces are drawn, where nothing else does.
 
     Returns:
         True if `unifer-data drawn` made up an id; None otherwise, since it also draws under the
@@ -117,7 +117,7 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
 
 
 def differences(runs: Sequence[Run]) -> list[str]:
-    """Tells what makes the runs of one report unlike each other, a sentence each.
+    """Describe what makes the runs of one report unlike each other, a sentence each.
 
     Figures of runs on other questions, other bytes of the data, other true labels or other
     kinds of faces have other denominators and are not to be compared.
