@@ -65,7 +65,7 @@ def ordered_map(
     except BrokenProcessPool:
         raise PreparationError(
             "a process that helped was killed, most often for want of memory; the same command "
-            "goes on from here, with --jobs 1 in less memory"
+            "continues from here, with --jobs 1 in less memory"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

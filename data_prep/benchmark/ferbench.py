@@ -100,7 +100,7 @@ def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Dif
     dataset = plan.source.dataset
     space = label_space(dataset)
     found = [
-        Difference(f"{dataset}: {sample_id} stands {n} times")
+        Difference(f"{dataset}: {sample_id} is listed {n} times")
         for sample_id, n in Counter(sample.id for sample in plan.samples).items()
         if n > 1
     ]

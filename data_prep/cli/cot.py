@@ -169,7 +169,7 @@ def _report(out: Path, manifest: TrainingManifest, tally: Tally, pace: Pace, log
     for (dataset, sample_id), error in tally.failed.items():
         print(f"no answer: {dataset} {sample_id}: {error}", file=sys.stderr)
     if tally.out_of_budget:
-        print("unifer-data: the budget is spent; a larger --budget goes on", file=sys.stderr)
+        print("unifer-data: the budget is spent; a larger --budget continues", file=sys.stderr)
     elif manifest.unusable:
         print(
             f"unifer-data: {manifest.unusable:,} questions have no answer yet; the same command "

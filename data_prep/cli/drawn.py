@@ -19,8 +19,8 @@ def add(commands: Subparsers) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "drawn",
-        help="write a stand-in FERBench with drawn faces",
-        description="Writes a stand-in FERBench whose faces are drawn: for tests, demos and "
+        help="write a stand-in FERBench with synthetic faces",
+        description="Writes a stand-in FERBench of synthetic faces: for tests, demos and "
         "machines without the datasets. Scores on it say nothing about photographs.",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -82,7 +82,7 @@ def _train(args: argparse.Namespace) -> int:
     )
     for kind, manifest in manifests.items():
         parts = ", ".join(f"{manifest.rows(part):,} {part}" for part in manifest.shards)
-        print(f"{kind:<10} {parts} rows about drawn faces   {args.out / kind}")
+        print(f"{kind:<10} {parts} rows about synthetic faces   {args.out / kind}")
     return 0
 
 
@@ -97,6 +97,6 @@ def _benchmark(args: argparse.Namespace) -> int:
     recipe = {"questions": questions}
     manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe)
     for dataset, file in manifest.datasets.items():
-        print(f"{dataset:<10} {file.rows:>6,} drawn faces   {args.out / file.path}")
-    print(f"These are drawn stand-ins. To evaluate on them: export {DATA_VARIABLE}={args.out}")
+        print(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
+    print(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={args.out}")
     return 0

@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
         print(f"unifer-data: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("unifer-data: interrupted; the same command goes on from here", file=sys.stderr)
+        print("unifer-data: interrupted; the same command continues from here", file=sys.stderr)
         return 130
     return status
 

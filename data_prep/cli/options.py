@@ -86,7 +86,7 @@ def _progress(title: str, items: Iterable[Item], total: int) -> Iterable[Item]:
 
 
 def positive(text: str) -> int:
-    """Read a whole number from 1 up."""
+    """Read a positive integer."""
     value = natural(text)
     if value == 0:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -94,18 +94,18 @@ def positive(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """Read a whole number from 0 up."""
+    """Read a non-negative integer."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative integer")
     return int(text)
 
 
 def share(text: str) -> float:
-    """Read a share: from 0 up, below 1."""
+    """Read a share: at least 0, below 1."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 up and below 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: at least 0 and below 1")
     return value

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 import xxhash
 
@@ -104,12 +103,7 @@ class AnswerLog:
     def __enter__(self) -> AnswerLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -188,7 +182,9 @@ def _parse(line: bytes, where: str) -> LoggedAnswer:
             raise TypeError
         return answer
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise PreparationError(f"{where} is no answer; remove the line to ask again") from None
+        raise PreparationError(
+            f"{where} is not a logged answer; remove the line to ask again"
+        ) from None
 
 
 def _has_valid_types(answer: LoggedAnswer) -> bool:

@@ -53,7 +53,7 @@ class Task:
     limits: Limits = field(default_factory=Limits)
 
     def questions(self) -> Iterator[Request]:
-        """Yield the questions in the rows' order, each once however often its row stands."""
+        """Yield the questions in the rows' order, each once however often its row is repeated."""
         distinct = (next(copies) for _, copies in groupby(self._rows(), lambda asked: asked.key))
         return islice(distinct, self.limit)
 

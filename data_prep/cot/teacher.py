@@ -233,7 +233,7 @@ class _Run:
                 if self._failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
                     raise PreparationError(
                         f"{self._failures_in_a_row} questions in a row got no answer, the last one "
-                        f"because: {error}; what was answered is kept, the same command goes on"
+                        f"because: {error}; what was answered is kept, the same command continues"
                     ) from None
             else:
                 self._tally.answered += 1
@@ -343,7 +343,7 @@ class _Run:
         if self._pace.budget is not None and answer.ending is Ending.ANSWERED and not billed:
             raise PreparationError(
                 "the endpoint does not report the tokens of its answers, so --budget cannot be "
-                "kept; without --budget the same command goes on from the answers so far"
+                "kept; without --budget the same command continues from the answers so far"
             )
 
     async def _wait_for_a_turn(self) -> None:

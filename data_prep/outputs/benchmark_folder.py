@@ -66,7 +66,7 @@ class Row:
 
 
 def open_build(out: Path, manifest: Manifest) -> Manifest:
-    """Start a build in a folder, or goes on with one that was interrupted.
+    """Start a build in a folder, or continue one that was interrupted.
 
     Args:
         out: The folder; made if it is not there.
@@ -102,7 +102,7 @@ def check_folder(out: Path) -> None:
         raise BuildError(f"{out} is a file; choose another folder")
     names = {path.name for path in out.iterdir()} if out.exists() else set()
     if names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names:
-        raise BuildError(f"{out} exists and is no benchmark folder; choose another")
+        raise BuildError(f"{out} exists and is not a benchmark folder; choose another")
 
 
 def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Row]) -> Manifest:

@@ -39,7 +39,9 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
         raise BuildError(f"no new root is given for {empty[0]}")
     unknown = [source for source in given if source is not None and source not in manifest.roots]
     if unknown:
-        raise BuildError(f"{unknown[0]!r} is no source of these rows: {', '.join(manifest.roots)}")
+        raise BuildError(
+            f"{unknown[0]!r} is not a source of these rows: {', '.join(manifest.roots)}"
+        )
     if not manifest.roots:
         raise BuildError("these rows name no source, so there is nothing to move; build them again")
     try:

@@ -184,7 +184,7 @@ class TrainingManifest:
 
 
 class Image(NamedTuple):
-    """What tells one training image from another."""
+    """What identifies a training image."""
 
     dataset: str
     label: str
@@ -222,7 +222,7 @@ def read_training_manifest(root: Path) -> TrainingManifest:
     try:
         content = read_json(path)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise DataError(f"{path} is no manifest of training rows that this version reads")
+            raise DataError(f"{path} is not a manifest of training rows that this version reads")
         fields = {key: value for key, value in content.items() if key != "schema"}
         return record(TrainingManifest, fields, closed=True)
     except FileNotFoundError:

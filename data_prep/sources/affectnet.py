@@ -99,7 +99,7 @@ def open_source(tree: Tree) -> Source:
             "ids; the one with validation.csv is needed. It can be trained on",
         )
     raise ArchiveError(
-        f"{tree.path} is no AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
+        f"{tree.path} is not AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
         "nor train_set/ or val_set/ is in it"
     )
 

@@ -76,7 +76,7 @@ def _read(dataset: str, path: Path) -> list[Question]:
                 f"{list(labels)}"
             )
         if question.id in questions:
-            raise IndexFileError(f"{path}, question {number}: {brief(question.id)} stands twice")
+            raise IndexFileError(f"{path}, question {number}: {brief(question.id)} is listed twice")
         questions[question.id] = question
     return list(questions.values())
 

@@ -270,4 +270,4 @@ def _of_list(text: _Text) -> Iterator[Any]:
                 "is expected"
             )
     if junk := text.peek():
-        raise PreparationError(f"{text.path} goes on after the `]` of its list: {junk!r}")
+        raise PreparationError(f"{text.path} continues after the `]` of its list: {junk!r}")

@@ -48,7 +48,7 @@ def open_source(tree: Tree) -> Source:
             root = folder.removesuffix("train").rstrip("/")
             return Source(DATASET, "class folders", tree, partial(_read_folders, tree, root))
     raise ArchiveError(
-        f"{tree.path} is no RAF-DB: neither {_LIST} with {_FACES}/ nor train/1 to train/7 is in it"
+        f"{tree.path} is not RAF-DB: neither {_LIST} with {_FACES}/ nor train/1 to train/7 is in it"
     )
 
 

@@ -65,7 +65,7 @@ def open_source(tree: Tree) -> Source:
             _check_are_faces(tree, part, whole)
             faces[split] = whole
     if not faces:
-        raise ArchiveError(f"{tree.path} is no SFEW 2.0: it holds neither Train/ nor Val/")
+        raise ArchiveError(f"{tree.path} is not SFEW 2.0: it holds neither Train/ nor Val/")
     return Source(
         DATASET,
         "aligned faces",

@@ -83,7 +83,7 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
     except DAMAGE as error:
         raise ArchiveError(f"{path} is damaged ({error}); download it again") from None
     raise ArchiveError(
-        f"{path} is no folder, zip, tar or 7z; an interrupted download looks like this"
+        f"{path} is not a folder, zip, tar or 7z; an interrupted download looks like this"
     )
 
 

@@ -1,4 +1,4 @@
-"""A stand-in FERBench with drawn faces: the benchmark's shape, none of its images."""
+"""A stand-in FERBench with synthetic faces: the benchmark's shape, none of its images."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def build(output: Output, targets: Targets, *, seed: int, recipe: Mapping[str, o
 
 
 def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]:
-    """Draws a face as a file of a dataset would hold it.
+    """Draw a face as a file of a dataset would hold it.
 
     Args:
         dataset: The dataset whose size, mode and encoding the image has.

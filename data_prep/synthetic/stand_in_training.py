@@ -1,4 +1,4 @@
-"""Stand-in training sets with drawn faces: SFT and GRPO rows whose rationales are true.
+"""Training sets of synthetic faces: SFT and GRPO rows whose rationales are true.
 
 The rows are those of `unifer-data cot` and `unifer-data rlvr`, so that the whole recipe runs on
 any machine. A rationale names the action units that its face was drawn from.

@@ -129,7 +129,7 @@ def sample_action_units(label: str, rng: np.random.Generator) -> ActionUnits:
 
 
 def sample_face(label: str, rng: np.random.Generator) -> Face:
-    """Draws a face that shows an expression.
+    """Draw a face that shows an expression.
 
     Identity and viewing conditions come from a stream of their own, so that generators in
     the same state give the same person in the same picture for every label.

@@ -500,7 +500,7 @@ def test_half_a_line_is_cut_off_and_a_broken_one_is_named(tmp_path: Path) -> Non
     assert path.read_bytes() == whole
     for broken in (b"{}", b"null", whole.strip().replace(b"1", b'"1"'), b"[" * 100_000):
         path.write_bytes(broken + b"\n" + whole)
-        with pytest.raises(Exception, match=r"answers\.jsonl, line 1 is no answer"):
+        with pytest.raises(Exception, match=r"answers\.jsonl, line 1 is not a logged answer"):
             AnswerLog(path, "blind", "tutor")
 
 

@@ -465,7 +465,7 @@ def test_what_a_wrong_folder_holds_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="It is empty"):
         open_source("sfew", tmp_path / "empty")
     root = official.write_sfew(tmp_path / "faces", 1)
-    with pytest.raises(ArchiveError, match=r"is no RAF-DB: .* It holds SFEW.*: --sfew"):
+    with pytest.raises(ArchiveError, match=r"is not RAF-DB: .* It holds SFEW.*: --sfew"):
         open_source("rafdb", root)
 
 

@@ -51,8 +51,8 @@ def with_keys(**changed: object) -> bytes:
         (f"[{TEXT}".encode(), "ends after object 1 without the `]`"),
         (f"[{TEXT}, {TEXT}".encode(), "ends after object 2 without the `]`"),
         (f"[{TEXT}, {TEXT[:40]}".encode(), "is not JSON"),
-        (f"[{TEXT}] {TEXT}".encode(), "goes on after the `]`"),
-        (f"[{TEXT}]]".encode(), "goes on after the `]`"),
+        (f"[{TEXT}] {TEXT}".encode(), "continues after the `]`"),
+        (f"[{TEXT}]]".encode(), "continues after the `]`"),
         (f"[{TEXT} {TEXT}]".encode(), "follows object 1, where `,` or `]` is expected"),
         (f"[{TEXT},,{TEXT}]".encode(), "is not JSON"),
         (f"{TEXT}\n{TEXT[:30]}".encode(), "is not JSON"),
@@ -92,7 +92,7 @@ def test_files_that_are_not_whole_say_what_is_wrong(
         (json.dumps([{**QUESTION, "prompt": None}]).encode(), "no text for prompt"),
         (json.dumps([{**QUESTION, "candidate_labels": "fear"}]).encode(), "no list of texts"),
         (json.dumps([{**QUESTION, "true_label": "9" * 5000}]).encode(), "label '999"),
-        (json.dumps([QUESTION] * 2).encode(), "question 2: '/a.jpg' stands twice"),
+        (json.dumps([QUESTION] * 2).encode(), "question 2: '/a.jpg' is listed twice"),
     ],
 )
 def test_question_files_say_what_is_wrong(content: bytes, message: str, tmp_path: Path) -> None:

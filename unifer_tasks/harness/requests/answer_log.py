@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 from unifer_tasks.support.journal import Journal
 from unifer_tasks.support.locks import BusyError
@@ -72,12 +71,7 @@ class AnswerLog:
     def __enter__(self) -> AnswerLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -109,5 +103,6 @@ def _read(path: Path) -> Iterator[LoggedAnswer]:
                 yield record(LoggedAnswer, parse_json(line))
             except RecordError as error:
                 raise AnswerLogError(
-                    f"{path}, line {number} is no answer ({error}); remove the line to ask again"
+                    f"{path}, line {number} is not a logged answer ({error}); remove the line "
+                    "to ask again"
                 ) from None

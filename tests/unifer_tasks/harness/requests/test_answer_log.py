@@ -67,5 +67,5 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str) -> None:
         log.append(answer("a"))
     with log.path.open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(AnswerLogError, match=r"answers-0\.jsonl, line 2 is no answer"):
+    with pytest.raises(AnswerLogError, match=r"answers-0\.jsonl, line 2 is not a logged answer"):
         AnswerLog(tmp_path)
