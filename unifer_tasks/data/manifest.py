@@ -108,7 +108,7 @@ class Manifest:
         asked: int | None = None,
         orders: int = 1,
     ) -> str | None:
-        """Describe in a few words why scores on this folder are not FERBench scores, if so.
+        """Explain in a few words why scores on this folder are not FERBench scores, if so.
 
         Args:
             datasets: The datasets that are scored.
@@ -156,7 +156,9 @@ def data_root() -> Path:
     # Not `Path.expanduser`, which raises where no user has the name after a tilde.
     root = Path(os.path.expanduser(value))  # noqa: PTH111
     if not root.is_dir():
-        raise DataError(f"FERBench data not found: {DATA_VARIABLE}={value} is no folder; {remedy}")
+        raise DataError(
+            f"FERBench data not found: {DATA_VARIABLE}={value} is not a directory; {remedy}"
+        )
     root = root.resolve()
     if "::" in str(root):
         raise DataError(

@@ -68,7 +68,7 @@ def test_data_root_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DataError, match=r"FERBENCH_DATA is not set; .*unifer-data drawn"):
         data_root()
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "no"))
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a directory"):
         data_root()
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     assert data_root() == tmp_path.resolve()

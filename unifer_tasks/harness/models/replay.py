@@ -61,7 +61,7 @@ class Replay(OurModel):
         return [self._response(request) for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Return a log holds text, no likelihoods."""
+        """Refuse: a log holds text, no likelihoods."""
         raise NotImplementedError("replay answers questions; it knows no likelihoods")
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:

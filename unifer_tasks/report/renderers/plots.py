@@ -162,9 +162,7 @@ def confusion(one: Assessment) -> Figure:
 
 def recall(runs: Sequence[Assessment]) -> Figure:
     """Draw the recall of each class over all answers, a row a run."""
-    values = np.array(
-        [[_recall(one, label) for label in CANONICAL_LABELS] for one in runs]
-    )
+    values = np.array([[_recall(one, label) for label in CANONICAL_LABELS] for one in runs])
     return _by_class(
         runs, 100 * values, "cividis", _limits(100 * values), "Recall (%)",
         lambda value: f"{value:.0f}",
