@@ -344,11 +344,11 @@ def test_a_run_without_metrics_is_scored_from_its_responses(
     assert len(found) == 24
     assert found == {key: responses[key] for key in found}
     (run,) = read_runs([predicted_run.folder])
-    asked = assess(run).strict["datasets"]
+    asked = assess(run).strict.datasets
     for dataset in LABEL_SPACES:
         records = [s["accuracy"] for s in mixed_run.samples[f"ferbench_{dataset}"][:6]]
         expected = sum(record["score"] for record in records) / 6
-        assert asked[dataset]["accuracy"] == pytest.approx(expected)
+        assert asked[dataset].scores["accuracy"] == pytest.approx(expected)
     alias = "ferbench [STAND-IN faces, 24 of 60 of 11,072 questions]"
     assert predicted_run.results["results"]["ferbench"]["alias"] == alias
 

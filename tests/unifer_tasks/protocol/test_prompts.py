@@ -100,7 +100,9 @@ def test_missing_repeated_and_broken_question_files_are_named(tmp_path: Path) ->
     write_index(tmp_path)
     path = tmp_path / INDEX_FILES["sfew"]
     path.write_text(json.dumps(json.loads(path.read_text()) * 2))
-    with pytest.raises(IndexFileError, match=r"sfew_2\.0_qa\.json, question 2: 'a' is listed twice"):
+    with pytest.raises(
+        IndexFileError, match=r"sfew_2\.0_qa\.json, question 2: 'a' is listed twice"
+    ):
         read_index(tmp_path)
     path.write_text("[{")
     with pytest.raises(IndexFileError, match="is not JSON"):
