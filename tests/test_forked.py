@@ -90,8 +90,8 @@ def test_it_ends_with_its_caller(forked: Forked, folder: Path) -> None:
     caller = subprocess.Popen(forked.command("-m", "wait"), cwd=folder, stdout=subprocess.PIPE)
     assert caller.stdout is not None
     assert caller.stdout.readline() == b"here\n"
-    (server,) = (p for p in psutil.Process().children() if "--serve" in p.cmdline())
-    (child,) = server.children()
+    servers = (each for each in psutil.Process().children() if "--serve" in each.cmdline())
+    (child,) = (child for server in servers for child in server.children())
     caller.kill()
     caller.communicate()
     assert psutil.wait_procs([child], timeout=60)[1] == []

@@ -197,6 +197,6 @@ def test_no_command_that_writes_is_forgotten() -> None:
     for parser in parsers:
         (action,) = (a for a in parser()._actions if a.choices)  # type: ignore[attr-defined]
         names |= set(action.choices)
-    reads = {"verify", "doctor", "tasks-path", "lmms-eval"}
+    reads = {"verify", "doctor", "preset", "tasks-path", "lmms-eval"}
     assert names - reads == {name.split()[0] for name in CASES}
     assert LOCK_NAME.startswith(".")

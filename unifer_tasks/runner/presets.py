@@ -217,7 +217,7 @@ def read_presets(path: Path) -> list[Preset]:
         if path.suffix == ".toml":
             file = _read_file(path, _shipped_file().bases)
             return [file.preset(name) for name in file.presets]
-        return [Preset(path.stem, _checked(_read_yaml(path)), Card(path.stem))]
+        return [Preset(path.stem, _without_key(_checked(_read_yaml(path))), Card(path.stem))]
     except RecordError as error:
         raise PresetError(f"{path} cannot be used: {error}") from None
 
@@ -316,7 +316,7 @@ class _File:
             if text := card.get("peculiar"):
                 card["peculiar"] = f"{text[0].upper()}{text[1:]}."
             settings = {key: _as_text(key, part) for key, part in whole.items() if key not in about}
-            return Preset(name, _checked(settings, about), record(Card, card))
+            return Preset(name, _without_key(_checked(settings, about)), record(Card, card))
         except RecordError as error:
             raise RecordError(f"preset.{name}: {error}") from None
 
@@ -391,20 +391,25 @@ def _checked(settings: Mapping[str, Any], about: Iterable[str] = ()) -> Mapping[
         about: Other keys that might have been meant by an unknown one.
 
     Raises:
-        RecordError: An option is unknown or has a value of another type, or a key is in it.
+        RecordError: An option is unknown or has a value of another type.
     """
     if unknown := [str(key) for key in settings if key not in OPTIONS]:
         near = did_you_mean(unknown[0], [*OPTIONS, *about])
         raise RecordError(f"lmms-eval has no option {unknown[0]!r}{near}")
     record(Configuration, settings)
-    if {"api_key", "token"} & model_arguments(settings).keys():
-        raise RecordError(
-            "it holds an API key, which every log would show; put it into the environment"
-        )
     parallel = _parallel(settings)
     if not (parallel.isascii() and parallel.isdigit() and 0 < int(parallel) < 1000):
         raise RecordError(
             f"`model_args.tensor_parallel_size` must be a number of GPUs, got {parallel!r:.60}"
+        )
+    return settings
+
+
+def _without_key(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a file's configuration unless a key is in it; one for a single run may have it."""
+    if {"api_key", "token"} & model_arguments(settings).keys():
+        raise RecordError(
+            "it holds an API key, which does not belong in a file; use the environment"
         )
     return settings
 
