@@ -24,7 +24,7 @@ def add(commands: Subparsers) -> None:
         "compare",
         help="paired tests between runs, on the questions that both answered",
         description="Compares every two of the runs given, by the strict reader: accuracies on the "
-        "shared questions, their difference with a 95 %% interval (Newcombe's square-and-add for "
+        "shared questions, their difference with a 95 % interval (Newcombe's square-and-add for "
         "paired proportions), McNemar's exact test, and Holm's correction over all tests made.",
     )
     add_runs(parser)

@@ -44,6 +44,9 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    for output in filter(None, (args.json, args.answers)):
+        if output.exists() and args.predictions.exists() and output.samefile(args.predictions):
+            raise PredictionError(f"{output} holds the predictions; write to another file")
     skipped = 0
 
     def skip(problem: str) -> None:

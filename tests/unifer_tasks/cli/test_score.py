@@ -291,3 +291,14 @@ def test_the_installed_command_reports_and_fails_by_its_status(
     missing = run_command([bin_folder / "ferbench", "score", tmp_path / "no.jsonl"], status=1)
     assert "no.jsonl" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--answers"])
+def test_an_output_is_not_the_input(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", ROWS)
+    before = path.read_bytes()
+    assert main(["score", str(path), option, str(path)]) == 1
+    assert "holds the predictions; write to another file" in capsys.readouterr().err
+    assert path.read_bytes() == before
