@@ -13,10 +13,8 @@ from data_prep.outputs.push import push
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
-from unifer_tasks.support.command import require_extras, sole_run
-from unifer_tasks.support.extras import HUB, MissingModuleError, require
-from unifer_tasks.support.files import explain
-from unifer_tasks.support.locks import HoldError
+from unifer_tasks.support.command import exit_status, require_extras, sole_run
+from unifer_tasks.support.extras import HUB, require
 
 _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
 
@@ -34,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
-    try:
+
+    def selected() -> int:
         require_extras(f"unifer-data {args.command}", args)
         if getattr(args, "push", None):
             require("--push", HUB)
@@ -42,16 +41,14 @@ def _run(arguments: Sequence[str]) -> int:
             status = int(args.run(args))
             if getattr(args, "push", None) and status in (0, INCOMPLETE):
                 push(args.out, args.push)
-    except (PreparationError, DataError, HoldError, MissingModuleError) as error:
-        print(f"unifer-data: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"unifer-data: {explain(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("unifer-data: interrupted; the same command continues from here", file=sys.stderr)
-        return 130
-    return status
+        return status
+
+    return exit_status(
+        "unifer-data",
+        selected,
+        (PreparationError, DataError),
+        interrupted="interrupted; the same command continues from here",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

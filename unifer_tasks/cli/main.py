@@ -10,10 +10,7 @@ from unifer_tasks.cli import compare, doctor, preset, report, run, score, tasks_
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
-from unifer_tasks.support.command import require_extras, sole_run
-from unifer_tasks.support.extras import MissingModuleError
-from unifer_tasks.support.files import explain
-from unifer_tasks.support.locks import HoldError
+from unifer_tasks.support.command import exit_status, require_extras, sole_run
 from unifer_tasks.support.records import FileError
 
 _COMMANDS = (doctor, tasks_path, preset, run, score, report, compare, tiny_model)
@@ -36,19 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
-    try:
+
+    def selected() -> int:
         require_extras(f"ferbench {args.command}", args)
         with sole_run(args):
             return int(args.run(args))
-    except (FileError, DataError, HoldError, MissingModuleError) as error:
-        print(f"ferbench: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"ferbench: {explain(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("ferbench: interrupted", file=sys.stderr)
-        return 130
+
+    return exit_status("ferbench", selected, (FileError, DataError))
 
 
 def _parser() -> argparse.ArgumentParser:

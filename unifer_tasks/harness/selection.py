@@ -70,6 +70,10 @@ def check_data(tasks: Iterable[str]) -> None:
 def question_counts(tasks: Iterable[str]) -> dict[str, int]:
     """Return how many questions each of these tasks, and of these groups' tasks, has.
 
+    Args:
+        tasks: Names; one that is not FERBench's is left out, a dataset that the folder lacks
+            has none.
+
     Raises:
         DataError: The data is absent or damaged.
     """
@@ -77,7 +81,8 @@ def question_counts(tasks: Iterable[str]) -> dict[str, int]:
     counts = {}
     for task in _leaves(tasks):
         variant, dataset = TASKS[task]
-        counts[task] = files[dataset].rows * (N_ORDERS if variant is VARIANTS["shuffled"] else 1)
+        rows = files[dataset].rows if dataset in files else 0
+        counts[task] = rows * (N_ORDERS if variant is VARIANTS["shuffled"] else 1)
     return counts
 
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.harness.requests.progress import Progress
-from unifer_tasks.protocol.variants import N_ORDERS, TASKS, group_name
+from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.runner.presets import Price
 
 MAX_NEW_TOKENS = 1024
@@ -29,16 +28,10 @@ def n_questions(tasks: str, limit: float | None) -> int:
     Raises:
         DataError: There is no benchmark folder.
     """
-    rows = {key: file.rows for key, file in read_manifest(data_root()).datasets.items()}
-    names = set(tasks.split(","))
-    total = 0
-    for task, (variant, dataset) in TASKS.items():
-        if names & {task, group_name(variant)}:
-            n = rows.get(dataset, 0) * (N_ORDERS if variant.key == "shuffled" else 1)
-            if limit is not None and limit > 0:
-                n = min(n, int(limit if limit >= 1 else limit * n))
-            total += n
-    return total
+    counts = question_counts(tasks.split(",")).values()
+    if limit is None or limit <= 0:
+        return sum(counts)
+    return sum(min(n, int(limit if limit >= 1 else limit * n)) for n in counts)
 
 
 def most_tokens_out(settings: Mapping[str, Any]) -> int:

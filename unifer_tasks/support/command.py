@@ -1,14 +1,16 @@
-"""The subcommands of `ferbench`, one a module."""
+"""What the commands share: extras checked first, one run at a time, errors as one sentence."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
-from unifer_tasks.support.extras import require
-from unifer_tasks.support.locks import hold, hold_file
+from unifer_tasks.support.extras import MissingModuleError, require
+from unifer_tasks.support.files import explain
+from unifer_tasks.support.locks import HoldError, hold, hold_file
 
 
 class Subparsers(Protocol):
@@ -53,3 +55,41 @@ def sole_run(args: argparse.Namespace) -> Iterator[None]:
             if path := getattr(args, name):
                 stack.enter_context(hold_file(path))
         yield
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def exit_status(
+    name: str,
+    run: Callable[[], int],
+    errors: tuple[type[Exception], ...],
+    *,
+    interrupted: str = "interrupted",
+    say: Callable[[str], None] = _say,
+) -> int:
+    """Run a command; return its exit status, with what ended it early as one sentence.
+
+    Args:
+        name: The command, for the message.
+        run: Return the status of a run that came to its end.
+        errors: Those of its own, beside missing modules, held folders and the system's.
+        interrupted: The message of an interrupt.
+        say: Print a message.
+
+    Returns:
+        The status of `run`, 1 after an error, 130 after an interrupt.
+    """
+    known: tuple[type[Exception], ...] = (HoldError, MissingModuleError, *errors)
+    try:
+        return run()
+    except known as error:
+        say(f"{name}: {error}")
+        return 1
+    except OSError as error:
+        say(f"{name}: {explain(error)}")
+        return 1
+    except KeyboardInterrupt:
+        say(f"{name}: {interrupted}")
+        return 130

@@ -10,9 +10,7 @@ from recipes.training.cli import configurations, results, stages
 from recipes.training.configuration.settings import ConfigurationError
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
-from unifer_tasks.support.command import require_extras
-from unifer_tasks.support.extras import MissingModuleError
-from unifer_tasks.support.files import explain
+from unifer_tasks.support.command import exit_status, require_extras
 
 _NAME = "unifer-train"
 
@@ -35,21 +33,17 @@ def _run(arguments: Sequence[str]) -> int:
         args.overrides = rest
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    try:
+
+    def selected() -> int:
         require_extras(f"{_NAME} {args.command}", args)
-        return int(args.run(args))
-    except ConfigurationError as error:
-        _say(f"{_NAME}: this run would fail\n{error}")
-        return 1
-    except (MissingModuleError, *stages.ERRORS, *results.ERRORS, *configurations.ERRORS) as error:
-        _say(f"{_NAME}: {error}")
-        return 1
-    except OSError as error:
-        _say(f"{_NAME}: {explain(error)}")
-        return 1
-    except KeyboardInterrupt:
-        _say(f"{_NAME}: interrupted")
-        return 130
+        try:
+            return int(args.run(args))
+        except ConfigurationError as error:
+            _say(f"{_NAME}: this run would fail\n{error}")
+            return 1
+
+    errors = (*stages.ERRORS, *results.ERRORS, *configurations.ERRORS)
+    return exit_status(_NAME, selected, errors, say=_say)
 
 
 def _say(text: str) -> None:

@@ -11,9 +11,8 @@ from recipes.training.runs.record import RecordError
 from recipes.training.runs.rollouts import RolloutsError, read_steps, rollouts_table
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
-from unifer_tasks.support.locks import HoldError
 
-ERRORS = (MergeError, CardError, RecordError, RolloutsError, HoldError)
+ERRORS = (MergeError, CardError, RecordError, RolloutsError)
 
 
 def add(commands: Subparsers) -> None:

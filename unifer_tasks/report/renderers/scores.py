@@ -153,7 +153,7 @@ class ComparisonScores(TypedDict):
 
 
 class OrderBiasScores(TypedDict):
-    """`unifer_tasks.protocol.variants.OrderBias`."""
+    """`unifer_tasks.report.figures.order.OrderBias`."""
 
     accuracy: list[float | None]
     spread: float
