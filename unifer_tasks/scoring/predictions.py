@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,12 @@ class Problems:
 
 def read_predictions(path: Path) -> list[Prediction]:
     """Return what `iter_predictions` yields, all of it or nothing."""
-    return list(iter_predictions(path))
+    return [kept(prediction) for prediction in iter_predictions(path)]
+
+
+def kept(prediction: Prediction) -> Prediction:
+    """Return a prediction that shares its id's text: a report holds a question for many models."""
+    return replace(prediction, id=sys.intern(prediction.id))
 
 
 def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> Iterator[Prediction]:
@@ -215,8 +220,7 @@ def _id(row: Mapping[str, Any]) -> str:
         value = _string(row, "id")
     if not value:
         raise ValueError("has an empty `id`")
-    # A report holds the same questions for many models.
-    return sys.intern(value)
+    return value
 
 
 def _string(row: Mapping[str, Any], key: str) -> str:

@@ -122,7 +122,7 @@ def test_a_second_run_keeps_what_stands(tmp_path: Path, capsys: pytest.CaptureFi
     written = (tmp_path / "data" / "sfew" / "test.parquet").stat().st_mtime_ns
     assert main(command) == 0
     assert (tmp_path / "data" / "sfew" / "test.parquet").stat().st_mtime_ns == written
-    assert "stand-ins" in capsys.readouterr().out
+    assert "synthetic faces" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("other", [["--per-class", "2"], ["--per-class", "1", "--seed", "1"]])
@@ -142,7 +142,7 @@ def test_a_folder_of_something_else_is_not_touched(
 ) -> None:
     (tmp_path / "thesis.tex").write_text("dear")
     assert main(["drawn", "--out", str(tmp_path)]) == 1
-    assert "no benchmark folder" in capsys.readouterr().err
+    assert "is not a benchmark folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 

@@ -16,7 +16,13 @@ from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.report.sources.runs import BASE, Run, ordered, question_hash
-from unifer_tasks.scoring.predictions import MAX_LISTED, Prediction, PredictionError, as_prediction
+from unifer_tasks.scoring.predictions import (
+    MAX_LISTED,
+    Prediction,
+    PredictionError,
+    as_prediction,
+    kept,
+)
 
 _DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
 
@@ -98,5 +104,5 @@ def _prediction(row: Any) -> Prediction:
         "target": row.get("true_label"),
     }
     if row.get("error"):
-        return as_prediction({**prediction, "error": True})
-    return as_prediction({**prediction, "response": row.get("model_response")})
+        return kept(as_prediction({**prediction, "error": True}))
+    return kept(as_prediction({**prediction, "response": row.get("model_response")}))
