@@ -48,7 +48,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages in which the guide's dataset is declared."""
+    """A copy of the packages in which the guide's dataset and metric are declared."""
     copy = tmp_path_factory.mktemp("copy")
     for name in PACKAGES:
         shutil.copytree(
@@ -56,14 +56,21 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     guide = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     guide = guide.partition("\n## Extending\n")[2]
-    declared = re.search(r"^LabelSpace\(.*\),$", guide, re.MULTILINE)
-    assert declared is not None
-    end = "    # Others follow: "
-    change(copy / "unifer_tasks/protocol/labels.py", end, f"    {declared[0]}\n{end}")
+    end, start = "    # Others follow: ", "_ROWS = (\n"
+    dataset, metric = declared(guide, "LabelSpace"), declared(guide, "Metric")
+    change(copy / "unifer_tasks/protocol/labels.py", end, f"    {dataset}\n{end}")
+    change(copy / "unifer_tasks/scoring/metrics.py", start, f"{start}    {metric}\n")
     # `python -m` looks where it is started, before $PYTHONPATH.
     leaves = [sys.executable, "-m", "unifer_tasks.ferbench.leaves"]
     run_command(leaves, env=environment(copy), cwd=copy)
     return copy
+
+
+def declared(guide: str, kind: str) -> str:
+    """The row that the guide says to add."""
+    found = re.search(rf"^{kind}\(.*\),$", guide, re.MULTILINE)
+    assert found is not None
+    return found[0]
 
 
 def environment(copy: Path, data: Path | None = None) -> dict[str, str]:
@@ -132,6 +139,8 @@ def test_its_tasks_run_in_lmms_eval_beside_the_group(
     assert rows["ferbench_mine"]["accuracy,none"] == pytest.approx(2 / 3)
     assert rows["ferbench_mine"]["alias"] == "ferbench_mine [STAND-IN faces]"
     assert rows["ferbench"]["accuracy,none"] == 1.0
+    assert rows["ferbench_mine"]["error_rate,none"] == pytest.approx(1 / 3)
+    assert rows["ferbench"]["error_rate,none"] == 0.0
     assert "30 of 11,072 questions" in rows["ferbench"]["alias"]
 
 
@@ -153,6 +162,22 @@ def test_its_archive_is_read_once_it_has_a_reader(
     for command in (["ferbench", "--mine", archive, "--out", out], ["verify", out]):
         run_command([bin_folder / "unifer-data", *command], env=environment(copy))
     assert pq.read_table(out / "mine/test.parquet", columns=["id"]).num_rows == 3
+
+
+def test_a_metric_is_scored_and_shown(copy: Path, predictions: Path, bin_folder: Path) -> None:
+    command = bin_folder / "ferbench"
+    scored = run_command([command, "score", predictions], env=environment(copy))
+    assert "errors" in scored.stdout.splitlines()[0]
+    out = copy / "report"
+    run_command([command, "report", predictions, "--out", out], env=environment(copy))
+    (run,) = json.loads((out / "scores.json").read_text())["runs"]
+    mine = run["strict"]["datasets"]["mine"]
+    assert mine["error_rate"] == pytest.approx(1 / 3)
+    low, high = mine["intervals"]["error_rate"]
+    assert 0 <= low < 1 / 3 < high <= 1
+    assert "| errors |" in (out / "leaderboard.md").read_text()
+    assert "error_rate_low" in (out / "leaderboard.csv").read_text()
+    assert '<button type="button">errors<' in (out / "index.html").read_text()
 
 
 def printed(copy: Path, code: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
-from unifer_tasks.scoring.metrics import READERS
+from unifer_tasks.scoring.metrics import METRICS, READERS
 from unifer_tasks.scoring.predictions import BadRowsError, PredictionError, iter_predictions
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
@@ -87,32 +87,27 @@ def _noted(
         yield row
 
 
-_COLUMNS = {
-    "accuracy": "accuracy",
-    "macro_precision": "precision",
-    "macro_recall": "recall",
-    "macro_f1": "F1",
-    "uar": "UAR",
-    "unreadable": "unreadable",
-}
-
-
 def _table(summary: Summary) -> str:
-    lines = [f"{summary.reader:<10} {'n':>7}" + "".join(f"{c:>12}" for c in _COLUMNS.values())]
+    widths = {name: max(12, len(metric.title) + 2) for name, metric in METRICS.items()}
+    titles = "".join(f"{metric.title:>{widths[name]}}" for name, metric in METRICS.items())
+    lines = [f"{summary.reader:<10} {'n':>7}{titles}"]
     rows: dict[str, Section | Mean] = {
         **summary.datasets,
         "pooled": summary.pooled,
         "mean": summary.mean,
     }
     for name, row in rows.items():
-        values = (row.scores[metric] for metric in _COLUMNS)
-        cells = "".join(f"{'-' if v is None else format(v, '.4f'):>12}" for v in values)
+        cells = "".join(f"{_cell(row.scores[name]):>{width}}" for name, width in widths.items())
         n = f"{row.n:,}" if isinstance(row, Section) else ""
         lines.append(f"{name:<10} {n:>7}{cells}")
     if summary.pooled.intervals:
         low, high = summary.pooled.intervals["accuracy"]
         lines.append(f"pooled accuracy, 95 % interval: {low:.4f} to {high:.4f}")
     return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _notes(summary: Summary, skipped: int) -> Iterator[str]:

@@ -1,8 +1,7 @@
-"""The task files of this folder that follow from the declared datasets and variants.
+"""The task files of this folder that follow from the declared datasets, variants and metrics.
 
-`python -m unifer_tasks.ferbench.leaves` writes them. Three kinds are written by hand:
-`_template_yaml` (what all tasks share), `_group_yaml` (how a group pools its tasks) and
-`VARIANT/_variant_yaml` (what a variant changes).
+`python -m unifer_tasks.ferbench.leaves` writes them. Two kinds are written by hand:
+`_template_yaml` (what all tasks share) and `VARIANT/_variant_yaml` (what a variant changes).
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from pathlib import Path
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, VARIANTS, Variant, group_name, task_name
+from unifer_tasks.scoring.metrics import METRICS, TASK_METRICS
+from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
 
 FOLDER = Path(__file__).parent
 
@@ -24,14 +25,14 @@ def task_files() -> Mapping[str, str]:
     Raises:
         ValueError: The key of a dataset makes one name of two tasks or groups.
     """
-    files: dict[str, str] = {}
+    files = {"_metrics_yaml": _MARK + _metrics(), "_group_yaml": _MARK + _pooled()}
     for variant in (BASE, *VARIANTS.values()):
         named = {group_name(variant): _group(variant)}
         for dataset in LABEL_SPACES:
             named.setdefault(task_name(dataset, variant), _leaf(dataset, variant))
         folder = "" if variant is BASE else f"{variant.key}/"
         files |= {f"{folder}{name}.yaml": _MARK + text for name, text in named.items()}
-    names = [Path(path).name for path in files]
+    names = [Path(path).name for path in files if path.endswith(".yaml")]
     if len(set(names)) < (1 + len(LABEL_SPACES)) * (1 + len(VARIANTS)):
         raise ValueError(
             f"a dataset of {', '.join(LABEL_SPACES)} has the name of a variant, or of a variant "
@@ -52,6 +53,44 @@ def write(folder: Path = FOLDER) -> None:
         path.unlink()
     for name, text in task_files().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _metrics() -> str:
+    rows = [
+        (name, f"!function utils.{name}", metric.higher_is_better)
+        for name, (metric, _) in TASK_METRICS.items()
+    ]
+    listed = "".join(map(_metric, rows))
+    repeated = "".join(_metric((name, "mean", True)) for name in REPEAT_METRICS)
+    return (
+        f"metric_list:\n{listed}"
+        f"# With --repeats alone; each question's figure is 0 or 1.\n{repeated}"
+    )
+
+
+def _metric(row: tuple[str, str, bool]) -> str:
+    name, aggregation, higher = row
+    return (
+        f"  - metric: {name}\n    aggregation: {aggregation}\n"
+        f"    higher_is_better: {str(higher).lower()}\n"
+    )
+
+
+def _pooled() -> str:
+    pooled = "".join(
+        f"  - metric: {name}\n    aggregation: !function utils.pooled\n" for name in METRICS
+    )
+    means = "".join(
+        f"  - metric: {name}\n    aggregation: mean\n    weight_by_size: true\n"
+        for name in REPEAT_METRICS
+    )
+    return (
+        "# Pooled over the answers, not averaged over the datasets. lmms-eval takes each line for\n"
+        "# every metric whose name contains it, so these reach the upstream metrics too.\n"
+        f"aggregate_metric_list:\n{pooled}"
+        f"# With --repeats alone: means over the questions.\n{means}"
+        "metadata:\n  version: 1.0\n"
+    )
 
 
 def _group(variant: Variant) -> str:

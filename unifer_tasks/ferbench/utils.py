@@ -23,7 +23,15 @@ from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import request_failed
 from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant, marks, orders
-from unifer_tasks.scoring.metrics import Confusion, Reader, dataset_confusion, pool, scores
+from unifer_tasks.scoring.metrics import (
+    TASK_METRICS,
+    Confusion,
+    Reader,
+    dataset_confusion,
+    pool,
+    scores,
+)
+from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
 from unifer_tasks.scoring.repeats import agree, majority, pass_at
 
 Record = Mapping[str, Any]
@@ -94,27 +102,28 @@ def process_results(
     label, and there are metrics of `unifer_tasks.scoring.repeats`. The number `score` is what
     `--baseline` compares.
     """
-    dataset, gold = doc["dataset"], doc["target"]
+    dataset, target = doc["dataset"], doc["target"]
     answers = [variant.read(response, dataset) for response in results]
     labels = tuple(answer.label for answer in answers)
-    right = labels.count(gold) / len(labels)
-    strict = {"dataset": dataset, "gold": gold, **_listed("prediction", labels)}
-    upstream = {"dataset": dataset, "gold": gold, **_upstream_predictions(results, dataset)}
-    return {
-        "accuracy": {
-            "id": doc["id"],
-            **marks(variant, doc),
-            **strict,
-            **_listed("outcome", [answer.outcome.value for answer in answers]),
+    # The key `gold` stays: logs of earlier runs have it, and other programs read it.
+    common = {"dataset": dataset, "gold": target}
+    strict = {**common, **_listed("prediction", labels)}
+    upstream = {**common, **_upstream_predictions(results, dataset)}
+    records: dict[str, dict[str, Any] | float] = {}
+    for name, (metric, reader) in TASK_METRICS.items():
+        record = strict if reader == "strict" else upstream
+        if name == "accuracy":
+            asked = {"id": doc["id"], **marks(variant, doc)}
+            outcomes = _listed("outcome", [answer.outcome.value for answer in answers])
+            record = {**asked, **strict, **outcomes}
+        if reader == "strict" and metric.counts is not None:
             # Where lmms-eval takes its standard error of the mean from.
-            "score": right,
-        },
-        **dict.fromkeys(("macro_precision", "macro_recall", "macro_f1", "uar"), strict),
-        "unreadable": {**strict, "score": labels.count(None) / len(labels)},
-        **dict.fromkeys(("upstream_accuracy", "upstream_macro_f1"), upstream),
-        **(_repeated(gold, labels) if len(labels) > 1 else {}),
-        BASELINE_KEY: right,
-    }
+            counted = sum(metric.counts(target, label) for label in labels)
+            record = {**record, "score": counted / len(labels)}
+        records[name] = record
+    if len(labels) > 1:
+        records |= _repeated(target, labels)
+    return {**records, BASELINE_KEY: labels.count(target) / len(labels)}
 
 
 def _listed(name: str, values: Sequence[Any]) -> dict[str, Any]:
@@ -127,13 +136,10 @@ def _values(record: Record, name: str) -> Sequence[Any]:
     return record[f"{name}s"] if f"{name}s" in record else [record[name]]
 
 
-def _repeated(gold: str, labels: Sequence[str | None]) -> dict[str, float]:
-    n, right = len(labels), labels.count(gold)
-    return {
-        "majority_vote": float(majority(labels) == gold),
-        "pass@k": pass_at(n, n, right),
-        "agreement": float(agree(labels)),
-    }
+def _repeated(target: str, labels: Sequence[str | None]) -> dict[str, float]:
+    n, right = len(labels), labels.count(target)
+    found = (majority(labels) == target, pass_at(n, n, right), agree(labels))
+    return {name: float(value) for name, value in zip(REPEAT_METRICS, found, strict=True)}
 
 
 def _upstream_predictions(responses: Sequence[str], dataset: str) -> dict[str, Any]:
@@ -170,14 +176,10 @@ class Score(float):
         return score
 
 
-def _aggregator(
-    name: str, reader: Reader = "strict", pooled_key: str = "prediction"
-) -> Callable[[Sequence[Record]], Score]:
-    def aggregate(records: Sequence[Record]) -> Score:
-        own = _confusion(records, reader, "prediction")
-        return Score.of(name, reader, own, _confusion(records, reader, pooled_key))
-
-    return aggregate
+def _aggregate(name: str, reader: Reader, records: Sequence[Record]) -> Score:
+    own = _confusion(records, reader, "prediction")
+    pooled_key = "prediction" if reader == "strict" else "pooled_prediction"
+    return Score.of(name, reader, own, _confusion(records, reader, pooled_key))
 
 
 def _confusion(records: Sequence[Record], reader: Reader, key: str) -> Confusion:
@@ -188,16 +190,6 @@ def _confusion(records: Sequence[Record], reader: Reader, key: str) -> Confusion
         if reader == "strict" or label is not None
     ]
     return dataset_confusion(records[0]["dataset"], pairs)
-
-
-accuracy = _aggregator("accuracy")
-macro_precision = _aggregator("macro_precision")
-macro_recall = _aggregator("macro_recall")
-macro_f1 = _aggregator("macro_f1")
-uar = _aggregator("uar")
-unreadable = _aggregator("unreadable")
-upstream_accuracy = _aggregator("accuracy", "upstream", "pooled_prediction")
-upstream_macro_f1 = _aggregator("macro_f1", "upstream", "pooled_prediction")
 
 
 def pooled(parts: Sequence[Score], sizes: Sequence[int], weight_by_size: bool) -> Score:
@@ -230,6 +222,9 @@ def _metadata() -> dict[str, Any]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in TASK_METRICS:
+        metric, reader = TASK_METRICS[name]
+        return partial(_aggregate, metric.name, reader)
     if name == "metadata":
         return _metadata()
     kind, _, rest = name.partition("_")

@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -30,13 +31,9 @@ from unifer_tasks.scoring.intervals import Interval, square_and_add, wilson
 Reader = Literal["strict", "upstream"]
 READERS: tuple[Reader, ...] = ("strict", "upstream")
 
-METRICS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "uar", "unreadable")
-"""The scores of a confusion, in the order in which they are reported."""
-
 _SAME = 1e-12
 """Scores this close differ by rounding alone."""
 
-_Proportion = tuple[float, Interval]
 _Counts = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 
@@ -62,6 +59,221 @@ class Confusion:
     def canonical(self) -> Confusion:
         """Return the same counts under the names that all datasets share."""
         return Confusion(tuple(map(canonical, self.labels)), self.counts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What metrics are computed from: confusion counts, added up by class.
+
+    Arrays have the leading axes of the counts, which are those of a bootstrap's replicates; the
+    last axis of what is told of each class is that of the classes.
+
+    Attributes:
+        hits: Right answers of each class.
+        support: Questions that have each class as their target.
+        predicted: Answers that were read as each class.
+        unreadable: Answers that could not be read.
+        n_classes: How many classes a macro average of the reader runs over.
+    """
+
+    hits: _Counts
+    support: _Counts
+    predicted: _Counts
+    unreadable: _Counts
+    n_classes: _Counts
+
+    @classmethod
+    def of(cls, counts: _Counts, reader: Reader) -> Tally:
+        """Add up the counts of confusions, as `Confusion` has them."""
+        support, predicted = counts.sum(axis=-1), counts[..., :-1].sum(axis=-2)
+        unreadable = counts[..., -1].sum(axis=-1)
+        if reader == "upstream":
+            n_classes = ((support > 0) | (predicted > 0)).sum(axis=-1) + (unreadable > 0)
+        else:
+            n_classes = np.full(unreadable.shape, counts.shape[-2])
+        hits = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
+        return cls(hits, support, predicted, unreadable, n_classes)
+
+    @property
+    def n(self) -> _Counts:
+        """All answers."""
+        return np.asarray(self.support.sum(axis=-1), dtype=np.int64)
+
+    @property
+    def precision(self) -> _Floats:
+        """The precision of each class; 0 where no answer was read as it."""
+        return _ratio(self.hits, self.predicted)
+
+    @property
+    def recall(self) -> _Floats:
+        """The recall of each class; 0 where no question has it."""
+        return _ratio(self.hits, self.support)
+
+    @property
+    def f1(self) -> _Floats:
+        """The F1 of each class; 0 where neither has it."""
+        return _ratio(2 * self.hits, self.support + self.predicted)
+
+
+_Compute = Callable[[Tally], _Floats]
+_Closed = Callable[[Tally, float], Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score of confusion counts. A row of `METRICS`, from which all outputs follow.
+
+    Attributes:
+        name: Its key in files and tables of lmms-eval.
+        title: Its heading in tables for people.
+        compute: The counts -> the score, in [0, 1], for all replicates at once.
+        closed: The counts of one confusion, level -> the score's interval without a draw.
+        higher_is_better: Whether more is better.
+        readers: By which readers lmms-eval's tables show it; `ferbench score` and the reports have
+            every metric by both.
+        column: Its place among the columns of the leaderboards; None for none.
+        counts: For a share of the answers: whether an answer of some target and label is in it.
+            lmms-eval's standard error is made of these.
+    """
+
+    name: str
+    title: str
+    compute: _Compute
+    closed: _Closed
+    higher_is_better: bool = True
+    readers: tuple[Reader, ...] = ("strict",)
+    column: int | None = None
+    counts: Callable[[str, str | None], bool] | None = None
+
+    def key(self, reader: Reader) -> str:
+        """Return its name in lmms-eval's tables."""
+        return self.name if reader == "strict" else f"{reader}_{self.name}"
+
+
+def share(part: Callable[[Tally], _Counts]) -> tuple[_Compute, _Closed]:
+    """Return how a share of all answers is computed, and Wilson's interval of it."""
+    return (
+        lambda tally: part(tally) / tally.n,
+        lambda tally, level: wilson(int(part(tally)), int(tally.n), level),
+    )
+
+
+def class_mean(
+    score: Callable[[Tally], _Floats],
+    whole: Callable[[Tally], _Counts],
+    classes: Callable[[Tally], npt.NDArray[np.bool_]],
+    *,
+    of_share: Callable[[float], float] = lambda value: value,
+    over: Callable[[Tally], _Counts] = lambda tally: tally.n_classes,
+) -> tuple[_Compute, _Closed]:
+    """Return how a mean over classes is computed, and an interval of it.
+
+    Args:
+        score: The score of each class.
+        whole: What the hits of a class are a share of.
+        classes: Which classes have a share, and so an interval; the score of the others is 0.
+        of_share: Share -> score, which grows with it.
+        over: How many classes the mean runs over.
+    """
+
+    def closed(tally: Tally, level: float) -> Interval:
+        has = classes(tally)
+        weight = 1 / int(over(tally))
+        parts = []
+        for hits, n in zip(tally.hits[has].tolist(), whole(tally)[has].tolist(), strict=True):
+            low, high = wilson(hits, n, level)
+            value = of_share(hits / n if n else 0.0)
+            parts.append((weight, value, (of_share(low), of_share(high))))
+        return square_and_add(parts)
+
+    return lambda tally: score(tally).sum(axis=-1) / over(tally), closed
+
+
+def _asked(tally: Tally) -> npt.NDArray[np.bool_]:
+    return tally.support > 0
+
+
+def _occurring(tally: Tally) -> npt.NDArray[np.bool_]:
+    return (tally.support > 0) | (tally.predicted > 0)
+
+
+def _f1(jaccard: float) -> float:
+    # F1 is no proportion, but grows with one: the hits among all that were target or answer.
+    return 2 * jaccard / (1 + jaccard)
+
+
+_ROWS = (
+    Metric(
+        "accuracy",
+        "WAR",
+        *share(lambda tally: tally.hits.sum(axis=-1)),
+        readers=READERS,
+        column=1,
+        counts=lambda target, label: label == target,
+    ),
+    Metric(
+        "macro_precision",
+        "macro-precision",
+        *class_mean(lambda tally: tally.precision, lambda tally: tally.predicted, _occurring),
+    ),
+    Metric(
+        "macro_recall",
+        "macro-recall",
+        *class_mean(lambda tally: tally.recall, lambda tally: tally.support, _asked),
+    ),
+    Metric(
+        "macro_f1",
+        "macro-F1",
+        *class_mean(
+            lambda tally: tally.f1,
+            lambda tally: tally.support + tally.predicted - tally.hits,
+            _occurring,
+            of_share=_f1,
+        ),
+        readers=READERS,
+        column=3,
+    ),
+    Metric(
+        "uar",
+        "UAR",
+        *class_mean(
+            lambda tally: tally.recall,
+            lambda tally: tally.support,
+            _asked,
+            over=lambda tally: _asked(tally).sum(axis=-1),
+        ),
+        column=2,
+    ),
+    Metric(
+        "unreadable",
+        "unreadable",
+        *share(lambda tally: tally.unreadable),
+        higher_is_better=False,
+        counts=lambda _, label: label is None,
+    ),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ROWS})
+"""Name -> metric, in the order in which they are reported."""
+
+HEADLINE: Mapping[str, str] = MappingProxyType(
+    {
+        metric.name: metric.title
+        for metric in sorted(_ROWS, key=lambda metric: metric.column or 0)
+        if metric.column is not None
+    }
+)
+"""The columns of the leaderboards: metric -> heading."""
+
+TASK_METRICS: Mapping[str, tuple[Metric, Reader]] = MappingProxyType(
+    {
+        metric.key(reader): (metric, reader)
+        for reader in READERS
+        for metric in _ROWS
+        if reader in metric.readers
+    }
+)
+"""Name in lmms-eval's tables -> the metric and its reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +327,10 @@ def scores(part: Confusion, reader: Reader = "strict") -> dict[str, float]:
 
 def class_scores(part: Confusion) -> dict[str, ClassScores]:
     """Return precision, recall and F1 for every declared class, also at zero support."""
-    precision, recall, f1, support, predicted = _by_class(part.counts)
-    return {
-        label: ClassScores(
-            float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]), int(predicted[i])
-        )
-        for i, label in enumerate(part.labels)
-    }
+    tally = Tally.of(part.counts, "strict")
+    columns = (tally.precision, tally.recall, tally.f1, tally.support, tally.predicted)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {label: ClassScores(*row) for label, row in zip(part.labels, rows, strict=True)}
 
 
 def mean_scores(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -188,41 +397,11 @@ def bootstrap(
     )
 
 
-def _by_class(
-    counts: _Counts,
-) -> tuple[_Floats, _Floats, _Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Precision, recall, F1, support and predictions over the last axis but one."""
-    hits = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
-    support = counts.sum(axis=-1)
-    predicted = counts[..., :-1].sum(axis=-2)
-    return (
-        _ratio(hits, predicted),
-        _ratio(hits, support),
-        _ratio(2 * hits, support + predicted),
-        support,
-        predicted,
-    )
-
-
 def _scores(counts: _Counts, reader: Reader) -> dict[str, _Floats]:
-    """Every metric; leading axes of the counts are kept."""
-    precision, recall, f1, support, predicted = _by_class(counts)
-    n = support.sum(axis=-1)
-    unreadable = counts[..., -1].sum(axis=-1)
-    if reader == "upstream":
-        classes = ((support > 0) | (predicted > 0)).sum(axis=-1) + (unreadable > 0)
-    else:
-        classes = np.full(n.shape, counts.shape[-2])
-    hits = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1).sum(axis=-1)
+    """Return every metric; leading axes of the counts are kept."""
+    tally = Tally.of(counts, reader)
     with np.errstate(invalid="ignore"):
-        return {
-            "accuracy": hits / n,
-            "macro_precision": precision.sum(axis=-1) / classes,
-            "macro_recall": recall.sum(axis=-1) / classes,
-            "macro_f1": f1.sum(axis=-1) / classes,
-            "uar": recall.sum(axis=-1) / (support > 0).sum(axis=-1),
-            "unreadable": unreadable / n,
-        }
+        return {metric.name: metric.compute(tally) for metric in METRICS.values()}
 
 
 def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> _Floats:
@@ -257,39 +436,6 @@ def _intervals(
 
 
 def _closed(part: Confusion, reader: Reader, level: float) -> dict[str, Interval]:
-    """Intervals of every metric without a draw, from Wilson's of each proportion."""
-    hits = np.diagonal(part.counts).tolist()
-    _, _, _, support, predicted = (row.tolist() for row in _by_class(part.counts))
-    unreadable = int(part.counts[:, -1].sum())
-    seen = [i for i, n in enumerate(support) if n]
-    given = [i for i in range(len(hits)) if support[i] or predicted[i]]
-    n_classes = len(given) + (unreadable > 0) if reader == "upstream" else len(hits)
-
-    def average(places: Sequence[int], of: int, interval: Callable[[int], _Proportion]) -> Interval:
-        return square_and_add((1 / of, *interval(i)) for i in places)
-
-    def recall(i: int) -> _Proportion:
-        return hits[i] / support[i], wilson(hits[i], support[i], level)
-
-    def precision(i: int) -> _Proportion:
-        value = hits[i] / predicted[i] if predicted[i] else 0.0
-        return value, wilson(hits[i], predicted[i], level)
-
-    def f1(i: int) -> _Proportion:
-        # F1 itself is no proportion, but grows with one: the hits among all that were either.
-        either = support[i] + predicted[i] - hits[i]
-        low, high = wilson(hits[i], either, level)
-        return _f1(hits[i] / either), (_f1(low), _f1(high))
-
-    return {
-        "accuracy": wilson(sum(hits), part.n, level),
-        "macro_precision": average(given, n_classes, precision),
-        "macro_recall": average(seen, n_classes, recall),
-        "macro_f1": average(given, n_classes, f1),
-        "uar": average(seen, len(seen), recall),
-        "unreadable": wilson(unreadable, part.n, level),
-    }
-
-
-def _f1(jaccard: float) -> float:
-    return 2 * jaccard / (1 + jaccard)
+    """Return intervals of every metric without a draw, from Wilson's of each proportion."""
+    tally = Tally.of(part.counts, reader)
+    return {metric.name: metric.closed(tally, level) for metric in METRICS.values()}

@@ -19,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 
+METRICS = ("majority_vote", "pass@k", "agreement")
+"""What lmms-eval's tables call the three."""
+
 Label = str | None
 """A candidate label as a reader took it; None where it could not be read."""
 

@@ -32,7 +32,7 @@ from unifer_tasks.report.page.tables import (
 )
 from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value
 from unifer_tasks.report.renderers.numbers import signed
-from unifer_tasks.scoring.metrics import READERS
+from unifer_tasks.scoring.metrics import HEADLINE, READERS
 from unifer_tasks.scoring.summary import Section
 from unifer_tasks.support.files import atomic_write
 
@@ -168,6 +168,7 @@ def _tables(
         "pairwise": differences,
         "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
         "duel_scale": duel_scale(comparisons),
+        "headline": HEADLINE,
         "variants": variants(assessments, comparisons),
         "orders": order_biases(assessments),
         "repeated": [one for one in assessments if one.repeats],

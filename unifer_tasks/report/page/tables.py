@@ -12,9 +12,9 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
 from unifer_tasks.report.figures.measures import Measures
 from unifer_tasks.report.figures.published import POOLED, PublishedScore
-from unifer_tasks.report.renderers.leaderboard import HEADLINE, SCOPES, is_complete
+from unifer_tasks.report.renderers.leaderboard import SCOPES, is_complete
 from unifer_tasks.report.sources.runs import BASE
-from unifer_tasks.scoring.metrics import READERS, Reader
+from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.summary import MEAN, Scored, Section
 
 OVERVIEW = "overview"

@@ -21,11 +21,8 @@ from unifer_tasks.report.figures.order import order_biases
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.report.sources.runs import BASE
-from unifer_tasks.scoring.metrics import READERS, Reader
+from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.summary import Mean, Scored, Section
-
-HEADLINE: Mapping[str, str] = {"accuracy": "WAR", "uar": "UAR", "macro_f1": "macro-F1"}
-"""Metric -> its name in the field, in the order of the columns."""
 
 SCOPES: Mapping[str, str] = {
     "pooled": "Pooled over all answers",

@@ -20,8 +20,9 @@ from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.renderers.leaderboard import HEADLINE, ranked
+from unifer_tasks.report.renderers.leaderboard import ranked
 from unifer_tasks.report.renderers.numbers import signed
+from unifer_tasks.scoring.metrics import HEADLINE
 from unifer_tasks.support.files import atomic_write
 
 if TYPE_CHECKING:

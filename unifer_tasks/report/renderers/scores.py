@@ -45,15 +45,12 @@ class ConfusionCounts(TypedDict):
 
 
 class Section(TypedDict):
-    """A dataset, or the pool of all answers. `excluded` answers are not among the `n`."""
+    """A dataset, or the pool of all answers: these keys, and each of `metrics.METRICS`.
+
+    `excluded` answers are not among the `n`.
+    """
 
     n: int
-    accuracy: float | None
-    macro_precision: float | None
-    macro_recall: float | None
-    macro_f1: float | None
-    uar: float | None
-    unreadable: float | None
     classes: dict[str, ClassScores]
     confusion: ConfusionCounts
     intervals: dict[str, Interval] | None
@@ -63,14 +60,8 @@ class Section(TypedDict):
 
 
 class MeanSection(TypedDict):
-    """The unweighted mean over `datasets`."""
+    """The unweighted mean over `datasets`: these keys, and each of `metrics.METRICS`."""
 
-    accuracy: float | None
-    macro_precision: float | None
-    macro_recall: float | None
-    macro_f1: float | None
-    uar: float | None
-    unreadable: float | None
     intervals: dict[str, Interval] | None
     datasets: list[str]
 

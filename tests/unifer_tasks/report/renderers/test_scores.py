@@ -10,7 +10,15 @@ import pytest
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.report.renderers.scores import SCHEMA, Scores, scores_document, write_scores
+from unifer_tasks.report.renderers.scores import (
+    SCHEMA,
+    MeanSection,
+    Scores,
+    Section,
+    scores_document,
+    write_scores,
+)
+from unifer_tasks.scoring.metrics import METRICS
 
 
 def mismatches(value: Any, kind: Any, path: str = "") -> list[str]:
@@ -20,6 +28,8 @@ def mismatches(value: Any, kind: Any, path: str = "") -> list[str]:
         return []
     if is_typeddict(kind):
         hints = get_type_hints(kind)
+        if kind in (Section, MeanSection):
+            hints |= dict.fromkeys(METRICS, float | None)
         if not isinstance(value, dict) or value.keys() != hints.keys():
             return [f"{path}: keys {sorted(value)} for {sorted(hints)}"]
         return [m for k in hints for m in mismatches(value[k], hints[k], f"{path}.{k}")]
