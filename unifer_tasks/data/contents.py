@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as types
 
+from unifer_tasks.data.annotations import annotation_problems
 from unifer_tasks.data.manifest import DataError, DatasetFile, Manifest, intact_path
 from unifer_tasks.protocol.labels import label_space
 
@@ -69,7 +71,9 @@ def problems(path: Path, dataset: str, file: DatasetFile) -> Iterator[str]:
             wrong = list(_wrong_columns(parquet.schema_arrow))
             yield from (f"{path} {problem}; build it again" for problem in wrong)
             if not wrong:
-                for problem in _wrong_rows(parquet, dataset, file):
+                for problem in chain(
+                    _wrong_rows(parquet, dataset, file), annotation_problems(parquet)
+                ):
                     yield f"{path} {problem}; build it again"
     except (pa.ArrowException, OSError, ValueError) as error:
         text = " ".join(str(error).split())

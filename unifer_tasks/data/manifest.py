@@ -41,11 +41,14 @@ class DatasetFile:
         path: Relative to the manifest.
         counts: Rows for each candidate label.
         sha256: Of the file's bytes.
+        annotations: Column of `unifer_tasks.data.annotations` -> rows with a value; empty if the
+            file has none, as in older builds.
     """
 
     path: str
     counts: Mapping[str, int]
     sha256: str
+    annotations: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         path = PurePosixPath(self.path)
