@@ -10,7 +10,6 @@ from functools import cache
 from importlib.resources import files
 from itertools import product
 from string import digits
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from unifer_tasks.protocol.action_units import AU_NAMES
@@ -29,17 +28,14 @@ NUMBERED: State = ("", "unit")
 SENTENCE_ENDS = frozenset({"stop", "question"})
 """The kinds of phrases that end a sentence."""
 
-MEANINGLESS = " "
-"""The code of every word that no phrase holds."""
-
 
 class Token(NamedTuple):
     """A phrase that the lexicon knows, or a numbered action unit.
 
     Attributes:
         kind: One of the lexicon's kinds, or "side", "label", "part", "movement", "unit".
-        name: Which one of its kind; of a unit, the text; of a comma, the word of the lexicon
-            that comes next, if one does.
+        name: Which one of its kind; of a unit, the text; of a comma, the word that comes next,
+            if one does.
         at: The number of its first word in the sentence.
         to: The number of its last word.
     """
@@ -69,24 +65,18 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The data file, ready for use. A word is one character, its code.
+    """The data file, ready for use.
 
     Attributes:
-        phrases: A trie of codes; the empty string leads to the (kind, name) that ends there.
+        phrases: A trie of words; the empty string leads to the (kind, name) that ends there.
             A number is a phrase of the kind "number".
-        codes: Word -> its code.
-        words: Code -> its word.
-        skipped: The codes of the words that may stand between those of a phrase.
-        ends: The codes of what ends a sentence.
+        skipped: The words that may stand between those of a phrase.
         signs: What a state stands for.
         exclusions: Two states that cannot both be, in either order -> why.
     """
 
     phrases: Mapping[str, Any]
-    codes: Mapping[str, str]
-    words: Mapping[str, str]
     skipped: frozenset[str]
-    ends: frozenset[str]
     signs: Mapping[State, Sign]
     exclusions: Mapping[tuple[State, State], str]
 
@@ -126,7 +116,7 @@ def lexicon() -> Lexicon:
     """Return the lexicon, read from its file once.
 
     Raises:
-        ValueError: Two rows of the file disagree, or matching a phrase would not take linear time.
+        ValueError: Two rows of the file disagree, or a phrase spans two sentences.
     """
     data = tomllib.loads(
         files("unifer_tasks.rationale").joinpath(LEXICON_FILE).read_text(encoding="utf-8")
@@ -137,13 +127,9 @@ def lexicon() -> Lexicon:
     for kind in ("side", "label", "part", "movement"):
         for name, phrases in data[kind].items():
             _plant(trie, phrases, (kind, name))
-    skipped = frozenset(data["skipped"])
-    ends = frozenset(word for word, node in trie.items() if node.get("", " ")[0] in SENTENCE_ENDS)
-    _check(trie, skipped, ends)
+    _check(trie)
     for number in _NUMBERS:
         _plant(trie, [number], ("number", number))
-    words = dict.fromkeys((*sorted(skipped), *_words_of(trie)))
-    codes = {word: chr(number) for number, word in enumerate(words, start=_FIRST_CODE)}
     signs = {}
     for cue in data["cues"]:
         for part, movement in product(cue.get("parts", [""]), cue["movements"]):
@@ -157,21 +143,15 @@ def lexicon() -> Lexicon:
         for pair in ((first, second), (second, first))
     }
     return Lexicon(
-        phrases=_coded(trie, codes),
-        codes=MappingProxyType(codes),
-        words=MappingProxyType({code: word for word, code in codes.items()}),
-        skipped=frozenset(codes[word] for word in skipped),
-        ends=frozenset(codes[word] for word in ends),
+        phrases=trie,
+        skipped=frozenset(data["skipped"]),
         signs=signs,
         exclusions=exclusions,
     )
 
 
-def _check(trie: Mapping[str, Any], skipped: frozenset[str], ends: frozenset[str]) -> None:
-    for word in skipped & trie.keys():
-        if not skipped.isdisjoint(trie[word]):
-            # A run of such words would be walked through from each of them.
-            raise ValueError(f"{LEXICON_FILE}: a phrase begins with two skipped words: {word!r}")
+def _check(trie: Mapping[str, Any]) -> None:
+    ends = {word for word, node in trie.items() if node.get("", " ")[0] in SENTENCE_ENDS}
     for word, node in trie.items():
         # A sentence is read by itself.
         if (word in ends and node.keys() != {""}) or not ends.isdisjoint(_words_of(node)):
@@ -183,12 +163,6 @@ def _words_of(trie: Mapping[str, Any]) -> Iterator[str]:
         if word:
             yield word
             yield from _words_of(node)
-
-
-def _coded(trie: Mapping[str, Any], codes: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        codes.get(word, ""): _coded(node, codes) if word else node for word, node in trie.items()
-    }
 
 
 def _states(
@@ -207,8 +181,6 @@ def _plant(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str
                 raise ValueError(f"{LEXICON_FILE}: {' '.join(words)!r} is {node['']} and {meaning}")
 
 
-# Beyond Latin-1, so that no code is a character that a regular expression treats in its own way.
-_FIRST_CODE = 0x100
 _NUMBERS = tuple(
     dict.fromkeys(map("".join, product(("", *"lr"), ("", *digits), digits, ("", *"lr"))))
 )

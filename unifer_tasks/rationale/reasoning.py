@@ -29,7 +29,7 @@ from itertools import chain, combinations, groupby, islice
 from operator import itemgetter
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.rationale.lexicon import Side, State, Token, exclusion
+from unifer_tasks.rationale.lexicon import Side, State, exclusion
 from unifer_tasks.rationale.markup import shown
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
@@ -128,8 +128,8 @@ class Argument:
     def claims(self) -> frozenset[Claim]:
         """What it affirms and nowhere denies of the units that tell expressions apart."""
         affirmed: frozenset[Claim] = frozenset()
-        affirmed = affirmed.union(*(sentence.affirmed for _, sentence in self.seeing))
-        return affirmed.difference(*(sentence.denied for _, sentence in self.seeing))
+        affirmed = affirmed.union(*[sentence.affirmed for _, sentence in self.seeing])
+        return affirmed.difference(*[sentence.denied for _, sentence in self.seeing])
 
     @cached_property
     def _spans(self) -> tuple[array[int], array[int]]:
@@ -158,19 +158,19 @@ def read_rationale(text: str) -> Argument:
     naming: deque[tuple[int, int, Sentence]] = deque(maxlen=MOST_KEPT)
     room = MOST_KEPT
     base = before = 0
-    part: Token | None = None
-    for codes in sentences(spelt):
-        sentence = read_sentence(codes)
-        if sentence.begins_with_pronoun and part:
-            sentence = read_sentence(codes, part)
+    previous: Sentence | None = None
+    for words in sentences(spelt):
+        sentence = read_sentence(words)
+        if sentence.begins_with_pronoun and previous and previous.part:
+            sentence = read_sentence(words, previous.part.moved(-previous.words))
+        previous = sentence
         if sentence.sightings and room:
-            sentence = sentence.up_to(room)
-            seeing.append((base, sentence))
-            room -= len(sentence.sightings)
+            seen = sentence.up_to(room)
+            seeing.append((base, seen))
+            room -= len(seen.sightings)
         if sentence.namings:
             naming.append((base, before, sentence))
-        part = sentence.part and sentence.part.moved(-len(codes))
-        base += len(codes)
+        base += sentence.words
         before += sentence.count
     return Argument(spelt if seeing or naming else "", tuple(seeing), tuple(naming))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 N_GRAM = 4
 """Long enough that "the corners of the" may recur, short enough to catch a loop."""
 
@@ -25,5 +23,5 @@ def repetition(text: str) -> float:
     runs = len(words) - N_GRAM + 1
     if runs < 1:
         return 1.0
-    grams = zip(*(islice(words, first, None) for first in range(N_GRAM)), strict=False)
+    grams = zip(*[words[first:] for first in range(N_GRAM)], strict=False)
     return len(set(grams)) / runs

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.rationale.lexicon import SENTENCE_ENDS, Side, State, Token, sign, state
-from unifer_tasks.rationale.words import tokens
+from unifer_tasks.rationale.words import tokens, words_of
 
 # In words: how far a movement may stand before its part, a part before its movement, and a side
 # beside its cue.
@@ -30,8 +30,8 @@ _LONGEST_CLAUSE = 1_000
 MOST_KEPT = 10_000
 """More cues or mentions than this are a loop; what is kept of it costs little memory."""
 
-# In words, and in sentences.
-_LONGEST_REMEMBERED, _MOST_REMEMBERED = 100, 1 << 14
+# In characters, and in sentences.
+_LONGEST_REMEMBERED, _MOST_REMEMBERED = 500, 1 << 14
 
 # The only units that a prototype wants on one side.
 LATERAL_UNITS = (12, 14)
@@ -78,6 +78,7 @@ class Sentence:
     Attributes:
         sightings: The cues that it mentions, the first 10,000 of them.
         namings: The expressions that it names, the last 10,000 of them.
+        words: The number of its words.
         count: As how many sentences it counts.
         part: The part of the face that its last clause names last; None if it names none.
         begins_with_pronoun: Whether it depends on the part that was named before it.
@@ -87,6 +88,7 @@ class Sentence:
 
     sightings: tuple[Sighting, ...]
     namings: tuple[Naming, ...]
+    words: int
     count: int
     part: Token | None
     begins_with_pronoun: bool
@@ -110,7 +112,7 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
     """Read a sentence.
 
     Args:
-        sentence: The codes of its words, with what ends it.
+        sentence: Its words in plain spelling, with what ends it.
         part: The part of the face that was named before it, its words numbered from the
             beginning of this sentence on.
     """
@@ -124,7 +126,8 @@ def _read(sentence: str, part: Token | None) -> Sentence:
     namings: deque[Naming] = deque(maxlen=MOST_KEPT)
     count = 0
     begins_with_pronoun = False
-    for number, (clause, ending) in enumerate(_clauses(tokens(sentence))):
+    words = words_of(sentence)
+    for number, (clause, ending) in enumerate(_clauses(tokens(words))):
         if clause and clause[0].kind == "pronoun":
             begins_with_pronoun = begins_with_pronoun or number == 0
             if part:
@@ -140,6 +143,7 @@ def _read(sentence: str, part: Token | None) -> Sentence:
     return Sentence(
         tuple(sightings),
         tuple(namings),
+        len(words),
         count,
         part,
         begins_with_pronoun,

@@ -1,32 +1,26 @@
-"""A text -> sentences of coded words -> the phrases of the lexicon in them.
+"""A text -> its sentences -> the phrases of the lexicon in a sentence.
 
-The text is split into words by the methods of `str`, a block at a time, and each word becomes one
-character (`lexicon.Lexicon.codes`): a looping response may hold millions of them. Time is linear
-in the text, whatever it repeats.
+Time is linear in the text, whatever it repeats: a looping response may hold millions of words.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from unifer_tasks.rationale.lexicon import MEANINGLESS, Token, lexicon
+from unifer_tasks.rationale.lexicon import Token, lexicon
 
 _APOSTROPHE = "’"  # noqa: RUF001
 _SPACES = re.compile(r"[^\S\x00-\x7f]")
 _OTHERS = re.compile(r"[^\x00-\x7f]")
 # Of a row of stops the last two say what all of them do.
 _SPARE_STOP = re.compile(r"\.(?= *+\. *+\.)")
-_SEPARATORS = ".,?()"
 _WORD = re.compile(r"[lr]?[0-9]{1,2}[lr]?(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|[.,?()]")
 
-# In characters: texts are split a block at a time, and pieces of a usual length are remembered.
-_BLOCK, _LONGEST_PIECE, _MOST_PIECES = 1 << 16, 32, 1 << 15
-_PIECE_END = re.compile(r"[^a-z0-9']")
+# In words: the longest run of skipped words within a phrase.
+_MOST_SKIPPED = 8
 
 
 def _plain(character: str) -> str:
@@ -56,10 +50,13 @@ def plain(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of a plain text, each a row of codes; no word lies between two."""
-    code_of = _vocabulary().__getitem__
-    codes = "".join(["".join(map(code_of, block.split())) for block in _blocks(text)])
-    return _sentence().findall(codes)
+    """Return the sentences of a plain text, each with the mark that ends it."""
+    return text.replace(".", ".\n").replace("?", "?\n").split("\n")
+
+
+def words_of(sentence: str) -> list[str]:
+    """Return the words of a plain sentence; a punctuation mark is a word."""
+    return _WORD.findall(sentence)
 
 
 def spans(text: str) -> tuple[array[int], array[int]]:
@@ -71,33 +68,27 @@ def spans(text: str) -> tuple[array[int], array[int]]:
     return starts, ends
 
 
-def tokens(sentence: str) -> Iterator[Token]:
-    """Find the phrases of the lexicon and the numbered action units of a sentence, in order.
+def tokens(words: Sequence[str]) -> Iterator[Token]:
+    """Find the phrases of the lexicon and the numbered action units in a sentence, in order.
 
     Of two phrases that begin with one word the longer one counts, and no two overlap.
     """
-    phrases, words = lexicon().phrases, lexicon().words
-    runs: _Runs | None = None
+    phrases = lexicon().phrases
     numbering = False
     following = 0
-    for at, code in enumerate(sentence):
-        if at < following or code not in phrases:
+    for at, word in enumerate(words):
+        if at < following or word not in phrases:
             continue
         # Between two phrases, a word without a meaning ends an enumeration of units.
         numbering = numbering and at == following
-        node = phrases[code]
-        if len(node) == 1 and "" in node:
-            (kind, name), to = node[""], at
-        else:
-            runs = runs or _Runs(sentence)
-            (kind, name), to = _longest_phrase(sentence, at, node, runs)
+        (kind, name), to = _longest_phrase(words, at, phrases[word])
         following = to + 1
         if kind == "number":
             if numbering or not name.isdecimal():
                 yield Token("unit", name, at, at)
             continue
         if kind == "comma":
-            name = words.get(sentence[following : following + 1], "")
+            name = words[following] if following < len(words) else ""
         if kind:
             yield Token(kind, name, at, to)
         numbering = kind == "numbering" or (numbering and kind in _JOINING)
@@ -108,76 +99,20 @@ _NO_MEANING = ("", "")
 
 
 def _longest_phrase(
-    sentence: str, at: int, node: Mapping[str, Any], runs: _Runs
+    words: Sequence[str], at: int, node: Mapping[str, Any]
 ) -> tuple[tuple[str, str], int]:
     """Return the meaning and the last word of the longest phrase that begins at a word."""
     meaning, to = node.get("", _NO_MEANING), at
+    if len(node) == 1 and "" in node:
+        return meaning, to
     skipped = lexicon().skipped
-    position = at + 1
-    while position < len(sentence):
-        if sentence[position] in skipped:
-            position = runs.first_of(node, position)
-        if position == len(sentence) or sentence[position] not in node:
+    last = at
+    for position in range(at + 1, len(words)):
+        word = words[position]
+        if word in node:
+            node, last = node[word], position
+            if "" in node:
+                meaning, to = node[""], position
+        elif word not in skipped or position - last > _MOST_SKIPPED:
             break
-        node = node[sentence[position]]
-        if "" in node:
-            meaning, to = node[""], position
-        position += 1
     return meaning, to
-
-
-class _Runs:
-    """The runs of skipped words in a sentence, found once: no word before one walks through it."""
-
-    def __init__(self, sentence: str) -> None:
-        self._sentence = sentence
-        self._ends: list[int] = []
-
-    def first_of(self, node: Mapping[str, Any], position: int) -> int:
-        """Return where the first word of a node is in the rest of a run; the run's end if none."""
-        if not self._ends:
-            self._ends = [match.end() for match in _skipped_run().finditer(self._sentence)]
-        end = self._ends[bisect_right(self._ends, position)]
-        if lexicon().skipped.isdisjoint(node):
-            return end
-        return next((at for at in range(position, end) if self._sentence[at] in node), end)
-
-
-def _blocks(text: str) -> Iterator[str]:
-    """Yield a text in blocks that end between two words, each word apart from punctuation."""
-    start = 0
-    while start < len(text):
-        cut = _PIECE_END.search(text, start + _BLOCK) if len(text) - start > _BLOCK else None
-        end = cut.start() if cut else len(text)
-        block = text[start:end]
-        for separator in _SEPARATORS:
-            block = block.replace(separator, f" {separator} ")
-        yield block.replace("_", " ")
-        start = end
-
-
-class _Vocabulary(dict[str, str]):
-    """Piece of a text without spaces -> the codes of its words. What is common is remembered."""
-
-    def __missing__(self, piece: str) -> str:
-        code_of = lexicon().codes.get
-        codes = "".join([code_of(word[0], MEANINGLESS) for word in _WORD.finditer(piece)])
-        if len(piece) <= _LONGEST_PIECE and len(self) < _MOST_PIECES:
-            self[piece] = codes
-        return codes
-
-
-@cache
-def _vocabulary() -> _Vocabulary:
-    return _Vocabulary(lexicon().codes)
-
-
-@cache
-def _sentence() -> re.Pattern[str]:
-    ends = "".join(sorted(lexicon().ends))
-    return re.compile(f"[^{ends}]*[{ends}]|[^{ends}]+")
-
-
-@cache
-def _skipped_run() -> re.Pattern[str]:
-    return re.compile(f"[{''.join(sorted(lexicon().skipped))}]+")
