@@ -10,7 +10,7 @@ from pathlib import Path
 from data_prep.cli.options import INCOMPLETE, add_jobs, add_push, natural, share, unpacked
 from data_prep.errors import PreparationError
 from data_prep.images.duplicates import Duplicate
-from data_prep.images.leaks import MAX_BITS
+from data_prep.images.nearness import MAX_BITS
 from data_prep.output import Output
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.quarantine import read_list

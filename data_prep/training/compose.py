@@ -24,7 +24,8 @@ from data_prep.images.fingerprints import (
     list_entries,
     read_examined,
 )
-from data_prep.images.leaks import MAX_BITS, find_leaks
+from data_prep.images.leaks import find_leaks
+from data_prep.images.nearness import MAX_BITS, Images, compare
 from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     Image,
@@ -155,8 +156,9 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
     finished = finished_manifest(out, recipe)
     if finished is not None:
         return finished
-    leaked = _list_leaks(output, training, tests, options)
-    _list_duplicates(output, [*training, *tests], options)
+    images = compare(training, tests, max_bits=options.near_bits, jobs=output.jobs)
+    leaked = _list_leaks(out, images)
+    _list_duplicates(out, images)
     findings = [
         _Findings(given.root(output.images), listing.paths)
         for given, listing in zip(inputs, listings, strict=True)
@@ -168,20 +170,18 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
     return whole
 
 
-def _list_leaks(
-    output: Output, training: Sequence[Path], tests: Sequence[Path], options: Options
-) -> set[tuple[str, str]]:
+def _list_leaks(out: Path, images: Images) -> set[tuple[str, str]]:
     leaked = set()
-    with atomic_write_lines(output.folder / LEAKS_NAME) as write:
-        for leak in find_leaks(training, tests, max_bits=options.near_bits, jobs=output.jobs):
+    with atomic_write_lines(out / LEAKS_NAME) as write:
+        for leak in find_leaks(images):
             write(asdict(leak))
             leaked.add((leak.dataset, leak.id))
     return leaked
 
 
-def _list_duplicates(output: Output, examined: Sequence[Path], options: Options) -> None:
-    with atomic_write_lines(output.folder / DUPLICATES_NAME) as write:
-        for duplicate in find_duplicates(examined, max_bits=options.near_bits, jobs=output.jobs):
+def _list_duplicates(out: Path, images: Images) -> None:
+    with atomic_write_lines(out / DUPLICATES_NAME) as write:
+        for duplicate in find_duplicates(images):
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
 
 

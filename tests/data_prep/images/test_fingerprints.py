@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_prep.errors import PreparationError
-from data_prep.images.duplicates import find_duplicates
 from data_prep.images.fingerprints import read_examined
+from data_prep.images.nearness import compare
 from tests.data_prep.images.test_leaks import row, write
 
 
@@ -32,9 +32,7 @@ def drop_a_column(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, damage_a_page, empty, drop_a_column])
-@pytest.mark.parametrize(
-    "read", [read_examined, lambda path: list(find_duplicates([path], jobs=1))]
-)
+@pytest.mark.parametrize("read", [read_examined, lambda path: compare([path], jobs=1)])
 def test_damaged_findings_are_named(
     damage: Callable[[Path], None], read: Callable[[Path], object], tmp_path: Path
 ) -> None:

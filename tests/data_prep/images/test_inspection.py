@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from data_prep.images import inspection
 from data_prep.images.inspection import inspect, perceptual_hash
-from data_prep.images.leaks import MAX_BITS
+from data_prep.images.nearness import MAX_BITS
 from data_prep.synthetic.faces import draw
 from tests.data_prep.official import face
 

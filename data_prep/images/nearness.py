@@ -1,0 +1,186 @@
+"""Which images show the same: equal pixels, or perceptual hashes a few bits apart.
+
+341K images make 58 billion pairs. Two hashes that differ in k bits agree wholly in one of any k + 1
+bands that the bits are cut into (the pigeonhole principle), so only images that share a band
+are compared: a few pairs in a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from data_prep.images.fingerprints import Examined, read_examined, read_findings
+from data_prep.images.inspection import PERCEPTUAL_BYTES
+from data_prep.parallel import ordered_map
+
+MAX_BITS = 20
+"""Of 256 bits, how many may differ between versions of one picture.
+
+Of 300 synthetic faces of 100 pixels, versions at 48, 64 and 224 pixels, in gray, or at JPEG quality
+30 differ in 20 bits at most, other faces in 50 and more.
+"""
+
+_BITS = 8 * PERCEPTUAL_BYTES
+
+_MAX_BANDS = 32
+"""More bands than this are of fewer than 8 bits."""
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The decoded images of training and tests, in order, as some 100 bytes each.
+
+    Attributes:
+        paths: The files of findings that they are in.
+        places: Of each, its row among those of all files.
+        is_test: Whether each is a test image.
+        is_usable: Whether each can be trained on or asked about.
+        splits: A number for the dataset and split of each, in the order of their first images.
+        pixels: A number for the pixels of each.
+        hashes: A number for the perceptual hash of each.
+        near: Rows of two numbers of hashes, the lower first, and the bits in which they differ.
+    """
+
+    paths: Sequence[Path]
+    places: Numbers
+    is_test: NDArray[np.bool_]
+    is_usable: NDArray[np.bool_]
+    splits: Numbers
+    pixels: Numbers
+    hashes: Numbers
+    near: Numbers
+
+    def rows(self, images: Iterable[int]) -> Mapping[int, Examined]:
+        """Read what is known of some images, from the files that hold them.
+
+        Args:
+            images: Their numbers.
+        """
+        image_at = {int(self.places[image]): image for image in images}
+        rows: dict[int, Examined] = {}
+        start = 0
+        for path in self.paths:
+            end = start + pq.read_metadata(path).num_rows
+            if not image_at.keys().isdisjoint(range(start, end)):
+                read = enumerate(read_examined(path), start)
+                rows.update((image_at[place], row) for place, row in read if place in image_at)
+            start = end
+        return rows
+
+
+def compare(
+    training: Sequence[Path],
+    tests: Sequence[Path] = (),
+    *,
+    max_bits: int = MAX_BITS,
+    jobs: int | None = None,
+) -> Images:
+    """Compare all images with one another.
+
+    Args:
+        training: Files of findings of training images.
+        tests: Files of findings of test images.
+        max_bits: How many of 256 bits may differ.
+        jobs: Processes that compare; None for one a core.
+    """
+    paths = [*training, *tests]
+    places: list[int] = []
+    is_test: list[bool] = []
+    is_usable: list[bool] = []
+    splits: list[int] = []
+    pixels, hashes = bytearray(), bytearray()
+    numbers: dict[tuple[str, str], int] = {}
+    place = 0
+    for file, path in enumerate(paths):
+        table = read_findings(path, ["dataset", "split", "left_out", "pixels", "perceptual"])
+        for dataset, split, left_out, exact, near in zip(
+            *(column.to_pylist() for column in table.columns), strict=True
+        ):
+            if exact:
+                places.append(place)
+                is_test.append(file >= len(training))
+                is_usable.append(left_out is None)
+                splits.append(numbers.setdefault((dataset, split), len(numbers)))
+                pixels += exact
+                hashes += near
+            place += 1
+    _, of_pixels = np.unique(np.frombuffer(pixels, "V16"), return_inverse=True)
+    perceptual, of_hashes = np.unique(
+        np.frombuffer(hashes, f"V{PERCEPTUAL_BYTES}"), return_inverse=True
+    )
+    return Images(
+        paths,
+        np.array(places, dtype=np.int64),
+        np.array(is_test, dtype=np.bool_),
+        np.array(is_usable, dtype=np.bool_),
+        np.array(splits, dtype=np.int64),
+        of_pixels,
+        of_hashes,
+        near_pairs(perceptual.view(np.uint8).reshape(-1, PERCEPTUAL_BYTES), max_bits, jobs),
+    )
+
+
+def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None) -> Numbers:
+    """Return rows of two places, the first one lower, and the bits that differ.
+
+    Args:
+        hashes: Different perceptual hashes, a row of bytes each.
+        max_bits: How many bits may differ.
+        jobs: As in `compare`.
+    """
+    search = partial(_pairs_of_band, hashes=hashes, max_bits=max_bits)
+    found = list(ordered_map(search, _bands(max_bits), jobs, chunk=1))
+    pairs: Numbers = np.unique(np.concatenate(found), axis=0)
+    return pairs
+
+
+def _bands(max_bits: int) -> list[tuple[int, int]]:
+    """Cut the bits so that hashes within reach agree on one band: first bit, and after the last.
+
+    Bands of few bits tell little apart; one of none is shared by all.
+    """
+    if max_bits >= _MAX_BANDS:
+        return [(0, 0)]
+    edges = np.linspace(0, _BITS, max_bits + 2).astype(int).tolist()
+    return list(pairwise(edges))
+
+
+def _pairs_of_band(band: tuple[int, int], hashes: NDArray[np.uint8], max_bits: int) -> Numbers:
+    keys = _values(hashes, *band)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    words = np.ascontiguousarray(hashes[order].view(np.uint64).T)
+    found = [np.empty((0, 3), dtype=np.int64)]
+    # Equal bands are side by side now: each is compared with the next, the one after, and so on.
+    one = np.arange(order.size)
+    for step in range(1, order.size):
+        one = one[: np.searchsorted(one, order.size - step)]
+        one = one[keys[one] == keys[one + step]]
+        if not one.size:
+            break
+        # Bits that differ in one word are no more than those that differ in all.
+        near = one[np.bitwise_count(words[0][one] ^ words[0][one + step]) <= max_bits]
+        bits = np.bitwise_count(words[:, near] ^ words[:, near + step]).sum(axis=0, dtype=np.int64)
+        near, bits = near[bits <= max_bits], bits[bits <= max_bits]
+        found.append(np.stack([order[near], order[near + step], bits], axis=1))
+    return np.concatenate(found)
+
+
+def _values(hashes: NDArray[np.uint8], first: int, end: int) -> Numbers:
+    """Return the bits from `first` up to `end` of each hash, as a number."""
+    from_byte = first // 8
+    bits = np.unpackbits(hashes[:, from_byte : (end + 7) // 8], axis=1)
+    bits = bits[:, first - 8 * from_byte : end - 8 * from_byte]
+    weights: Numbers = 1 << np.arange(end - first, dtype=np.int64)
+    values: Numbers = bits @ weights
+    return values
