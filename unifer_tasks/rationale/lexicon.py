@@ -72,13 +72,13 @@ class Lexicon:
             A number is a phrase of the kind "number".
         skipped: The words that may stand between those of a phrase.
         signs: What a state stands for.
-        exclusions: Two states that cannot both be, in either order -> why.
+        exclusions: State -> the states that a face cannot show beside it -> why.
     """
 
     phrases: Mapping[str, Any]
     skipped: frozenset[str]
     signs: Mapping[State, Sign]
-    exclusions: Mapping[tuple[State, State], str]
+    exclusions: Mapping[State, Mapping[State, str]]
 
 
 def sign(movement: Token, part: Token | None = None) -> Sign | None:
@@ -106,11 +106,6 @@ def state(movement: Token, part: Token | None = None) -> State:
     return (part.name if part else "", movement.name)
 
 
-def exclusion(first: State, second: State) -> str | None:
-    """Return why two states of one face cannot both be; None if they can."""
-    return lexicon().exclusions.get((first, second))
-
-
 @cache
 def lexicon() -> Lexicon:
     """Return the lexicon, read from its file once.
@@ -135,13 +130,12 @@ def lexicon() -> Lexicon:
         for part, movement in product(cue.get("parts", [""]), cue["movements"]):
             own_side = "one" if part in data["single_parts"] else None
             signs[part, movement] = Sign(tuple(cue["units"]), cue.get("side", own_side))
-    exclusions = {
-        pair: row["reason"]
-        for row in data["exclusions"]
-        for first in _states(row["parts"], row["movements"], signs)
-        for second in _states(row["against_parts"], row["against_movements"], signs)
-        for pair in ((first, second), (second, first))
-    }
+    exclusions: dict[State, dict[State, str]] = {}
+    for row in data["exclusions"]:
+        for first in _states(row["parts"], row["movements"], signs):
+            for second in _states(row["against_parts"], row["against_movements"], signs):
+                exclusions.setdefault(first, {})[second] = row["reason"]
+                exclusions.setdefault(second, {})[first] = row["reason"]
     return Lexicon(
         phrases=trie,
         skipped=frozenset(data["skipped"]),

@@ -23,13 +23,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import chain, combinations, groupby, islice
-from operator import itemgetter
+from itertools import chain, groupby, islice, product
+from operator import attrgetter, itemgetter
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.rationale.lexicon import Side, State, exclusion
+from unifer_tasks.rationale.lexicon import Side, State, lexicon
 from unifer_tasks.rationale.markup import shown
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
@@ -245,28 +246,40 @@ def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
     affirmed one that has all of its units: who denies a smile denies a smirk, but who denies
     raised brows may see the inner ends raised. What is said of different sides agrees.
     """
-    firsts: dict[tuple[object, ...], tuple[int, Sighting]] = {}
     sightings = chain.from_iterable(sentence.sightings for _, sentence in argument.seeing)
+    firsts: dict[tuple[object, ...], tuple[int, Sighting]] = {}
     for number, seen in enumerate(sightings):
         firsts.setdefault(seen[:4], (number, seen))
-    return tuple(
-        Contradiction(first, second, reason)
-        for (first, cue), (second, other) in combinations(firsts.values(), 2)
-        if (reason := _conflict(cue, other))
-    )
+    affirmed = [(number, seen) for number, seen in firsts.values() if seen.present]
+    denied = [(number, seen) for number, seen in firsts.values() if not seen.present]
+    found = chain(_exclusions(affirmed), _denials(affirmed, denied))
+    return tuple(sorted(found, key=attrgetter("first", "second")))
 
 
-def _conflict(cue: Sighting, other: Sighting) -> str | None:
-    if cue.present and other.present:
-        apart = {cue.side, other.side} == {"left", "right"}
-        return None if apart else exclusion(cue.state, other.state)
-    if cue.present is other.present:
-        return None
-    affirmed, denied = (cue, other) if cue.present else (other, cue)
-    on_its_side = denied.side in {None, "both", affirmed.side}
-    if on_its_side and denied.units and set(denied.units) <= set(affirmed.units):
-        return "affirmed and denied"
-    return None
+_Numbered = tuple[int, Sighting]
+
+
+def _exclusions(affirmed: Iterable[_Numbered]) -> Iterator[Contradiction]:
+    of_state: dict[State, list[_Numbered]] = {}
+    for number, seen in affirmed:
+        of_state.setdefault(seen.state, []).append((number, seen))
+    exclusions = lexicon().exclusions
+    for state in exclusions.keys() & of_state.keys():
+        for other, reason in exclusions[state].items():
+            for (first, cue), (second, later) in product(of_state[state], of_state.get(other, ())):
+                if first < second and {cue.side, later.side} != {"left", "right"}:
+                    yield Contradiction(first, second, reason)
+
+
+def _denials(affirmed: Sequence[_Numbered], denied: Iterable[_Numbered]) -> Iterator[Contradiction]:
+    affirmed_units = {unit for _, seen in affirmed for unit in seen.units}
+    for number, denial in denied:
+        if not denial.units or not affirmed_units.issuperset(denial.units):
+            continue
+        for other, cue in affirmed:
+            on_its_side = denial.side in {None, "both", cue.side}
+            if on_its_side and set(denial.units) <= set(cue.units):
+                yield Contradiction(min(number, other), max(number, other), "affirmed and denied")
 
 
 def exemplary_rationale(label: str) -> str:

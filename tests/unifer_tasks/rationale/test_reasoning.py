@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 import tracemalloc
-from collections.abc import Iterator
-from importlib.resources import files
-from itertools import product
 from types import FrameType
 from typing import Any
 
@@ -13,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unifer_tasks.rationale import slow_reference
+from tests.unifer_tasks.rationale.slow_reference import LEXICON
 from unifer_tasks.protocol.action_units import AU_NAMES, PROTOTYPES
 from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.rationale import lexicon, reasoning, sentences, words
@@ -25,8 +23,6 @@ from unifer_tasks.rationale.reasoning import (
     read_rationale,
     support,
 )
-
-LEXICON = tomllib.loads(files("unifer_tasks.rationale").joinpath("lexicon.toml").read_text())
 
 
 def units(argument: Argument, *, present: bool = True) -> set[int]:
@@ -374,6 +370,15 @@ def test_any_text_is_read_and_every_cue_points_into_it(text: str) -> None:
         assert 0 <= support(argument, label) <= 1
 
 
+@settings(deadline=None)
+@given(st.lists(WORDS, max_size=5).map(". ".join))
+def test_the_quick_ways_find_what_the_slow_ones_find(text: str) -> None:
+    sentences.remembered.cache_clear()
+    argument = read_rationale(text)
+    assert argument == read_rationale(text)
+    assert contradictions(argument) == slow_reference.contradictions(argument)
+
+
 def test_a_cue_points_at_its_words() -> None:
     text = "İn short: the BROWS are clearly raised."
     (cue,) = read_rationale(text).cues
@@ -418,21 +423,14 @@ def lines_run(text: str) -> int:
 
 
 def test_no_phrase_or_word_of_the_lexicon_costs_more_when_it_is_repeated() -> None:
-    phrases = {phrase for phrase in all_phrases() if phrase}
-    words = {word for phrase in phrases for word in phrase.split()}
-    units = sorted(phrases | words | {*LEXICON["skipped"], "12", "l12", "x", "\n"})
+    phrases = {" ".join(phrase) for phrase in slow_reference.MEANING_OF}
+    units = sorted({*phrases, *LEXICON_WORDS, *LEXICON["skipped"], "12", "l12", "x", "\n"})
     steps = {unit: [lines_run(f"{unit} " * copies) for copies in (40, 80)] for unit in units}
     assert len(units) > 900
     assert {unit: few for unit, (few, many) in steps.items() if many > 2.2 * few} == {}
 
 
-def all_phrases() -> Iterator[str]:
-    kinds = [LEXICON["kinds"]] + [LEXICON[kind] for kind in ("side", "label", "part", "movement")]
-    for phrase in (phrase for kind in kinds for row in kind.values() for phrase in row):
-        yield from map(" ".join, product(*(slot.split("/") for slot in phrase.split())))
-
-
-LEXICON_WORDS = sorted({word for phrase in all_phrases() for word in phrase.split()})
+LEXICON_WORDS = sorted({word for phrase in slow_reference.MEANING_OF for word in phrase})
 
 
 @settings(deadline=None, max_examples=50)
