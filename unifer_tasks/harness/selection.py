@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unifer_tasks.data.headings import GROUPS
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
+from unifer_tasks.harness.yaml_speed import libyaml
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, task_name
 from unifer_tasks.support.nearest import did_you_mean
@@ -47,6 +48,34 @@ def check_names(given: Sequence[str], known: Iterable[str]) -> None:
             )
         elif name not in names:
             raise TaskError(f"no task is called {name!r}{did_you_mean(name, names)}")
+
+
+def check_before_start(given: Sequence[str], include_path: str | None = None) -> None:
+    """Check that every task exists; lmms-eval is asked for its own only if one is not FERBench's.
+
+    Args:
+        given: As for `check_names`.
+        include_path: Where lmms-eval looks for further tasks.
+
+    Raises:
+        TaskError: As in `check_names`.
+    """
+    try:
+        check_names(given, NAMES)
+    except TaskError:
+        check_names(given, [*NAMES, *_tasks_of_lmms_eval(include_path)])
+
+
+def _tasks_of_lmms_eval(include_path: str | None) -> list[str]:
+    from lmms_eval.tasks import TaskManager
+    from loguru import logger
+
+    logger.disable("lmms_eval")
+    try:
+        with libyaml():
+            return list(TaskManager(include_path=include_path).all_tasks)
+    finally:
+        logger.enable("lmms_eval")
 
 
 def selected(patterns: Iterable[str]) -> list[str]:
