@@ -27,6 +27,7 @@ from tqdm import tqdm
 from unifer_tasks.data.logs import RESULTS
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
+from unifer_tasks.harness.selection import TaskError, check_before_start
 from unifer_tasks.redaction.characters import without_colors
 from unifer_tasks.redaction.secrets import Concealed, conceal, redact
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
@@ -88,7 +89,7 @@ class Job:
         return done == self._identity() and any(self.results.rglob(RESULTS))
 
     def remember(self) -> None:
-        """Notes that the run has ended."""
+        """Note that the run has ended."""
         with atomic_write(self.folder / "done.json") as partial:
             partial.write_text(
                 json.dumps(asdict(self._identity()), indent=2) + "\n", encoding="utf-8"
@@ -147,9 +148,16 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
     """Find what would make a job fail, before the first starts.
 
     Raises:
-        PresetError: A key is not in the environment, a model needs more GPUs than there are, or
-            its back end is not installed.
+        PresetError: A task does not exist, a key is not in the environment, a model needs more GPUs
+            than there are, or its back end is not installed.
     """
+    for tasks, path in {
+        (str(job.settings["tasks"]), job.settings.get("include_path")) for job in jobs
+    }:
+        try:
+            check_before_start(tasks.split(","), path)
+        except TaskError as error:
+            raise PresetError(str(error)) from None
     problems = [
         f"{job.preset.name}: set {job.preset.card.key} to the key of the API"
         for job in jobs

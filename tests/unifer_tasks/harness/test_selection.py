@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from unifer_tasks.data.manifest import DATA_VARIABLE, DataError
-from unifer_tasks.harness.selection import NAMES, TaskError, check_data, check_names, repeated
+from unifer_tasks.harness.selection import (
+    NAMES,
+    TaskError,
+    check_before_start,
+    check_data,
+    check_names,
+    repeated,
+)
 from unifer_tasks.protocol.variants import TASKS
 
 
@@ -36,6 +43,15 @@ def test_tasks_that_do_not_exist_are_named(given: list[str], message: str) -> No
     with pytest.raises(TaskError) as caught:
         check_names(given, [*NAMES, "mmstar"])
     assert str(caught.value).startswith(message)
+
+
+def test_tasks_of_lmms_eval_are_known_before_a_start(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("lmms_eval")
+    (tmp_path / "mine.yaml").write_text("task: my_own_task\n")
+    check_before_start(["ferbench_sfew", "mmstar", "my_own_task"], str(tmp_path))
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from unifer_tasks.harness import selection
 from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.runner import jobs
 from unifer_tasks.runner.jobs import Job, check, run_jobs
@@ -50,7 +52,8 @@ def _a_worker_that_takes_note(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job(folder: Path, name: str, gpus: int = 1, key: str | None = None) -> Job:
     arguments = f"model=a/b,tensor_parallel_size={gpus}"
-    preset = Preset(name, {"model": "vllm", "model_args": arguments}, Card(name, key=key))
+    settings = {"model": "vllm", "model_args": arguments, "tasks": "ferbench"}
+    preset = Preset(name, settings, Card(name, key=key))
     return Job(preset, preset.settings, folder / name, "data")
 
 
@@ -174,6 +177,25 @@ def test_what_cannot_run_is_found_before_anything_starts(
     assert "api: set SOME_KEY" in str(error.value)
     monkeypatch.setenv("SOME_KEY", "x")
     check(both, None)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("ferbench_sfwe", "no task is called 'ferbench_sfwe'; did you mean ferbench_sfew"),
+        ("rafdb", "no task is called 'rafdb'; did you mean ferbench_rafdb"),
+        ("mmstar,nothing", "no task is called 'nothing'"),
+        ("ferbench,", "--tasks names an empty task"),
+    ],
+)
+def test_tasks_that_do_not_exist_are_found_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tasks: str, message: str
+) -> None:
+    monkeypatch.setattr(selection, "_tasks_of_lmms_eval", lambda _: ["mmstar"])
+    one = job(tmp_path, "one")
+    check([replace(one, settings={**one.settings, "tasks": "mmstar,ferbench_*"})], None)
+    with pytest.raises(PresetError, match=re.escape(message)):
+        check([one, replace(one, settings={**one.settings, "tasks": tasks})], None)
 
 
 def test_a_log_on_a_full_disk_holds_no_model_up(
