@@ -12,6 +12,7 @@ from typing import Any
 from unifer_rewards.presets import DEFAULT_PRESET, Response, make_reward
 from unifer_rewards.rows import read_target
 from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_literal
+from unifer_tasks.protocol.formats import FORMATS
 
 
 def compute_score(
@@ -36,7 +37,8 @@ def compute_score(
         extra_info: May hold `candidate_labels` and `votes`; see `rows.read_target`.
         preset: A key of `presets.PRESETS`.
         weights: Term -> weight, in place of or beside the preset's own.
-        **options: `vote_credit`, `free_words`, `most_words` and `logged` of `presets.make_reward`.
+        **options: `vote_credit`, `free_words`, `most_words`, `response_format` and `logged` of
+            `presets.make_reward`.
 
     Returns:
         What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
@@ -54,7 +56,8 @@ def compute_score(
     target = read_target(data_source, ground_truth, extra_info)
     # What the benchmark takes off a model family's own format is not paid for.
     paid = read_literal(solution_str, target.labels)
-    response = Response(solution_str, paid, target, len(solution_str.split()))
+    asked = FORMATS[reward.response_format]
+    response = Response(solution_str, paid, target, len(solution_str.split()), asked)
     terms = reward.terms(response)
     # In the form that was asked for, nothing is left for a model family's own.
     is_plain = paid.label is not None and response.format_kept

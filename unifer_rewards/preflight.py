@@ -7,25 +7,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from unifer_rewards.fer import compute_score
-from unifer_rewards.presets import make_reward
+from unifer_rewards.presets import Reward, make_reward
 from unifer_rewards.rows import RowError, read_target
+from unifer_tasks.protocol.formats import FORMATS, REASONED, ResponseFormat, asked_format
 from unifer_tasks.protocol.labels import canonical
-from unifer_tasks.protocol.prompts import response
 from unifer_tasks.rationale.reasoning import exemplary_rationale
 
 MAX_LISTED = 10
 
 
-def gold_response(label: str) -> str:
+def gold_response(label: str, asked: ResponseFormat = REASONED) -> str:
     """Return a response that is perfect in every term: the label for its own reasons."""
-    return response(exemplary_rationale(canonical(label)), label)
+    return asked.response(exemplary_rationale(canonical(label)), label)
 
 
 def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     """Check that the gold answer of every row scores the maximum.
 
     Args:
-        rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`.
+        rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`, and
+            `prompt` if its format is to be compared with the reward's.
         **options: The keyword arguments of `fer.compute_score` that the run will use.
 
     Returns:
@@ -39,7 +40,7 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     problems: list[str] = []
     n_rows = n_bad = 0
     for n_rows, row in enumerate(rows, start=1):
-        problem = _problem(row, reward.maximum, options)
+        problem = _problem(row, reward, options)
         if problem:
             n_bad += 1
             if len(problems) < MAX_LISTED:
@@ -53,11 +54,13 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     return n_rows
 
 
-def _problem(row: Mapping[str, Any], maximum: float, options: Mapping[str, Any]) -> str | None:
+def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any]) -> str | None:
+    paid = FORMATS[reward.response_format]
     try:
         source, truth = row["data_source"], row["reward_model"]["ground_truth"]
         extra = row.get("extra_info")
-        gold = gold_response(read_target(source, truth, extra).solution)
+        gold = gold_response(read_target(source, truth, extra).solution, paid)
+        asked = asked_format("\n".join(str(each["content"]) for each in row.get("prompt") or ()))
         score = compute_score(source, gold, truth, extra, **options)["score"]
     except KeyError as error:
         return f"lacks {error}"
@@ -65,6 +68,8 @@ def _problem(row: Mapping[str, Any], maximum: float, options: Mapping[str, Any])
         return f"is malformed: {error}"
     except ValueError as error:
         return str(error)
-    if not math.isclose(float(score), maximum):
-        return f"its gold answer scores {score}, not {maximum}"
+    if asked not in (None, paid):
+        return f"its prompt asks for the format {asked.key}, and the reward pays for {paid.key}"
+    if not math.isclose(float(score), reward.maximum):
+        return f"its gold answer scores {score}, not {reward.maximum}"
     return None

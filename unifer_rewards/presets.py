@@ -18,6 +18,7 @@ from unifer_rewards.terms.evidence import evidence
 from unifer_rewards.terms.format import format_kept
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers import Answer
+from unifer_tasks.protocol.formats import FORMATS, REASONED, ResponseFormat
 from unifer_tasks.rationale.reasoning import Argument
 from unifer_tasks.rationale.repetition import repetition
 
@@ -34,17 +35,19 @@ class Response:
         answer: What it answered in the form that was asked for.
         target: What it is scored against.
         n_words: The number of its words, separated by white space.
+        asked: The format that was asked for.
     """
 
     text: str
     answer: Answer
     target: Target
     n_words: int
+    asked: ResponseFormat = REASONED
 
     @cached_property
     def format_kept(self) -> float:
         """Whether it has the form that was asked for: 0 or 1."""
-        return format_kept(self.text)
+        return format_kept(self.text, self.asked)
 
     @cached_property
     def evidence(self) -> Argument:
@@ -94,6 +97,7 @@ class Reward:
         free_words: See `brevity.brevity`.
         most_words: Likewise.
         logged: The terms that are also logged without a weight.
+        response_format: The format that the question asks for, a key of `formats.FORMATS`.
 
     Raises:
         RewardError: A name is that of no term, a weight is not a non-negative number, no term
@@ -106,6 +110,7 @@ class Reward:
     free_words: int = FREE_WORDS
     most_words: int = MOST_WORDS
     logged: tuple[str, ...] = ()
+    response_format: str = REASONED.key
 
     def __post_init__(self) -> None:
         unknown = sorted(set(map(str, (*self.weights, *self.logged))) - TERMS.keys())
@@ -114,6 +119,10 @@ class Reward:
         for term, weight in self.weights.items():
             if not _is_number(weight) or not 0 <= weight < math.inf:
                 raise RewardError(f"weight of {term} must be a non-negative number, got {weight!r}")
+        if self.response_format not in FORMATS:
+            raise RewardError(
+                f"unknown response_format {self.response_format!r}; known: {', '.join(FORMATS)}"
+            )
         if not self.maximum:
             raise RewardError("no term has any weight")
         if not _is_number(self.vote_credit) or not 0 <= self.vote_credit <= 1:
@@ -193,8 +202,8 @@ def make_reward(
     Args:
         preset: A key of `PRESETS`.
         weights: Term -> weight, in place of or beside the preset's own.
-        **options: `vote_credit`, `free_words`, `most_words`; and `logged`, the terms that are
-            to be logged without a weight too, or "all".
+        **options: `vote_credit`, `free_words`, `most_words`, `response_format`; and `logged`, the
+            terms that are to be logged without a weight too, or "all".
 
     Raises:
         RewardError: There is no such preset, term or option, or a number is out of range.

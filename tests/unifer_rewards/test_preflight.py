@@ -8,6 +8,10 @@ from tests.unifer_rewards.cases import QUESTIONS
 from unifer_rewards.preflight import MAX_LISTED, validate
 from unifer_rewards.presets import PRESETS, RewardError
 from unifer_rewards.rows import RowError
+from unifer_tasks.protocol.formats import FORMATS
+from unifer_tasks.protocol.labels import LABEL_SPACES
+
+SFEW = LABEL_SPACES["sfew"].labels
 
 
 def row(dataset: str, truth: Any, **extra: Any) -> dict[str, Any]:
@@ -55,3 +59,26 @@ def test_no_row_is_no_proof() -> None:
 def test_options_are_checked_before_rows() -> None:
     with pytest.raises(RewardError, match="unknown preset"):
         validate([], preset="best")
+
+
+@pytest.mark.parametrize("paid", FORMATS)
+@pytest.mark.parametrize("asked", FORMATS)
+def test_a_prompt_of_another_format_than_the_rewards_is_named(paid: str, asked: str) -> None:
+    prompt = [{"role": "user", "content": "<image>" + FORMATS[asked].ask(SFEW)}]
+    rows = [{**row("sfew", "happy"), "prompt": prompt}]
+    if paid == asked:
+        assert validate(rows, response_format=paid) == 1
+    else:
+        expected = f"row 0: its prompt asks for the format {asked}, and the reward pays for {paid}"
+        with pytest.raises(RowError, match=expected):
+            validate(rows, response_format=paid)
+
+
+@pytest.mark.parametrize("preset", ["grounded", "upstream"])
+def test_a_preset_that_pays_for_reasoning_does_not_fit_answers_alone(preset: str) -> None:
+    with pytest.raises(RowError, match="its gold answer scores"):
+        validate([row("rafdb", "fear")], preset=preset, response_format="direct")
+
+
+def test_the_grounded_preset_fits_reasoning_after_the_answer() -> None:
+    assert validate([row("rafdb", "fear")], preset="grounded", response_format="answer_first") == 1

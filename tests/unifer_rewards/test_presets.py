@@ -27,8 +27,10 @@ from unifer_tasks.protocol.answers import (
     read_choice,
     read_literal,
 )
+from unifer_tasks.protocol.formats import FORMATS
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response as in_form
+from unifer_tasks.rationale.reasoning import exemplary_rationale
 
 GATED = [name for name, reward in PRESETS.items() if reward.gated]
 
@@ -262,3 +264,20 @@ def test_the_benchmark_reads_what_is_logged(
 
 def test_other_label_is_another() -> None:
     assert all(other_label(*question) != question[1] for question in QUESTIONS)
+
+
+@pytest.mark.parametrize("written", FORMATS)
+@pytest.mark.parametrize("asked", FORMATS)
+@pytest.mark.parametrize("preset", ["unifer", "grounded"])
+def test_a_reward_pays_for_the_format_that_was_asked_for(
+    preset: str, asked: str, written: str
+) -> None:
+    text = FORMATS[written].response(exemplary_rationale("happiness"), "happiness")
+    paid = score(preset, text, "rafdb", "happiness", response_format=asked)
+    assert (paid > 0) == (asked == written)
+    assert score(preset, text, "rafdb", "sadness", response_format=asked) == 0
+
+
+def test_an_unknown_format_is_named() -> None:
+    with pytest.raises(RewardError, match="unknown response_format 'bare'; known: reasoned"):
+        make_reward(response_format="bare")

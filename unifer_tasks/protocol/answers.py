@@ -204,24 +204,29 @@ def read_label(text: str, dataset: str) -> Answer:
     return Answer(label, outcome)
 
 
-def has_valid_format(response: str) -> bool:
-    """Return whether a response has the form that the question asks for, and nothing else.
+def has_valid_format(response: str, blocks: Sequence[str] = (THINK_TAG, ANSWER_TAG)) -> bool:
+    """Return whether a response has the form that its question asks for, and nothing else.
 
-    That is one think block and then one answer block, both with a visible letter or digit,
-    the tags spelt as in the question, and no more than white space around the blocks. A tag
-    inside a block, in any spelling that the readers take for one, breaks the form.
+    That is one block of each tag in turn, with a visible letter or digit in it, the tags spelt as
+    in the question, and no more than white space around the blocks. A tag inside a block, in any
+    spelling that the readers take for one, breaks the form.
+
+    Args:
+        response: The model's whole output.
+        blocks: The tags in the order that was asked for; the benchmark's unless given.
     """
-    tags = list(islice(_TAG.finditer(response), len(_FORM) + 1))
-    if tuple([tag[0] for tag in tags]) != _FORM:
+    form = tuple([mark for block in blocks for mark in (f"<{block}>", f"</{block}>")])
+    tags = list(islice(_TAG.finditer(response), len(form) + 1))
+    if tuple([tag[0] for tag in tags]) != form:
         return False
-    (opens, thought), (thought_end, closes), (answer_opens, answer), (answer_end, end) = (
-        tag.span() for tag in tags
-    )
-    is_filled = _VISIBLE.search(response, thought, thought_end) and _VISIBLE.search(
-        response, answer, answer_end
-    )
-    around = response[:opens] + response[closes:answer_opens] + response[end:]
-    return is_filled is not None and not around.strip()
+    end = 0
+    for opening, closing in zip(tags[::2], tags[1::2], strict=True):
+        if response[end : opening.start()].strip():
+            return False
+        if not _VISIBLE.search(response, opening.end(), closing.start()):
+            return False
+        end = closing.end()
+    return not response[end:].strip()
 
 
 def has_visible_text(text: str) -> bool:

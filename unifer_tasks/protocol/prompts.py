@@ -26,6 +26,10 @@ _REASONED = (
     "Provide your detailed reasoning between the <think></think> tags, and then give your "
     "final answer between the <answer></answer> tags."
 )
+_ANSWER_FIRST = (
+    "Give your final answer between the <answer></answer> tags, and then provide your detailed "
+    "reasoning between the <think></think> tags."
+)
 _DIRECT = (
     "Give only your final answer between the <answer></answer> tags, without any reasoning or "
     "explanation."
@@ -54,6 +58,18 @@ def direct_question(labels: Sequence[str]) -> str:
         ValueError: There is no candidate label.
     """
     return _question(labels, _DIRECT)
+
+
+def answer_first_question(labels: Sequence[str]) -> str:
+    """Return the question with its last sentence in the other order: answer, then reasoning.
+
+    Args:
+        labels: As for `question`.
+
+    Raises:
+        ValueError: There is no candidate label.
+    """
+    return _question(labels, _ANSWER_FIRST)
 
 
 def described_question(labels: Sequence[str]) -> str:

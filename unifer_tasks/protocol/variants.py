@@ -3,6 +3,7 @@
 | variant | what is changed | what it shows |
 |---|---|---|
 | `direct` | the answer alone is asked for | what reasoning buys |
+| `answer_first` | the answer is asked for before the reasoning | what reasoning before it buys |
 | `shuffled` | each question is asked under `N_ORDERS` orders of its candidates | order bias |
 | `native` | the image at its own size | what one size for all costs |
 | `described` | each candidate with the signs of its prototype | what naming the cues buys |
@@ -33,7 +34,12 @@ from PIL import Image
 from unifer_tasks.protocol.answers import Answer, Outcome, read_answer, read_bare
 from unifer_tasks.protocol.images import native_image, protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.prompts import described_question, direct_question, question
+from unifer_tasks.protocol.prompts import (
+    answer_first_question,
+    described_question,
+    direct_question,
+    question,
+)
 
 GROUP = "ferbench"
 """The base's group, and how the name of every task begins."""
@@ -67,12 +73,18 @@ class Variant:
         ask: Candidate labels -> the question's text.
         show: A decoded image -> the image that the model sees.
         read: Response, dataset -> the strict reader's answer.
+        n_orders: Under how many orders of its candidates each question is asked.
     """
 
     key: str
     ask: Callable[[Sequence[str]], str] = question
     show: Callable[[Image.Image], Image.Image] = protocol_image
     read: Callable[[str, str], Answer] = read_answer
+    n_orders: int = 1
+
+    def listings(self, labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Return candidate labels in each order in which they are asked."""
+        return orders(labels) if self.n_orders > 1 else (tuple(labels),)
 
 
 BASE = Variant("base")
@@ -82,7 +94,8 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         variant.key: variant
         for variant in (
             Variant("direct", ask=direct_question, read=read_direct),
-            Variant("shuffled"),
+            Variant("answer_first", ask=answer_first_question),
+            Variant("shuffled", n_orders=N_ORDERS),
             Variant("native", show=native_image),
             Variant("described", ask=described_question),
         )

@@ -13,6 +13,7 @@ from unifer_tasks.protocol.answers import read_answer, read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import (
     STEM,
+    answer_first_question,
     described_question,
     direct_question,
     listed_labels,
@@ -31,7 +32,9 @@ def test_the_question_lists_the_candidates_in_order() -> None:
 
 
 @pytest.mark.parametrize("dataset", LABEL_SPACES)
-@pytest.mark.parametrize("ask", [question, direct_question, described_question])
+@pytest.mark.parametrize(
+    "ask", [question, direct_question, answer_first_question, described_question]
+)
 def test_the_candidates_are_read_off_a_prompt(
     dataset: str, ask: Callable[[Sequence[str]], str]
 ) -> None:
