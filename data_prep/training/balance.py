@@ -42,11 +42,11 @@ def expected_copies(
     """
     sizes = {dataset: sum(labels.values()) for dataset, labels in counts.items()}
     rows = sum(sizes.values()) if total is None else total
-    dataset_rows = _shared_out(sizes, datasets, rows)
+    dataset_rows = shared_out(sizes, datasets, rows)
     return {
         (dataset, label): share / labels[label]
         for dataset, labels in counts.items()
-        for label, share in _shared_out(labels, classes, dataset_rows[dataset]).items()
+        for label, share in shared_out(labels, classes, dataset_rows[dataset]).items()
     }
 
 
@@ -61,7 +61,8 @@ def uniform(key: str, seed: int) -> float:
     return xxhash.xxh3_64_intdigest(key.encode(), seed=seed) / 2**64
 
 
-def _shared_out(sizes: Mapping[str, int], balance: Balance, rows: float) -> dict[str, float]:
+def shared_out(sizes: Mapping[str, int], balance: Balance, rows: float) -> dict[str, float]:
+    """Return how many of `rows` each group has; none where it is empty."""
     weights = {key: size ** _EXPONENT[balance] for key, size in sizes.items() if size}
     whole = sum(weights.values())
     return {key: rows * weight / whole for key, weight in weights.items()}
