@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
+from data_prep.errors import BuildError
 from data_prep.images.fingerprints import Examined
 from data_prep.output import Output
 from data_prep.outputs.training_folder import (
@@ -30,13 +32,18 @@ from data_prep.sources.samples import Split
 from data_prep.synthetic.faces import sample_face
 from data_prep.synthetic.faces.rationale import rationale
 from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of
+from data_prep.training.balance import Balance, shared_out
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
+from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.support.files import atomic_write
 
-Labels = Literal["uniform", "official"]
-LABELS: tuple[Labels, ...] = ("uniform", "official")
+Labels = Literal["uniform", "sqrt", "official"]
+_BALANCE: Mapping[Labels, Balance] = MappingProxyType(
+    {"uniform": Balance.UNIFORM, "sqrt": Balance.SQRT, "official": Balance.NONE}
+)
+LABELS = tuple(_BALANCE)
 
 # The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.
 _TRAINING_STREAM = 1
@@ -79,8 +86,9 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
 
     Args:
         n: Faces in all.
-        labels: "uniform", or "official" for labels as rare as in the official training splits,
-            as far as counts of these are official.
+        labels: "official" for labels as rare as in the official training splits, "sqrt" for
+            shares by the square roots of their counts there, or "uniform"; uniform where no
+            counts are official.
         seed: Seed of the choice.
 
     Returns:
@@ -91,9 +99,9 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
     for number in range(n):
         dataset = tuple(LABEL_SPACES)[number % len(LABEL_SPACES)]
         space = LABEL_SPACES[dataset]
-        counts = official_counts(dataset, Split.TRAIN) if labels == "official" else {}
-        weights = np.array([counts[x] if counts else 1 for x in space.labels], float)
-        chosen.append((dataset, str(rng.choice(space.labels, p=weights / weights.sum()))))
+        counts = official_counts(dataset, Split.TRAIN) or dict.fromkeys(space.labels, 1)
+        shares = shared_out(counts, _BALANCE[labels], 1.0)
+        chosen.append((dataset, str(rng.choice(space.labels, p=[shares[x] for x in space.labels]))))
     return chosen
 
 
@@ -114,6 +122,8 @@ def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest
     """
     out, described = output.folder, asdict(recipe)
     open_folder(out)
+    if (out / MANIFEST_NAME).exists():
+        raise BuildError(f"{out} holds rows itself; choose a folder for `cot` and `rlvr` within it")
     for kind in _KINDS:
         finished_manifest(out / kind, described)
     asked = {

@@ -1,1 +1,1 @@
-"""The whole recipe on a CPU, with drawn faces: `make demo-train` and what it shows at its end."""
+"""The whole recipe on a CPU: `make demo-train` and what it shows at its end."""

@@ -2,6 +2,7 @@
 
     python -m recipes.tiny_cpu.demo --out out/demo-train
     python -m recipes.tiny_cpu.demo --out out/demo-grpo --start recipes/tiny_cpu/checkpoint
+    python -m recipes.tiny_cpu.demo --out out/demo-rare --cold-start official
 
 Every stage is the command that a user would run, with a tiny model and fewer steps:
 
@@ -9,14 +10,19 @@ Every stage is the command that a user would run, with a tiny model and fewer st
   again, then on many. Repetition is what gets a small transformer off the plateau on which it has
   learned the format and guesses the label; variety is what makes it see (F. Charton and J. Kempe,
   "Emergent properties with repeated examples", arXiv 2410.07041).
-* **Cold start**: a little more SFT, on what a careless teacher leaves: labels as skewed as in the
-  official training splits, and half of the answers without tags. What the model sees, it no
-  longer says, or says so that it does not count.
+* **Cold start**: a little more SFT, on what a careless teacher leaves: labels that are skewed, and
+  half of the answers without tags. What the model sees, it no longer says, or says so that it
+  does not count.
 * **GRPO** mends that, with the default reward, on faces of all labels alike. In minutes it mends
-  habits and not eyesight: the ceiling is what SFT left.
+  habits and not eyesight.
+
+Labels of the cold start are skewed by the square roots of the official counts, as
+`unifer-data rlvr --balance-classes sqrt` leaves them. `--cold-start official` keeps them as rare as
+they are: then contempt is never answered, no rollout is rewarded for it, and GRPO cannot bring it
+back.
 
 All are evaluated by lmms-eval on faces that none was trained on. A stage whose result is there
-is not run again, so an interrupted run goes on where it was.
+is not run again, so an interrupted run resumes where it was.
 """
 
 from __future__ import annotations
@@ -32,8 +38,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_prep.synthetic.stand_in_training import Labels
+from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
 from recipes.tiny_cpu.demo.summary import write_summary
 from recipes.tiny_cpu.environment import ENVIRONMENT
+from recipes.tiny_cpu.memory import available_memory
 from recipes.training.runs.checkpoints import newest_checkpoint
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
@@ -45,6 +54,9 @@ _CORES = os.cpu_count() or 1
 _RANKS = min(2, _CORES)
 _SFT_BATCH = 32
 
+COLD_LABELS: tuple[Labels, ...] = ("sqrt", "official")
+"""What the labels of the cold start may be like; the first is the default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -53,7 +65,7 @@ class Sizes:
     Attributes:
         faces: Faces of SFT and of GRPO, all labels alike.
         few: How many of these the first SFT sees.
-        skewed: Faces of the cold start, labels as rare as in the official splits.
+        skewed: Faces of the cold start.
         untagged: Share of the cold start's responses that answer without tags.
         held_out: Faces for each label of each dataset to evaluate on.
         few_steps: Steps of the first SFT, of `_SFT_BATCH` faces.
@@ -71,7 +83,7 @@ class Sizes:
     few_steps: int = 350
     sft_steps: int = 1_100
     cold_steps: int = 60
-    grpo_steps: int = 15
+    grpo_steps: int = 20
     prompts: int = 32
 
 
@@ -92,13 +104,21 @@ class StageError(Exception):
     """A stage failed; the message says which and where its output is."""
 
 
-def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) -> Path:
+def run(
+    out: Path,
+    sizes: Sizes,
+    *,
+    start: Path | None = None,
+    cold_labels: Labels = "sqrt",
+    seed: int = 1,
+) -> Path:
     """Run what is still to be run.
 
     Args:
         out: The folder of all results.
         sizes: How much of everything.
         start: A trained checkpoint in the place of the first SFT.
+        cold_labels: Shares of the labels among the cold start's rows.
         seed: Seed of GRPO's order and sampling.
 
     Returns:
@@ -108,9 +128,11 @@ def run(out: Path, sizes: Sizes, *, start: Path | None = None, seed: int = 1) ->
         StageError: A stage failed.
     """
     stages = _Stages(out)
-    stages.data("--train", sizes.faces, "--valid", 32, to="faces")
+    # GRPO meets each face once: without SFT no more are needed.
+    faces = sizes.faces if start is None else sizes.grpo_steps * sizes.prompts
+    stages.data("--train", faces, "--valid", 32, to="faces")
     stages.data(
-        "--train", sizes.skewed, "--valid", 32, "--labels", "official",
+        "--train", sizes.skewed, "--valid", 32, "--labels", cold_labels,
         "--untagged", sizes.untagged, to="skewed",
     )  # fmt: skip
     stages.data("--per-class", sizes.held_out, to="held-out")
@@ -177,7 +199,6 @@ class _Stages:
             f"data.val_files={rows / 'valid-00000.parquet'}",
             f"actor_rollout_ref.model.path={model}", f"trainer.default_local_dir={to}",
             f"data.train_batch_size={prompts}",
-            f"actor_rollout_ref.actor.ppo_mini_batch_size={prompts}",
             f"trainer.total_training_steps={steps}", f"trainer.save_freq={steps}",
             "trainer.test_freq=-1", "trainer.val_before_train=false", f"data.seed={seed}",
         )  # fmt: skip
@@ -261,18 +282,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="CHECKPOINT",
         help="a trained model: the first SFT is left out",
     )
+    parser.add_argument(
+        "--cold-start",
+        choices=COLD_LABELS,
+        default=COLD_LABELS[0],
+        help="labels of the cold start: by the square roots of the official counts, or as rare as "
+        "in the official splits, which GRPO cannot mend (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of GRPO; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
+    parser.add_argument(
+        "--ignore-memory", action="store_true", help="start even if there is too little memory"
+    )
     args = parser.parse_args(argv)
     sizes = QUICK if args.quick else Sizes()
     start = args.start.resolve() if args.start else None
     try:
-        summary = run(args.out.resolve(), sizes, start=start, seed=args.seed)
-    except (StageError, MetricsError, RolloutsError) as error:
+        print(check_memory(available_memory(), ignored=args.ignore_memory))
+        if not args.quick:
+            print(minutes(with_sft=start is None))
+        summary = run(
+            args.out.resolve(), sizes, start=start, cold_labels=args.cold_start, seed=args.seed
+        )
+    except (NeedsError, StageError, MetricsError, RolloutsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("demo: interrupted; the same command goes on from here", file=sys.stderr)
+        print("demo: interrupted; the same command resumes from here", file=sys.stderr)
         return 130
     print(summary.read_text(encoding="utf-8"))
     return 0

@@ -21,8 +21,8 @@ _NOTE = """
 ## How this copy was made
 
 `make demo-train`, whose first SFT starts from `ferbench tiny-model`, and then
-`python -m recipes.tiny_cpu.demo.keep`, which rounds the weights to bfloat16. Drawn faces are all
-that it has seen. Its licence is Apache-2.0, as the code's.
+`python -m recipes.tiny_cpu.demo.keep`, which rounds the weights to bfloat16. Synthetic faces
+are all that it has seen. Its licence is Apache-2.0, as the code's.
 """
 
 

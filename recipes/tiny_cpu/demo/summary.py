@@ -42,7 +42,7 @@ def write_summary(
     rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
     _plot(rewards, out / "reward.png")
     lines = [
-        "# The UniFER recipe on a CPU, with drawn faces",
+        "# The UniFER recipe on a CPU, with synthetic faces",
         "",
         _scores(assessments),
         "",
@@ -60,7 +60,7 @@ def write_summary(
         *_samples(assessments),
         _times(seconds),
         "",
-        "The faces are drawn: these figures say that the recipe works, and nothing of photographs.",
+        "Synthetic faces: these figures say that the recipe works, and nothing of photographs.",
     ]
     path = out / "README.md"
     with atomic_write(path) as partial:
