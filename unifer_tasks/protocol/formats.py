@@ -46,6 +46,13 @@ class ResponseFormat:
         text = {THINK_TAG: rationale, ANSWER_TAG: label}
         return "\n".join(f"<{block}>{text[block]}</{block}>" for block in self.blocks)
 
+    def texts(self, response: str) -> Mapping[str, str]:
+        """Return the text of each block of a response that has this format, by its tag."""
+        return {
+            block: response.partition(f"<{block}>")[2].partition(f"</{block}>")[0]
+            for block in self.blocks
+        }
+
     def is_kept(self, response: str) -> bool:
         """Return whether a response has this format, and nothing else (`has_valid_format`)."""
         return has_valid_format(response, self.blocks)
