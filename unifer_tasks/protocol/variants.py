@@ -7,6 +7,7 @@
 | `shuffled` | each question is asked under `N_ORDERS` orders of its candidates | order bias |
 | `native` | the image at its own size | what one size for all costs |
 | `described` | each candidate with the signs of its prototype | what naming the cues buys |
+| `ranked` | the likelihood of each candidate is read, not a text | calibration |
 
 A variant's tasks are named `ferbench_VARIANT_DATASET`, its group `ferbench_VARIANT`. In
 lmms-eval's sample log the record under `accuracy` has what the base has (`id`, `dataset`, `gold`,
@@ -14,7 +15,9 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 
 * `variant`: one of the keys above; the base's records have none;
 * `permutation`: from 0 up, which of the orders (`shuffled` alone);
-* `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone).
+* `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone);
+* `probabilities`: candidate label -> its probability as the answer, in sum 1 (`ranked` alone);
+  null where the request failed.
 
 So `dataset` and `id` name the base's question of every record. Of a question that was asked several
 times (`--repeats`) the record has the lists `predictions` and `outcomes`, and as `score` the share
@@ -33,7 +36,7 @@ from PIL import Image
 
 from unifer_tasks.protocol.answers import Answer, Outcome, read_answer, read_bare
 from unifer_tasks.protocol.images import native_image, protocol_image
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.protocol.prompts import (
     answer_first_question,
     described_question,
@@ -73,7 +76,8 @@ class Variant:
         ask: Candidate labels -> the question's text.
         show: A decoded image -> the image that the model sees.
         read: Response, dataset -> the strict reader's answer.
-        n_orders: Under how many orders of its candidates each question is asked.
+        n_orders: Under how many orders of its candidates each question is asked, at most.
+        ranks: Whether the likelihood of each candidate is asked for, and no text (`ranking`).
     """
 
     key: str
@@ -81,10 +85,15 @@ class Variant:
     show: Callable[[Image.Image], Image.Image] = protocol_image
     read: Callable[[str, str], Answer] = read_answer
     n_orders: int = 1
+    ranks: bool = False
 
     def listings(self, labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return candidate labels in each order in which they are asked."""
         return orders(labels) if self.n_orders > 1 else (tuple(labels),)
+
+    def times_asked(self, dataset: str) -> int:
+        """Return how often each question of a dataset is asked, once in each order."""
+        return len(self.listings(label_space(dataset).labels))
 
 
 BASE = Variant("base")
@@ -98,6 +107,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("shuffled", n_orders=N_ORDERS),
             Variant("native", show=native_image),
             Variant("described", ask=described_question),
+            Variant("ranked", ask=direct_question, ranks=True),
         )
     }
 )
@@ -124,14 +134,16 @@ TASKS: Mapping[str, tuple[Variant, str]] = MappingProxyType(
 
 
 def orders(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the `N_ORDERS` orders in which `shuffled` lists candidate labels.
+    """Return the orders in which `shuffled` lists candidate labels, all different.
 
-    The labels are sorted by a seeded hash and then turned in steps of a quarter of the list, so
-    that each label stands once in each quarter. The orders follow from the labels alone, on any
-    machine and in any version.
+    They are `N_ORDERS`, or one for each label where there are fewer labels. The labels are sorted
+    by a seeded hash and then turned in steps of a quarter of the list, so that each label stands
+    once in each quarter. The orders follow from the labels alone, on any machine and in any
+    version.
     """
+    n = min(N_ORDERS, len(labels))
     mixed = sorted(labels, key=lambda label: hashlib.sha256(f"{_SEED} {label}".encode()).digest())
-    starts = (turn * len(mixed) // N_ORDERS for turn in range(N_ORDERS))
+    starts = (turn * len(mixed) // n for turn in range(n))
     return tuple((*mixed[start:], *mixed[:start]) for start in starts)
 
 

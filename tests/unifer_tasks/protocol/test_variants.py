@@ -11,7 +11,7 @@ from PIL import Image
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
 from unifer_tasks.protocol.answers import Outcome
 from unifer_tasks.protocol.images import IMAGE_SIZE
-from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, canonical
+from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH, LABEL_SPACES, canonical
 from unifer_tasks.protocol.prompts import (
     describe,
     described_question,
@@ -117,6 +117,13 @@ def test_orders_are_fixed_and_put_each_label_into_each_quarter(dataset: str) -> 
     for label in labels:
         quarters = {N_ORDERS * order.index(label) // len(labels) for order in listed}
         assert len(quarters) >= N_ORDERS - 1
+
+
+@pytest.mark.parametrize("n_labels", range(1, 9))
+def test_no_order_is_asked_twice(n_labels: int) -> None:
+    listed = orders(CANONICAL_LABELS[:n_labels])
+    assert len(set(listed)) == len(listed) == min(n_labels, N_ORDERS)
+    assert {order[0] for order in listed} <= {*CANONICAL_LABELS[:n_labels]}
 
 
 def test_the_orders_of_sfew_never_change() -> None:
