@@ -12,7 +12,7 @@ from typing import Any
 
 from unifer_tasks.data.manifest import Manifest, data_root, read_manifest
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, group_name
+from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, group_name
 
 GROUPS = {group_name(variant): variant for variant in (BASE, *VARIANTS.values())}
 """Group name -> its variant."""
@@ -43,15 +43,16 @@ def heading(name: str, extents: Sequence[Extent] | None = None) -> str:
     """
     variant, dataset = TASKS[name] if name in TASKS else (GROUPS[name], None)
     datasets = list(FERBENCH) if dataset is None else [dataset]
-    notes = list(_notes(read_manifest(data_root()), datasets, extents, variant.key == "shuffled"))
+    orders = max(map(variant.times_asked, datasets))
+    notes = list(_notes(read_manifest(data_root()), datasets, extents, orders))
     return f"{name} [{', '.join(notes)}]" if notes else name
 
 
 def _notes(
-    manifest: Manifest, datasets: Sequence[str], extents: Sequence[Extent] | None, shuffled: bool
+    manifest: Manifest, datasets: Sequence[str], extents: Sequence[Extent] | None, orders: int
 ) -> Iterator[str]:
     asked = sum(each.samples for each in extents) if extents else None
-    caveat = manifest.caveat(datasets, asked=asked, orders=N_ORDERS if shuffled else 1)
+    caveat = manifest.caveat(datasets, asked=asked, orders=orders)
     if caveat:
         yield caveat
     repeats = max((each.repeats for each in extents or ()), default=1)

@@ -10,7 +10,7 @@ from unifer_tasks.data.headings import GROUPS
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.harness.yaml_speed import libyaml
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, task_name
+from unifer_tasks.protocol.variants import TASKS, task_name
 from unifer_tasks.support.nearest import did_you_mean
 
 NAMES = (*GROUPS, *TASKS)
@@ -111,7 +111,7 @@ def question_counts(tasks: Iterable[str]) -> dict[str, int]:
     for task in _leaves(tasks):
         variant, dataset = TASKS[task]
         rows = files[dataset].rows if dataset in files else 0
-        counts[task] = rows * (N_ORDERS if variant is VARIANTS["shuffled"] else 1)
+        counts[task] = rows * variant.times_asked(dataset)
     return counts
 
 
