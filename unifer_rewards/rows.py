@@ -12,6 +12,7 @@ from typing import Any
 
 from unifer_tasks.protocol.answers import upstream_answer
 from unifer_tasks.protocol.labels import UnknownDatasetError, canonical, label_space
+from unifer_tasks.support.counted import counted
 
 
 class RowError(ValueError):
@@ -84,7 +85,7 @@ def _votes(votes: Iterable[Any] | None, labels: Sequence[str]) -> dict[str, floa
         return {}
     counts = tuple(votes)
     if len(counts) != len(labels):
-        raise RowError(f"{len(counts)} votes for {len(labels)} candidates")
+        raise RowError(f"{counted(len(counts), 'vote')} for {counted(len(labels), 'candidate')}")
     if not all(isinstance(count, Real) and 0 <= float(count) < math.inf for count in counts):
         raise RowError(f"votes must be numbers from 0 up, got {list(counts)}")
     return {label: float(count) for label, count in zip(labels, counts, strict=True) if count}

@@ -15,6 +15,7 @@ from unifer_tasks.scoring.metrics import METRICS, READERS
 from unifer_tasks.scoring.predictions import BadRowsError, PredictionError, iter_predictions
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write, atomic_write_lines
 
 
@@ -115,17 +116,17 @@ def _notes(summary: Summary, skipped: int) -> Iterator[str]:
     pooled = summary.pooled
     scored = sum(part.targets.total() for part in summary.datasets.values())
     if skipped:
-        yield f"SKIPPED: {skipped:,} of {skipped + scored:,} rows, listed above"
+        yield f"SKIPPED: {skipped:,} of {counted(skipped + scored, 'row')}, listed above"
     if not summary.complete:
         yield (
-            f"PARTIAL: {scored:,} predictions for {', '.join(summary.datasets)}; FERBench has "
-            f"{N_QUESTIONS:,} questions in four datasets{_other_labels(summary)}. These are not "
-            "FERBench scores."
+            f"PARTIAL: {counted(scored, 'prediction')} for {', '.join(summary.datasets)}; FERBench "
+            f"has {N_QUESTIONS:,} questions in four datasets{_other_labels(summary)}. These are "
+            "not FERBench scores."
         )
     if summary.reader == "upstream" and pooled.excluded:
         yield (
-            f"{pooled.excluded:,} failed requests are left out of the denominator, as the "
-            "paper's evaluators do; the strict reader counts them as wrong."
+            f"left out of the denominator: {counted(pooled.excluded, 'failed request')}, as the "
+            "paper's evaluators do; the strict reader counts what failed as wrong."
         )
     unread = {k: v for k, v in pooled.outcomes.items() if v and k != "answered"}
     if unread:

@@ -15,6 +15,7 @@ import pyarrow.types as types
 from unifer_tasks.data.annotations import annotation_problems
 from unifer_tasks.data.manifest import DataError, DatasetFile, Manifest, intact_path
 from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.support.counted import counted
 
 ROWS_PER_BATCH = 256
 """Bounds the memory: a row holds an encoded image."""
@@ -102,9 +103,9 @@ def _wrong_rows(parquet: pq.ParquetFile, dataset: str, file: DatasetFile) -> Ite
         sizes = pc.binary_length(pc.struct_field(batch["image"], "bytes"))
         without_image += pc.sum(pc.equal(pc.fill_null(sizes, 0), 0)).as_py() or 0
     if without_image:
-        yield f"has {without_image:,} rows without an image"
+        yield f"has {counted(without_image, 'row')} without an image"
     if absent := ids.pop(None, 0) + ids.pop("", 0):
-        yield f"has {absent:,} rows without an id"
+        yield f"has {counted(absent, 'row')} without an id"
     for name, times in ids.items():
         if times > 1:
             yield f"has the id {name!r} {times} times"

@@ -15,6 +15,8 @@ from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import DataError, Manifest, data_root, intact_path, read_manifest
 from unifer_tasks.harness.probe import problem
 from unifer_tasks.protocol.labels import FERBENCH, label_space
+from unifer_tasks.protocol.variants import BASE, task_name
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import BACKENDS, EVAL
 
 MODELS = ("unifer",)
@@ -96,7 +98,11 @@ def _data() -> Iterator[Finding]:
     yield Finding("ok", f"{root}: {manifest.source}")
     if manifest.stand_in:
         yield Finding("warning", "STAND-IN: scores on drawn faces say nothing about photographs")
-    for dataset in dict.fromkeys([*FERBENCH, *manifest.datasets]):
+    held = manifest.datasets
+    if only_own := held and FERBENCH.keys().isdisjoint(held):
+        names = ",".join(task_name(dataset, BASE) for dataset in held)
+        yield Finding("warning", f"no dataset of FERBench is there; run it with --tasks {names}")
+    for dataset in dict.fromkeys(held if only_own else [*FERBENCH, *held]):
         yield _dataset(root, manifest, dataset)
 
 
@@ -111,9 +117,11 @@ def _dataset(root: Path, manifest: Manifest, dataset: str) -> Finding:
         return Finding("error", wrong[0] + more)
     space = label_space(dataset)
     if not space.test_counts:
-        return Finding("ok", f"{space.title}: {file.rows:,} questions; no counts are official")
+        return Finding(
+            "ok", f"{space.title}: {counted(file.rows, 'question')}; no counts are official"
+        )
     if manifest.is_complete(dataset):
-        return Finding("ok", f"{space.title}: all {file.rows:,} questions")
+        return Finding("ok", f"{space.title}: all {counted(file.rows, 'question')}")
     differences = ", ".join(
         f"{label} {file.counts.get(label, 0):,} of {expected:,}"
         for label, expected in space.test_counts.items()

@@ -9,6 +9,7 @@ from typing import Any
 from unifer_tasks.harness.requests.progress import Progress
 from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.runner.presets import Price
+from unifer_tasks.support.counted import counted
 
 MAX_NEW_TOKENS = 1024
 """The protocol's limit of an answer's length (`ferbench/_template_yaml`)."""
@@ -54,12 +55,14 @@ def estimate(price: Price, n_questions: int, most_tokens_out: int, seen: Progres
         tokens = seen.tokens_in / seen.answered, seen.tokens_out / seen.answered
         cost = price.of(left * tokens[0], left * tokens[1])
         return (
-            f"about {cost:,.2f} for {left:,} questions, after {seen.answered:,} that were counted"
+            f"about {cost:,.2f} for {counted(left, 'question')}, after {seen.answered:,} that were "
+            "counted"
         )
     cost = price.of(n_questions * TOKENS_IN, n_questions * most_tokens_out)
     return (
-        f"at most about {cost:,.2f} for {n_questions:,} questions, at {TOKENS_IN:,} tokens in "
-        f"(assumed) and {most_tokens_out:,} out (the limit); a run with --limit counts them"
+        f"at most about {cost:,.2f} for {counted(n_questions, 'question')}, at {TOKENS_IN:,} "
+        f"tokens in (assumed) and {most_tokens_out:,} out (the limit); a run with --limit counts "
+        "them"
     )
 
 

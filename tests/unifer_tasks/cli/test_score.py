@@ -95,7 +95,7 @@ def test_upstream_leaves_errors_out_and_says_so(
     read = ["fear", "fear", "fear", "happiness", "unknown", "unknown", "sadness"]
     expected = f1_score(true, read, average="macro", zero_division=0)
     assert summary["pooled"]["macro_f1"] == pytest.approx(expected)
-    assert "1 failed requests are left out" in capsys.readouterr().err
+    assert "left out of the denominator: 1 failed request," in capsys.readouterr().err
 
 
 def test_all_failed_scores_nothing_rather_than_zero(tmp_path: Path) -> None:

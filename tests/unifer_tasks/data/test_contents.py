@@ -56,7 +56,7 @@ def test_a_sound_file_has_no_problem(tmp_path: Path) -> None:
                         pa.struct([("bytes", pa.binary()), ("path", pa.string())]))),
             "has 2 rows without an image",
         ),
-        (with_column("id", ["a", None]), "has 1 rows without an id"),
+        (with_column("id", ["a", None]), "has 1 row without an id"),
         (with_column("id", ["a", "a"]), "has the id 'a' 2 times"),
         (with_column("target", ["sad", "sad"]), "has 2 sad, its manifest says 1 sad, 1 fear"),
         (with_column("target", ["sad", None]), "its manifest says"),

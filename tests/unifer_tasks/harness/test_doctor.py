@@ -101,6 +101,18 @@ def test_a_dataset_that_was_not_built_is_an_error(data: Path) -> None:
     assert any("AffectNet (affectnet) is not in" in text for text in texts("error"))
 
 
+def test_a_folder_that_holds_only_a_dataset_of_ones_own_passes(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(data)
+    write_manifest(data, replace(manifest, datasets={"sfew": manifest.datasets["sfew"]}))
+    monkeypatch.setattr(doctor, "FERBENCH", {"rafdb": LABEL_SPACES["rafdb"]})
+    assert main(["doctor"]) == 0
+    assert any("--tasks ferbench_sfew" in text for text in texts("warning"))
+    write_manifest(data, replace(manifest, datasets={}))
+    assert any("RAF-DB (rafdb) is not in" in text for text in texts("error"))
+
+
 @pytest.mark.parametrize(
     ("requirement", "message"),
     [

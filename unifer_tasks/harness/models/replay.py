@@ -14,6 +14,7 @@ from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.protocol.variants import TASKS, Variant
 from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.scoring.sample_logs import Responses, read_responses
+from unifer_tasks.support.counted import counted
 
 
 class Replay(OurModel):
@@ -31,6 +32,8 @@ class Replay(OurModel):
         PredictionError: The log cannot be read, is of several models, lacks a question that is
             asked, or has fewer answers to each than are asked for.
     """
+
+    ranks_candidates = True  # Where the log has rankings.
 
     def __init__(self, samples: str, batch_size: int | str = 1, device: str | None = None) -> None:
         super().__init__()
@@ -91,8 +94,8 @@ class Replay(OurModel):
         fewest = min(map(len, responses.values()))
         if repeats > fewest:
             raise PredictionError(
-                f"{self._samples} has {fewest} answers to a question and --repeats {repeats} asks "
-                f"for more; pass --repeats {fewest}"
+                f"{self._samples} has {counted(fewest, 'answer')} to a question and --repeats "
+                f"{repeats} asks for more; pass --repeats {fewest}"
             )
         if repeats < fewest:
             logger.warning(

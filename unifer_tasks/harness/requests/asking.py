@@ -13,6 +13,7 @@ from unifer_tasks.harness.requests.replies import careful_client
 from unifer_tasks.harness.requests.shortfall import note_requests
 from unifer_tasks.protocol.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.redaction.characters import encodable
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.seams import replaced
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def ask(
         outputs = generate(list(requests))
     if len(outputs) != len(requests):
         # lmms-eval's claude returns two for a failed request; none can be told apart.
-        what = f"{len(outputs)} answers came to {len(requests)} questions"
+        what = f"{counted(len(outputs), 'answer')} came to {counted(len(requests), 'question')}"
         outputs = [f"{REQUEST_FAILED_PREFIX}: {what}]"] * len(requests)
     answers = [_noted(output, asks_an_api=asks_an_api) for output in outputs]
     note_requests(len(answers), sum(request_failed(answer.text) for answer in answers))
