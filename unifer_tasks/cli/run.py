@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from unifer_tasks.data.manifest import MANIFEST_NAME, data_root, sha256
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import EVAL, REPORT
 from unifer_tasks.support.locks import hold
 
@@ -107,10 +108,15 @@ def _run_all(
         with hold(out / "report", wait=True):
             _report(with_results, out / "report")
     if broken:
-        print(f"{broken} of {len(jobs)} models broke; start again to go on", file=sys.stderr)
+        print(
+            f"{broken} of {counted(len(jobs), 'model')} broke; start again to continue",
+            file=sys.stderr,
+        )
         return 1
     if failed:
-        print(f"{failed:,} requests failed; start again to ask them again", file=sys.stderr)
+        print(
+            f"{counted(failed, 'request')} failed; start again to ask them again", file=sys.stderr
+        )
         return 3
     return 0
 
