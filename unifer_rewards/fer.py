@@ -17,7 +17,7 @@ from unifer_tasks.protocol.formats import FORMATS
 
 def compute_score(
     data_source: str,
-    solution_str: str,
+    solution_str: str | None,
     ground_truth: str,
     extra_info: Mapping[str, Any] | None = None,
     *,
@@ -32,7 +32,7 @@ def compute_score(
 
     Args:
         data_source: A dataset key; any name if the row lists its candidates.
-        solution_str: The response.
+        solution_str: The response; an empty one if it is not text.
         ground_truth: The true label.
         extra_info: May hold `candidate_labels` and `votes`; see `rows.read_target`.
         preset: A key of `presets.PRESETS`.
@@ -54,14 +54,15 @@ def compute_score(
     """
     reward = make_reward(preset, weights, **options)
     target = read_target(data_source, ground_truth, extra_info)
+    text = solution_str if isinstance(solution_str, str) else ""
     # What the benchmark takes off a model family's own format is not paid for.
-    paid = read_literal(solution_str, target.labels)
+    paid = read_literal(text, target.labels)
     asked = FORMATS[reward.response_format]
-    response = Response(solution_str, paid, target, len(solution_str.split()), asked)
+    response = Response(text, paid, target, len(text.split()), asked)
     terms = reward.terms(response)
     # In the form that was asked for, nothing is left for a model family's own.
     is_plain = paid.label is not None and response.format_kept
-    answer = paid if is_plain else read_choice(solution_str, target.labels)
+    answer = paid if is_plain else read_choice(text, target.labels)
     return {
         "score": reward.total(terms, right=paid.label == target.truth),
         "acc": float(answer.label == target.truth),

@@ -91,7 +91,7 @@ class Reward:
     answer, and nothing at all for a response out of form.
 
     Attributes:
-        weights: Term -> weight, from 0 up; a term that is missing weighs nothing.
+        weights: Term -> weight, non-negative; a term that is missing weighs nothing.
         gated: Whether the other terms are paid only in form and only when right.
         vote_credit: See `accuracy.accuracy`.
         free_words: See `brevity.brevity`.

@@ -50,9 +50,11 @@ def read_target(
 
     Raises:
         RowError: There are no candidates, the truth is none of them, or the votes are not
-            one number from 0 up for each.
+            one non-negative number for each.
     """
     extra = extra_info or {}
+    if not isinstance(extra, Mapping):
+        raise RowError(f"extra_info must be a mapping, got {extra!r:.80}")
     labels = _candidates(data_source, extra.get("candidate_labels"))
     solution = upstream_answer(ground_truth) if isinstance(ground_truth, str) else ""
     truth = _label_of_name(labels).get(canonical(solution))
@@ -68,24 +70,31 @@ def _label_of_name(labels: tuple[str, ...]) -> Mapping[str, str]:
     return MappingProxyType({canonical(label): label for label in labels})
 
 
-def _candidates(data_source: str, listed: Iterable[Any] | None) -> tuple[str, ...]:
+def _candidates(data_source: str, listed: Any) -> tuple[str, ...]:
     if listed is None:
         try:
             return label_space(data_source).labels
         except UnknownDatasetError as error:
             raise RowError(f"no candidates: extra_info lists none, and {error}") from None
-    labels = () if isinstance(listed, str) else tuple(listed)
+    labels = tuple(listed) if _is_list(listed) else ()
     if not labels or not all(isinstance(label, str) for label in labels):
         raise RowError(f"candidate_labels must be a list of labels, got {listed!r}")
     return labels
 
 
-def _votes(votes: Iterable[Any] | None, labels: Sequence[str]) -> dict[str, float]:
+def _votes(votes: Any, labels: Sequence[str]) -> dict[str, float]:
     if votes is None:
         return {}
+    if not _is_list(votes):
+        raise RowError(f"votes must be a list of numbers, got {votes!r:.80}")
     counts = tuple(votes)
     if len(counts) != len(labels):
         raise RowError(f"{counted(len(counts), 'vote')} for {counted(len(labels), 'candidate')}")
     if not all(isinstance(count, Real) and 0 <= float(count) < math.inf for count in counts):
-        raise RowError(f"votes must be numbers from 0 up, got {list(counts)}")
+        raise RowError(f"votes must be non-negative numbers, got {list(counts)}")
     return {label: float(count) for label, count in zip(labels, counts, strict=True) if count}
+
+
+def _is_list(value: Any) -> bool:
+    """Return whether a value is a list, or an array as parquet gives it."""
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)

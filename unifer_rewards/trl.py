@@ -44,5 +44,5 @@ def trl_reward(**options: Any) -> Callable[..., list[float]]:
     return unifer_reward
 
 
-def _text(completion: Completion) -> str:
-    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+def _text(completion: Completion) -> str | None:
+    return completion if isinstance(completion, str) else completion[-1]["content"]

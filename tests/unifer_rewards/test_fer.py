@@ -33,6 +33,14 @@ def test_no_response_raises(response: str, preset: str) -> None:
     check(compute_score("ferplus", response, "sad", preset=preset, logged="all"), preset)
 
 
+@pytest.mark.parametrize("response", [None, 3, b"fear", ["<answer>fear</answer>"], {}])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_is_not_text_scores_as_an_empty_response(response: Any, preset: str) -> None:
+    result = compute_score("ferplus", response, "fear", preset=preset)
+    assert result == compute_score("ferplus", "", "fear", preset=preset)
+    assert (result["score"], result["outcome"]) == (0, "missing")
+
+
 @pytest.mark.parametrize("response", CORPUS)
 def test_no_response_of_the_corpus_raises(response: str) -> None:
     for preset in PRESETS:
@@ -93,15 +101,17 @@ def test_candidates_come_from_the_row_or_the_dataset(
         ("fear", {"candidate_labels": [1, 2]}, "must be a list of labels"),
         ("fear", {"candidate_labels": ["fear", "joy"]}, "must be different expressions out of"),
         ("fear", {"candidate_labels": ["fear", "sad", "sadness"]}, "must be different"),
+        ("fear", {"candidate_labels": 3}, "must be a list of labels, got 3"),
+        ("fear", 3, "extra_info must be a mapping, got 3"),
+        ("fear", {"votes": 3}, "votes must be a list of numbers, got 3"),
+        ("fear", {"votes": "1000000"}, "votes must be a list of numbers"),
         ("fear", {"votes": [1, 2]}, "2 votes for 7 candidates"),
-        ("fear", {"votes": [-1, 0, 0, 0, 0, 0, 0]}, "votes must be numbers from 0 up"),
-        ("fear", {"votes": [float("nan"), 0, 0, 0, 0, 0, 0]}, "votes must be numbers from 0 up"),
-        ("fear", {"votes": ["9", 0, 0, 0, 0, 0, 0]}, "votes must be numbers from 0 up"),
+        ("fear", {"votes": [-1, 0, 0, 0, 0, 0, 0]}, "votes must be non-negative numbers"),
+        ("fear", {"votes": [float("nan"), 0, 0, 0, 0, 0, 0]}, "votes must be non-negative numbers"),
+        ("fear", {"votes": ["9", 0, 0, 0, 0, 0, 0]}, "votes must be non-negative numbers"),
     ],
 )
-def test_a_row_that_cannot_be_scored_is_named(
-    truth: Any, extra: dict[str, Any], message: str
-) -> None:
+def test_a_row_that_cannot_be_scored_is_named(truth: Any, extra: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compute_score("rafdb", "", truth, extra)
 
