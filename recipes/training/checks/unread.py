@@ -44,6 +44,12 @@ _UNREAD: Mapping[Stage, tuple[_Unread, ...]] = {
         # trainer/ppo/ray_trainer.py, the trainer before `use_v1`
         _Unread("actor_rollout_ref.actor.use_prefix_grouper", False, "leave it out"),
         _Unread("algorithm.use_pf_ppo", False, "leave it out"),
+        # trainer/ppo/v1/trainer_base.py, _resolve_filter_groups_metric
+        _Unread(
+            "algorithm.filter_groups.max_num_gen_batches",
+            0,
+            "algorithm.filter_groups.max_inflight_gen_batches bounds what is sampled at once",
+        ),
         _Unread("trainer.esi_redundant_time", 0, "leave it out"),
         # workers/config/rollout.py alone
         _Unread("actor_rollout_ref.rollout.over_sample_rate", 0, "leave it out"),

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipes.training.configuration.registry import CopyError, copy_file, recipe_files
+from recipes.training.configuration.registry import (
+    CopyError,
+    algorithm_files,
+    copy_file,
+    recipe_files,
+)
 from unifer_tasks.support.command import Subparsers
 
 ERRORS = (CopyError,)
@@ -13,7 +18,9 @@ ERRORS = (CopyError,)
 
 def add(commands: Subparsers) -> None:
     """Add the subcommands."""
-    parser = commands.add_parser("ls", help="list the configurations and scripts of the recipes")
+    parser = commands.add_parser(
+        "ls", help="list the configurations, scripts and algorithms of the recipes"
+    )
     parser.set_defaults(run=_ls)
     parser = commands.add_parser(
         "cp",
@@ -29,10 +36,11 @@ def add(commands: Subparsers) -> None:
 
 
 def _ls(args: argparse.Namespace) -> int:
-    files = recipe_files()
-    width = max(len(file.name) for file in files)
-    for file in files:
-        print(f"{file.name:<{width}}  {file.summary}")
+    listed = [(file.name, file.summary) for file in recipe_files()]
+    listed += [(f"algorithm={file.name}", file.summary) for file in algorithm_files()]
+    width = max(len(name) for name, _ in listed)
+    for name, summary in listed:
+        print(f"{name:<{width}}  {summary}")
     return 0
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipes.training.configuration.algorithm import check_choice, chooses_algorithm
 from recipes.training.configuration.keys import Config
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
 from recipes.training.configuration.registry import find_configuration, is_recipe_file
@@ -34,10 +36,10 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
             reads no such setting or value.
     """
     file = find_configuration(stage, given)
-    verl = compose(file, overrides)
+    composed = _checked(file, overrides)
     if not is_recipe_file(file):
-        _check_file(file, stage, verl)
-    return parse_settings(verl, file, quoted(overrides))
+        _check_file(file, stage, composed.verl)
+    return parse_settings(composed.verl, file, quoted(overrides), composed.algorithm)
 
 
 def _check_file(file: Path, stage: Stage, verl: Config) -> None:
@@ -47,7 +49,7 @@ def _check_file(file: Path, stage: Stage, verl: Config) -> None:
         ConfigurationError: It does not, or does.
     """
     found = stage_of(verl)
-    base = _compose(find_configuration(found, found), [])
+    base = _compose(find_configuration(found, found), []).verl
     if base.keys() - verl.keys():
         raise ConfigurationError(
             f"{file} does not build on a configuration of verl: begin it with "
@@ -68,9 +70,31 @@ def compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: The file cannot be composed, or an override cannot be meant.
     """
+    return _checked(file, overrides).verl
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    """What hydra made of a file and its overrides.
+
+    Attributes:
+        verl: The configuration, as verl's trainer will see it.
+        algorithm: The name of the algorithm that was chosen; None if there is none to choose.
+    """
+
+    verl: dict[str, Any]
+    algorithm: str | None
+
+
+def _checked(file: Path, overrides: Sequence[str]) -> _Composed:
     given = quoted(overrides)
+    choices = [override for override in given if chooses_algorithm(override)]
+    if choices:
+        check_choice(file, choices, has_choice=_compose(file, []).algorithm is not None)
     if given:
-        check_overrides(_compose(file, []), given)
+        # What an algorithm sets is there to be set otherwise.
+        settings = [override for override in given if override not in choices]
+        check_overrides(_compose(file, choices).verl, settings)
     return _compose(file, given)
 
 
@@ -88,17 +112,24 @@ def search_path(file: Path) -> str:
     return f"hydra.searchpath=[{','.join(map(quote, places))}]"
 
 
-def _compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     from hydra import compose as compose_config
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
     from yaml import YAMLError
 
     try:
         with initialize_config_dir(str(file.parent.resolve()), version_base=None):
-            composed = compose_config(file.stem, overrides=[search_path(file), *overrides])
+            composed = compose_config(
+                file.stem,
+                overrides=[search_path(file), *overrides],
+                return_hydra_config=True,
+            )
+        algorithm = composed.hydra.runtime.choices.get("algorithm")
+        with open_dict(composed):
+            del composed["hydra"]
         resolved = OmegaConf.to_container(composed, resolve=True)
     except InterpolationKeyError as error:
         raise ConfigurationError(
@@ -108,4 +139,4 @@ def _compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
-    return {str(key): value for key, value in resolved.items()}
+    return _Composed({str(key): value for key, value in resolved.items()}, algorithm)

@@ -10,7 +10,8 @@ from pathlib import Path
 from recipes.training.configuration.settings import STAGES, ConfigurationError, Stage
 
 _FOLDER = Path(__file__).parents[2]
-_PATTERNS = ("*/sft*.yaml", "*/grpo*.yaml", "*/*.sh", "*/*.sbatch")
+_PATTERNS = ("*/sft*.yaml", "*/grpo*.yaml", "*/*.sbatch")
+_ALGORITHMS = "qwen2_5_vl/algorithm/*.yaml"
 
 
 class CopyError(Exception):
@@ -36,6 +37,12 @@ def recipe_files() -> tuple[RecipeFile, ...]:
     """Return all files that a user may run or copy, the configurations first."""
     paths = (path for pattern in _PATTERNS for path in sorted(_FOLDER.glob(pattern)))
     return tuple(RecipeFile(path, _name(path), _summary(path)) for path in paths)
+
+
+def algorithm_files() -> tuple[RecipeFile, ...]:
+    """Return the algorithms of GRPO, each a file of settings that `algorithm=NAME` chooses."""
+    paths = sorted(_FOLDER.glob(_ALGORITHMS))
+    return tuple(RecipeFile(path, path.stem, _summary(path)) for path in paths)
 
 
 def find_configuration(stage: Stage, given: str) -> Path:
@@ -111,7 +118,7 @@ def _summary(path: Path) -> str:
     comments = (
         line.removeprefix("# ")
         for line in path.read_text(encoding="utf-8").splitlines()
-        if line.startswith("# ")
+        if line.startswith("# ") and not line.startswith("# @package")
     )
     return next(comments, "")
 

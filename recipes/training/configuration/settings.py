@@ -203,11 +203,15 @@ class RewardSettings:
         path: A file, or `pkg://MODULE`.
         name: The function.
         options: `reward_kwargs`.
+        manager: `reward.reward_manager.name`, what calls it.
+        penalised_length: Last tokens of a response that cost a reward; None if none do.
     """
 
     path: str
     name: str
     options: Mapping[str, Any]
+    manager: str
+    penalised_length: int | None
 
     @property
     def is_ours(self) -> bool:
@@ -221,6 +225,7 @@ class RolloutSettings:
 
     Attributes:
         n: Responses to a prompt.
+        temperature: Of the sampling; 0 is greedy.
         response_length: Tokens of a response at most.
         tensor_parallel: GPUs that share the layers of an engine.
         data_parallel: Copies of the model in an engine.
@@ -230,6 +235,7 @@ class RolloutSettings:
     """
 
     n: int
+    temperature: float
     response_length: int
     tensor_parallel: int
     data_parallel: int
@@ -239,11 +245,33 @@ class RolloutSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LossSettings:
+    """How a batch of rollouts moves the weights.
+
+    Attributes:
+        mode: `policy_loss.loss_mode`.
+        clip: `clip_ratio_low` and `clip_ratio_high`.
+        updates: Optimizer steps of a batch.
+        starts_at_ratio_one: Whether the first of them has the weights that the ratio compares
+            with.
+    """
+
+    mode: str
+    clip: tuple[float, float]
+    updates: int
+    starts_at_ratio_one: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GrpoSettings:
     """What GRPO alone has.
 
     Attributes:
+        algorithm: The name of the file of settings that was chosen; None if none was.
         estimator: `algorithm.adv_estimator`.
+        loss: How a batch of rollouts moves the weights.
+        group_filter: `algorithm.filter_groups.metric`, of which a group must have several values
+            to be kept; None if all are.
         mini_batch_size: Prompts of an update.
         rollout: How responses are sampled.
         update: Micro-batches of an update.
@@ -252,7 +280,10 @@ class GrpoSettings:
         reward: The reward function.
     """
 
+    algorithm: str | None
     estimator: str
+    loss: LossSettings
+    group_filter: str | None
     mini_batch_size: int
     rollout: RolloutSettings
     update: MicroBatches
@@ -289,13 +320,16 @@ class Settings:
         return "sft" if isinstance(self.method, SftSettings) else "grpo"
 
 
-def parse_settings(verl: Config, file: Path, overrides: Iterable[str] = ()) -> Settings:
+def parse_settings(
+    verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None
+) -> Settings:
     """Return the settings of a run.
 
     Args:
         verl: The whole configuration of verl's trainer, resolved.
         file: The YAML file that it was composed from.
         overrides: What was given besides.
+        algorithm: The name of the algorithm that was chosen.
 
     Raises:
         ConfigurationError: A count is not a positive whole number, from which all else is
@@ -308,7 +342,7 @@ def parse_settings(verl: Config, file: Path, overrides: Iterable[str] = ()) -> S
         data=data_settings(stage, verl),
         model=model_settings(stage, verl),
         trainer=_trainer(verl["trainer"]),
-        method=_sft(verl) if stage == "sft" else _grpo(verl),
+        method=_sft(verl) if stage == "sft" else _grpo(verl, algorithm),
         verl=verl,
         file=file,
         overrides=tuple(overrides),
@@ -395,16 +429,27 @@ def _sft(verl: Config) -> SftSettings:
     )
 
 
-def _grpo(verl: Config) -> GrpoSettings:
+def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
     group = verl["actor_rollout_ref"]
     actor, rollout = group["actor"], group["rollout"]
     has_reference = actor["use_kl_loss"] or verl["algorithm"]["use_kl_in_reward"]
-    reward = verl["reward"]["custom_reward_function"]
+    filter_groups = verl["algorithm"]["filter_groups"]
     return GrpoSettings(
+        algorithm=algorithm,
         estimator=verl["algorithm"]["adv_estimator"],
+        loss=LossSettings(
+            mode=str(actor["policy_loss"]["loss_mode"]),
+            clip=(actor["clip_ratio_low"], actor["clip_ratio_high"]),
+            updates=verl["data"]["train_batch_size"]
+            // actor["ppo_mini_batch_size"]
+            * actor["ppo_epochs"],
+            starts_at_ratio_one=not verl["algorithm"]["rollout_correction"]["bypass_mode"],
+        ),
+        group_filter=str(filter_groups["metric"]) if filter_groups["enable"] else None,
         mini_batch_size=actor["ppo_mini_batch_size"],
         rollout=RolloutSettings(
             n=rollout["n"],
+            temperature=rollout["temperature"],
             response_length=verl["data"]["max_response_length"],
             tensor_parallel=rollout["tensor_model_parallel_size"],
             data_parallel=rollout["data_parallel_size"],
@@ -419,9 +464,19 @@ def _grpo(verl: Config) -> GrpoSettings:
             if has_reference
             else None
         ),
-        reward=RewardSettings(
-            str(reward["path"]), str(reward["name"]), reward.get("reward_kwargs") or {}
-        ),
+        reward=_reward(verl["reward"]),
+    )
+
+
+def _reward(group: Config) -> RewardSettings:
+    function = group["custom_reward_function"]
+    overlong = (group.get("reward_kwargs") or {}).get("overlong_buffer_cfg") or {}
+    return RewardSettings(
+        path=str(function["path"]),
+        name=str(function["name"]),
+        options=function.get("reward_kwargs") or {},
+        manager=str(group["reward_manager"]["name"]),
+        penalised_length=overlong.get("len", 0) if overlong.get("enable") else None,
     )
 
 

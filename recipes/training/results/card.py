@@ -42,6 +42,11 @@ _SETTINGS = {
         "learning rate": "actor_rollout_ref.actor.optim.lr",
         "schedule": "actor_rollout_ref.actor.optim.lr_scheduler_type",
         "weight decay": "actor_rollout_ref.actor.optim.weight_decay",
+        "prompts an update": "actor_rollout_ref.actor.ppo_mini_batch_size",
+        "policy loss": "actor_rollout_ref.actor.policy_loss.loss_mode",
+        "lower clip": "actor_rollout_ref.actor.clip_ratio_low",
+        "upper clip": "actor_rollout_ref.actor.clip_ratio_high",
+        "groups without variance left out": "algorithm.filter_groups.enable",
         "KL loss": "actor_rollout_ref.actor.use_kl_loss",
         "KL coefficient": "actor_rollout_ref.actor.kl_loss_coef",
         "KL estimator": "actor_rollout_ref.actor.kl_loss_type",
@@ -174,7 +179,7 @@ def _stand_in(stages: Iterable[Record]) -> bool:
 
 
 def _title(run: Record) -> str:
-    return run.stage.upper()
+    return (run.algorithm or run.stage).upper().replace("_", ".")
 
 
 def _stage(run: Record, counted: set[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.keys import Config
 from recipes.training.configuration.settings import (
     PARTS,
+    GrpoSettings,
     Part,
     Settings,
     Stage,
@@ -68,6 +69,7 @@ class Record:
         data: "train" and "val" -> its files.
         versions: Package -> version.
         step: The step of the checkpoint that the record lies with; None beside a whole run.
+        algorithm: The name of the algorithm that GRPO's settings were chosen by; None if none was.
     """
 
     stage: Stage
@@ -76,6 +78,7 @@ class Record:
     data: Mapping[Part, tuple[DataFile, ...]]
     versions: Mapping[str, str]
     step: int | None = None
+    algorithm: str | None = None
 
     @property
     def model(self) -> str:
@@ -107,7 +110,15 @@ def record_run(settings: Settings, rows: Mapping[Path, int]) -> Record:
         )
         for part in PARTS
     }
-    return Record(settings.stage, settings.overrides, settings.verl, data, dict(_versions()))
+    method = settings.method
+    return Record(
+        stage=settings.stage,
+        overrides=settings.overrides,
+        config=settings.verl,
+        data=data,
+        versions=dict(_versions()),
+        algorithm=method.algorithm if isinstance(method, GrpoSettings) else None,
+    )
 
 
 def _manifest(folder: Path) -> Mapping[str, Any] | None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from recipes.training.cli.main import main
-from recipes.training.configuration.registry import recipe_files
+from recipes.training.configuration.registry import algorithm_files, recipe_files
 from recipes.training.configuration.settings import STAGES
 
 NAMES = {file.name for file in recipe_files()}
+ALGORITHMS = ("cispo", "dapo", "dr_grpo", "grpo", "gspo", "sapo")
 CONFIGURATIONS = sorted(name for name in NAMES if "." not in name)
 
 
 def test_every_configuration_and_script_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     sizes = {f"{stage}_{size}" for stage in STAGES for size in ("3b", "7b", "32b", "tiny")}
-    assert {*STAGES, *sizes, "slurm.sbatch", "evaluate.sh"} == NAMES
+    assert {*STAGES, *sizes, "slurm.sbatch"} == NAMES
     assert main(["ls"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [file.name for file in recipe_files()]
+    algorithms = [f"algorithm={file.name}" for file in algorithm_files()]
+    assert algorithms == [f"algorithm={name}" for name in ALGORITHMS]
+    names = [file.name for file in recipe_files()]
+    assert [line.split()[0] for line in lines] == [*names, *algorithms]
     assert all(line.endswith((".", ").")) for line in lines)
 
 
@@ -35,10 +38,11 @@ def test_a_copy_composes_to_the_same(name: str, tmp_path: Path) -> None:
     assert compose(copy, []) == compose(original, [])
 
 
-def test_a_script_stays_executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["cp", "evaluate.sh"]) == 0
-    assert os.access(tmp_path / "evaluate.sh", os.X_OK)
+    (original,) = (file.path for file in recipe_files() if file.name == "slurm.sbatch")
+    assert main(["cp", "slurm.sbatch"]) == 0
+    assert (tmp_path / "slurm.sbatch").stat().st_mode == original.stat().st_mode
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def sft(model: str, described: dict[str, Any] | None = None, **more: object) -> 
 
 def grpo(model: str, **reward: object) -> Record:
     config = {
-        "algorithm": {"norm_adv_by_std_in_grpo": True},
+        "algorithm": {"norm_adv_by_std_in_grpo": True, "filter_groups": {"enable": False}},
         "actor_rollout_ref": {
             "model": {"path": model},
             "actor": {
@@ -63,7 +63,9 @@ def grpo(model: str, **reward: object) -> Record:
                     "clip_grad": 5.0,
                 },
                 "use_kl_loss": True, "kl_loss_coef": 0.04, "kl_loss_type": "low_var_kl",
-                "loss_agg_mode": "seq-mean-token-mean",
+                "loss_agg_mode": "seq-mean-token-mean", "ppo_mini_batch_size": 32,
+                "policy_loss": {"loss_mode": "vanilla"},
+                "clip_ratio_low": 0.2, "clip_ratio_high": 0.2,
             },
             "rollout": {"n": 8, "temperature": 1.0},
         },
@@ -107,6 +109,17 @@ def test_a_run_of_grpo_is_described() -> None:
         "Not measured.",
     ):
         assert line in text
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "title"),
+    [(None, "GRPO"), ("grpo", "GRPO"), ("dapo", "DAPO"), ("dr_grpo", "DR.GRPO")],
+)
+def test_an_algorithm_is_named(algorithm: str | None, title: str) -> None:
+    text = card(replace(grpo(BASE), algorithm=algorithm))
+    assert f", trained by {title}\n" in text
+    assert f"## {title}, 200 steps" in text
+    assert "grpo" in header(text)["tags"]
 
 
 @pytest.mark.parametrize(

@@ -47,5 +47,19 @@ def test_a_run_is_recorded_with_its_data(drawn_rows: Path) -> None:
     assert len(train.sha256) == 64
     assert (record.rows_read("train"), record.rows_read("val")) == (12, 4)
     assert (record.stage, record.model, record.adapter) == ("sft", BASE, None)
+    assert record.algorithm is None
     assert record.overrides == settings.overrides
     assert record.versions["unifer"]
+
+
+def test_the_algorithm_is_recorded(drawn_rows: Path, tmp_path: Path) -> None:
+    pytest.importorskip("verl")
+    from recipes.training.configuration.compose import read_settings
+
+    rows = drawn_rows / "rlvr"
+    files = {rows / "train-00000.parquet": 12, rows / "valid-00000.parquet": 4}
+    given = [*data(rows), f"trainer.default_local_dir={tmp_path}", "algorithm=dapo"]
+    record = record_run(read_settings("grpo", "tiny", given), files)
+    write_record(tmp_path, record)
+    assert read_record(tmp_path).algorithm == "dapo"
+    assert "algorithm=dapo" in record.overrides

@@ -1,0 +1,68 @@
+"""Settings of an algorithm that would change nothing, or never come to an end, are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("verl")
+
+from recipes.training.checks.trainer import trainer_problems
+from recipes.training.checks.unread import unread_problems
+from recipes.training.configuration.compose import read_settings
+
+ACTOR = "actor_rollout_ref.actor"
+MINI = f"{ACTOR}.ppo_mini_batch_size"
+FILTER = "algorithm.filter_groups"
+OVERLONG = "reward.reward_kwargs.overlong_buffer_cfg"
+QUARTER = f"nothing where a batch is one update; give an {MINI} below data.train_batch_size"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        *(([f"algorithm={name}"], None) for name in ("grpo", "dr_grpo", "dapo", "cispo", "sapo")),
+        # At one update a batch the ratio is 1, and there is nothing to clip.
+        (["algorithm=gspo", f"{MINI}=32"], f"policy_loss.loss_mode=gspo changes {QUARTER}"),
+        (["algorithm=sapo", "data.train_batch_size=8"], "loss_mode=sapo changes nothing"),
+        (["algorithm=cispo", f"{MINI}=32"], "loss_mode=cispo changes nothing"),
+        ([f"{ACTOR}.policy_loss.loss_mode=gspo"], "loss_mode=gspo changes nothing"),
+        ([f"{ACTOR}.clip_ratio_high=0.28"], f"clip_ratio_high=0.28 change {QUARTER}"),
+        ([f"{ACTOR}.clip_ratio_high=0.28", f"{MINI}=8"], None),
+        ([f"{ACTOR}.clip_ratio_high=0.28", f"{ACTOR}.ppo_epochs=2"], None),
+        # Here it compares with the rollout engine's probabilities.
+        ([f"{ACTOR}.clip_ratio_high=0.28", "algorithm.rollout_correction.bypass_mode=true"], None),
+        ([f"{ACTOR}.policy_loss.loss_mode=gpso"], "loss_mode=gpso: give one of bypass_mode, cispo"),
+        # verl would sample for ever, or fail at the first batch.
+        (["algorithm=dapo", "actor_rollout_ref.rollout.temperature=0"], "would sample forever"),
+        (["actor_rollout_ref.rollout.temperature=0"], None),
+        (["algorithm=dapo", f"{FILTER}.metric=acc"], None),
+        (["algorithm=dapo", f"{FILTER}.metric=score"], None),
+        (["algorithm=dapo", f"{FILTER}.metric=accurcy"], "metric=accurcy: give one of reward, sco"),
+        (["algorithm=dapo", f"{FILTER}.metric=pred"], f"{FILTER}.metric=pred: give one of reward"),
+        (["algorithm=dapo", f"{FILTER}.metric=null"], f"{FILTER}.metric=None: give one of reward"),
+        # The reward that is at fault is another check's.
+        (
+            [
+                "algorithm=dapo", f"{FILTER}.metric=acc",
+                "reward.custom_reward_function.reward_kwargs.preset=none",
+            ],
+            None,
+        ),
+        (["algorithm=dapo", f"{FILTER}.max_num_gen_batches=10"], "max_num_gen_batches=10 changes"),
+        # The penalty of length is one reward manager's.
+        (["algorithm=dapo", "reward.reward_manager.name=naive"], f"{OVERLONG} is read by reward."),
+        (["algorithm=dapo", "reward.reward_manager.name=naive", f"{OVERLONG}.enable=false"], None),
+        (["algorithm=dapo", "data.max_response_length=128"], f"{OVERLONG}.len=205 is not from 1"),
+        (["algorithm=dapo", f"{OVERLONG}.len=0"], f"{OVERLONG}.len=0 is not from 1 to data.max_re"),
+    ],
+)  # fmt: skip
+def test_settings_of_an_algorithm(
+    overrides: list[str], message: str | None, tmp_path: Path
+) -> None:
+    given = [f"trainer.default_local_dir={tmp_path}", *overrides]
+    settings = read_settings("grpo", "7b", given)
+    found = [*trainer_problems(settings), *unread_problems(settings)]
+    assert len(found) == (message is not None)
+    assert (message or "") in " ".join(found)
