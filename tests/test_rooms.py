@@ -28,6 +28,7 @@ ORDER = (
     "unifer_tasks.runner",
     "unifer_tasks.report.sources",
     "unifer_tasks.report.figures",
+    "unifer_tasks.report.sections",
     "unifer_tasks.report.renderers",
     "unifer_tasks.report.page",
     "unifer_tasks.report",

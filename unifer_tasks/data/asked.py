@@ -21,7 +21,7 @@ from unifer_tasks.data.manifest import (
     sha256,
 )
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import N_ORDERS, VARIANTS, Variant, orders
+from unifer_tasks.protocol.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,7 @@ def questions_of_file(path: Path, dataset: str, variant: Variant) -> tuple[Asked
         ids, targets = (table.column(name).to_pylist() for name in ("id", "target"))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} holds no questions ({error}); build it again") from None
-    labels = LABEL_SPACES[dataset].labels
-    listed = orders(labels) if variant is VARIANTS["shuffled"] else (labels,)
-    texts = [variant.ask(each) for each in listed]
-    assert len(texts) in (1, N_ORDERS)
+    texts = [variant.ask(labels) for labels in variant.listings(LABEL_SPACES[dataset].labels)]
     return tuple(
         AskedQuestion(id_, target, permutation, text)
         for id_, target in zip(ids, targets, strict=True)

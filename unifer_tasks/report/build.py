@@ -11,7 +11,8 @@ from tqdm import tqdm
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex, as_markdown
+from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
+from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
 from unifer_tasks.report.sources.runs import Run, differences
 from unifer_tasks.support.files import atomic_write

@@ -14,7 +14,7 @@ from typing import Any
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, Variant
+from unifer_tasks.protocol.variants import BASE, TASKS, Variant
 from unifer_tasks.scoring.prediction_files import parse_object
 from unifer_tasks.scoring.predictions import (
     Prediction,
@@ -238,11 +238,11 @@ class _LoggedLines:
             raise _no_sample(error) from None
         if variant != self._variant.key:
             raise _other_variant(variant, self._variant)
-        n_orders = N_ORDERS if self._variant is VARIANTS["shuffled"] else 1
-        if type(asked.permutation) is not int or not 0 <= asked.permutation < n_orders:
+        last = self._variant.n_orders - 1
+        if type(asked.permutation) is not int or not 0 <= asked.permutation <= last:
             raise ValueError(
                 f"has {asked.permutation!r:.60} as `permutation`, which must be an integer from 0 "
-                f"to {n_orders - 1}"
+                f"to {last}"
             )
         named = TASKS.get(task_of_log(self._path))
         if named is not None and dataset != named[1]:

@@ -268,7 +268,12 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
     heard = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
     others = {dataset: own[dataset] for dataset in parts if dataset not in pooled}
     intervals = bootstrap(heard, reader) if heard else None
-    of_pool = bootstrap({d: poolable[d] for d in heard}, reader) if heard else None
+    # The strict reader pools what it read, so one bootstrap gives both.
+    of_pool = (
+        intervals
+        if reader == "strict" or not heard
+        else bootstrap({d: poolable[d] for d in heard}, reader)
+    )
     of_dataset = {
         **(intervals.datasets if intervals else {}),
         **{d: bootstrap({d: part}, reader).datasets[d] for d, part in others.items() if part.n},

@@ -25,7 +25,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.comparison import compare
-from unifer_tasks.report.renderers.leaderboard import questions
+from unifer_tasks.report.figures.marks import questions
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.scoring.metrics import dataset_confusion, pool, scores
 from unifer_tasks.scoring.repeats import agree, majority

@@ -9,7 +9,7 @@ from typing import Any
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.protocol.variants import TASKS, orders
+from unifer_tasks.protocol.variants import TASKS
 
 Answers = Mapping[str, str]
 """Question id -> answered label, for questions whose id begins with the true label."""
@@ -66,12 +66,12 @@ def write_logs(
     for task, given in tasks.items():
         variant, dataset = TASKS[task]
         labels = LABEL_SPACES[dataset].labels
-        listings = orders(labels) if variant.key == "shuffled" else (labels,)
+        listings = variant.listings(labels)
         lines = []
         for id_, label in given.items():
             for turn, listed in enumerate(listings):
                 mark = {"variant": variant.key} if variant.key != "base" else {}
-                order = {"permutation": turn} if variant.key == "shuffled" else {}
+                order = {"permutation": turn} if len(listings) > 1 else {}
                 target = id_.partition("-")[0]
                 record = {"id": id_, "dataset": dataset, "gold": target, **mark, **order}
                 text = response("The brows are raised.", label)

@@ -153,7 +153,9 @@ def test_what_lmms_eval_really_writes_is_read(
     from unifer_tasks.report.sources.given import read_runs
 
     base, direct = read_runs([tmp_path / "out"])
-    assert (base.name, base.variant, direct.variant) == ("replay gold.jsonl", "base", "direct")
+    assert (base.name, base.title, direct.variant.key) == (
+        "replay gold.jsonl", "replay gold.jsonl", "direct",
+    )  # fmt: skip
     assert (base.stand_in, len(base.predictions)) == (True, 14)
     assert base.notes == direct.notes
     assert [note.partition(":")[0] for note in base.notes] == ["Incomplete"]

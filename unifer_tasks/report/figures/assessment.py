@@ -49,7 +49,7 @@ class Assessment:
 
 def assess(run: Run) -> Assessment:
     """Read and score a run, with the strict reader of its variant."""
-    readings = tuple(read(row, "strict", run.tasks.read) for row in run.predictions)
+    readings = tuple(read(row, "strict", run.variant.read) for row in run.predictions)
     records = tuple(map(rationale_record, readings))
     upstream = [read(row, "upstream") for row in run.predictions]
     return Assessment(
@@ -66,7 +66,7 @@ def assess(run: Run) -> Assessment:
 def _repeats(run: Run) -> dict[str, RepeatScores]:
     asked: dict[str, list[Repeated]] = {dataset: [] for dataset in LABEL_SPACES}
     for answers in run.repeated:
-        labels = tuple(read(row, "strict", run.tasks.read).label for row in answers)
+        labels = tuple(read(row, "strict", run.variant.read).label for row in answers)
         asked[answers[0].dataset].append(Repeated(answers[0].target, labels))
     every = [one for part in asked.values() for one in part]
     found = {name: repeat_scores(part) for name, part in {**asked, POOLED: every}.items()}

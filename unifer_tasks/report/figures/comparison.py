@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.sources.runs import BASE
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
 from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.scoring.summary import Reading
 
-POOLED = "pooled"
 LEVEL = 0.95
 
 
@@ -98,8 +97,8 @@ def telling_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, A
     pairs = [
         (a, b)
         for a, b in combinations(assessments, 2)
-        if (a.run.variant == b.run.variant == BASE)
-        or (a.run.name == b.run.name and BASE in {a.run.variant, b.run.variant})
+        if a.run.variant is b.run.variant is BASE
+        or (a.run.name == b.run.name and BASE in (a.run.variant, b.run.variant))
     ]
     return [(a, b) for a, b in pairs if why_not(a, b) is None]
 

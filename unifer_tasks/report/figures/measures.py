@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -57,6 +58,8 @@ class RationaleRecord:
         rationale: The text of its first think block, into which the cues point; None where
             there is none or no word in it.
         cues: What the rationale sees or denies.
+        n_affirmed: The number of affirmed cues that name an action unit, each unit once a
+            sentence.
         argued: The labels that the rationale concludes with, in alphabetical order.
         contradictions: Cues that exclude each other.
         agreement_with_answer: F1 of the cues with the prototype of the answered label, in
@@ -70,28 +73,11 @@ class RationaleRecord:
     repeats: bool
     rationale: str | None = None
     cues: tuple[Cue, ...] = ()
+    n_affirmed: int = 0
     argued: tuple[str, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     agreement_with_answer: float | None = None
     agreement_with_truth: float | None = None
-
-    @property
-    def n_affirmed(self) -> int:
-        """The number of affirmed cues that name an action unit.
-
-        "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
-        arched" say one thing twice: a cue without a unit that is new in its sentence is none.
-        """
-        count, end = 0, 0
-        named = set[int]()
-        for cue in sorted(self.cues, key=lambda cue: cue.start):
-            if _SENTENCE_END.search(self.rationale or "", end, cue.start):
-                named.clear()
-            end = max(end, cue.end)
-            if cue.present and not named.issuperset(cue.units):
-                count += 1
-                named.update(cue.units)
-        return count
 
     @property
     def no_evidence(self) -> bool:
@@ -251,6 +237,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         repeats=repetition(response) < MIN_DISTINCT,
         rationale=rationale,
         cues=argument.cues,
+        n_affirmed=_count_affirmed(rationale or "", argument.cues),
         argued=tuple(sorted(argued_labels(argument))),
         contradictions=contradictions(argument),
         agreement_with_answer=_agreement(rationale, argument, reading.label),
@@ -290,6 +277,24 @@ def _agreement(rationale: str | None, argument: Argument, label: str | None) -> 
     if rationale is None or label is None or canonical(label) not in PROTOTYPES:
         return None
     return agreement(argument, canonical(label))
+
+
+def _count_affirmed(rationale: str, cues: Iterable[Cue]) -> int:
+    """Count the affirmed cues with an action unit that is new in their sentence.
+
+    "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
+    arched" say one thing twice.
+    """
+    count, end = 0, 0
+    named = set[int]()
+    for cue in sorted(cues, key=attrgetter("start")):
+        if named and _SENTENCE_END.search(rationale, end, cue.start):
+            named.clear()
+        end = max(end, cue.end)
+        if cue.present and not named.issuperset(cue.units):
+            count += 1
+            named.update(cue.units)
+    return count
 
 
 def _by_outcome(rows: Sequence[_Row]) -> MeasuresByOutcome:

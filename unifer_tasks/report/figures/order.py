@@ -1,4 +1,4 @@
-"""How much the order of the candidates matters: the runs of the variant `shuffled`, together."""
+"""How much the order of the candidates matters: the runs of a variant with several, together."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import N_ORDERS, VARIANTS, orders
+from unifer_tasks.protocol.variants import N_ORDERS
 from unifer_tasks.report.figures.assessment import Assessment
-
-_SHUFFLED = VARIANTS["shuffled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def order_biases(assessments: Sequence[Assessment]) -> dict[str, dict[str, Order
     """Return model name -> dataset key -> order bias, of the models that were shuffled."""
     models: dict[str, list[Assessment]] = {}
     for one in assessments:
-        if one.run.tasks is _SHUFFLED:
+        if one.run.variant.n_orders > 1:
             models.setdefault(one.run.name, []).append(one)
     return {name: _by_dataset(parts) for name, parts in models.items()}
 
@@ -65,9 +63,11 @@ def order_biases(assessments: Sequence[Assessment]) -> dict[str, dict[str, Order
 def _by_dataset(parts: Iterable[Assessment]) -> dict[str, OrderBias]:
     answers: dict[str, list[OrderedAnswer]] = {dataset: [] for dataset in LABEL_SPACES}
     for one in parts:
-        permutation = int(one.run.variant.rpartition("_")[2])
+        variant, permutation = one.run.variant, one.run.permutation
         listed = {
-            dataset: orders(space.labels)[permutation] for dataset, space in LABEL_SPACES.items()
+            dataset: variant.listings(space.labels)[permutation]
+            for dataset, space in LABEL_SPACES.items()
+            if permutation < variant.times_asked(dataset)
         }
         for row in one.readings:
             asked = row.prediction
@@ -97,7 +97,8 @@ def order_bias(answers: Sequence[OrderedAnswer]) -> OrderBias:
         _share(sum(row.label == row.target for row in part), len(part)) for part in asked.values()
     )
     known = [value for value, part in zip(accuracy, asked.values(), strict=True) if part]
-    whole = [labels for labels in labels_of.values() if len(labels) == N_ORDERS]
+    orders = min(N_ORDERS, len(answers[0].candidates))
+    whole = [labels for labels in labels_of.values() if len(labels) == orders]
     agreeing = sum(None not in labels and len(set(labels)) == 1 for labels in whole)
     read = [row for row in answers if row.label is not None]
     chosen = Counter(row.label for row in read)

@@ -14,25 +14,25 @@ from urllib.parse import quote, urlencode
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.order import order_biases
-from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
-from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
-from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
-from unifer_tasks.report.page.sanitize import policy, script_json
-from unifer_tasks.report.page.tables import (
+from unifer_tasks.report.figures.boards import (
+    SCOPES,
     TITLES,
-    badges,
     boards,
     duel_scale,
     measures_of,
     pairwise,
-    variants,
 )
-from unifer_tasks.report.renderers.leaderboard import SCOPES, p_value
-from unifer_tasks.report.renderers.numbers import signed
-from unifer_tasks.scoring.metrics import HEADLINE, READERS
+from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.marks import FACES, marks
+from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.figures.tables import Cell, Percent, Points, PValue
+from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
+from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
+from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
+from unifer_tasks.report.page.sanitize import policy, script_json
+from unifer_tasks.report.renderers.numbers import p_value, percent, signed
+from unifer_tasks.report.sections.listed import sections
+from unifer_tasks.scoring.metrics import READERS
 from unifer_tasks.scoring.summary import Section
 from unifer_tasks.support.files import atomic_write
 
@@ -54,6 +54,7 @@ _SCRIPTS = (
 )
 _ALL_PANELS = "\n[data-panel][hidden] { display: block; }\n"
 _DIGITS = 4
+_NONE = "–"  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +169,10 @@ def _tables(
         "pairwise": differences,
         "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
         "duel_scale": duel_scale(comparisons),
-        "headline": HEADLINE,
-        "variants": variants(assessments, comparisons),
-        "orders": order_biases(assessments),
-        "repeated": [one for one in assessments if one.repeats],
+        "sections": sections(assessments, comparisons),
         "scope_titles": TITLES,
-        "badges": badges,
+        "faces": FACES,
+        "marks": marks,
         "measures_of": measures_of,
     }
 
@@ -205,6 +204,8 @@ def _template() -> Any:
         "percent": _percent,
         "points": _points,
         "p_value": p_value,
+        "shown": _shown,
+        "heading": _heading,
         "browse": _browse_link,
     }
     return environment.get_template("page.html")
@@ -215,11 +216,48 @@ def _text(name: str) -> str:
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f}"  # noqa: RUF001
+    return _NONE if share is None or math.isnan(share) else percent(share, digits)
 
 
-def _points(difference: float | None) -> str:
-    return "–" if difference is None else signed(100 * difference, 1).replace("-", "−")  # noqa: RUF001
+def _heading(column: str) -> str:
+    """Return a column's heading with a capital, unless it begins with a symbol such as p."""
+    word = column.split(maxsplit=1)[0]
+    return column[0].upper() + column[1:] if word.isalpha() and len(word) > 1 else column
+
+
+def _points(difference: float) -> str:
+    return signed(100 * difference, 1).replace("-", "−")  # noqa: RUF001
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A cell on the page: what its column is sorted by, its text, and what is below it."""
+
+    order: float | str
+    text: str
+    below: str = ""
+
+
+def _shown(cell: Cell) -> _Shown:
+    match cell:
+        case None:
+            return _Shown("", _NONE)
+        case str():
+            return _Shown(cell, cell)
+        case int():
+            return _Shown(cell, f"{cell:,}")
+        case float():
+            return _Shown(cell, f"{cell:,g}")
+        case tuple():
+            return _Shown("", ", ".join(_shown(part).text for part in cell))
+        case PValue(value):
+            return _Shown(value, p_value(value))
+        case Points(value, low, high):
+            return _Shown(value, _points(value), f"{_points(low)} to {_points(high)}")
+        case Percent(value, low, high):
+            text = f"{_percent(value)} ({cell.note})" if cell.note else _percent(value)
+            below = f"{_percent(low)} to {_percent(high)}" if low is not None else ""
+            return _Shown("" if value is None else value, text, below)
 
 
 def _browse_link(filters: Mapping[str, str]) -> str:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from unifer_tasks.protocol.action_units import AU_NAMES
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.outcomes import Outcome, request_failed
-from unifer_tasks.rationale.reasoning import Cue
+from unifer_tasks.rationale.lexicon import Side
 from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
@@ -50,6 +50,9 @@ _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 
 Question = tuple[str, str, str]
 """Dataset, id and true label. Runs that disagree about the truth were not asked the same."""
+
+Meanings = dict[tuple[tuple[int, ...], bool, Side | None], int]
+"""Units, presence and side of a cue -> the number of the text that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,13 @@ def blocks(
             "image": [images.get(dataset, {}).get(id_, -1) for dataset, id_, _ in questions],
         },
     )
-    meanings: dict[tuple[str, bool], int] = {}
+    meanings: Meanings = {}
     for number, one in enumerate(tqdm(assessments, "samples", unit="run", disable=None)):
         yield from _run_blocks(number, one, questions, meanings)
-    yield _block("meanings", [{"meaning": text, "present": here} for text, here in meanings])
+    yield _block(
+        "meanings",
+        [{"meaning": _meaning(*meaning), "present": meaning[1]} for meaning in meanings],
+    )
 
 
 def image_blocks(pictures: Gallery, unreadable: list[str]) -> Iterator[Block]:
@@ -111,7 +117,7 @@ def _run_blocks(
     number: int,
     one: Assessment,
     questions: Sequence[Question],
-    meanings: dict[tuple[str, bool], int],
+    meanings: Meanings,
 ) -> Iterator[Block]:
     found: Mapping[Question, tuple[Reading, RationaleRecord | None]] = {
         question_of(reading.prediction): (reading, record)
@@ -161,7 +167,7 @@ def _shortened(text: str | None) -> str | None:
 
 
 def _rationale(
-    reading: Reading, record: RationaleRecord | None, meanings: dict[tuple[str, bool], int]
+    reading: Reading, record: RationaleRecord | None, meanings: Meanings
 ) -> list[Any] | None:
     """Return what a rationale says, as payload.js reads it.
 
@@ -182,14 +188,14 @@ def _rationale(
     at = _utf16(response)
     places: dict[int, int] = {}
     cues: list[int] = []
-    before = start
+    before = at(start)
     for number, cue in enumerate(record.cues):
-        begin, end = start + cue.start, start + cue.end
-        if end > shown:
+        if start + cue.end > shown:
             continue
         places[number] = len(places)
-        meaning = meanings.setdefault((_meaning(cue), cue.present), len(meanings))
-        cues += [at(begin) - at(before), at(end) - at(begin), meaning]
+        meaning = meanings.setdefault((cue.units, cue.present, cue.side), len(meanings))
+        begin, end = at(start + cue.start), at(start + cue.end)
+        cues += (begin - before, end - begin, meaning)
         before = begin
     return [
         at(start),
@@ -204,12 +210,12 @@ def _rationale(
     ]
 
 
-def _meaning(cue: Cue) -> str:
-    units = " + ".join(f"AU {unit} {AU_NAMES[unit]}" for unit in cue.units) or "at rest"
-    side = {None: "", "one": ", on one side", "both": ", on both sides"}.get(
-        cue.side, f", on the {cue.side}"
+def _meaning(units: tuple[int, ...], present: bool, side: Side | None) -> str:
+    named = " + ".join(f"AU {unit} {AU_NAMES[unit]}" for unit in units) or "at rest"
+    where = {None: "", "one": ", on one side", "both": ", on both sides"}.get(
+        side, f", on the {side}"
     )
-    return f"{'' if cue.present else 'denied: '}{units}{side}"
+    return f"{'' if present else 'denied: '}{named}{where}"
 
 
 def _utf16(text: str) -> Callable[[int], int]:

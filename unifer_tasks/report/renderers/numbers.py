@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
+from unifer_tasks.report.figures.tables import Cell, Percent, Points, PValue
+
+NOT_MEASURED = "-"
+
 
 def signed(value: float, digits: int) -> str:
     """Write a difference with its sign; what rounds to zero has none."""
     text = f"{value:+.{digits}f}"
     return text if float(text) else text[1:]
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Write a share in percent."""
+    return NOT_MEASURED if value is None or value != value else f"{100 * value:.{digits}f}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value: four digits, and no more zeros than anyone needs."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def cell_text(cell: Cell) -> str:
+    """Write a cell in one line of plain text."""
+    match cell:
+        case None:
+            return NOT_MEASURED
+        case str():
+            return cell
+        case int():
+            return f"{cell:,}"
+        case float():
+            return f"{cell:g}"
+        case tuple():
+            return " / ".join(map(cell_text, cell))
+        case PValue(value):
+            return p_value(value)
+        case Points(value, low, high):
+            change, *ends = (signed(100 * number, 2) for number in (value, low, high))
+            return f"{change} [{', '.join(ends)}]"
+        case Percent(value, low, high):
+            text = percent(value)
+            if low is not None and high is not None:
+                text += f" [{percent(low)}, {percent(high)}]"
+            return f"{text} ({cell.note})" if cell.note else text

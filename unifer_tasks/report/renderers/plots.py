@@ -19,8 +19,9 @@ import numpy.typing as npt
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.boards import ranked
+from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.renderers.leaderboard import ranked
 from unifer_tasks.report.renderers.numbers import signed
 from unifer_tasks.scoring.metrics import HEADLINE
 from unifer_tasks.support.files import atomic_write
@@ -287,11 +288,8 @@ def _limits(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _name(one: Assessment) -> str:
-    marks = [
-        *(["drawn faces"] if one.run.stand_in else []),
-        *([] if one.strict.complete else ["incomplete"]),
-    ]
-    return visible(one.run.title) + (f" [{', '.join(marks)}]" if marks else "")
+    found = ", ".join(mark.short for mark in marks(one) if mark.short)
+    return visible(one.run.title) + (f" [{found}]" if found else "")
 
 
 def _row(one: Assessment) -> str:

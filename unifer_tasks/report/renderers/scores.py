@@ -1,8 +1,10 @@
 """`scores.json`: every figure of a report, for programs.
 
-The typed dictionaries below are its schema. A change that could mislead a reader of an earlier
-version raises `SCHEMA`; a new key does not. Shares and scores are in [0, 1]; a score that nothing
-was counted for is null. Intervals are [low, high] at 95 %.
+`Scores` and the dataclasses in it are its schema: a key is a field. Beside them are the figures of
+each section (`unifer_tasks.report.sections`) that the runs have something for, under its key. A
+change that could mislead a reader of an earlier version raises `SCHEMA`; a new key does not.
+Shares and scores are in [0, 1]; a score that nothing was counted for is null. Intervals are
+[low, high] at 95 %.
 """
 
 from __future__ import annotations
@@ -10,90 +12,43 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.order import order_biases
+from unifer_tasks.report.figures.measures import RationaleMeasures
+from unifer_tasks.report.figures.order import OrderBias
 from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.sections.listed import sections
+from unifer_tasks.scoring.repeats import RepeatScores
 from unifer_tasks.support.files import atomic_write
 
 SCHEMA = 1
 SCORES_NAME = "scores.json"
 
-Interval = tuple[float, float]
 
+@dataclass(frozen=True, slots=True)
+class RunScores:
+    """A run.
 
-class ClassScores(TypedDict):
-    """One class: scores, and questions that have it as truth (support) or as answer."""
-
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    predicted: int
-
-
-class ConfusionCounts(TypedDict):
-    """`counts[true][predicted]` over `labels`, the last of which is "unknown" (not read)."""
-
-    labels: list[str]
-    counts: list[list[int]]
-
-
-class Section(TypedDict):
-    """A dataset, or the pool of all answers: these keys, and each of `metrics.METRICS`.
-
-    `excluded` answers are not among the `n`.
-    """
-
-    n: int
-    classes: dict[str, ClassScores]
-    confusion: ConfusionCounts
-    intervals: dict[str, Interval] | None
-    excluded: int
-    outcomes: dict[str, int]
-    questions: int
-
-
-class MeanSection(TypedDict):
-    """The unweighted mean over `datasets`: these keys, and each of `metrics.METRICS`."""
-
-    intervals: dict[str, Interval] | None
-    datasets: list[str]
-
-
-class Summary(TypedDict):
-    """A run by one reader (`unifer_tasks.scoring.summary.Summary`)."""
-
-    schema: int
-    reader: str
-    complete: bool
-    datasets: dict[str, Section]
-    pooled: Section
-    mean: MeanSection
-
-
-class RepeatedAnswers(TypedDict):
-    """`unifer_tasks.scoring.repeats.RepeatScores`; `pass_at` maps k, as a string, to pass@k."""
-
-    repeats: int
-    questions: int
-    accuracy: float
-    majority_vote: float
-    agreement: float
-    pass_at: dict[str, float]
-
-
-class RunScores(TypedDict):
-    """A run, with both readers' scores and `measures.RationaleMeasures`.
-
-    `stand_in` is null where the files do not tell whether the faces are drawn. `repeats` maps a
-    dataset and "pooled" to the figures of several answers to each question, and is empty where
-    each was asked once.
+    Attributes:
+        name: The model's name.
+        variant: The key of its variant.
+        title: Name and variant.
+        source: The folder or file that it was read from.
+        stand_in: Whether the faces are drawn; null where the files do not say.
+        complete: Whether exactly the benchmark's questions were asked.
+        notes: What must not be overlooked, a sentence each.
+        provenance: How the run was made, for people.
+        questions: Dataset -> the question that all its samples were asked.
+        strict: The scores by the strict reader (`unifer_tasks.scoring.summary.Summary.as_json`).
+        upstream: The scores by the upstream reader.
+        rationale: What the rationales are like.
+        repeats: A dataset, or "pooled" -> what several answers to each question show; empty where
+            each was asked once.
     """
 
     name: str
@@ -102,83 +57,36 @@ class RunScores(TypedDict):
     source: str
     stand_in: bool | None
     complete: bool
-    notes: list[str]
-    provenance: dict[str, str]
-    questions: dict[str, str]
-    strict: Summary
-    upstream: Summary
-    rationale: dict[str, Any]
-    repeats: dict[str, RepeatedAnswers]
+    notes: tuple[str, ...]
+    provenance: Mapping[str, str]
+    questions: Mapping[str, str]
+    strict: Mapping[str, Any]
+    upstream: Mapping[str, Any]
+    rationale: RationaleMeasures
+    repeats: Mapping[str, RepeatScores]
 
 
-class Counts(TypedDict):
-    """Shared questions by who was right."""
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The whole file but for the figures of the sections.
 
-    both: int
-    only_a: int
-    only_b: int
-    neither: int
-
-
-class DifferenceScores(TypedDict):
-    """`unifer_tasks.report.figures.comparison.Difference`."""
-
-    counts: Counts
-    a: float
-    b: float
-    difference: float
-    interval: Interval
-    p: float
-    p_holm: float
-
-
-class ComparisonScores(TypedDict):
-    """`unifer_tasks.report.figures.comparison.Comparison`."""
-
-    a: str
-    b: str
-    datasets: dict[str, DifferenceScores]
-    pooled: DifferenceScores
-    only_in_a: int
-    only_in_b: int
-
-
-class OrderBiasScores(TypedDict):
-    """`unifer_tasks.report.figures.order.OrderBias`."""
-
-    accuracy: list[float | None]
-    spread: float
-    agreement: float | None
-    positions: list[float | None]
-    expected: list[float | None]
-
-
-class Published(TypedDict):
-    """A score that others measured (`unifer_tasks.report.figures.published.PublishedScore`)."""
-
-    model: str
-    dataset: str
-    metric: str
-    score: float
-    decimals: int
-    reader: str
-    prompt: str
-    by: str
-    source: str
-    url: str
-    n: int | None
-
-
-class Scores(TypedDict):
-    """The whole file. `order_bias` maps a model to its datasets."""
+    Attributes:
+        schema: `SCHEMA`.
+        unifer: The version of the package.
+        warnings: What must be known before any figure is read, a sentence each.
+        runs: The runs.
+        comparisons: Pairs of them.
+        order_bias: Model -> dataset -> how much the order of the candidates matters.
+        published: What others measured.
+    """
 
     schema: int
     unifer: str
-    warnings: list[str]
-    runs: list[RunScores]
-    comparisons: list[ComparisonScores]
-    order_bias: dict[str, dict[str, OrderBiasScores]]
-    published: list[Published]
+    warnings: tuple[str, ...]
+    runs: tuple[RunScores, ...]
+    comparisons: tuple[Comparison, ...]
+    order_bias: Mapping[str, Mapping[str, OrderBias]]
+    published: tuple[PublishedScore, ...]
 
 
 def scores_document(
@@ -186,56 +94,52 @@ def scores_document(
     comparisons: Sequence[Comparison],
     published: Sequence[PublishedScore],
     warnings: Sequence[str] = (),
-) -> Scores:
+) -> dict[str, Any]:
     """Return the content of `scores.json`."""
-    document: Scores = _plain(
-        {
-            "schema": SCHEMA,
-            "unifer": version("unifer"),
-            "warnings": warnings,
-            "runs": [_run(one) for one in assessments],
-            "comparisons": [asdict(each) for each in comparisons],
-            "order_bias": {
-                name: {dataset: asdict(bias) for dataset, bias in parts.items()}
-                for name, parts in order_biases(assessments).items()
-            },
-            "published": [asdict(score) for score in published],
-        }
+    scores = Scores(
+        SCHEMA,
+        version("unifer"),
+        tuple(warnings),
+        tuple(map(_run, assessments)),
+        tuple(comparisons),
+        {},
+        tuple(published),
     )
-    return document
+    figures = {each.key: each.figures for each in sections(assessments, comparisons)}
+    document: dict[str, Any] = _plain(scores)
+    return document | _plain({key: found for key, found in figures.items() if found})
 
 
-def write_scores(path: Path, document: Scores) -> None:
+def write_scores(path: Path, document: Mapping[str, Any]) -> None:
     """Write `scores.json`, whole or not at all."""
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _run(one: Assessment) -> dict[str, Any]:
-    return {
-        "name": one.run.name,
-        "variant": one.run.variant,
-        "title": one.run.title,
-        "source": one.run.source,
-        "stand_in": one.run.stand_in,
-        "complete": one.strict.complete,
-        "notes": one.run.notes,
-        "provenance": one.run.provenance,
-        "questions": one.run.questions,
-        "strict": one.strict.as_json(),
-        "upstream": one.upstream.as_json(),
-        "rationale": asdict(one.measures),
-        "repeats": {
-            scope: {**asdict(found), "pass_at": {str(k): p for k, p in found.pass_at.items()}}
-            for scope, found in one.repeats.items()
-        },
-    }
+def _run(one: Assessment) -> RunScores:
+    return RunScores(
+        name=one.run.name,
+        variant=one.run.variant_key,
+        title=one.run.title,
+        source=one.run.source,
+        stand_in=one.run.stand_in,
+        complete=one.strict.complete,
+        notes=one.run.notes,
+        provenance=one.run.provenance,
+        questions=one.run.questions,
+        strict=one.strict.as_json(),
+        upstream=one.upstream.as_json(),
+        rationale=one.measures,
+        repeats=one.repeats,
+    )
 
 
 def _plain(value: Any) -> Any:
-    """Turn mappings and sequences into what JSON has, and NaN into None."""
+    """Turn dataclasses, mappings and sequences into what JSON has, and NaN into None."""
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if isinstance(value, float) and math.isnan(value):

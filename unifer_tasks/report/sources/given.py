@@ -10,14 +10,7 @@ from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
 from unifer_tasks.data.results_file import read_document
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
-from unifer_tasks.report.sources.runs import (
-    BASE,
-    Run,
-    distinct,
-    looks_drawn,
-    ordered,
-    with_coverage,
-)
+from unifer_tasks.report.sources.runs import Run, distinct, looks_drawn, ordered, with_coverage
 from unifer_tasks.report.sources.upstream_results import runs_of_results
 from unifer_tasks.scoring.predictions import PredictionError, read_predictions
 
@@ -86,7 +79,7 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
         return runs_of_logs([path], progress)
     predictions = ordered(read_predictions(path))
     stand_in = looks_drawn(predictions)
-    return [Run(path.stem, str(path), BASE, predictions, stand_in=stand_in)]
+    return [Run(path.stem, str(path), predictions, stand_in=stand_in)]
 
 
 def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:

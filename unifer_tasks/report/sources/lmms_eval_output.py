@@ -18,7 +18,7 @@ from pathlib import Path
 from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, oldest_first, plain
 from unifer_tasks.data.results_file import RunOptions
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS, Variant, orders
+from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 from unifer_tasks.scoring.sample_logs import LoggedSample, read_sample_log
@@ -47,7 +47,7 @@ def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list
     found: defaultdict[tuple[Path, str, str], list[Log]] = defaultdict(list)
     for log in oldest_first(map(find_log, paths)):
         found[log.path.parent, log.model, log.variant.key].append(log)
-    keys = ["base", *VARIANTS]
+    keys = [BASE.key, *VARIANTS]
     groups = sorted(found.items(), key=lambda item: (*item[0][:2], keys.index(item[0][2])))
     names = _names({logs[0].model: logs[0].model_title for logs in found.values()})
     runs = []
@@ -113,7 +113,7 @@ def _runs(
     notes += _notes_on_tasks(last, newest)
     faces = {log.stand_in for log in newest.values()}
     stand_in = faces.pop() if len(faces) == 1 else None
-    for permutation in range(N_ORDERS):
+    for permutation in range(variant.n_orders):
         asked = [sample for sample in samples if sample.permutation == permutation]
         if not asked:
             continue
@@ -126,8 +126,9 @@ def _runs(
         yield Run(
             name=name,
             source=str(folder),
-            variant=f"{variant.key}_{permutation}" if variant.key == "shuffled" else variant.key,
             predictions=ordered(sample.prediction for sample in asked),
+            variant=variant,
+            permutation=permutation,
             provenance={
                 **_provenance(last, newest.values()),
                 "questions": question_hash(q for texts in questions.values() for q in texts)
@@ -142,7 +143,7 @@ def _runs(
             notes=(*notes, *_notes_on_repeats(asked), *unusual),
             repeated=tuple(s.answers for s in asked if len(s.answers) > 1),
             rows={
-                dataset: log.rows // (N_ORDERS if variant.key == "shuffled" else 1)
+                dataset: log.rows // variant.times_asked(dataset)
                 for dataset, log in newest.items()
                 if log.rows is not None
             },
@@ -150,12 +151,11 @@ def _runs(
 
 
 def _usual_questions(variant: Variant, questions: Mapping[str, set[str]], permutation: int) -> bool:
-    for dataset, texts in questions.items():
-        labels = LABEL_SPACES[dataset].labels
-        listed = orders(labels)[permutation] if variant.key == "shuffled" else labels
-        if texts != {variant.ask(listed)}:
-            return False
-    return True
+    return all(
+        texts == {variant.ask(variant.listings(LABEL_SPACES[dataset].labels)[permutation])}
+        for dataset, texts in questions.items()
+        if permutation < variant.times_asked(dataset)
+    )
 
 
 def _notes_on_dates(newest: Mapping[str, Log], logs: Sequence[Log]) -> Iterator[str]:

@@ -8,12 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
-from unifer_tasks.protocol.variants import BASE as AS_PUBLISHED
-from unifer_tasks.protocol.variants import VARIANTS, Variant
+from unifer_tasks.protocol.variants import BASE, Variant
 from unifer_tasks.scoring.predictions import Prediction
-
-BASE = AS_PUBLISHED.key
-"""The variant of a run of the benchmark as published."""
 
 _DRAWN = "drawn/"
 
@@ -23,11 +19,12 @@ class Run:
     """What one model answered to one variant of the benchmark.
 
     Attributes:
-        name: The model's name; unique among the runs of a report together with `variant`.
+        name: The model's name; unique among the runs of a report together with `variant_key`.
         source: The folder or file that it was read from.
-        variant: `BASE`, or the key of the variant of the tasks ("direct", ...); of the variant
-            that asks each question under several orders, each order is a run ("shuffled_0", ...).
         predictions: In the order of the benchmark's datasets and of the file; no question twice.
+        variant: The variant whose tasks were run; `BASE` is the benchmark as published.
+        permutation: Of a variant that asks each question under several orders, which of them;
+            each order is a run.
         provenance: What the files tell of how the run was made, for people: "model", "backend",
             "command", "date", "unifer", "lmms-eval", "transformers", "torch", "generation",
             "pixels", "questions" (hash), "data DATASET" (hash) and the like; what they do not
@@ -44,8 +41,9 @@ class Run:
 
     name: str
     source: str
-    variant: str
     predictions: tuple[Prediction, ...]
+    variant: Variant = BASE
+    permutation: int = 0
     provenance: Mapping[str, str] = field(default_factory=dict)
     stand_in: bool | None = None
     questions: Mapping[str, str] = field(default_factory=dict)
@@ -56,12 +54,13 @@ class Run:
     @property
     def title(self) -> str:
         """The name, and the variant unless it is the benchmark as published."""
-        return self.name if self.variant == BASE else f"{self.name} ({self.variant})"
+        return self.name if self.variant is BASE else f"{self.name} ({self.variant_key})"
 
     @property
-    def tasks(self) -> Variant:
-        """The variant whose tasks were run."""
-        return VARIANTS.get(self.variant.partition("_")[0], AS_PUBLISHED)
+    def variant_key(self) -> str:
+        """The variant's key, with the number of the order where it has several: "shuffled_0"."""
+        key = self.variant.key
+        return f"{key}_{self.permutation}" if self.variant.n_orders > 1 else key
 
 
 def looks_drawn(predictions: Iterable[Prediction]) -> bool | None:
@@ -110,8 +109,8 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
     seen: Counter[tuple[str, str]] = Counter()
     named = []
     for run in runs:
-        seen[run.name, run.variant] += 1
-        number = seen[run.name, run.variant]
+        seen[run.name, run.variant_key] += 1
+        number = seen[run.name, run.variant_key]
         named.append(run if number == 1 else replace(run, name=f"{run.name} #{number}"))
     return named
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.report.sources.runs import BASE, Run, ordered, question_hash
+from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 from unifer_tasks.scoring.predictions import (
     MAX_LISTED,
     Prediction,
@@ -78,7 +78,6 @@ def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
     return Run(
         name=name,
         source=", ".join(str(path) for path, _ in parts),
-        variant=BASE,
         predictions=ordered(predictions.values()),
         provenance={
             "backend": "the paper's inference scripts",

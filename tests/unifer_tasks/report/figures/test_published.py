@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from unifer_tasks.report.figures.published import (
-    POOLED,
     PublishedError,
     PublishedScore,
     published_scores,
@@ -39,7 +38,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_papers_figure_is_there() -> None:
     (score,) = published_scores()
-    assert (score.model, score.dataset, score.metric) == ("UniFER-7B", POOLED, "accuracy")
+    assert (score.model, score.dataset, score.metric) == ("UniFER-7B", "pooled", "accuracy")
     assert f"{score.score:.{score.decimals}%}" == "68.84%"
     assert "2511.00389" in score.source
 
@@ -64,24 +63,26 @@ def test_no_entry_is_no_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("published = 3", "only [[published]] tables"),
-        ("[other]\nx = 1", "only [[published]] tables"),
+        ("published = 3", "`published` must be a list, got 3"),
+        ("[other]\nx = 1", "has the unknown key 'other'"),
         ("[[published", "is not TOML"),
-        ("published = [3]", "entry 1 (None): is no table"),
-        (entry(source=None), "entry 1 (M): lacks source"),
-        (entry(model=None, table='"2"'), "entry 1 (None): lacks model; has unknown table"),
-        (entry(score="50"), "score must be of type float, got 50"),
-        (entry(score="68.84"), "score must be in [0, 1], got 68.84 (a percentage?)"),
-        (entry(score="nan"), "score must be in [0, 1]"),
-        (entry(score='"0.5"'), "score must be of type float"),
-        (entry(n="true"), "n must be of type int"),
-        (entry(n="0"), "n at least 1"),
-        (entry(decimals="-1"), "decimals must be at least 0"),
-        (entry(by='" "'), "by is empty"),
-        (entry(dataset='"sfew2"'), "dataset 'sfew2' is none of rafdb, ferplus"),
-        (entry(metric='"WAR"'), "metric 'WAR' is none of accuracy"),
-        (entry(url='"javascript:alert(1)"'), "url must begin with https://"),
-        (entry() + entry(score="0.6"), "entry 2 (M): repeats an earlier entry"),
+        ("published = [3]", "`published.0` must be an object, got 3"),
+        (entry(source=None), "`published.0` lacks `source`"),
+        (entry(table='"2"'), "`published.0` has the unknown key 'table'"),
+        (
+            entry(score="68.84"),
+            "`published.0` `score` must be in [0, 1], got 68.84 (a percentage?)",
+        ),
+        (entry(score="nan"), "`published.0.score` must be a finite number"),
+        (entry(score='"0.5"'), "`published.0.score` must be a number"),
+        (entry(n="true"), "`published.0.n` must be an integer or null"),
+        (entry(n="0"), "`n` at least 1"),
+        (entry(decimals="-1"), "`decimals` must be at least 0"),
+        (entry(by='" "'), "has an empty `by`"),
+        (entry(dataset='"sfew2"'), "the dataset 'sfew2'; it must be one of rafdb, ferplus"),
+        (entry(metric='"WAR"'), "the metric 'WAR'; it must be one of accuracy"),
+        (entry(url='"javascript:alert(1)"'), "`url` must begin with https://"),
+        (entry() + entry(score="0.6"), "`published.1` repeats an earlier entry"),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path: Path, text: str, message: str) -> None:
@@ -95,5 +96,5 @@ def test_a_wrong_file_is_told(tmp_path: Path, text: str, message: str) -> None:
 def test_a_file_that_is_not_utf8_is_told(tmp_path: Path) -> None:
     path = tmp_path / "figures.toml"
     path.write_bytes(b"# \xff\n")
-    with pytest.raises(PublishedError, match="is not TOML"):
+    with pytest.raises(PublishedError, match="is not UTF-8"):
         published_scores(path)

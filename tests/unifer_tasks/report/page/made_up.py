@@ -12,8 +12,9 @@ from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import canonical, label_space
 from unifer_tasks.protocol.prompts import question, response
+from unifer_tasks.protocol.variants import BASE, VARIANTS, Variant
 from unifer_tasks.report.figures.assessment import Assessment, assess
-from unifer_tasks.report.sources.runs import BASE, Run
+from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.predictions import Prediction
 
 SMILE = "The lip corners are pulled up and the cheeks are raised. There is no furrowed brow."
@@ -33,14 +34,21 @@ def run(
     name: str,
     predictions: Iterable[Prediction],
     *,
-    variant: str = BASE,
+    variant: Variant = BASE,
     stand_in: bool | None = False,
 ) -> Run:
     questions = {key: question(label_space(key).labels) for key in ("rafdb", "sfew")}
     provenance = {"model": name, "pixels": "224 x 224"}
     notes = ("The run was interrupted.",)
     return Run(
-        name, f"results/{name}", variant, tuple(predictions), provenance, stand_in, questions, notes
+        name,
+        f"results/{name}",
+        tuple(predictions),
+        variant,
+        provenance=provenance,
+        stand_in=stand_in,
+        questions=questions,
+        notes=notes,
     )
 
 
@@ -78,7 +86,7 @@ def three_runs(n: int) -> list[Assessment]:
     return assessed(
         run("Oracle", oracle(n)),
         run("Smiler", always("happiness", n)[:-LEFT_OUT], stand_in=True),
-        run("Smiler", always("sadness", n), variant="direct", stand_in=True),
+        run("Smiler", always("sadness", n), variant=VARIANTS["direct"], stand_in=True),
     )
 
 

@@ -12,6 +12,7 @@ from tests.unifer_tasks.report.page.made_up import assessed, run
 from tests.unifer_tasks.report.page.payloads import PAYLOADS
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants import Variant
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
@@ -37,7 +38,7 @@ def hostile_runs() -> list[Assessment]:
         questions=dict.fromkeys(LABEL_SPACES, EVERYTHING),
         notes=PAYLOADS,
     )
-    return assessed(first, run("Other", spoken), run("Other", spoken, variant=EVERYTHING))
+    return assessed(first, run("Other", spoken), run("Other", spoken, variant=Variant(EVERYTHING)))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,12 @@ import pytest
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex, as_markdown, p_value, ranked
+from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
+from unifer_tasks.report.renderers.markdown import as_markdown
+from unifer_tasks.report.renderers.numbers import p_value
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +49,13 @@ def test_markdown_has_every_scope_with_its_denominator(markdown: str) -> None:
 
 
 def test_markdown_sets_variants_beside_their_base(markdown: str) -> None:
-    direct, shuffled = lines_after(markdown, "Variants")[4:6]
+    direct, shuffled = lines_after(markdown, "Variants")[5:7]
     # All 21 right against 14: 7 questions flip, p = 2 / 2^7, over 2 tests a pair and 6 pairs.
     assert "| direct | 100.00 | +33.33 [" in direct
     assert "| 0.0156 | " in direct
-    assert direct.endswith("| 21 |")
+    assert "| 21 | 100.00 | 100.00 | 0.00 |" in direct
     assert "| shuffled_0 | 66.67 | 0.00 [" in shuffled
-    (order,) = lines_after(markdown, "Order of the candidates")[2:]
+    (order,) = lines_after(markdown, "Order of the candidates")[4:]
     assert "| 66.67 / 66.67 / 66.67 / 66.67 | 0.00 | 100.00 |" in order
 
 

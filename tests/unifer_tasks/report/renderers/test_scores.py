@@ -2,50 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any
 
 import pytest
 
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.report.renderers.scores import (
-    SCHEMA,
-    MeanSection,
-    Scores,
-    Section,
-    scores_document,
-    write_scores,
-)
+from unifer_tasks.report.renderers.scores import SCHEMA, Scores, scores_document, write_scores
 from unifer_tasks.scoring.metrics import METRICS
-
-
-def mismatches(value: Any, kind: Any, path: str = "") -> list[str]:
-    """Where a JSON value is not of a type."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return []
-    if is_typeddict(kind):
-        hints = get_type_hints(kind)
-        if kind in (Section, MeanSection):
-            hints |= dict.fromkeys(METRICS, float | None)
-        if not isinstance(value, dict) or value.keys() != hints.keys():
-            return [f"{path}: keys {sorted(value)} for {sorted(hints)}"]
-        return [m for k in hints for m in mismatches(value[k], hints[k], f"{path}.{k}")]
-    if origin is UnionType:
-        tried = [mismatches(value, each, path) for each in inner]
-        return [] if [] in tried else tried[0]
-    if origin is dict:
-        return [m for k, v in value.items() for m in mismatches(v, inner[1], f"{path}.{k}")]
-    if origin is list:
-        return [m for i, v in enumerate(value) for m in mismatches(v, inner[0], f"{path}[{i}]")]
-    if origin is tuple:
-        return [] if len(value) == len(inner) else [f"{path}: {value}"]
-    if kind is None or kind is NoneType:
-        return [] if value is None else [f"{path}: {value!r} for null"]
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    return [] if fits and (kind is bool or value.__class__ is not bool) else [f"{path}: {value!r}"]
+from unifer_tasks.support.records import record
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +23,19 @@ def document(assessments: list[Assessment], tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_file_is_of_its_schema(document: Any) -> None:
-    assert mismatches(document, Scores) == []
-    assert document["schema"] == SCHEMA
-    assert mismatches(document | {"schema": "1"}, Scores) == [".schema: '1'"]
+    found = record(Scores, document, closed=True)
+    assert found.schema == SCHEMA
+    for run in found.runs:
+        for summary in (run.strict, run.upstream):
+            assert summary.keys() == {
+                "schema", "reader", "complete", "datasets", "pooled", "mean",
+            }  # fmt: skip
+            assert summary["mean"].keys() == {*METRICS, "intervals", "datasets"}
+            for section in (summary["pooled"], *summary["datasets"].values()):
+                assert section.keys() == {
+                    *METRICS, "n", "classes", "confusion", "intervals", "excluded", "outcomes",
+                    "questions",
+                }  # fmt: skip
 
 
 def test_the_file_holds_every_figure(document: Any, assessments: list[Assessment]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_lines, write_logs
+from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.renderers.leaderboard import as_markdown, questions
+from unifer_tasks.report.figures.marks import questions
+from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.predictions import PredictionError
@@ -30,7 +32,7 @@ def test_a_run_says_where_it_comes_from(tmp_path: Path) -> None:
     }
     write_logs(tmp_path / "org__model", SFEW, config={"resolved_cli_args": cli, "device": "cpu"})
     run = only(read_runs([tmp_path]))
-    assert (run.name, run.variant, run.title, run.stand_in) == (
+    assert (run.name, run.variant.key, run.title, run.stand_in) == (
         "org/model",
         "base",
         "org/model",
@@ -71,8 +73,8 @@ def test_several_models_and_variants_in_one_folder(tmp_path: Path) -> None:
     assert {len(run.predictions) for run in runs} == {21}
     assert {run.stand_in for run in runs} == {False}
     assert len({run.provenance["questions"] for run in runs}) == 6
-    assert runs[1].tasks.key == "direct"
-    assert runs[5].tasks.key == "shuffled"
+    assert runs[1].variant is VARIANTS["direct"]
+    assert (runs[5].variant, runs[5].permutation) == (VARIANTS["shuffled"], 3)
 
 
 def test_the_newest_run_of_a_task_counts(tmp_path: Path) -> None:

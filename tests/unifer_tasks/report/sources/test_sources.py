@@ -24,7 +24,7 @@ def test_predictions_are_a_run(tmp_path: Path) -> None:
         tmp_path / "gpt.jsonl", {"sfew": answers("sfew"), "rafdb": answers("rafdb")}
     )
     (run,) = read_runs([path])
-    assert (run.name, run.variant, run.source, run.stand_in) == ("gpt", "base", str(path), None)
+    assert (run.name, run.variant.key, run.source, run.stand_in) == ("gpt", "base", str(path), None)
     assert [row.dataset for row in run.predictions] == ["rafdb"] * 21 + ["sfew"] * 21
 
 

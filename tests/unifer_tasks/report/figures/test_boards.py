@@ -7,17 +7,10 @@ import pytest
 from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.boards import OVERVIEW, Scale, boards, duel_scale, pairwise
 from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.report.page.tables import (
-    OVERVIEW,
-    Scale,
-    badges,
-    boards,
-    duel_scale,
-    pairwise,
-    variants,
-)
 from unifer_tasks.scoring.predictions import Prediction
 
 
@@ -36,12 +29,13 @@ def test_the_best_run_is_first_and_figures_are_those_of_the_summary(
     runs: list[Assessment],
 ) -> None:
     board = boards(list(reversed(runs)), [])[1]
-    assert board.rows[0].title == "Oracle"
+    ((_, rows),) = board.groups
+    assert rows[0].title == "Oracle"
     pooled = runs[0].strict.pooled
-    cell = board.rows[0].cells["accuracy"]
+    cell = rows[0].cells["accuracy"]
     assert cell.value == pooled.scores["accuracy"]
     assert (cell.low, cell.high) == pooled.interval("accuracy")
-    assert board.rows[0].n == pooled.n
+    assert rows[0].n == pooled.n
 
 
 def test_every_figure_lies_on_its_scale(runs: list[Assessment]) -> None:
@@ -59,19 +53,9 @@ def test_published_rows_stand_apart_on_both_readers_boards(runs: list[Assessment
         assert "UniFER-7B" not in [row.title for row in board.rows]
 
 
-def test_badges_name_what_is_wrong(runs: list[Assessment]) -> None:
-    assert badges(runs[0]) == ("incomplete: 60 of 11,072",)
-    assert badges(runs[1]) == ("stand-in faces", "incomplete: 53 of 11,072")
-
-
-def test_a_variant_stands_beside_its_base(runs: list[Assessment]) -> None:
-    found = variants(runs, compare(telling_pairs(runs)))
-    assert list(found) == ["Smiler"]
-    base, direct = found["Smiler"]
-    assert (base.variant, base.change) == ("base", None)
-    assert direct.variant == "direct"
-    assert direct.change is not None
-    assert direct.change.low < direct.change.value < direct.change.high  # type: ignore[operator]
+def test_marks_name_what_is_wrong(runs: list[Assessment]) -> None:
+    found = [[mark.text for mark in marks(one)] for one in runs[:2]]
+    assert found == [["incomplete: 60 of 11,072"], ["stand-in faces", "incomplete: 53 of 11,072"]]
 
 
 def test_differences_are_drawn_on_one_scale_with_zero_in_its_middle(

@@ -1,4 +1,4 @@
-"""What the page's tables show: runs and published scores, in the order of their accuracy."""
+"""Leaderboards and paired differences: the rows that Markdown, LaTeX and the page share."""
 
 from __future__ import annotations
 
@@ -8,31 +8,28 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
+from unifer_tasks.report.figures.marks import FACES, Mark, is_complete, marks, questions
 from unifer_tasks.report.figures.measures import Measures
-from unifer_tasks.report.figures.published import POOLED, PublishedScore
-from unifer_tasks.report.renderers.leaderboard import SCOPES, is_complete
-from unifer_tasks.report.sources.runs import BASE
+from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
-from unifer_tasks.scoring.summary import MEAN, Scored, Section
+from unifer_tasks.scoring.summary import MEAN, POOLED, Scored, Section
+
+SCOPES: Mapping[str, str] = {
+    POOLED: "Pooled over all answers",
+    MEAN: "Mean of the datasets",
+    **{dataset: space.title for dataset, space in LABEL_SPACES.items()},
+}
+"""Scope -> its title, in the order in which they are shown."""
 
 OVERVIEW = "overview"
 TITLES: Mapping[str, str] = {OVERVIEW: "Overview", **SCOPES, POOLED: "Pooled"}
 """Scope -> its title, short enough for a button."""
 
-_DIGITS = 1
 _SCALE_STEP = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number, its 95 % interval where there is one, and how many digits to show."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    digits: int = _DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +51,25 @@ class BoardRow:
     Attributes:
         title: Its name.
         cells: Column -> what stands in it; a column that is absent has no figure.
-        badges: What must not be overlooked, in a few words each.
+        marks: What must not be overlooked.
         n: Answers that were counted; None for a mean of datasets, and where it is not told.
         unreadable: The share of answers that could not be read.
         words: The median length of a response, in words.
+        asked: How many questions were asked, and whether that is all of them.
+        faces: What the images are.
         complete: Whether exactly the benchmark's questions of this scope were asked.
         note: Of a published row, how and by whom it was measured.
         url: Of a published row, where.
     """
 
     title: str
-    cells: Mapping[str, Estimate]
-    badges: tuple[str, ...] = ()
+    cells: Mapping[str, Percent]
+    marks: tuple[Mark, ...] = ()
     n: int | None = None
     unreadable: float | None = None
     words: float | None = None
+    asked: str = ""
+    faces: str = ""
     complete: bool = True
     note: str = ""
     url: str = ""
@@ -83,7 +84,7 @@ class Board:
         reader: Who read the answers.
         columns: Column -> its heading.
         scale: That of all its columns, so that they can be compared.
-        rows: The runs, best first.
+        rows: The runs, in the order given.
         published: What others measured.
         questions: How many the benchmark asks in this scope; None for a mean of datasets.
     """
@@ -98,16 +99,35 @@ class Board:
 
     @property
     def groups(self) -> list[tuple[bool, list[BoardRow]]]:
-        """Whether complete, and the rows that are; first the complete, and only what there is."""
-        parts = [
-            (kind, [row for row in self.rows if row.complete is kind]) for kind in (True, False)
-        ]
+        """Whether complete, and the rows that are, best first; the complete, then the others."""
+        best = sorted(self.rows, key=self._accuracy, reverse=True)
+        parts = [(kind, [row for row in best if row.complete is kind]) for kind in (True, False)]
         return [(kind, rows) for kind, rows in parts if rows]
+
+    def _accuracy(self, row: BoardRow) -> float:
+        cell = row.cells.get(next(iter(self.columns)))
+        return -1.0 if cell is None or cell.value is None else cell.value
 
     @property
     def is_overview(self) -> bool:
         """Whether its columns are scopes and not metrics."""
         return self.scope == OVERVIEW
+
+
+def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
+    """Return the runs by pooled accuracy, the variants of a model right after its base.
+
+    Models that were not asked everything come after those that were.
+    """
+    first: dict[str, tuple[bool, float]] = {}
+    for one in assessments:
+        accuracy = one.strict.pooled.scores["accuracy"] or 0.0
+        if one.run.variant is BASE or one.run.name not in first:
+            first[one.run.name] = (not one.strict.complete, -accuracy)
+    return sorted(
+        assessments,
+        key=lambda one: (first[one.run.name], one.run.name, one.run.variant is not BASE),
+    )
 
 
 def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> list[Board]:
@@ -122,23 +142,6 @@ def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore
             *(_board(assessments, published, reader, scope) for scope in scopes),
         )
     ]
-
-
-def badges(one: Assessment) -> tuple[str, ...]:
-    """Describe in a few words each what a run's scores are not, or not all of."""
-    said = []
-    if one.run.stand_in:
-        said.append("stand-in faces")
-    if not one.strict.complete:
-        answered = len(one.run.predictions)
-        said.append(
-            f"incomplete: {answered:,} of {N_QUESTIONS:,}"
-            if answered < N_QUESTIONS
-            else "questions of other labels than the benchmark's"
-        )
-    if one.repeats:
-        said.append(f"first of {max(found.repeats for found in one.repeats.values())} answers")
-    return tuple(said)
 
 
 def measures_of(one: Assessment, scope: str, kind: str = "all") -> Measures | None:
@@ -161,11 +164,13 @@ def _board(
             rows.append(
                 BoardRow(
                     one.run.title,
-                    {metric: _estimate(part, metric) for metric in HEADLINE},
-                    badges(one),
+                    {metric: estimate(part, metric) for metric in HEADLINE},
+                    marks(one),
                     part.n if isinstance(part, Section) else None,
                     part.scores["unreadable"],
                     measures.words.median if measures else None,
+                    questions(one, scope),
+                    FACES[one.run.stand_in],
                     is_complete(one, scope),
                 )
             )
@@ -173,11 +178,10 @@ def _board(
         (score for score in published if score.dataset == scope and score.metric in HEADLINE),
         lambda score: score.metric,
     )
-    questions = None if scope == MEAN else N_QUESTIONS
+    n = None if scope == MEAN else N_QUESTIONS
     if scope in LABEL_SPACES:
-        questions = LABEL_SPACES[scope].n_test or None
-    ordered = _best_first(rows, "accuracy")
-    return Board(scope, reader, HEADLINE, _scale([*rows, *theirs]), ordered, theirs, questions)
+        n = LABEL_SPACES[scope].n_test or None
+    return Board(scope, reader, HEADLINE, _scale([*rows, *theirs]), rows, theirs, n)
 
 
 def _overview(
@@ -189,12 +193,12 @@ def _overview(
     rows = []
     for one in assessments:
         parts = {scope: one.summary(reader).scope(scope) for scope in scopes}
-        cells = {scope: _estimate(part, "accuracy") for scope, part in parts.items() if part}
+        cells = {scope: estimate(part, "accuracy") for scope, part in parts.items() if part}
         rows.append(
             BoardRow(
                 one.run.title,
                 cells,
-                badges(one),
+                marks(one),
                 one.summary(reader).pooled.n,
                 complete=is_complete(one, POOLED),
             )
@@ -205,13 +209,13 @@ def _overview(
     )
     columns = {scope: TITLES[scope] for scope in scopes}
     scale = _scale([*rows, *theirs])
-    ordered = _best_first(rows, POOLED)
-    return Board(OVERVIEW, reader, columns, scale, ordered, theirs, N_QUESTIONS)
+    return Board(OVERVIEW, reader, columns, scale, rows, theirs, N_QUESTIONS)
 
 
-def _estimate(part: Scored, metric: str) -> Estimate:
+def estimate(part: Scored, metric: str) -> Percent:
+    """Return a score with its interval."""
     low, high = part.interval(metric) or (None, None)
-    return Estimate(part.scores[metric], low, high)
+    return Percent(part.scores[metric], low, high)
 
 
 def _published(
@@ -224,10 +228,7 @@ def _published(
     return [
         BoardRow(
             first.model,
-            {
-                column(score): Estimate(score.score, digits=max(score.decimals, _DIGITS))
-                for score in group
-            },
+            {column(score): Percent(score.score, digits=score.decimals) for score in group},
             n=first.n,
             note=f"by {first.by}, reader: {first.reader}. {first.source}",
             url=first.url,
@@ -251,14 +252,6 @@ def _scale(rows: Iterable[BoardRow]) -> Scale:
     low = math.floor(min(values) / _SCALE_STEP) * _SCALE_STEP
     high = math.ceil(max(values) / _SCALE_STEP) * _SCALE_STEP
     return Scale(low, high) if high > low else Scale(max(0, low - _SCALE_STEP), low + _SCALE_STEP)
-
-
-def _best_first(rows: Iterable[BoardRow], column: str) -> list[BoardRow]:
-    def rank(row: BoardRow) -> float:
-        cell = row.cells.get(column)
-        return -1.0 if cell is None or cell.value is None else cell.value
-
-    return sorted(rows, key=rank, reverse=True)
 
 
 class Duel(NamedTuple):
@@ -292,48 +285,3 @@ def duel_scale(comparisons: Sequence[Comparison]) -> Scale:
     ]
     widest = max(ends, default=0) or 1
     return Scale(-widest, widest)
-
-
-@dataclass(frozen=True, slots=True)
-class VariantRow:
-    """A variant of a run beside the benchmark as published.
-
-    Attributes:
-        variant: Its key.
-        one: The run.
-        change: Accuracy minus that of the base, pooled; None if the two were not compared.
-    """
-
-    variant: str
-    one: Assessment
-    change: Estimate | None
-
-
-def variants(
-    assessments: Sequence[Assessment], comparisons: Sequence[Comparison]
-) -> dict[str, list[VariantRow]]:
-    """Return model -> its base and variants, for the models that have both."""
-    pairs = {(each.a, each.b): each.pooled for each in comparisons}
-    models: dict[str, list[Assessment]] = {}
-    for one in assessments:
-        models.setdefault(one.run.name, []).append(one)
-    found = {}
-    for name, runs in models.items():
-        bases = [one for one in runs if one.run.variant == BASE]
-        if bases and len(runs) > len(bases):
-            base = bases[0].run.title
-            ordered = [*bases, *(one for one in runs if one.run.variant != BASE)]
-            found[name] = [
-                VariantRow(one.run.variant, one, _change(pairs, base, one.run.title))
-                for one in ordered
-            ]
-    return found
-
-
-def _change(pairs: Mapping[tuple[str, str], Difference], base: str, other: str) -> Estimate | None:
-    if ahead := pairs.get((other, base)):
-        return Estimate(ahead.difference, *ahead.interval)
-    if behind := pairs.get((base, other)):
-        low, high = behind.interval
-        return Estimate(-behind.difference, -high, -low)
-    return None

@@ -1,0 +1,95 @@
+"""What a section of a report shows, as typed cells: each renderer writes them in its own way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A share in [0, 1], shown in percent, with its 95 % interval where there is one.
+
+    Attributes:
+        value: The share; None or NaN of nothing.
+        low: The interval's lower end.
+        high: Its upper end.
+        note: What the share is of, in a word or two.
+        digits: How many digits after the point its source prints, if that is more than usual.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+    digits: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything was measured."""
+        return self.value is not None and not math.isnan(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A difference of shares in [-1, 1], shown in points, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PValue:
+    """The p-value of a test."""
+
+    value: float
+
+
+Cell = str | int | float | Percent | Points | PValue | tuple[Percent, ...] | None
+"""A text, a count, a number, a figure or several; None where nothing was measured."""
+
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; its first column names the rows, and consecutive rows of one name belong together.
+
+    Attributes:
+        columns: The headings.
+        rows: As many cells each as there are columns.
+        n_texts: How many columns, from the first on, hold texts; the others are numbers.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    n_texts: int = 1
+
+    @property
+    def groups(self) -> list[list[Row]]:
+        """The rows, those of one name together."""
+        return [list(rows) for _, rows in groupby(self.rows, key=itemgetter(0))]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        key: Its name in addresses and in `scores.json`.
+        title: Its heading.
+        text: What its figures are, in a few sentences.
+        table: Its figures, for people.
+        figures: Its figures, for programs: what `scores.json` holds under the key. Dataclasses
+            are written field by field.
+    """
+
+    key: str
+    title: str
+    text: str
+    table: Table
+    figures: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,112 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unifer_tasks.redaction.markdown import Markdown, escape, table
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked
+from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.figures.tables import Cell, Percent, Table
+from unifer_tasks.report.renderers.numbers import cell_text
+from unifer_tasks.report.sections.listed import sections
+from unifer_tasks.scoring.metrics import HEADLINE
+
+_ABOUT = (
+    "Strict reader, in percent, with 95 % intervals: bootstrapped over the questions, Wilson's "
+    "where every draw is alike. WAR is the accuracy, UAR the mean recall of the classes. "
+    "Words: the median length of a response."
+)
+_UPSTREAM = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
+
+
+def as_markdown(
+    assessments: Sequence[Assessment],
+    comparisons: Sequence[Comparison],
+    published: Sequence[PublishedScore],
+    warnings: Sequence[str] = (),
+) -> str:
+    """Return the report as Markdown.
+
+    The best model is first, and its variants are below it; what others published has a part of
+    its own.
+    """
+    runs = ranked(assessments)
+    blocks: list[str] = ["# FERBench leaderboard"]
+    blocks += [f"> **{escape(warning)}**" for warning in warnings]
+    blocks.append(_ABOUT)
+    for board in boards(runs, []):
+        if board.reader == "strict" and not board.is_overview and board.rows:
+            blocks += [f"## {SCOPES[board.scope]}", _table(_board(board))]
+    blocks += ["## Upstream reader", _UPSTREAM, _table(_upstream(runs))]
+    for section in sections(runs, comparisons):
+        blocks += [f"## {section.title}", section.text, _table(section.table)]
+    if notes := [
+        f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes
+    ]:
+        blocks += ["## Notes", "\n".join(notes)]
+    if published:
+        blocks += ["## Published by others, not measured here", _published(published)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _board(board: Board) -> Table:
+    rows = tuple(
+        (
+            row.title,
+            *(row.cells[metric] for metric in HEADLINE),
+            Percent(row.unreadable),
+            row.words,
+            row.asked,
+            row.faces,
+        )
+        for row in board.rows
+    )
+    return Table(("model", *HEADLINE.values(), "unreadable", "words", "questions", "faces"), rows)
+
+
+def _upstream(runs: Sequence[Assessment]) -> Table:
+    rows = tuple(
+        (
+            one.run.title,
+            *(estimate(one.upstream.pooled, metric) for metric in HEADLINE),
+            one.upstream.pooled.n,
+            one.upstream.pooled.excluded,
+        )
+        for one in runs
+    )
+    return Table(("model", *HEADLINE.values(), "counted", "failed requests, left out"), rows)
+
+
+def _table(found: Table) -> str:
+    numeric = {
+        place
+        for place in range(found.n_texts, len(found.columns))
+        if not all(isinstance(row[place], str) for row in found.rows)
+    }
+    rows = [[_cell(cell) for cell in row] for row in found.rows]
+    return table(found.columns, rows, numeric)
+
+
+def _cell(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else Markdown(cell_text(cell))
+
+
+def _published(published: Sequence[PublishedScore]) -> str:
+    rows = [
+        [
+            escape(score.model),
+            SCOPES[score.dataset],
+            HEADLINE.get(score.metric, score.metric),
+            f"{100 * score.score:.{score.decimals}f}",
+            escape(score.reader),
+            "" if score.n is None else f"{score.n:,}",
+            escape(score.by),
+            Markdown(f"[{escape(score.source)}]({score.url})"),
+        ]
+        for score in published
+    ]
+    head = ["model", "scope", "metric", "score", "reader", "questions", "measured by", "source"]
+    return table(head, rows, numeric=(3, 5))
