@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from unifer_tasks.support.arguments import split_arguments
+
 Replace = Callable[[str], str]
 """Credential -> what takes its place."""
 Note = Callable[[str], None]
@@ -195,7 +197,7 @@ def _in_setting(text: str, instead: Replace, note: Note) -> str:
     if not _SETTING.match(text):
         return replace_in_text(text, instead, strict=True, note=note)
     parts = []
-    for part in _split(text):
+    for part in split_arguments(text):
         name, equals, value = part.partition("=")
         if equals and _is_credential(name.strip()):
             bare = value.strip("\"' ")
@@ -204,23 +206,6 @@ def _in_setting(text: str, instead: Replace, note: Note) -> str:
         else:
             parts.append(replace_in_text(part, instead, strict=True, note=note))
     return ",".join(parts)
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas outside of quotes and brackets, as lmms-eval does."""
-    parts, depth, quoted = [""], 0, ""
-    for char in text:
-        if quoted:
-            quoted = "" if char == quoted else quoted
-        elif char in "\"'":
-            quoted = char
-        else:
-            depth += (char in "{[") - (char in "}]")
-            if char == "," and depth <= 0:
-                parts.append("")
-                continue
-        parts[-1] += char
-    return parts
 
 
 def replace_in_text(

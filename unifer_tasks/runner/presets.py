@@ -15,6 +15,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.nearest import did_you_mean
 from unifer_tasks.support.records import FileError, RecordError, read_text, read_toml, record
 
@@ -189,12 +190,18 @@ class Preset:
 
 
 def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the arguments of a configuration's model; of two of one name, the last."""
+    """Return the arguments of a configuration's model.
+
+    Raises:
+        RecordError: They are a text of another form.
+    """
     given = settings.get("model_args") or ""
     if isinstance(given, Mapping):
         return {str(name): str(value) for name, value in given.items()}
-    pairs = (part.partition("=") for part in str(given).split(","))
-    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+    try:
+        return named_arguments(str(given))
+    except ValueError as error:
+        raise RecordError(f"`model_args` {error}") from None
 
 
 def shipped() -> list[Preset]:

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unifer_tasks.support.arguments import named_arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("a=1", {"a": "1"}),
+        (" a=1, b=x=y ,", {"a": "1", "b": "x=y"}),
+        ("a=1,a=2", {"a": "2"}),
+        ('a={"b": 1, "c": [2, 3]},d=4', {"a": '{"b": 1, "c": [2, 3]}', "d": "4"}),
+        ("a='x,y',b=\"p,'q\"", {"a": "'x,y'", "b": '"p,\'q"'}),
+        (r"a=it\'s,b=2", {"a": r"it\'s", "b": "2"}),
+        ("a=", {"a": ""}),
+    ],
+)
+def test_values_are_found_by_name(text: str, expected: dict[str, str]) -> None:
+    assert named_arguments(text) == expected
+
+
+@pytest.mark.parametrize("text", ["a", "a=1,b", "a=[1,2],x"])
+def test_a_part_without_a_name_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="must have the form NAME=VALUE,NAME=VALUE"):
+        named_arguments(text)
+
+
+@given(st.text("ab=,[]{}\"'\\ ", max_size=20))
+def test_it_splits_as_lmms_eval_does(text: str) -> None:
+    utils = pytest.importorskip("lmms_eval.utils")
+    try:
+        expected = utils.simple_parse_args_string(text)
+    except ValueError:
+        with pytest.raises(ValueError, match="must have the form"):
+            named_arguments(text)
+        return
+    found = {name: utils.handle_arg_string(value) for name, value in named_arguments(text).items()}
+    assert found == expected
