@@ -15,6 +15,7 @@ from unifer_tasks.support.extras import MissingModuleError
 pytest.importorskip("lmms_eval")
 
 from lmms_eval.models import get_model
+from loguru import logger
 
 from unifer_tasks.harness import options
 from unifer_tasks.harness.models.our_model import OurModel
@@ -36,6 +37,7 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
     return run
 
 
+QWEN = ("--model", "qwen2_5_vl", "--model_args", "pretrained=X")
 UNIFER = ("--model", "unifer", "--tasks", "ferbench", "--model_args", "pretrained=X")
 
 
@@ -55,6 +57,26 @@ UNIFER = ("--model", "unifer", "--tasks", "ferbench", "--model_args", "pretraine
 )  # fmt: skip
 def test_what_a_model_takes_passes(parse: Parse, words: tuple[str, ...]) -> None:
     check_run(parse(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "warns"),
+    [
+        (UNIFER, True),
+        ((*QWEN, "--tasks", "ferbench_sfew"), True),
+        ((*QWEN, "--tasks", "ferbench_sfew", "--force_simple"), False),
+        ((*QWEN, "--tasks", "mmstar"), False),
+    ],
+)  # fmt: skip
+def test_an_instruction_that_a_chat_model_never_sees_is_told(
+    parse: Parse, words: tuple[str, ...], warns: bool
+) -> None:
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    check_run(parse(*words, "--system_instruction", "Be brief."))
+    check_run(parse(*words))
+    logger.remove(sink)
+    assert len([text for text in said if "--system_instruction has no effect" in text]) == warns
 
 
 @pytest.mark.parametrize(
