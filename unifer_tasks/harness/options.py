@@ -64,7 +64,7 @@ def check_run(args: argparse.Namespace) -> None:
     if not isinstance(args.tasks, str | None):
         raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
     if _asks_ferbench(args.tasks):
-        _check_asking(args)
+        _check_asking(args, model)
     _check_extent(args)
     _check_formats(args)
     if args.output_path:
@@ -78,8 +78,10 @@ def check_run(args: argparse.Namespace) -> None:
         raise OptionError("--log_samples and --predict_only need --output_path")
 
 
-def _check_asking(args: argparse.Namespace) -> None:
+def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:
     """Check what would change how FERBench asks."""
+    from loguru import logger
+
     for name in ("num_fewshot", "fewshot_as_multiturn"):
         if getattr(args, name):
             raise OptionError(f"FERBench shows no examples: leave --{name} out")
@@ -88,6 +90,12 @@ def _check_asking(args: argparse.Namespace) -> None:
         raise OptionError(
             "lmms-eval cannot apply a chat template to FERBench, and a chat model applies its own "
             "without being told: leave --apply_chat_template out"
+        )
+    if args.system_instruction and not model.is_simple:
+        # lmms-eval 0.7.3 puts it before the text of a question, of which a chat model makes no use.
+        logger.warning(
+            "--system_instruction has no effect: lmms-eval gives it to no chat model, which "
+            f"{args.model} is"
         )
 
 
