@@ -5,6 +5,7 @@ Those of `recipes/README.md` are in `tests/recipes/test_readme.py`.
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 import shlex
@@ -59,6 +60,14 @@ def test_every_command_runs(tiny_model: Path, tmp_path: Path, forked: Forked) ->
     assert (tmp_path / "flips.jsonl").exists()
     assert (tmp_path / "scores.json").exists()
     assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 3
+
+
+def test_every_example_shows_what_it_gives() -> None:
+    examples = blocks("pycon")
+    assert len(examples) >= 2
+    for example in examples:
+        test = doctest.DocTestParser().get_doctest(example, {}, "README", None, 0)
+        assert doctest.DocTestRunner().run(test).failed == 0, example
 
 
 def test_the_way_from_archives_to_training(

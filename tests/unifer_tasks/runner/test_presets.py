@@ -248,6 +248,13 @@ def test_presets_of_ones_own_are_based_on_the_shipped_ones(tmp_path: Path) -> No
     assert not any(preset.card.price for preset in PRESETS)
 
 
+def test_the_readmes_presets_of_ones_own_are_read(tmp_path: Path) -> None:
+    text = (REPOSITORY / "unifer_tasks" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    mine, my_unifer = find_presets([str(own(tmp_path, "mine.toml", example))])
+    assert (mine.settings["model"], my_unifer.settings["model"]) == ("vllm", "unifer")
+
+
 def test_arguments_that_lmms_eval_could_not_part_stay_a_mapping(tmp_path: Path) -> None:
     text = '[preset.a]\ntitle = "A"\nmodel = "vllm"\nmodel_args = { model = "a", x = "1,2" }\n'
     (preset,) = find_presets([str(own(tmp_path, "a.toml", text))])
