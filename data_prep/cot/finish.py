@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from itertools import groupby, islice
+from itertools import compress, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,21 @@ from data_prep.cot.teacher import Request
 from data_prep.errors import BuildError, reading_parquet
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
+    Image,
     TrainingManifest,
     read_training_manifest,
+    repeats_of,
     write_shards,
     write_training_manifest,
 )
+from data_prep.training.balance import Balance, copies, expected_copies
 from data_prep.training.rows import SFT_SCHEMA, sft_row
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.requests.replies import Ending
 from unifer_tasks.support.files import atomic_write_lines
+
+# Of the rows that are repeated; equal answers give equal rows.
+_SEED = 0
 
 ANSWERS_NAME = "answers.jsonl"
 REJECTED_NAME = "rejected.jsonl"
@@ -44,6 +50,7 @@ class Task:
         teacher: The model.
         limit: How many questions to ask, from the first; None for all.
         limits: What a rationale may look like.
+        classes: Balance of the labels within a dataset, among the answers that pass.
     """
 
     rows: Path
@@ -51,6 +58,7 @@ class Task:
     teacher: str
     limit: int | None = None
     limits: Limits = field(default_factory=Limits)
+    classes: Balance = Balance.NONE
 
     def questions(self) -> Iterator[Request]:
         """Yield the questions in the rows' order, each once however often its row is repeated."""
@@ -75,7 +83,7 @@ class Task:
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
-    """Write the rows of the answers so far, in the questions' order.
+    """Write the rows of the answers so far that pass, in the questions' order.
 
     Answers may have come in any order and over many runs: equal answers give equal bytes. What
     is rejected stands in `rejected.jsonl`, with the reason.
@@ -86,31 +94,44 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         "teacher": task.teacher,
         "limit": task.limit,
         **asdict(task.limits),
+        "classes": task.classes,
         "rows": [shard.sha256 for shard in read_training_manifest(task.rows).shards["train"]],
         "answers": log.digest,
     }
     if (out / MANIFEST_NAME).exists():
         standing = read_training_manifest(out)
-        if standing.recipe == recipe:
+        # A folder of before there was a balance has none.
+        if {"classes": Balance.NONE, **standing.recipe} == recipe:
             return standing
     present: dict[str, Counter[str]] = defaultdict(Counter)
+    passed: dict[str, Counter[str]] = defaultdict(Counter)
     written: dict[str, Counter[str]] = defaultdict(Counter)
     left_out: Counter[str] = Counter()
+    passes: list[bool] = []
+    rows_of_image: Counter[Image] = Counter()
     with atomic_write_lines(out / REJECTED_NAME) as write_rejected:
+        for asked in task.questions():
+            present[asked.dataset][asked.label] += 1
+            answer = log.get(asked.key)
+            reason = UNANSWERED if answer is None else _reason(answer, asked, task)
+            passes.append(reason is None)
+            if reason is None:
+                passed[asked.dataset][asked.label] += 1
+                continue
+            left_out[reason] += 1
+            if answer is not None:
+                write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
+    expected = expected_copies(passed, task.classes, Balance.NONE)
 
-        def rows() -> Iterator[Mapping[str, Any]]:
-            index = 0
-            for asked in task.questions():
-                present[asked.dataset][asked.label] += 1
-                answer = log.get(asked.key)
-                if answer is None:
-                    left_out[UNANSWERED] += 1
-                    continue
-                reason = _reason(answer, asked, task)
-                if reason is not None:
-                    left_out[reason] += 1
-                    write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
-                    continue
+    def rows() -> Iterator[Mapping[str, Any]]:
+        index = 0
+        for asked in compress(task.questions(), passes):
+            answer = log.get(asked.key)
+            assert answer is not None
+            wanted = expected[asked.dataset, asked.label]
+            n = copies(wanted, f"copies {asked.dataset} {asked.id}", _SEED)
+            rows_of_image[Image(asked.dataset, asked.label, asked.id)] = n
+            for _ in range(n):
                 written[asked.dataset][asked.label] += 1
                 yield sft_row(
                     asked.dataset,
@@ -124,7 +145,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
                 )
                 index += 1
 
-        shards = {"train": write_shards(out, "train", rows(), SFT_SCHEMA)}
+    shards = {"train": write_shards(out, "train", rows(), SFT_SCHEMA)}
     manifest = TrainingManifest(
         kind="cot",
         recipe=recipe,
@@ -135,6 +156,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
         unusable=left_out[UNANSWERED],
         shards=shards,
+        repeats={"train": repeats_of(rows_of_image)},
     )
     write_training_manifest(out, manifest)
     return manifest

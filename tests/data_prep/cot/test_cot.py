@@ -455,6 +455,52 @@ def test_filters_can_be_changed_without_asking_again(rlvr: Path, tmp_path: Path)
     assert teacher.requests["answered"] == N_QUESTIONS
 
 
+@pytest.mark.parametrize(
+    ("balance", "of_the_rare"), [("none", {1}), ("sqrt", {1, 2}), ("uniform", {2, 3})]
+)
+def test_answers_that_pass_are_balanced_by_class_without_asking_again(
+    rlvr: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    balance: str,
+    of_the_rare: set[int],
+) -> None:
+    out = tmp_path / "out"
+    options = ("--mode", "hinted", "--limit", "5")
+
+    def agree(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked = body["messages"][0]["content"][1]["text"]
+        label = next(x for x in LABEL_SPACES["sfew"].labels if f" agree on {x}." in asked)
+        return 200, completion(response(RATIONALE, label))
+
+    with serving(Teacher(replies=agree)) as teacher:
+        assert main(command(rlvr, out, teacher, *options)) == 0
+        before = Counter(row["extra_info"]["label"] for row in rows(out))
+        (rare,) = (label for label, n in before.items() if n == 1)
+        assert main(command(rlvr, out, teacher, *options, "--balance-classes", balance)) == 0
+        after = rows(out)
+        assert main(command(rlvr, out, teacher, *options, "--balance-classes", balance)) == 0
+    assert teacher.requests["answered"] == 5
+    assert rows(out) == after
+    assert sum(row["extra_info"]["label"] == rare for row in after) in of_the_rare
+    assert [row["extra_info"]["index"] for row in after] == list(range(len(after)))
+    repeats = read_training_manifest(out).repeats["train"]["sfew"][rare]
+    assert (repeats.available, repeats.distinct) == (1, 1)
+    assert f"rows of 1 questions: {rare}" in capsys.readouterr().out
+
+
+def test_a_class_that_few_answers_keep_is_named(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Teacher(answer="sad")) as teacher:
+        assert main(command(rlvr, tmp_path / "out", teacher)) == 0
+    said = capsys.readouterr()
+    assert "4 rows of 4 questions: sadness" in said.out
+    assert "0 rows of 4 questions: fear" in said.out
+    assert "under 1% of the rows show anger, disgust, fear" in said.err
+    assert "--balance-classes sqrt" in said.err
+
+
 def test_killed_at_random_moments_no_answer_is_lost_and_none_twice(
     rlvr: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
