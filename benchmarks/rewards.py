@@ -86,7 +86,7 @@ def _paper(text: str, solution: str) -> float:
 
 
 def _of_length(tokens: int) -> str:
-    """A right response in form, of about so many tokens."""
+    """Return a right response in form, of about so many tokens."""
     sentences: list[str] = []
     while len(" ".join(sentences).split()) * _TOKENS_A_WORD < tokens:
         sentences.append(_SENTENCES[len(sentences) % len(_SENTENCES)])

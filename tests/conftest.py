@@ -66,7 +66,7 @@ def run_command(
 
 @pytest.fixture(scope="session")
 def bin_folder() -> Path:
-    """Where the installed commands lie."""
+    """Return the folder of the installed commands."""
     return Path(sys.executable).parent
 
 
@@ -85,7 +85,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
 
 @pytest.fixture(scope="session")
 def index_folder() -> Path:
-    """The published question files; the tests that compare with them skip without."""
+    """Return the published question files; the tests that compare with them skip without."""
     value = os.environ.get("FERBENCH_INDEX")
     if not value:
         pytest.skip("FERBENCH_INDEX names no folder with the published question files")
@@ -94,7 +94,7 @@ def index_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
-    """A benchmark folder with two drawn faces for each label."""
+    """Draw a benchmark folder with two synthetic faces for each label."""
     out = tmp_path_factory.mktemp("stand-in") / "data"
     run_command([bin_folder / "unifer-data", "drawn", "--out", out, "--per-class", "2"])
     return out
@@ -102,7 +102,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained Qwen2.5-VL checkpoint."""
+    """Make an untrained Qwen2.5-VL checkpoint."""
     from unifer_tasks.harness.models.tiny import write_tiny_model
 
     out = tmp_path_factory.mktemp("tiny") / "model"
@@ -112,5 +112,5 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def seeing_model() -> Path:
-    """The tiny checkpoint that was trained on drawn faces: what it says is never a near tie."""
+    """Return the tiny checkpoint trained on synthetic faces: what it says is never a near tie."""
     return REPOSITORY / "recipes" / "tiny_cpu" / "checkpoint"

@@ -48,7 +48,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages in which the guide's dataset and metric are declared."""
+    """Copy the packages and declare the guide's dataset and metric in them."""
     copy = tmp_path_factory.mktemp("copy")
     for name in PACKAGES:
         shutil.copytree(
@@ -67,7 +67,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def declared(guide: str, kind: str) -> str:
-    """The row that the guide says to add."""
+    """Return the row that the guide says to add."""
     found = re.search(rf"^{kind}\(.*\),$", guide, re.MULTILINE)
     assert found is not None
     return found[0]
@@ -80,7 +80,7 @@ def environment(copy: Path, data: Path | None = None) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def data(copy: Path, bin_folder: Path) -> Path:
-    """The drawn benchmark of the copy."""
+    """Draw the benchmark of the copy."""
     out = copy / "data"
     run_command(
         [bin_folder / "unifer-data", "drawn", "--out", out, "--per-class", "1"],
@@ -91,7 +91,7 @@ def data(copy: Path, bin_folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def predictions(copy: Path, data: Path) -> Path:
-    """Right answers to all drawn questions, save one of the new dataset."""
+    """Write right answers to all questions, but for one of the new dataset."""
     lines = []
     for path in sorted(data.glob("*/test.parquet")):
         for row in pq.read_table(path, columns=["id", "target", "dataset"]).to_pylist():

@@ -27,7 +27,7 @@ sys.exit(3)
 
 @pytest.fixture(scope="module")
 def forked() -> Iterator[Forked]:
-    """A server that imported next to nothing."""
+    """Start a server that imported next to nothing."""
     with (
         tempfile.TemporaryDirectory(prefix="forked", dir="/tmp") as folder,
         serving(Path(folder), {}, ["json"]) as server,
@@ -37,7 +37,7 @@ def forked() -> Iterator[Forked]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with modules to run."""
+    """Write a folder with modules to run."""
     (tmp_path / "show.py").write_text(SHOW)
     (tmp_path / "wait.py").write_text("import time; print('here', flush=True); time.sleep(600)\n")
     (tmp_path / "begin.py").write_text(

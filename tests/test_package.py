@@ -24,7 +24,7 @@ LEFT_OUT = ("recipes/tiny_cpu/checkpoint/", "recipes/tiny_cpu/vllm_metadata/")
 
 @pytest.fixture(scope="session")
 def committed() -> list[str]:
-    """What git would commit, and nothing that lies around."""
+    """Return the names of the files that git would commit."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,
@@ -36,7 +36,7 @@ def committed() -> list[str]:
 
 @pytest.fixture(scope="session")
 def wheel(committed: list[str], tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
-    """The wheel, as it is built from a clone."""
+    """Build the wheel, as from a clone."""
     source = tmp_path_factory.mktemp("source")
     for name in committed:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def test_the_wheel_holds_every_package_and_its_data(wheel: Path, committed: list
 
 @pytest.fixture(scope="session")
 def clean_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory, bin_folder: Path) -> Path:
-    """The commands of an environment where only `pip install unifer[eval]` was done."""
+    """Install `unifer[eval]` and nothing else; return the folder of its commands."""
     folder = tmp_path_factory.mktemp("clean") / "venv"
     run_command([bin_folder / "uv", "venv", "--quiet", "--python", sys.executable, folder])
     run_command(

@@ -80,7 +80,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, bin_folder: Path, stand_in: Path) -> Path:
-    """All that the commands read."""
+    """Write all that the commands read."""
     root = tmp_path_factory.mktemp("root")
     official.write_sfew(root / "sfew", 1)
     shutil.move(official.packed(root / "sfew", "7z"), root / "sfew.7z")

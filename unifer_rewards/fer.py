@@ -49,7 +49,7 @@ def compute_score(
 
     Raises:
         RewardError: There is no such preset, term or option, or a number is out of range.
-        RowError: The row has no candidates, or a truth that is none of them.
+        RowError: The row has no candidates, or a target that is none of them.
         ValueError: The candidates are not eight expressions at most, each listed once.
     """
     reward = make_reward(preset, weights, **options)
@@ -64,8 +64,8 @@ def compute_score(
     is_plain = paid.label is not None and response.format_kept
     answer = paid if is_plain else read_choice(text, target.labels)
     return {
-        "score": reward.total(terms, right=paid.label == target.truth),
-        "acc": float(answer.label == target.truth),
+        "score": reward.total(terms, right=paid.label == target.label),
+        "acc": float(answer.label == target.label),
         **terms,
         "answered": float(answer.label is not None),
         "words": float(response.n_words),

@@ -16,13 +16,13 @@ from unifer_tasks.rationale.reasoning import exemplary_rationale
 MAX_LISTED = 10
 
 
-def gold_response(label: str, asked: ResponseFormat = REASONED) -> str:
+def perfect_response(label: str, asked: ResponseFormat = REASONED) -> str:
     """Return a response that is perfect in every term: the label for its own reasons."""
     return asked.response(exemplary_rationale(canonical(label)), label)
 
 
 def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
-    """Check that the gold answer of every row scores the maximum.
+    """Check that a perfect response to every row scores the maximum.
 
     Args:
         rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`, and
@@ -57,11 +57,11 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
 def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any]) -> str | None:
     paid = FORMATS[reward.response_format]
     try:
-        source, truth = row["data_source"], row["reward_model"]["ground_truth"]
+        source, target = row["data_source"], row["reward_model"]["ground_truth"]
         extra = row.get("extra_info")
-        gold = gold_response(read_target(source, truth, extra).solution, paid)
+        perfect = perfect_response(read_target(source, target, extra).solution, paid)
         asked = asked_format("\n".join(str(each["content"]) for each in row.get("prompt") or ()))
-        score = compute_score(source, gold, truth, extra, **options)["score"]
+        score = compute_score(source, perfect, target, extra, **options)["score"]
     except KeyError as error:
         return f"lacks {error}"
     except (AttributeError, TypeError) as error:
@@ -71,5 +71,5 @@ def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any])
     if asked not in (None, paid):
         return f"its prompt asks for the format {asked.key}, and the reward pays for {paid.key}"
     if not math.isclose(float(score), reward.maximum):
-        return f"its gold answer scores {score}, not {reward.maximum}"
+        return f"a perfect response to it scores {score}, not {reward.maximum}"
     return None

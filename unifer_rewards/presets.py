@@ -58,12 +58,12 @@ class Response:
 TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
     {
         "accuracy": lambda response, reward: accuracy(
-            response.answer, response.target.truth, response.target.votes, reward.vote_credit
+            response.answer, response.target.label, response.target.votes, reward.vote_credit
         ),
         "format": lambda response, _: response.format_kept,
         "consistency": lambda response, _: consistency(response.answer, response.evidence),
         "action_units": lambda response, _: action_units(
-            response.answer, response.target.truth, response.evidence
+            response.answer, response.target.label, response.evidence
         ),
         "brevity": lambda response, reward: brevity(
             response.n_words, reward.free_words, reward.most_words

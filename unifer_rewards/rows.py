@@ -21,17 +21,17 @@ class RowError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The truth about one question.
+    """What one question is scored against.
 
     Attributes:
         labels: The candidate labels.
-        truth: The true one of them.
+        label: The true one of them.
         solution: The true label as the row spells it.
         votes: Candidate label -> annotators' votes, all above 0; empty where there are none.
     """
 
     labels: tuple[str, ...]
-    truth: str
+    label: str
     solution: str
     votes: Mapping[str, float]
 
@@ -49,7 +49,7 @@ def read_target(
             share of them, chose each candidate.
 
     Raises:
-        RowError: There are no candidates, the truth is none of them, or the votes are not
+        RowError: There are no candidates, the target is none of them, or the votes are not
             one non-negative number for each.
     """
     extra = extra_info or {}
@@ -57,12 +57,12 @@ def read_target(
         raise RowError(f"extra_info must be a mapping, got {extra!r:.80}")
     labels = _candidates(data_source, extra.get("candidate_labels"))
     solution = upstream_answer(ground_truth) if isinstance(ground_truth, str) else ""
-    truth = _label_of_name(labels).get(canonical(solution))
-    if truth is None:
+    label = _label_of_name(labels).get(canonical(solution))
+    if label is None:
         raise RowError(
             f"ground truth {ground_truth!r} is none of the candidates {', '.join(labels)}"
         )
-    return Target(labels, truth, solution, _votes(extra.get("votes"), labels))
+    return Target(labels, label, solution, _votes(extra.get("votes"), labels))
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from unifer_rewards.attacks.hacks import HACKS, MEGABYTE
-from unifer_rewards.preflight import gold_response
+from unifer_rewards.preflight import perfect_response
 from unifer_tasks.protocol.labels import LABEL_SPACES
 
 DATASETS = st.sampled_from(sorted(LABEL_SPACES))
@@ -63,7 +63,7 @@ CORPUS = [
         "{}<think>brows</think><answer>fear</answer>",
         "<think>brows</think>{}<answer>fear</answer>{}".replace("{}", "{0}"),
     )
-] + [gold_response("fear"), gold_response("fear").upper(), gold_response("fear") + "\n"]
+] + [perfect_response("fear"), perfect_response("fear").upper(), perfect_response("fear") + "\n"]
 
 RESPONSES = st.one_of(
     st.text(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unifer_rewards.cases import CORPUS, RESPONSES
 from unifer_rewards.fer import compute_score
-from unifer_rewards.preflight import gold_response
+from unifer_rewards.preflight import perfect_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError
 from unifer_rewards.rows import RowError
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -131,7 +131,7 @@ def test_verl_calls_by_keyword_with_what_it_adds() -> None:
     row = {"candidate_labels": list(LABEL_SPACES["sfew"].labels), "index": 3, "num_turns": 2}
     result = compute_score(
         data_source="sfew",
-        solution_str=gold_response("angry"),
+        solution_str=perfect_response("angry"),
         ground_truth="angry",
         extra_info={**row, "rollout_reward_scores": {}},
         preset="grounded",

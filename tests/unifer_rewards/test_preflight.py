@@ -47,7 +47,7 @@ def test_every_bad_row_is_counted_and_the_first_are_named() -> None:
 
 
 def test_a_reward_that_gold_answers_do_not_reach_is_named() -> None:
-    with pytest.raises(RowError, match=r"row 0: its gold answer scores 1\.0\d*, not 2\.0"):
+    with pytest.raises(RowError, match=r"row 0: a perfect response to it scores 1\.0\d*, not 2\.0"):
         validate([row("rafdb", "fear")], weights={"brevity": 1}, free_words=0, most_words=10)
 
 
@@ -76,7 +76,7 @@ def test_a_prompt_of_another_format_than_the_rewards_is_named(paid: str, asked: 
 
 @pytest.mark.parametrize("preset", ["grounded", "upstream"])
 def test_a_preset_that_pays_for_reasoning_does_not_fit_answers_alone(preset: str) -> None:
-    with pytest.raises(RowError, match="its gold answer scores"):
+    with pytest.raises(RowError, match="a perfect response to it scores"):
         validate([row("rafdb", "fear")], preset=preset, response_format="direct")
 
 

@@ -19,7 +19,7 @@ from tests.unifer_rewards.cases import (
 )
 from unifer_rewards.attacks.hacks import HACKS
 from unifer_rewards.fer import compute_score
-from unifer_rewards.preflight import gold_response
+from unifer_rewards.preflight import perfect_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
 from unifer_tasks.protocol.answers import (
     UNKNOWN,
@@ -42,7 +42,7 @@ def score(preset: str, response: str, dataset: str, label: str, **options: Any) 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
 def test_gold_answer_scores_the_maximum(preset: str, dataset: str, label: str) -> None:
-    assert score(preset, gold_response(label), dataset, label) == PRESETS[preset].maximum
+    assert score(preset, perfect_response(label), dataset, label) == PRESETS[preset].maximum
 
 
 @pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
@@ -62,7 +62,7 @@ def test_hacks_are_told_apart() -> None:
 
 
 def papers_reward(response: str, solution: str) -> float:
-    """The two functions as described and with their own patterns, summed."""
+    """Sum the two functions as described, with their own patterns."""
 
     def answer(text: str) -> str:
         match = re.search(r"<answer>(.*?)</answer>", text, re.DOTALL)
@@ -120,7 +120,7 @@ def test_what_only_the_benchmark_reads_is_logged_and_not_paid(response: str) -> 
 
 
 def _twins() -> dict[str, set[str]]:
-    """ASCII letter -> the other characters that folding or compatibility maps to it."""
+    """Map each ASCII letter to the other characters that folding or compatibility maps to it."""
     twins: dict[str, set[str]] = {letter: set() for letter in ascii_lowercase}
     for twin in map(chr, range(128, 0x110000)):
         for folded in (twin.casefold(), twin.upper().lower(), unicodedata.normalize("NFKC", twin)):
@@ -242,11 +242,11 @@ def test_weights_stand_beside_those_of_the_preset() -> None:
 def test_terms_that_count_or_are_asked_for_are_computed(
     options: dict[str, Any], terms: set[str]
 ) -> None:
-    result = compute_score("rafdb", gold_response("fear"), "fear", **options)
+    result = compute_score("rafdb", perfect_response("fear"), "fear", **options)
     assert result.keys() & TERMS.keys() == terms
     # What is logged beside it changes nothing that is optimised.
     everything = compute_score(
-        "rafdb", gold_response("fear"), "fear", **options | {"logged": "all"}
+        "rafdb", perfect_response("fear"), "fear", **options | {"logged": "all"}
     )
     assert result.items() <= everything.items()
 

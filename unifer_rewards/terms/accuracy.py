@@ -9,13 +9,13 @@ from unifer_tasks.protocol.answers import Answer
 
 def accuracy(
     answer: Answer,
-    truth: str,
+    target: str,
     votes: Mapping[str, float] | None = None,
     vote_credit: float = 0.0,
 ) -> float:
     """Score the answered label.
 
-    1 if it is the truth; else `vote_credit` * votes[label] / max(votes), which is 0 without
+    1 if it is the target; else `vote_credit` * votes[label] / max(votes), which is 0 without
     votes, without credit or without a label. A declared synonym was already read as its
     candidate label, and a label in a model family's own wrapper was not read
     (`answers.read_literal`). That annotators' votes are worth more than the majority's label
@@ -24,7 +24,7 @@ def accuracy(
 
     Args:
         answer: What the response answered in the form that was asked for.
-        truth: The true candidate label.
+        target: The true candidate label.
         votes: Candidate label -> annotators' votes or their share, all above 0.
         vote_credit: What a wrong label with as many votes as the winner is worth, in [0, 1].
 
@@ -33,7 +33,7 @@ def accuracy(
     """
     if answer.label is None:
         return 0.0
-    if answer.label == truth:
+    if answer.label == target:
         return 1.0
     if not votes:
         return 0.0

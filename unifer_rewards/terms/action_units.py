@@ -7,7 +7,7 @@ from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.rationale.reasoning import Argument, agreement
 
 
-def action_units(answer: Answer, truth: str, argument: Argument) -> float:
+def action_units(answer: Answer, target: str, argument: Argument) -> float:
     """Score the action units that the rationale names, if the answer is right.
 
     The F1 of those units and the EMFACS prototype of the true label (`reasoning.agreement`
@@ -18,4 +18,4 @@ def action_units(answer: Answer, truth: str, argument: Argument) -> float:
     Returns:
         The score, in [0, 1].
     """
-    return agreement(argument, canonical(truth)) if answer.label == truth else 0.0
+    return agreement(argument, canonical(target)) if answer.label == target else 0.0

@@ -59,7 +59,7 @@ def environment(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def preset(folder: Path, name: str, model: str, arguments: str, card: str = "") -> Path:
-    """A preset: as a configuration of lmms-eval, or in our form if there is more to say."""
+    """Write a preset: as a configuration of lmms-eval, or in our form if there is more to say."""
     if not card:
         path = folder / f"{name}.yaml"
         path.write_text(f"model: {model}\nmodel_args: '{arguments}'\nbatch_size: 2\n")
@@ -81,7 +81,7 @@ def wait_until(what: str, holds: Callable[[], bool]) -> None:
 def vllm_server(
     seeing_model: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """`vllm serve` of the tiny model; it may not be up yet."""
+    """Start `vllm serve` with the tiny model; it may not be up yet."""
     pytest.importorskip("vllm")
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
@@ -132,7 +132,7 @@ def resumed(
     forked: Forked,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Resumed:
-    """Four back ends of one model, killed during the first."""
+    """Run four back ends of one model, killed during the first."""
     folder = tmp_path_factory.mktemp("run")
     out = folder / "out"
     local = f"model={seeing_model},dtype=float32,enforce_eager=true,max_model_len=1024"

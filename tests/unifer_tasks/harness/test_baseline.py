@@ -49,7 +49,7 @@ def write(
     task: str = TASK,
     stand_in: bool = True,
 ) -> Path:
-    """A run's folder, its samples in reverse: the number of a sample is not to be trusted."""
+    """Write a run's folder, its samples in reverse: the number of a sample is not to be trusted."""
     lines = [
         {
             "doc_id": place,

@@ -20,13 +20,13 @@ pytest.importorskip("lmms_eval")
 
 @pytest.fixture(autouse=True)
 def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing all that a run imports takes seconds; it has tests of its own."""
+    """Leave out the import of all that a run imports: it takes seconds and has its own tests."""
     monkeypatch.setattr(doctor, "problem", lambda models: None)
 
 
 @pytest.fixture
 def data(stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in of one's own, to damage."""
+    """Copy the stand-in, to damage it."""
     copy = tmp_path / "data"
     shutil.copytree(stand_in, copy)
     monkeypatch.setenv(DATA_VARIABLE, str(copy))

@@ -53,7 +53,7 @@ class Results:
     stderr: str
 
     def metrics(self, task: str) -> dict[str, float]:
-        """A task's scores by their bare names."""
+        """Return a task's scores by their bare names."""
         row = self.results["results"][task]
         return {key.removesuffix(",none"): row[key] for key in row if key.endswith(",none")}
 
@@ -91,7 +91,7 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def two_processes(forked: Forked) -> list[str]:
-    """Two processes of lmms-eval, as accelerate launches them."""
+    """Return the command of two processes of lmms-eval, as accelerate launches them."""
     return forked.command(
         "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
         "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "lmms_eval",
@@ -107,7 +107,7 @@ def unifer(tiny_model: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def tiny_run(evaluate: Evaluate, tiny_model: Path, bin_folder: Path) -> Results:
-    """A run by the plain command, started as a user starts it."""
+    """Run the plain command, as a user starts it."""
     return evaluate(*unifer(tiny_model), launcher=[str(bin_folder / "lmms-eval")])
 
 
@@ -165,7 +165,7 @@ def test_a_cpu_serves_where_a_gpu_is_visible_and_every_question_is_asked_once(
 
 @pytest.fixture(scope="session")
 def mixed_predictions(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Right, wrong and unreadable responses to every question of the stand-in."""
+    """Write right, wrong and unreadable responses to every question of the stand-in."""
     import pyarrow.parquet as pq
 
     path = tmp_path_factory.mktemp("mixed") / "predictions.jsonl"
@@ -245,7 +245,7 @@ def test_two_processes_score_as_one(
 
 @pytest.fixture(scope="session")
 def repeated_run(evaluate: Evaluate, seeing_model: Path) -> Results:
-    """The first five questions of each dataset, each asked three times at temperature 1."""
+    """Ask the first five questions of each dataset three times each, at temperature 1."""
     return evaluate(
         "--model", "unifer", "--model_args", f"pretrained={seeing_model},device=cpu",
         "--batch_size", "32", "--tasks", "ferbench", "--limit", "5", "--repeats", "3",
@@ -291,7 +291,7 @@ def test_questions_asked_once_have_no_metrics_of_repeats(mixed_run: Results) -> 
 def replayed_repeats(
     evaluate: Evaluate, two_processes: list[str], repeated_run: Results, mixed_run: Results
 ) -> Results:
-    """The repeated run in two processes, compared with another model's."""
+    """Compare the repeated run, in two processes, with another model's."""
     repeats = ["--repeats", "3", "--limit", "5", "--baseline", str(mixed_run.folder)]
     return evaluate(*replay(repeated_run.folder), *repeats, launcher=two_processes)
 
@@ -356,7 +356,7 @@ def test_a_run_without_metrics_is_scored_from_its_responses(
 def test_a_baseline_differs_as_compare_says(
     evaluate: Evaluate, mixed_run: Results, predicted_run: Results, mixed_predictions: Path
 ) -> None:
-    """A baseline of `--predict_only`, which covers a part of the questions."""
+    """Compare with a baseline of `--predict_only`, which covers a part of the questions."""
     right = mixed_predictions.with_name("right.jsonl")
     with mixed_predictions.open() as lines, right.open("w") as file:
         for line in lines:

@@ -71,7 +71,7 @@ def test_tasks_are_asked_once_with_their_group(given: list[str], expected: set[s
 
 @pytest.fixture
 def truncated(stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stand-in whose SFEW was not copied to its end."""
+    """Copy the stand-in, but SFEW not to its end."""
     data = tmp_path / "data"
     shutil.copytree(stand_in, data)
     path = data / "sfew" / "test.parquet"

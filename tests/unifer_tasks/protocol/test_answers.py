@@ -365,7 +365,7 @@ UPSTREAM_PATTERN_SFEW = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def upstream_by_pattern(text: str, dataset: str, pooled: bool) -> str:
-    """The described reading, step by step and with the evaluators' own patterns."""
+    """Read as described, step by step and with the evaluators' own patterns."""
     labels = LABEL_SPACES[dataset].labels
     own = dataset == "sfew" and not pooled
     match = (UPSTREAM_PATTERN_SFEW if own else UPSTREAM_PATTERN).search(text)

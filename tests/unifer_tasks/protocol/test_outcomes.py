@@ -10,7 +10,7 @@ IN_FORM = "<think>The mouth.</think>\n<answer>fear</answer>"
 
 
 def blocked(reason: str, *ratings: str) -> str:
-    """What lmms-eval's `_extract_safety_tag` writes, whose enum prints its class."""
+    """Return what lmms-eval's `_extract_safety_tag` writes, whose enum prints its class."""
     return f"[SAFETY_BLOCKED:{','.join((f'finish_reason=FinishReason.{reason}', *ratings))}]"
 
 
@@ -71,7 +71,7 @@ def test_a_response_is_no_note(text: str) -> None:
 
 
 def test_geminis_back_end_writes_the_notes_that_are_read() -> None:
-    """The real function, on replies as google-genai gives them."""
+    """Call the real function on replies as google-genai gives them."""
     gemini = pytest.importorskip("lmms_eval.models.simple.gemini")
     from enum import Enum
     from types import SimpleNamespace

@@ -21,7 +21,7 @@ RENDERER = (
 
 
 class _Page(HTMLParser):
-    """The tags and the text of a rendered page."""
+    """Collect the tags and the text of a rendered page."""
 
     def __init__(self, markdown: str) -> None:
         super().__init__()

@@ -189,7 +189,7 @@ _NESTED = st.recursive(
 
 
 def _as_text(part: Any) -> Any:
-    """Number below the name of a credential come back as text."""
+    """Return the value with its numbers as text, as they come back below a credential's name."""
     if isinstance(part, dict):
         return {key: _as_text(value) for key, value in part.items()}
     if isinstance(part, list):

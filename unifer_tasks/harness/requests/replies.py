@@ -173,7 +173,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def _create_of(client: Any) -> Callable[..., Any] | None:
-    """What lmms-eval calls of a client, for one event loop; None of another kind of client."""
+    """Return what lmms-eval calls of a client in one event loop; None for other clients."""
     create = getattr(getattr(getattr(client, "chat", None), "completions", None), "create", None)
     if create is None:
         return None
@@ -211,7 +211,7 @@ def _as_read(reply: Any) -> Any:
 
 
 def _refusal(error: Exception) -> Any:
-    """An API's refusal of a question, which it would refuse again; raises any other error."""
+    """Return an API's refusal of a question, which it would repeat; raise any other error."""
     if not is_refusal(error):
         raise error
     return _completion(f"{_REFUSED} {error}")

@@ -19,7 +19,7 @@ from unifer_tasks.harness.plugin import TASKS_FOLDER
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was loaded."""
+    """Record what is loaded."""
     names: list[str] = []
 
     def load(pretrained: str, **options: object) -> SimpleNamespace:

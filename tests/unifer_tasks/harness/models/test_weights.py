@@ -21,7 +21,7 @@ SINGLE = "model.safetensors"
 
 @pytest.fixture
 def checkpoint(seeing_model: Path, tmp_path: Path) -> Path:
-    """A trained checkpoint in the layout of the hub: `visual.*`, `model.layers.*`, tied head."""
+    """Copy a trained checkpoint in the hub's layout: `visual.*`, `model.layers.*`, tied head."""
     return shutil.copytree(seeing_model, tmp_path / "checkpoint")
 
 
@@ -57,14 +57,14 @@ def to_torch(folder: Path) -> None:
 
 
 def new_name(name: str) -> str:
-    """The name by which transformers 5 holds a weight."""
+    """Return the name by which transformers 5 holds a weight."""
     if name.startswith("visual."):
         return f"model.{name}"
     return name.replace("model.", "model.language_model.", 1)
 
 
 def to_peft(name: str) -> str:
-    """The name by which a LoRA run of verl saves a weight."""
+    """Return the name by which a LoRA run of verl saves a weight."""
     base = f"base_model.model.{new_name(name)}"
     return base.replace("q_proj.weight", "q_proj.base_layer.weight")
 

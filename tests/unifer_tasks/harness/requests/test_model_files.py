@@ -31,13 +31,13 @@ def rewrite(name: str) -> Callable[[Path], object]:
 
 
 def retrain(model: Path) -> None:
-    """Other weights of the same size."""
+    """Write other weights of the same size."""
     with (model / SHARD).open("r+b") as file:
         file.write(b"two")
 
 
 def wait(model: Path) -> None:
-    """The same files at another time."""
+    """Date the same files at another time."""
     for file in (model / "config.json", model / "tokenizer.json"):
         os.utime(file, (0, 0))
 

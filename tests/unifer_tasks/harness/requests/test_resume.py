@@ -25,7 +25,7 @@ def faces(shade: int = 0) -> list[Image.Image]:
 
 
 class Model:
-    """Answers each question with its number, or as `replies` says."""
+    """Answer each question with its number, or as `replies` says."""
 
     def __init__(
         self,
