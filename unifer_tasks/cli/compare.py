@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from unifer_tasks.cli.report import add_runs
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write_lines
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield _line(name, part)
     if comparison.only_in_a or comparison.only_in_b:
         yield (
-            f"not shared: {comparison.only_in_a:,} questions only in a, "
+            f"not shared: {counted(comparison.only_in_a, 'question')} only in a, "
             f"{comparison.only_in_b:,} only in b"
         )
 

@@ -15,6 +15,7 @@ from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
 from unifer_tasks.report.sources.runs import Run, differences
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
 
 PLOTS_FOLDER = "plots"
@@ -99,7 +100,10 @@ def _stand_ins(runs: Sequence[Run]) -> list[str]:
 def _images(missing: int, unreadable: Sequence[str]) -> list[str]:
     found = []
     if missing:
-        found.append(f"{missing:,} questions have no image in the data and show a placeholder.")
+        found.append(
+            f"No image in the data for {counted(missing, 'question')}; a placeholder is shown."
+        )
     if unreadable:
-        found.append(f"{len(unreadable):,} images cannot be decoded: {', '.join(unreadable[:5])}.")
+        shown = ", ".join(unreadable[:5])
+        found.append(f"{counted(len(unreadable), 'image')} cannot be decoded: {shown}.")
     return found

@@ -21,6 +21,8 @@ from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 from unifer_tasks.data.logs import PredictionError
+from unifer_tasks.redaction.characters import one_line
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import SHEETS, require
 from unifer_tasks.support.records import RecordError, require_file
 
@@ -98,7 +100,7 @@ def open_predictions(path: Path) -> Iterator[BinaryIO]:
             require_file(path)
         except RecordError as error:
             raise PredictionError(
-                f"{path} {error}; give a file, or pipe it into `ferbench score -`"
+                f"{title(path)} {error}; give a file, or pipe it into `ferbench score -`"
             ) from None
         stream = path.open("rb")
     with ExitStack() as stack:
@@ -112,7 +114,7 @@ def open_predictions(path: Path) -> Iterator[BinaryIO]:
 
 def title(path: Path) -> str:
     """Return how messages name a prediction file."""
-    return "standard input" if path == STANDARD_INPUT else str(path)
+    return "standard input" if path == STANDARD_INPUT else one_line(str(path))
 
 
 def read_rows(file: BinaryIO) -> Iterator[Row]:
@@ -169,7 +171,7 @@ def _as_object(value: object) -> dict[str, Any]:
     if isinstance(value, _RepeatedKey):
         raise ValueError(f"has the key {value.key!r} twice")
     if not isinstance(value, dict):
-        raise ValueError("is no JSON object")
+        raise ValueError("is not a JSON object")
     return value
 
 
@@ -285,9 +287,8 @@ def _cells(unit: str, number: int, columns: Sequence[str], cells: Sequence[objec
     while len(texts) > len(columns) and not texts[-1]:
         texts.pop()
     if len(texts) != len(columns):
-        return Row(
-            unit, number, {}, f"has {len(texts):,} cells, the first row has {len(columns):,}"
-        )
+        cells = counted(len(texts), "cell")
+        return Row(unit, number, {}, f"has {cells}, the first row has {len(columns):,}")
     named = dict(zip(columns, texts, strict=True))
     if _is_vlmevalkits(named):
         return Row(unit, number, _of_vlmevalkit(named))

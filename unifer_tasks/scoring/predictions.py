@@ -25,6 +25,7 @@ from unifer_tasks.protocol.labels import (
 )
 from unifer_tasks.scoring.first_places import FirstPlaces
 from unifer_tasks.scoring.prediction_files import Row, open_predictions, read_rows, title
+from unifer_tasks.support.counted import counted
 
 MAX_LISTED = 20
 """Bad rows that an error lists one by one; the rest are counted."""
@@ -93,11 +94,11 @@ class Problems:
             more = self.count - len(self.listed)
             tail = f"\n  and {more:,} more" if more else ""
             raise BadRowsError(
-                f"{name}: {self.count:,} of {self.count + scored:,} {self.unit}s cannot be scored; "
-                f"nothing was written\n  {listed}{tail}"
+                f"{name}: {self.count:,} of {counted(self.count + scored, self.unit)} cannot be "
+                f"scored; nothing was written\n  {listed}{tail}"
             )
         if not scored:
-            raise PredictionError(f"{name} holds no prediction")
+            raise PredictionError(f"{name} holds no predictions")
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -144,7 +145,8 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
         except PredictionError as error:
             raise PredictionError(f"{name} {error}") from None
     if skip and problems and not scored:
-        raise PredictionError(f"{name}: none of {problems.count:,} {problems.unit}s can be scored")
+        rows = counted(problems.count, problems.unit)
+        raise PredictionError(f"{name}: none of {rows} can be scored")
     if not skip or not problems:
         (problems or Problems("row")).check(name, scored)
 
@@ -184,7 +186,7 @@ def _target(dataset: str, word: str) -> str:
     if target not in labels:
         target = named.get(canonical(target), "")
     if not target:
-        raise ValueError(f"target {word!r:.60} is no label of {dataset}: {', '.join(labels)}")
+        raise ValueError(f"target {word!r:.60} is not a label of {dataset}: {', '.join(labels)}")
     return target
 
 

@@ -15,7 +15,7 @@ from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
 from unifer_tasks.protocol.variants import BASE, TASKS, Variant
-from unifer_tasks.scoring.prediction_files import parse_object
+from unifer_tasks.scoring.prediction_files import parse_object, title
 from unifer_tasks.scoring.predictions import (
     Prediction,
     PredictionError,
@@ -96,7 +96,7 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
             problems.add(f"line {number:,}: {error}")
         else:
             samples.append(sample)
-    problems.check(str(path), len(samples))
+    problems.check(title(path), len(samples))
     return SampleLog(tuple(samples), cut_off)
 
 
@@ -104,7 +104,7 @@ def _require_file(path: Path) -> None:
     try:
         require_file(path)
     except RecordError as error:
-        raise PredictionError(f"{path} {error}") from None
+        raise PredictionError(f"{title(path)} {error}") from None
 
 
 def _breaks_off(path: Path) -> bool:
@@ -153,7 +153,7 @@ def read_responses(
     _require_file(path)
     first = next(_lines(path), None)
     if first is None:
-        raise PredictionError(f"{path} is empty")
+        raise PredictionError(f"{title(path)} is empty")
     if b'"filtered_resps"' in first[1]:
         return _logged_responses(path, variant)
     return {
@@ -165,7 +165,7 @@ def read_responses(
 def _logged_responses(path: Path, variant: Variant) -> Responses:
     log = read_sample_log(path, variant)
     if log.cut_off:
-        raise PredictionError(f"{path} breaks off in its last line: the run was interrupted")
+        raise PredictionError(f"{title(path)} breaks off in its last line: the run was interrupted")
     return {
         (row.prediction.dataset, row.prediction.id, row.permutation): tuple(
             answer.response or "" for answer in row.answers
@@ -179,7 +179,7 @@ def _replayable(path: Path, prediction: Prediction) -> str:
         return f"{REQUEST_FAILED_PREFIX} in {path.name}]"
     if prediction.response is None:
         raise PredictionError(
-            f"{path}: {prediction.dataset} {prediction.id!r} has a label and no response; "
+            f"{title(path)}: {prediction.dataset} {prediction.id!r} has a label and no response; "
             "`ferbench score` scores labels"
         )
     return prediction.response
@@ -295,4 +295,4 @@ def _other_variant(found: str, expected: Variant) -> ValueError:
 
 
 def _no_sample(error: Exception) -> ValueError:
-    return ValueError(f"is no FERBench sample of lmms-eval ({error!r})")
+    return ValueError(f"is not a FERBench sample of lmms-eval ({error!r})")

@@ -264,7 +264,7 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
         dataset: _confusion(dataset, part, lambda cell: cell.pooled_label)
         for dataset, part in parts.items()
     }
-    pooled = [dataset for dataset in parts if dataset in FERBENCH] or list(parts)
+    pooled = pooled_datasets(parts)
     heard = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
     others = {dataset: own[dataset] for dataset in parts if dataset not in pooled}
     intervals = bootstrap(heard, reader) if heard else None
@@ -308,6 +308,12 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
             tuple(heard),
         ),
     )
+
+
+def pooled_datasets(datasets: Iterable[str]) -> list[str]:
+    """Return which datasets are pooled: those of FERBench, or all where there is none of these."""
+    found = list(datasets)
+    return [dataset for dataset in found if dataset in FERBENCH] or found
 
 
 def _confusion(dataset: str, cells: _Cells, label: Callable[[_Cell], str | None]) -> Confusion:

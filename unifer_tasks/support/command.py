@@ -53,6 +53,8 @@ def sole_run(args: argparse.Namespace) -> Iterator[None]:
             stack.enter_context(hold(getattr(args, args.writes)))
         for name in getattr(args, "writes_files", ()):
             if path := getattr(args, name):
+                if path.is_dir():
+                    raise HoldError(f"{path} is a directory; name a file")
                 stack.enter_context(hold_file(path))
         yield
 

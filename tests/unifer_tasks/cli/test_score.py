@@ -155,15 +155,15 @@ def test_a_partial_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 BAD_LINES = [
     ("{", "is not JSON"),
-    ("[1]", "is no JSON object"),
-    ('"text"', "is no JSON object"),
+    ("[1]", "is not a JSON object"),
+    ('"text"', "is not a JSON object"),
     ("\udcff", "is not UTF-8"),
     ('{"id": "1", "target": "fear", "label": "fear"}', "lacks `dataset`"),
     ('{"dataset": "sfew", "target": "fear", "label": "fear"}', "lacks `id`"),
     ('{"dataset": "sfew", "id": "1", "label": "fear"}', "lacks `target`"),
     ('{"dataset": "sfew", "id": true, "target": "fear", "label": "fear"}', "`id` must be a str"),
     ('{"dataset": "fer2013", "id": "1", "target": "fear", "label": ""}', "unknown dataset"),
-    ('{"dataset": "sfew", "id": "1", "target": "contempt", "label": ""}', "is no label of sfew"),
+    ('{"dataset": "sfew", "id": "1", "target": "contempt", "label": ""}', "is not a label of sfew"),
     ('{"dataset": "sfew", "id": "1", "target": "fear"}', "needs `response` or `label`"),
     ('{"dataset": "sfew", "id": "1", "target": "fear", "response": "", "label": ""}', "has both"),
     ('{"dataset": "sfew", "id": "1", "target": "fear", "response": null}', "must be a string"),
@@ -302,3 +302,12 @@ def test_an_output_is_not_the_input(
     assert main(["score", str(path), option, str(path)]) == 1
     assert "holds the predictions; write to another file" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--json", "--answers"])
+def test_an_output_is_not_a_directory(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", ROWS)
+    assert main(["score", str(path), option, str(tmp_path)]) == 1
+    assert f"{tmp_path} is a directory; name a file" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_other_data_names_no_question(
         ({"doc_id": None}, "line 4: has no question's number as `doc_id`, but None"),
         ({"target": "bored"}, "line 4: is of other data: question 3 there has the label"),
         ({"doc_id": 2}, "line 4: "),
-        ({"filtered_resps": None}, "line 4: is no FERBench sample of lmms-eval"),
+        ({"filtered_resps": None}, "line 4: is not a FERBench sample of lmms-eval"),
     ],
 )
 def test_a_line_that_fits_no_question_is_named(

@@ -42,7 +42,7 @@ def test_a_permutation_that_is_asked_is_read(tmp_path: Path, permutation: int) -
         ("base", {"permutation": 1}, "has 1 as `permutation`, which must be an integer from"),
         ("base", {"dataset": "rafdb"}, "is of 'rafdb', in a log of sfew"),
         ("base", {"dataset": "fer2013"}, "'fer2013'"),
-        ("base", {"gold": "contempt"}, "target 'contempt' is no label of sfew"),
+        ("base", {"gold": "contempt"}, "target 'contempt' is not a label of sfew"),
         ("base", {"id": None}, "`id` must be a string, got null"),
     ],
 )  # fmt: skip
@@ -52,7 +52,7 @@ def test_an_impossible_record_is_refused(
     path = logged(tmp_path, variant, **record)
     with pytest.raises(PredictionError) as caught:
         read_sample_log(path, VARIANTS.get(variant, BASE))
-    assert f"{path}: 1 of 1 lines cannot be scored" in str(caught.value)
+    assert f"{path}: 1 of 1 line cannot be scored" in str(caught.value)
     assert problem in str(caught.value)
 
 

@@ -11,7 +11,8 @@ from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
 from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.summary import Reading
+from unifer_tasks.scoring.summary import Reading, pooled_datasets
+from unifer_tasks.support.counted import counted
 
 LEVEL = 0.95
 
@@ -52,7 +53,8 @@ class Comparison:
         b: Title of the second.
         datasets: Dataset key -> the difference on it; datasets without a shared question are
             absent.
-        pooled: The difference over all shared questions.
+        pooled: The difference over the shared questions of FERBench's datasets, or of the others
+            where no question of these is shared.
         only_in_a: Questions that the second run lacks.
         only_in_b: Questions that the first run lacks.
     """
@@ -116,8 +118,9 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     if wrong:
         first = wrong[0].prediction
         return (
-            f"{a.run.title} and {b.run.title} disagree on the true label of {len(wrong):,} "
-            f"questions, such as {first.dataset} {first.id!r}: they are of different data"
+            f"{a.run.title} and {b.run.title} disagree on the true label of "
+            f"{counted(len(wrong), 'question')}, such as {first.dataset} {first.id!r}: they are of "
+            "different data"
         )
     return None
 
@@ -139,14 +142,16 @@ def _compare(a: Assessment, b: Assessment) -> Comparison:
     for key in of_a.keys() & of_b.keys():
         cells[key[0]][2 * (not _is_right(of_a[key])) + (not _is_right(of_b[key]))] += 1
     counts = {dataset: PairedCounts(*row) for dataset, row in cells.items() if any(row)}
-    pooled = sum(counts.values(), start=PairedCounts(0, 0, 0, 0))
+    nothing = PairedCounts(0, 0, 0, 0)
+    pooled = sum((counts[dataset] for dataset in pooled_datasets(counts)), start=nothing)
+    shared = sum(part.n for part in counts.values())
     return Comparison(
         a.run.title,
         b.run.title,
         {dataset: _difference(part) for dataset, part in counts.items()},
         _difference(pooled),
-        len(of_a) - pooled.n,
-        len(of_b) - pooled.n,
+        len(of_a) - shared,
+        len(of_b) - shared,
     )
 
 

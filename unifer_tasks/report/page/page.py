@@ -34,6 +34,7 @@ from unifer_tasks.report.renderers.numbers import p_value, percent, signed
 from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.metrics import READERS
 from unifer_tasks.scoring.summary import Section
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
 
 PAGE_NAME = "index.html"
@@ -203,6 +204,7 @@ def _template() -> Any:
     environment.filters |= {
         "percent": _percent,
         "points": _points,
+        "counted": counted,
         "p_value": p_value,
         "shown": _shown,
         "heading": _heading,

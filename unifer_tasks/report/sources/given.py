@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
 from unifer_tasks.data.results_file import read_document
-from unifer_tasks.redaction.characters import visible
+from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import Run, distinct, looks_drawn, ordered, with_coverage
-from unifer_tasks.report.sources.upstream_results import runs_of_results
+from unifer_tasks.report.sources.upstream_results import UPSTREAM_KEYS, runs_of_results
+from unifer_tasks.scoring.prediction_files import title
 from unifer_tasks.scoring.predictions import PredictionError, read_predictions
 
 _GIVE = (
@@ -27,10 +28,10 @@ def read_runs(
 
     Args:
         paths: lmms-eval output folders (or sample logs in one, or the results file of one run,
-            which stands for its logs), prediction files of
-            `ferbench score`, results of the paper's scripts (`*.json`, or a folder of them).
+            which stands for its logs), prediction files of `ferbench score`, results of the
+            paper's scripts (`*.json`, or a folder of them).
             With a name before it, a path must hold the runs of one model, which gets the name.
-        progress: Is told of each file before it is read.
+        progress: Is given each file's name before it is read.
 
     Returns:
         The runs in the order of the paths; no two share both name and variant.
@@ -54,8 +55,8 @@ def _visible(run: Run) -> Run:
     return replace(
         run,
         name=visible(" ".join(run.name.split())) or run.name,
-        source=visible(run.source),
-        notes=tuple(map(visible, run.notes)),
+        source=one_line(run.source),
+        notes=tuple(map(one_line, run.notes)),
         provenance={visible(key): visible(value) for key, value in run.provenance.items()},
     )
 
@@ -64,7 +65,7 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
     if path.is_dir():
         return _read_folder(path, progress)
     if not path.exists():
-        raise PredictionError(f"{path} does not exist; {_GIVE}")
+        raise PredictionError(f"{title(path)} does not exist; {_GIVE}")
     progress(str(path))
     if path.suffix == ".json":
         rows = read_document(path)
@@ -72,11 +73,16 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
             if path.match(RESULTS) and (logs := log_paths(path)):
                 return runs_of_logs(logs, progress)
             raise PredictionError(
-                f"{path} holds scores and no answers; give the folder that has the sample logs"
+                f"{title(path)} holds scores and no answers; give the folder with the sample logs"
             )
-        return runs_of_results({path: rows})
+        if _is_upstreams(path, rows):
+            return runs_of_results({path: rows})
     if path.match(LOGS):
         return runs_of_logs([path], progress)
+    return _read_predictions(path)
+
+
+def _read_predictions(path: Path) -> list[Run]:
     predictions = ordered(read_predictions(path))
     stand_in = looks_drawn(predictions)
     return [Run(path.stem, str(path), predictions, stand_in=stand_in)]
@@ -86,20 +92,38 @@ def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
     logs = log_paths(path)
     results = {file: read_document(file) for file in sorted(path.rglob(RESULTS))}
     lists = {file: rows for file, rows in results.items() if isinstance(rows, list)}
+    upstream = {file: rows for file, rows in lists.items() if _is_upstreams(file, rows)}
+    others = [run for file in lists if file not in upstream for run in _read_predictions(file)]
     if not logs and not lists:
         remedy = (
             "it has results files alone: run lmms-eval again with --log_samples"
             if results
             else _GIVE
         )
-        raise PredictionError(f"{path} holds no run of FERBench; {remedy}")
-    return [*runs_of_logs(logs, progress), *runs_of_results(lists)]
+        raise PredictionError(f"{title(path)} holds no run of FERBench; {remedy}")
+    return [*runs_of_logs(logs, progress), *runs_of_results(upstream), *others]
+
+
+def _is_upstreams(path: Path, rows: Sequence[object]) -> bool:
+    """Return whether a JSON list is of the paper's scripts; otherwise it holds predictions.
+
+    Raises:
+        PredictionError: It is neither.
+    """
+    first = rows[0] if rows else None
+    keys = first.keys() if isinstance(first, dict) else set[str]()
+    if not keys & {"dataset", *UPSTREAM_KEYS}:
+        raise PredictionError(
+            f"{title(path)} is neither predictions, whose rows have dataset, id and target, nor "
+            f"results of the paper's scripts, whose rows have {' and '.join(UPSTREAM_KEYS)}"
+        )
+    return "dataset" not in keys
 
 
 def _named(name: str, path: Path, runs: list[Run]) -> list[Run]:
     if len(names := {run.name for run in runs}) > 1:
         raise PredictionError(
-            f"{path} holds {len(names)} models ({', '.join(sorted(names))}), which cannot all be "
-            f"named {name}; give each one's own folder"
+            f"{title(path)} holds {len(names)} models ({', '.join(sorted(names))}), which cannot "
+            f"all be named {one_line(name)}; give each one's own folder"
         )
     return [replace(run, name=name) for run in runs]

@@ -22,6 +22,7 @@ from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 from unifer_tasks.scoring.sample_logs import LoggedSample, read_sample_log
+from unifer_tasks.support.counted import counted
 
 _OPTIONS = ("model", "model_args", "tasks", "batch_size", "num_fewshot", "limit", "gen_kwargs")
 
@@ -161,7 +162,10 @@ def _usual_questions(variant: Variant, questions: Mapping[str, set[str]], permut
 def _notes_on_dates(newest: Mapping[str, Log], logs: Sequence[Log]) -> Iterator[str]:
     if older := [log for log in logs if log not in newest.values()]:
         tasks = ", ".join(sorted({log.task for log in older}))
-        yield f"The newest run of each task counts; {len(older)} older logs are left out ({tasks})."
+        yield (
+            f"The newest run of each task counts; left out: {counted(len(older), 'older log')} "
+            f"({tasks})."
+        )
     by_date: defaultdict[str, list[str]] = defaultdict(list)
     for log in newest.values():
         by_date[log.date].append(log.dataset)
@@ -179,7 +183,8 @@ def _notes_on_repeats(asked: Sequence[LoggedSample]) -> Iterator[str]:
     if len(times) > 1:
         yield (
             f"Interrupted: some questions were asked {max(times)} times, others only "
-            f"{min(times)}; the latter are not among the figures of repeated answers."
+            f"{counted(min(times), 'time')}; the latter are not among the figures of repeated "
+            "answers."
         )
     yield (
         f"Each question was asked {max(times)} times (--repeats). Scores and comparisons are of "

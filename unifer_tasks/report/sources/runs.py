@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.protocol.variants import BASE, Variant
 from unifer_tasks.scoring.predictions import Prediction
+from unifer_tasks.support.counted import counted
 
 _DRAWN = "drawn/"
 
@@ -137,7 +138,8 @@ def differences(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         labels = ((targets.setdefault((r.dataset, r.id), r.target), r) for r in run.predictions)
         if wrong := sum(label != row.target for label, row in labels):
-            found.append(f"{run.title} has other true labels than runs before it, {wrong:,} times.")
+            n = counted(wrong, "question")
+            found.append(f"{run.title} has other true labels than runs before it, for {n}.")
     kinds = {True: "drawn faces", False: "the benchmark's images", None: "faces of unknown kind"}
     faces = {
         title: [run.title for run in runs if run.stand_in is kind] for kind, title in kinds.items()

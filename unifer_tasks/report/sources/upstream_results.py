@@ -16,6 +16,7 @@ from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
+from unifer_tasks.scoring.prediction_files import title
 from unifer_tasks.scoring.predictions import (
     MAX_LISTED,
     Prediction,
@@ -23,6 +24,10 @@ from unifer_tasks.scoring.predictions import (
     as_prediction,
     kept,
 )
+from unifer_tasks.support.counted import counted
+
+UPSTREAM_KEYS = ("candidate_labels", "model_response")
+"""Keys that tell an object of these lists from a prediction of another kind."""
 
 _DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
 
@@ -56,7 +61,7 @@ def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
     for path, rows in parts:
         problems = []
         if not isinstance(rows, list) or not rows:
-            raise PredictionError(f"{path} holds no list of results of the paper's scripts")
+            raise PredictionError(f"{title(path)} is not a list of results of the paper's scripts")
         for number, row in enumerate(rows, start=1):
             try:
                 prediction = _prediction(row)
@@ -72,7 +77,8 @@ def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
         if problems:
             listed = "\n  ".join(problems[:MAX_LISTED])
             raise PredictionError(
-                f"{path}: {len(problems)} of {len(rows)} results cannot be scored\n  {listed}"
+                f"{title(path)}: {len(problems):,} of {counted(len(rows), 'result')} cannot be "
+                f"scored\n  {listed}"
             )
     asked = [prompt for texts in prompts.values() for prompt in texts]
     return Run(
@@ -89,12 +95,12 @@ def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
 
 def _prediction(row: Any) -> Prediction:
     if not isinstance(row, dict):
-        raise ValueError("is no JSON object")
+        raise ValueError("is not a JSON object")
     # The text of each, so that a list of anything can be looked up.
     labels = row.get("candidate_labels")
     dataset = _DATASET_OF.get(tuple(map(str, labels))) if isinstance(labels, list) else None
     if dataset is None:
-        raise ValueError(f"`candidate_labels` are those of no dataset: {labels!r:.80}")
+        raise ValueError(f"`candidate_labels` are not those of a dataset: {labels!r:.80}")
     if not isinstance(row.get("image_path"), str):
         raise ValueError("`image_path` must be a string")
     prediction = {

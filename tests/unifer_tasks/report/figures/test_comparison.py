@@ -7,6 +7,7 @@ import pytest
 
 from tests.unifer_tasks.report.conftest import assessed
 from tests.unifer_tasks.report.on_disk import answers, write_logs, write_predictions
+from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import (
     ComparisonError,
@@ -15,6 +16,7 @@ from unifer_tasks.report.figures.comparison import (
     telling_pairs,
     why_not,
 )
+from unifer_tasks.scoring import summary
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
 
 
@@ -46,6 +48,19 @@ def test_pairs_are_counted_on_shared_questions(two: tuple[Assessment, Assessment
     assert [part.p_holm for part in tests] == holm([part.p for part in tests])
 
 
+def test_the_pool_is_of_the_benchmarks_datasets(
+    two: tuple[Assessment, Assessment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another dataset is compared beside them; `ferbench score` pools the same."""
+    monkeypatch.setattr(summary, "FERBENCH", {"sfew": LABEL_SPACES["sfew"]})
+    (found,) = compare([two])
+    assert found.datasets.keys() == {"rafdb", "sfew"}
+    assert found.pooled.counts == found.datasets["sfew"].counts
+    assert (found.only_in_a, found.only_in_b) == (2, 1)
+    monkeypatch.setattr(summary, "FERBENCH", {})
+    assert compare([two])[0].pooled.counts.n == 39
+
+
 def test_the_flips_are_the_questions_that_count(two: tuple[Assessment, Assessment]) -> None:
     found = list(flips(*two))
     assert len(found) == 7
@@ -64,7 +79,7 @@ def test_the_correction_runs_over_all_pairs(two: tuple[Assessment, Assessment]) 
     ("change", "message"),
     [
         ("stand-in", "a saw drawn faces and b the benchmark's images"),
-        ("labels", "disagree on the true label of 1 questions, such as sfew 'angry-0'"),
+        ("labels", "disagree on the true label of 1 question, such as sfew 'angry-0'"),
         ("other", "share no question"),
     ],
 )

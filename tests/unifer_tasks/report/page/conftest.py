@@ -71,7 +71,7 @@ class Browser:
             name,
             value,
         )
-        self.until("return /samples/.test(document.getElementById('browser-status').textContent)")
+        self.until("return /sample/.test(document.getElementById('browser-status').textContent)")
 
     def n_found(self) -> int:
         status = self.find("#browser-status").text

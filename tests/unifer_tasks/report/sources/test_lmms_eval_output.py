@@ -87,7 +87,7 @@ def test_the_newest_run_of_a_task_counts(tmp_path: Path) -> None:
     run = only(read_runs([tmp_path]))
     assert all(row.response and row.target in row.response for row in run.predictions[-21:])
     assert run.notes[:3] == (
-        "The newest run of each task counts; 1 older logs are left out (ferbench_sfew).",
+        "The newest run of each task counts; left out: 1 older log (ferbench_sfew).",
         "Put together from several runs (20260101_000000: rafdb; 20260102_000000: sfew).",
         "These runs had different model arguments; shown are those of the newest.",
     )
@@ -290,7 +290,7 @@ def test_a_damaged_log_or_results_file_is_an_error(tmp_path: Path) -> None:
     folder = write_logs(tmp_path, SFEW)
     (log,) = folder.glob("*.jsonl")
     log.write_text("{}\n" + log.read_text())
-    with pytest.raises(PredictionError, match="line 1: is no FERBench sample"):
+    with pytest.raises(PredictionError, match="line 1: is not a FERBench sample"):
         read_runs([tmp_path])
     next(folder.glob("*_results.json")).write_text("{")
     with pytest.raises(PredictionError, match=r"_results.json is not JSON .*; leave it out"):

@@ -28,6 +28,32 @@ def test_predictions_are_a_run(tmp_path: Path) -> None:
     assert [row.dataset for row in run.predictions] == ["rafdb"] * 21 + ["sfew"] * 21
 
 
+def test_a_json_list_is_read_by_what_its_rows_are(tmp_path: Path) -> None:
+    lines = write_predictions(tmp_path / "gpt.jsonl", SFEW).read_text().splitlines()
+    for place in ("gpt.json", "folder/gpt_results.json"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"[{','.join(lines)}]")
+    (alone,), (inside,) = (read_runs([tmp_path / name]) for name in ("gpt.json", "folder"))
+    assert (
+        alone.predictions
+        == inside.predictions
+        == read_runs([tmp_path / "gpt.jsonl"])[0].predictions
+    )
+    assert "backend" not in alone.provenance
+    for text in ("[]", "[3]", '[{"question": "?"}]'):
+        (tmp_path / "gpt.json").write_text(text)
+        with pytest.raises(PredictionError, match="is neither predictions, whose rows"):
+            read_runs([tmp_path / "gpt.json"])
+
+
+def test_a_path_is_named_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PredictionError, match=r"a b\.jsonl does not exist"):
+        read_runs([tmp_path / "a\nb.jsonl"])
+    path = write_predictions(tmp_path / "a\nb.jsonl", SFEW)
+    assert read_runs([path])[0].source == str(tmp_path / "a b.jsonl")
+
+
 def test_ids_of_drawn_faces_show_a_stand_in(tmp_path: Path) -> None:
     path = write_predictions(tmp_path / "a.jsonl", {"sfew": {"fear-1": "fear"}})
     path.write_text(path.read_text().replace("fear-1", "drawn/sfew/00000"))
@@ -100,11 +126,11 @@ def test_results_of_the_papers_scripts_are_a_run(tmp_path: Path) -> None:
 
 
 BAD_RESULTS = [
-    ({"candidate_labels": ["joy"]}, "result 1: `candidate_labels` are those of no dataset"),
-    ({"candidate_labels": None}, "result 1: `candidate_labels` are those of no dataset"),
-    ({"candidate_labels": [[1]]}, "result 1: `candidate_labels` are those of no dataset"),
+    ({"candidate_labels": ["joy"]}, "result 1: `candidate_labels` are not those of a dataset"),
+    ({"candidate_labels": None}, "result 1: `candidate_labels` are not those of a dataset"),
+    ({"candidate_labels": [[1]]}, "result 1: `candidate_labels` are not those of a dataset"),
     ({"image_path": 3}, "result 1: `image_path` must be a string"),
-    ({"true_label": "joy"}, "result 1: target 'joy' is no label of sfew"),
+    ({"true_label": "joy"}, "result 1: target 'joy' is not a label of sfew"),
     ({"model_response": None}, "result 1: `response` must be a string"),
 ]
 
@@ -162,7 +188,7 @@ def test_differences_between_runs_are_named(tmp_path: Path) -> None:
     assert found == [
         "The runs did not answer the same 21 questions, so their figures have different "
         "denominators: b lacks 11.",
-        "c has other true labels than runs before it, 1 times.",
+        "c has other true labels than runs before it, for 1 question.",
         "The runs saw different kinds of faces (drawn faces: b; the benchmark's images: a, c).",
         "The runs read different versions of the data of SFEW 2.0.",
     ]

@@ -68,7 +68,7 @@ async function startBrowser() {
     if (!isCurrent()) return;
     own = columns;
     const total = own.outcome.reduce((sum, outcome) => sum + (outcome !== ABSENT), 0);
-    status.textContent = `${count(found.length)} of ${count(total)} samples of this run`;
+    status.textContent = `${count(found.length)} of ${count(total)} sample${total === 1 ? "" : "s"} of this run`;
     byId("samples").hidden = !found.length;
     const at = found.find((i) => sampleKey(all, i) === wanted);
     const lost = linked && absent(linked, at !== undefined);
