@@ -28,31 +28,18 @@ is not run again, so an interrupted run resumes where it was.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
+from recipes.tiny_cpu.demo.stages import StageError, Stages
 from recipes.tiny_cpu.demo.summary import write_summary
-from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.tiny_cpu.memory import available_memory
-from recipes.training.runs.checkpoints import newest_checkpoint
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
-from unifer_tasks.support.files import atomic_write
-
-_SECONDS = "seconds.json"
-_CORES = os.cpu_count() or 1
-# Of SFT. Two of one thread are a seventh faster than one whose loader has the other core.
-_RANKS = min(2, _CORES)
-_SFT_BATCH = 32
 
 COLD_LABELS: tuple[Labels, ...] = ("sqrt", "official")
 """What the labels of the cold start may be like; the first is the default."""
@@ -100,10 +87,6 @@ QUICK = Sizes(
 )
 
 
-class StageError(Exception):
-    """A stage failed; the message says which and where its output is."""
-
-
 def run(
     out: Path,
     sizes: Sizes,
@@ -127,7 +110,7 @@ def run(
     Raises:
         StageError: A stage failed.
     """
-    stages = _Stages(out)
+    stages = Stages(out)
     # GRPO meets each face once: without SFT no more are needed.
     faces = sizes.faces if start is None else sizes.grpo_steps * sizes.prompts
     stages.data("--train", faces, "--valid", 32, to="faces")
@@ -153,123 +136,21 @@ def run(
         "cold start", start, out / "skewed", out / "cold-start", sizes.cold_steps,
         "optim.lr=1e-3",
     )  # fmt: skip
-    models["GRPO"] = stages.grpo(models["cold start"], sizes.grpo_steps, sizes.prompts, seed)
+    models["GRPO"] = stages.merge(
+        stages.grpo(
+            "GRPO", models["cold start"], out / "faces", out / "grpo", sizes.grpo_steps,
+            sizes.prompts, f"data.seed={seed}",
+        ),
+        out / "merged",
+    )  # fmt: skip
     results = {name: out / "results" / name.replace(" ", "-") for name in models}
     for name, folder in results.items():
-        stages.evaluate(name, models[name], folder)
+        stages.evaluate(f"evaluate {name}", models[name], out / "held-out", folder)
     named = [f"{name}={folder}" for name, folder in results.items()]
     stages.command(
         "report", "ferbench", "report", *named, "--out", out / "report", "--data", out / "held-out"
     )
     return write_summary(out, results, read_metrics(out / "grpo"), stages.seconds())
-
-
-class _Stages:
-    """Run commands one after another and keeps their output and times."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        (out / "logs").mkdir(parents=True, exist_ok=True)
-
-    def data(self, *options: str | float, to: str) -> None:
-        self.command(f"draw {to}", "unifer-data", "drawn", "--out", self.out / to, *options)
-
-    def sft(self, name: str, model: Path, data: Path, to: Path, steps: int, *more: str) -> Path:
-        self._launch(
-            name, "sft",
-            f"data.train_files={data / 'cot' / 'train-00000.parquet'}",
-            f"data.val_files={data / 'cot' / 'valid-00000.parquet'}",
-            f"model.path={model}", f"trainer.default_local_dir={to}",
-            f"trainer.total_training_steps={steps}",
-            # As many epochs as the steps take.
-            "trainer.total_epochs=1000", f"trainer.save_freq={max(1, steps // 2)}",
-            f"trainer.test_freq={steps}", f"trainer.n_gpus_per_node={_RANKS}",
-            f"data.train_batch_size={_SFT_BATCH}", "data.num_workers=0",
-            f"data.micro_batch_size_per_gpu={_SFT_BATCH // _RANKS}", *more,
-            threads=_CORES // _RANKS,
-        )  # fmt: skip
-        return self._newest(to) / "huggingface"
-
-    def grpo(self, model: Path, steps: int, prompts: int, seed: int) -> Path:
-        to = self.out / "grpo"
-        rows = self.out / "faces" / "rlvr"
-        self._launch(
-            "GRPO", "grpo",
-            f"data.train_files={rows / 'train-00000.parquet'}",
-            f"data.val_files={rows / 'valid-00000.parquet'}",
-            f"actor_rollout_ref.model.path={model}", f"trainer.default_local_dir={to}",
-            f"data.train_batch_size={prompts}",
-            f"trainer.total_training_steps={steps}", f"trainer.save_freq={steps}",
-            "trainer.test_freq=-1", "trainer.val_before_train=false", f"data.seed={seed}",
-        )  # fmt: skip
-        merged = self.out / "merged"
-        if not (merged / "config.json").is_file():
-            self.command("merge", "unifer-train", "merge", self._newest(to), merged)
-        return merged
-
-    def evaluate(self, name: str, model: Path, folder: Path) -> None:
-        if any(folder.rglob("*_results.json")):
-            return
-        self.command(
-            f"evaluate {name}", "ferbench", "lmms-eval", "--model", "unifer", "--model_args",
-            f"pretrained={model},device=cpu", "--batch_size", 50, "--tasks", "ferbench",
-            # An untrained model never ends by itself.
-            "--gen_kwargs", "max_new_tokens=96", "--output_path", folder, "--log_samples",
-            FERBENCH_DATA=str(self.out / "held-out"),
-        )  # fmt: skip
-
-    def command(
-        self, name: str, *command: str | float | Path, threads: int = _CORES, **environment: str
-    ) -> None:
-        """Run a command; its output goes to a log of the stage's name.
-
-        Raises:
-            StageError: It failed.
-        """
-        log = self.out / "logs" / f"{name.replace(' ', '-')}.log"
-        program, *arguments = map(str, command)
-        beside = Path(sys.executable).parent / program
-        found = [str(beside) if beside.is_file() else program, *arguments]
-        with self._timed(name), log.open("a", encoding="utf-8") as output:
-            done = subprocess.run(
-                found,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # ray would give each of its workers one thread.
-                env={"OMP_NUM_THREADS": str(threads), **os.environ, **ENVIRONMENT, **environment},
-                check=False,
-            )
-        if done.returncode:
-            raise StageError(f"{name} failed with exit status {done.returncode}; see {log}")
-
-    def seconds(self) -> Mapping[str, float]:
-        """Seconds that each stage took, over all its runs."""
-        path = self.out / _SECONDS
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-    def _launch(self, name: str, stage: str, *overrides: str, threads: int = _CORES) -> None:
-        launcher = ("unifer-train", stage, "--config", "tiny", "--stall-minutes", 15)
-        self.command(name, *launcher, *overrides, threads=threads)
-
-    def _newest(self, folder: Path) -> Path:
-        checkpoint = newest_checkpoint(folder)
-        if checkpoint is None:
-            raise StageError(f"{folder} holds no checkpoint")
-        return checkpoint
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        print(f"{name} ...", end="", flush=True)
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            took = time.monotonic() - began
-            print(f" {took:,.0f} s", flush=True)
-            total = {**self.seconds()}
-            total[name] = total.get(name, 0) + took
-            with atomic_write(self.out / _SECONDS) as partial:
-                partial.write_text(json.dumps(total, indent=2), encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,355 @@
+"""Compare algorithms of GRPO over several seeds, from the demo's cold start.
+
+    python -m recipes.tiny_cpu.demo.compare --out out/compare --start recipes/tiny_cpu/checkpoint
+
+Every run is `unifer-train grpo --config tiny algorithm=NAME data.seed=SEED`, evaluated by
+lmms-eval on faces that none was trained on. Its result is a JSON file, and a run that has one is
+not run again: an interrupted comparison resumes, and one of more seeds adds to it. Where an
+algorithm has no KL term, the term is computed at a weight of 0, so that the divergence is known of
+all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from data_prep.synthetic.stand_in_training import Labels
+from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
+from recipes.tiny_cpu.demo.stages import StageError, Stages
+from recipes.tiny_cpu.demo.summary import REWARD
+from recipes.tiny_cpu.memory import available_memory
+from recipes.training.configuration.compose import compose
+from recipes.training.configuration.keys import value_at
+from recipes.training.configuration.registry import find_configuration, named_files
+from recipes.training.runs.metrics import MetricsError, read_metrics
+from unifer_tasks.redaction.markdown import table
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.support.files import atomic_write
+
+COLD_START = "cold start"
+RARE = "contempt"
+SCHEMA = 1
+TABLE_NAME = "README.md"
+
+_EDGE = 3
+_ACTOR = "actor_rollout_ref.actor"
+_LENGTH = "response_length/mean"
+_KL = "actor/kl_loss"
+_EVICTED = "training/filter_groups/evicted_samples"
+# Two-sided quantiles of Student's t at 0.95, of 1 degree of freedom and on.
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of everything; results of different budgets are not comparable.
+
+    Attributes:
+        steps: Steps of GRPO.
+        prompts: Prompts of a step.
+        held_out: Faces for each label of each dataset to evaluate on.
+        skewed: Faces of the cold start.
+        cold_steps: Its steps.
+        cold_labels: Shares of its labels.
+    """
+
+    steps: int = 15
+    prompts: int = 32
+    held_out: int = 25
+    skewed: int = 2_000
+    cold_steps: int = 60
+    cold_labels: Labels = "sqrt"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model earns on held-out faces, each in [0, 1].
+
+    Attributes:
+        accuracy: Of all.
+        uar: The mean recall of the labels.
+        rare: The recall of `RARE`.
+        unreadable: The share of answers that cannot be read.
+    """
+
+    accuracy: float
+    uar: float
+    rare: float
+    unreadable: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run of an algorithm.
+
+    Attributes:
+        algorithm: Its name.
+        seed: Of the order of the rows.
+        budget: Of the comparison.
+        scores: Of the trained model.
+        first_reward: Mean reward of the first steps, of the groups that were kept.
+        last_reward: Likewise, of the last.
+        kl: Of the last step: nats a token from the cold start, by verl's k3 estimate.
+        length: Tokens of a response in the last step.
+        sampled: Prompts that were sampled, those without variance that were left out included.
+        seconds: Of GRPO, its start included.
+    """
+
+    algorithm: str
+    seed: int
+    budget: Budget
+    scores: Scores
+    first_reward: float
+    last_reward: float
+    kl: float
+    length: float
+    sampled: int
+    seconds: float
+
+
+class CompareError(Exception):
+    """A comparison that cannot be made; the message names the remedy."""
+
+
+def compare(
+    out: Path, algorithms: Sequence[str], seeds: Sequence[int], start: Path, budget: Budget
+) -> Path:
+    """Run what is still to be run.
+
+    Args:
+        out: The folder of all runs.
+        algorithms: Names of algorithms.
+        seeds: A run of each algorithm has each.
+        start: A trained checkpoint, which the cold start spoils.
+        budget: How much of everything.
+
+    Returns:
+        The table, a Markdown file.
+
+    Raises:
+        CompareError: The folder holds another comparison.
+        StageError: A stage failed.
+    """
+    _check_budget(out, budget)
+    stages = Stages(out)
+    stages.data("--train", budget.steps * budget.prompts, "--valid", 8, to="faces")
+    stages.data(
+        "--train", budget.skewed, "--valid", 32, "--labels", budget.cold_labels,
+        "--untagged", 0.5, to="skewed",
+    )  # fmt: skip
+    stages.data("--per-class", budget.held_out, to="held-out")
+    cold = stages.sft(
+        COLD_START, start, out / "skewed", out / "cold-start", budget.cold_steps, "optim.lr=1e-3"
+    )
+    stages.evaluate(f"evaluate {COLD_START}", cold, out / "held-out", out / "cold-start-results")
+    for seed, algorithm in product(seeds, algorithms):
+        result = out / "results" / f"{algorithm}-{seed}.json"
+        if not result.is_file():
+            outcome = _run(out, algorithm, seed, cold, budget)
+            result.parent.mkdir(exist_ok=True)
+            _write(result, {"schema": SCHEMA, **asdict(outcome)})
+        write_table(out)
+    return write_table(out)
+
+
+def _run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Outcome:
+    folder = out / "runs" / f"{algorithm}-{seed}"
+    stages = Stages(folder)
+    name = f"{algorithm}, seed {seed}"
+    config = compose(find_configuration("grpo", "tiny"), [f"algorithm={algorithm}"])
+    measured = [] if value_at(config, f"{_ACTOR}.use_kl_loss") else [
+        f"{_ACTOR}.use_kl_loss=true", f"{_ACTOR}.kl_loss_coef=0",
+    ]  # fmt: skip
+    checkpoint = stages.grpo(
+        name, cold, out / "faces", folder / "grpo", budget.steps, budget.prompts,
+        f"algorithm={algorithm}", f"data.seed={seed}", *measured,
+    )  # fmt: skip
+    model = checkpoint / "actor" / "huggingface"
+    stages.evaluate(f"evaluate {name}", model, out / "held-out", folder / "results")
+    steps = list(read_metrics(folder / "grpo").values())
+    edge = min(_EDGE, len(steps))
+    last = steps[-1]
+    # The one aggregation that is no mean over tokens divides their sum by a constant.
+    scale = value_at(config, f"{_ACTOR}.loss_scale_factor")
+    return Outcome(
+        algorithm=algorithm,
+        seed=seed,
+        budget=budget,
+        scores=read_scores(folder / "results"),
+        first_reward=mean(step[REWARD] for step in steps[:edge]),
+        last_reward=mean(step[REWARD] for step in steps[-edge:]),
+        kl=last[_KL] * (scale / last[_LENGTH] if scale else 1),
+        length=last[_LENGTH],
+        sampled=round(budget.steps * budget.prompts + sum(step.get(_EVICTED, 0) for step in steps)),
+        seconds=stages.seconds()[name],
+    )
+
+
+def read_scores(results: Path) -> Scores:
+    """Return the scores of a folder that lmms-eval wrote."""
+    (run,) = read_runs([("model", results)])
+    pooled = assess(run).strict.pooled
+    accuracy, uar, unreadable = (
+        pooled.scores[name] or 0.0 for name in ("accuracy", "uar", "unreadable")
+    )
+    return Scores(accuracy, uar, pooled.classes[RARE].recall, unreadable)
+
+
+def _check_budget(out: Path, budget: Budget) -> None:
+    path = out / "budget.json"
+    if not path.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        _write(path, asdict(budget))
+    elif Budget(**json.loads(path.read_text(encoding="utf-8"))) != budget:
+        raise CompareError(
+            f"{out} holds a comparison with another budget ({path.name}); give the same, or "
+            "another --out"
+        )
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_outcomes(out: Path) -> list[Outcome]:
+    """Return the runs of a comparison that are finished.
+
+    Raises:
+        CompareError: A file is not one of theirs.
+    """
+    return [_outcome(path) for path in sorted((out / "results").glob("*.json"))]
+
+
+def _outcome(path: Path) -> Outcome:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("schema") != SCHEMA:
+            raise CompareError(f"{path} was written by another version; remove it")
+        budget, scores = Budget(**fields.pop("budget")), Scores(**fields.pop("scores"))
+        return Outcome(budget=budget, scores=scores, **fields)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CompareError(f"{path} is not a result of a run ({error!r}); remove it") from None
+
+
+def write_table(out: Path) -> Path:
+    """Write the table of the runs that are finished; return its file."""
+    path = out / TABLE_NAME
+    with atomic_write(path) as partial:
+        text = comparison(read_scores(out / "cold-start-results"), read_outcomes(out))
+        partial.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def comparison(cold: Scores, outcomes: Iterable[Outcome]) -> str:
+    """Return a table of algorithms: the mean over the seeds, and half of its 95 % interval.
+
+    Args:
+        cold: Scores of the model that all start from.
+        outcomes: Runs.
+    """
+    by_name: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_name.setdefault(outcome.algorithm, []).append(outcome)
+    rows = [(COLD_START, "-", *_percents([cold]), *["-"] * 5)]
+    rows += [_row(name, runs) for name, runs in sorted(by_name.items())]
+    head = (
+        "algorithm", "seeds", "accuracy, %", "UAR, %", f"{RARE}, %", "unreadable, %",
+        "reward gained", "KL, nats a token", "tokens", "prompts sampled", "minutes",
+    )  # fmt: skip
+    return table(head, rows, range(2, len(head)))
+
+
+def _row(name: str, runs: Sequence[Outcome]) -> tuple[str, ...]:
+    return (
+        name,
+        ", ".join(str(run.seed) for run in sorted(runs, key=lambda run: run.seed)),
+        *_percents([run.scores for run in runs]),
+        interval([run.last_reward - run.first_reward for run in runs], 3),
+        interval([run.kl for run in runs], 4),
+        interval([run.length for run in runs], 1),
+        interval([run.sampled for run in runs], 0),
+        interval([run.seconds / 60 for run in runs], 1),
+    )
+
+
+def _percents(scores: Sequence[Scores]) -> list[str]:
+    columns = zip(*(asdict(one).values() for one in scores), strict=True)
+    return [interval([100 * value for value in column], 1) for column in columns]
+
+
+def interval(values: Sequence[float], digits: int) -> str:
+    """Return a mean and, of two values or more, half of its 95 % interval by Student's t."""
+    text = f"{mean(values):.{digits}f}"
+    n = len(values)
+    if n < 2:
+        return text
+    half = _T[min(n - 1, len(_T)) - 1] * stdev(values) / n**0.5
+    return f"{text} ± {half:.{digits}f}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    known = [file.name for file in named_files("algorithm")]
+    defaults = Budget()
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.tiny_cpu.demo.compare",
+        description="Compare algorithms of GRPO over several seeds, from the demo's cold start.",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--start", type=Path, required=True, metavar="CHECKPOINT", help="a trained tiny model"
+    )
+    parser.add_argument(
+        "--algorithms", nargs="+", choices=known, default=known, metavar="NAME",
+        help=f"of {', '.join(known)}; default: all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3"
+    )
+    for name, what in (
+        ("steps", "steps of GRPO"),
+        ("prompts", "prompts of a step"),
+        ("held-out", "held-out faces for each label of each dataset"),
+    ):
+        default = getattr(defaults, name.replace("-", "_"))
+        parser.add_argument(
+            f"--{name}", type=_positive, default=default, metavar="N",
+            help=f"{what}; default: %(default)s",
+        )  # fmt: skip
+    parser.add_argument(
+        "--ignore-memory", action="store_true", help="start even if there is too little memory"
+    )
+    args = parser.parse_args(argv)
+    budget = Budget(steps=args.steps, prompts=args.prompts, held_out=args.held_out)
+    try:
+        print(check_memory(available_memory(), ignored=args.ignore_memory))
+        out, start = args.out.resolve(), args.start.resolve()
+        found = compare(out, args.algorithms, args.seeds, start, budget)
+    except (CompareError, MetricsError, NeedsError, StageError) as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("compare: interrupted; the same command resumes from here", file=sys.stderr)
+        return 130
+    print(found.read_text(encoding="utf-8"))
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The comparison of algorithms: its table, and what is not run again."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("verl")
+
+from recipes.tiny_cpu.demo import compare as module
+from recipes.tiny_cpu.demo.compare import (
+    Budget,
+    CompareError,
+    Outcome,
+    Scores,
+    compare,
+    comparison,
+    interval,
+    main,
+    read_outcomes,
+)
+from recipes.tiny_cpu.demo.stages import StageError, Stages
+
+COLD = Scores(accuracy=0.5, uar=0.45, rare=0.1, unreadable=0.3)
+RUN = Outcome(
+    algorithm="dapo",
+    seed=1,
+    budget=Budget(),
+    scores=Scores(accuracy=0.8, uar=0.75, rare=0.4, unreadable=0.01),
+    first_reward=0.5,
+    last_reward=0.8,
+    kl=0.02,
+    length=41.5,
+    sampled=900,
+    seconds=300.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "digits", "text"),
+    [
+        ([0.5], 2, "0.50"),
+        ([1.0, 1.0, 1.0], 1, "1.0 ± 0.0"),
+        # t of 2 degrees is 4.303, the deviation 1: 4.303 / sqrt(3).
+        ([1.0, 2.0, 3.0], 2, "2.00 ± 2.48"),
+        ([1.0, 2.0], 1, "1.5 ± 6.4"),
+    ],
+)
+def test_an_interval(values: list[float], digits: int, text: str) -> None:
+    assert interval(values, digits) == text
+
+
+def test_a_table() -> None:
+    better = replace(RUN, seed=2, scores=replace(RUN.scores, accuracy=0.9))
+    grpo = replace(RUN, algorithm="grpo")
+    *_, cold, dapo, last = comparison(COLD, [better, grpo, RUN]).splitlines()
+    assert cold.startswith("| cold start | - | 50.0 | 45.0 | 10.0 | 30.0 | - |")
+    assert dapo.startswith("| dapo | 1, 2 | 85.0 ± 63.5 | 75.0 ± 0.0 | 40.0 ± 0.0 | 1.0 ± 0.0 |")
+    assert last == ("| grpo | 1 | 80.0 | 75.0 | 40.0 | 1.0 | 0.300 | 0.0200 | 41.5 | 900 | 5.0 |")
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """What was run, in the place of running it; the run of seed 9 fails."""
+    done: list[tuple[str, int]] = []
+
+    def run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Outcome:
+        if seed == 9:
+            raise StageError("GRPO failed")
+        done.append((algorithm, seed))
+        return replace(RUN, algorithm=algorithm, seed=seed, budget=budget)
+
+    def nothing(*_: object, **__: object) -> Path:
+        return Path()
+
+    monkeypatch.setattr(module, "_run", run)
+    monkeypatch.setattr(module, "read_scores", lambda _: COLD)
+    for stage in ("data", "sft", "evaluate"):
+        monkeypatch.setattr(Stages, stage, nothing)
+    return done
+
+
+def test_a_run_that_is_finished_is_not_run_again(
+    ran: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    with pytest.raises(StageError):
+        compare(tmp_path, ["dapo", "grpo"], [1, 9], Path(), Budget())
+    assert ran == [("dapo", 1), ("grpo", 1)]
+    assert "| grpo | 1 |" in (tmp_path / "README.md").read_text()
+    compare(tmp_path, ["dapo", "gspo"], [1, 2], Path(), Budget())
+    assert ran[2:] == [("gspo", 1), ("dapo", 2), ("gspo", 2)]
+    found = {(one.algorithm, one.seed): one for one in read_outcomes(tmp_path)}
+    assert set(found) == set(ran)
+    assert found["dapo", 1] == RUN
+    assert "| dapo | 1, 2 |" in (tmp_path / "README.md").read_text()
+
+
+def test_another_budget_needs_another_folder(ran: list[tuple[str, int]], tmp_path: Path) -> None:
+    compare(tmp_path, ["dapo"], [1], Path(), Budget(steps=3))
+    with pytest.raises(CompareError, match="another budget"):
+        compare(tmp_path, ["dapo"], [1], Path(), Budget(steps=4))
+    assert ran == [("dapo", 1)]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 0}', '{"schema": 1, "algorithm": "dapo"}'])
+def test_a_result_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "results" / "dapo-1.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(CompareError, match=re.escape(str(path))):
+        read_outcomes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--algorithms", "dpo"], "invalid choice: 'dpo'"),
+        (["--steps", "0"], "'0': give a whole number of 1 or more"),
+        (["--seeds", "one"], "invalid int value"),
+    ],
+)
+def test_what_cannot_be_compared(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), "--start", str(tmp_path), *options])
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_prints_the_table(
+    ran: list[tuple[str, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--out", str(tmp_path), "--start", str(tmp_path), "--ignore-memory"]
+    assert main([*given, "--algorithms", "sapo", "--seeds", "4", "--steps", "2"]) == 0
+    assert "| sapo | 4 |" in capsys.readouterr().out
+    assert json.loads((tmp_path / "budget.json").read_text())["steps"] == 2
+    assert main([*given, "--seeds", "9", "--steps", "2"]) == 1
+    assert "compare: GRPO failed" in capsys.readouterr().err
