@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,15 @@ import pyarrow as pa
 
 
 class PreparationError(Exception):
-    """Data cannot be prepared as asked; the message names the place and the remedy."""
+    """Data cannot be prepared as asked; the message names the place and the remedy.
+
+    Attributes:
+        details: Lines that the message counts, to be listed above it.
+    """
+
+    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class ArchiveError(PreparationError):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.cli.options import INCOMPLETE, add_jobs, add_push, natural, share, unpacked
+from data_prep.cli.options import (
+    INCOMPLETE,
+    add_jobs,
+    add_push,
+    natural,
+    say,
+    share,
+    unpacked,
+    warn,
+)
 from data_prep.errors import PreparationError
 from data_prep.images.duplicates import Duplicate
 from data_prep.images.nearness import MAX_BITS
@@ -57,7 +65,9 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--valid", type=share, default=0.0, metavar="SHARE", help="share held out for validation"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="of all that is drawn by lot (default: %(default)s)"
+    )
     add_jobs(parser, "decode and compare")
     add_push(parser)
 
@@ -103,29 +113,27 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
     for dataset, counts in manifest.counts_in.items():
         differs = any(line.startswith(f"{dataset} ") for line in manifest.differences)
         note = ", the official counts" if dataset in official and not differs else ""
-        print(f"{dataset:<10} {sum(counts.values()):>8,} samples read{note}")
+        say(f"{dataset:<10} {sum(counts.values()):>8,} samples read{note}")
     for difference in manifest.differences:
-        print(f"not the official counts: {difference}")
+        say(f"not the official counts: {difference}")
     for reason, n in manifest.left_out.items():
-        print(f"{n:>8,} left out: {reason}")
+        say(f"{n:>8,} left out: {reason}")
     _report_repeats(manifest)
     conflicts = [
         duplicate.is_conflict for duplicate in read_list(Duplicate, out / compose.DUPLICATES_NAME)
     ]
-    print(
+    say(
         f"{len(conflicts):>8,} groups of equal or nearly equal images within a split, "
         f"{sum(conflicts):,} of them with different labels"
     )
     tested = manifest.recipe["tested_against"]
     if tested is None:
-        print("Not compared with any benchmark: scores of a model trained on this may be too good.")
+        say("Not compared with any benchmark: scores of a model trained on this may be too good.")
     elif tested["caveat"]:
-        print(f"Compared with a part of FERBench only: {tested['caveat']}")
+        say(f"Compared with a part of FERBench only: {tested['caveat']}")
     for part in manifest.shards:
-        print(f"{part:<10} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
-    print(
-        f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}"
-    )
+        say(f"{part:<10} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
+    say(f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}")
     for given in inputs:
         root, now = manifest.roots.get(given.name), str(given.root(output.images))
         if root is None:
@@ -133,12 +141,12 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
                 f"the manifest of {out} has no root of {given.name}; remove it and build again"
             )
         if root != now:
-            print(
+            say(
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "
                 f"unifer-data rebase {out} --root {given.name}={now} names those read now"
             )
     if manifest.unusable:
-        print(f"unifer-data: {manifest.unusable:,} entries could not be used", file=sys.stderr)
+        warn(f"unifer-data: {manifest.unusable:,} entries could not be used")
     check_rows(out, manifest)
     return INCOMPLETE if manifest.unusable else 0
 
@@ -147,9 +155,9 @@ def _report_repeats(manifest: TrainingManifest) -> None:
     """Say which images are in several rows or in none, if there are any."""
     uneven = manifest.uneven_repeats()
     if uneven:
-        print(f"training: {Repeats.total(uneven.values())}")
+        say(f"training: {Repeats.total(uneven.values())}")
     for (dataset, label), repeats in uneven.items():
-        print(f"    {dataset} {label}: {repeats}")
+        say(f"    {dataset} {label}: {repeats}")
 
 
 def check_rows(out: Path, manifest: TrainingManifest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, natural, output, positive, share
+from data_prep.cli.options import add_jobs, natural, output, positive, say, share
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in
 from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
@@ -53,8 +53,8 @@ def add(commands: Subparsers) -> None:
         "--labels",
         choices=LABELS,
         default="uniform",
-        help="labels of training faces: uniform, or as rare as in the official training splits "
-        "(default: %(default)s)",
+        help="labels of training faces: uniform, as rare as in the official training splits, or "
+        "by the square roots of their counts there (default: %(default)s)",
     )
     parser.add_argument(
         "--untagged",
@@ -67,7 +67,9 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--valid", type=natural, default=0, metavar="N", help="validation faces beside --train"
     )
-    parser.add_argument("--seed", type=natural, default=0, help="default: %(default)s")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="of all that is drawn by lot (default: %(default)s)"
+    )
     add_jobs(parser, "draw")
     parser.set_defaults(run=_run, writes="out")
 
@@ -82,7 +84,7 @@ def _train(args: argparse.Namespace) -> int:
     )
     for kind, manifest in manifests.items():
         parts = ", ".join(f"{manifest.rows(part):,} {part}" for part in manifest.shards)
-        print(f"{kind:<10} {parts} rows about synthetic faces   {args.out / kind}")
+        say(f"{kind:<10} {parts} rows about synthetic faces   {args.out / kind}")
     return 0
 
 
@@ -97,6 +99,6 @@ def _benchmark(args: argparse.Namespace) -> int:
     recipe = {"questions": questions}
     manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe)
     for dataset, file in manifest.datasets.items():
-        print(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
-    print(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={args.out}")
+        say(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
+    say(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={args.out}")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from data_prep.benchmark import vlmevalkit
-from data_prep.cli.options import add_jobs, output
+from data_prep.cli.options import add_jobs, output, say
 from unifer_tasks.support.command import Subparsers
 
 
@@ -41,8 +41,8 @@ def add(commands: Subparsers) -> None:
 def _vlmevalkit(args: argparse.Namespace) -> int:
     written = vlmevalkit.export(args.folder, output(args), args.form)
     for dataset, n in written.counts.items():
-        print(f"{dataset:<10} {n:>6,} questions")
+        say(f"{dataset:<10} {n:>6,} questions")
     if written.caveat is not None:
-        print(f"This is not FERBench: {written.caveat}")
-    print(f"{written.table} holds images that may not be passed on; see {written.card}")
+        say(f"This is not FERBench: {written.caveat}")
+    say(f"{written.table} holds images that may not be passed on; see {written.card}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from data_prep.cli.options import (
     add_sources,
     open_sources,
     output,
+    say,
+    warn,
 )
 from data_prep.errors import BuildError
 from data_prep.outputs.benchmark_folder import check_folder
@@ -24,6 +25,7 @@ from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, r
 from data_prep.sources.index import Question, read_index
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 
 
 def add(commands: Subparsers) -> None:
@@ -72,7 +74,7 @@ def _show_skipped(plans: Sequence[ferbench.Plan]) -> None:
     for plan in plans:
         reasons = Counter(entry.reason for entry in plan.skipped)
         for reason, n in reasons.items():
-            print(f"{plan.source.dataset:<10} {n:>6,} not asked about: {reason}")
+            say(f"{plan.source.dataset:<10} {n:>6,} not asked about: {reason}")
 
 
 def _check(
@@ -83,8 +85,6 @@ def _check(
         for plan in plans
         for difference in ferbench.differences(plan, index.get(plan.source.dataset))
     ]
-    for difference in found:
-        print(difference.text, file=sys.stderr)
     if found and not (partial and all(difference.is_absence for difference in found)):
         remedy = (
             "; --partial builds what is there"
@@ -92,9 +92,12 @@ def _check(
             else ""
         )
         raise BuildError(
-            f"{len(found):,} differences from the published benchmark, listed above; nothing was "
-            f"written{remedy}"
+            f"{counted(len(found), 'difference')} from the published benchmark, listed above; "
+            f"nothing was written{remedy}",
+            [difference.text for difference in found],
         )
+    for difference in found:
+        warn(difference.text)
 
 
 def _report(out: Path, manifest: Manifest) -> int:
@@ -103,14 +106,14 @@ def _report(out: Path, manifest: Manifest) -> int:
         listed = out / dataset / QUARANTINE_NAME
         faults = list(read_list(Fault, listed)) if listed.exists() else []
         left_out += len(faults)
-        print(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
+        say(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
         skipped = out / dataset / SKIPPED_NAME
         if skipped.exists() and skipped.stat().st_size:
-            print(f"{dataset:<10} not asked about: listed in {skipped}")
+            say(f"{dataset:<10} not asked about: listed in {skipped}")
         for fault in faults:
-            print(f"left out: {fault.dataset} {fault.id} {fault.reason}", file=sys.stderr)
+            warn(f"left out: {fault.dataset} {fault.id} {fault.reason}")
     caveat = manifest.caveat()
     if caveat is not None:
-        print(f"This is a part of FERBench: {caveat}")
-    print(f"To evaluate on it: export {DATA_VARIABLE}={out}")
+        say(f"This is a part of FERBench: {caveat}")
+    say(f"To evaluate on it: export {DATA_VARIABLE}={out}")
     return INCOMPLETE if left_out else 0

@@ -6,17 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from data_prep.cli import cot, drawn, export, ferbench, rebase, rlvr, verify
-from data_prep.cli.options import INCOMPLETE
+from data_prep.cli import cot, drawn, export, ferbench, rebase, reformat, rlvr, verify
+from data_prep.cli.options import INCOMPLETE, warn
 from data_prep.errors import PreparationError
 from data_prep.outputs.push import push
-from unifer_tasks.data.manifest import DataError
+from unifer_tasks.data.manifest import DataError, absent
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import exit_status, require_extras, sole_run
 from unifer_tasks.support.extras import HUB, require
 
-_COMMANDS = (drawn, ferbench, rlvr, cot, rebase, verify, export)
+_COMMANDS = (drawn, ferbench, rlvr, cot, rebase, reformat, verify, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,8 +37,16 @@ def _run(arguments: Sequence[str]) -> int:
         require_extras(f"unifer-data {args.command}", args)
         if getattr(args, "push", None):
             require("--push", HUB)
+        if "reads" in args and not (folder := getattr(args, args.reads)).is_dir():
+            # Before it is made, to be held.
+            raise PreparationError(absent(folder))
         with sole_run(args):
-            status = int(args.run(args))
+            try:
+                status = int(args.run(args))
+            except PreparationError as error:
+                for line in error.details:
+                    warn(line)
+                raise
             if getattr(args, "push", None) and status in (0, INCOMPLETE):
                 push(args.out, args.push)
         return status
@@ -48,6 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
         selected,
         (PreparationError, DataError),
         interrupted="interrupted; the same command continues from here",
+        say=warn,
     )
 
 

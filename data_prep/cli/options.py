@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +22,24 @@ INCOMPLETE = 3
 """Exit status of a run that did what it could and left something out."""
 
 Item = TypeVar("Item")
+
+
+def say(text: str) -> None:
+    """Print a line, whatever names it holds."""
+    print(_in_one_line(text))
+
+
+def warn(text: str) -> None:
+    """Print a line to standard error, whatever names it holds."""
+    print(_in_one_line(text), file=sys.stderr)
+
+
+def _in_one_line(text: str) -> str:
+    """Spell out what would break a line, as `visible_output` does with all else that acts unseen.
+
+    Names of files and cells of tables may hold a line that looks like one of ours.
+    """
+    return text.replace("\n", "U+000A").replace("\t", "U+0009")
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +118,17 @@ def natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative integer")
     return int(text)
+
+
+def amount(text: str) -> float:
+    """Read a non-negative number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative number")
+    return value
 
 
 def share(text: str) -> float:

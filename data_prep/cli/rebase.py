@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from data_prep.cli.options import say, warn
 from data_prep.errors import PreparationError
 from data_prep.outputs.rebase import rebase
+from data_prep.outputs.row_checks import missing_images
 from data_prep.outputs.verify import missing_roots
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 
 
 def add(commands: Subparsers) -> None:
@@ -27,7 +30,7 @@ def add(commands: Subparsers) -> None:
         metavar="[SOURCE=]NEW",
         help="the folder in place of the one that all images lie below, or of one source's",
     )
-    parser.set_defaults(run=_run, writes="folder")
+    parser.set_defaults(run=_run, reads="folder", writes="folder")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -37,9 +40,14 @@ def _run(args: argparse.Namespace) -> int:
         raise PreparationError(f"--root {args.root[-1]}: one source cannot have two roots")
     manifest = rebase(args.folder, given)
     for source, root in manifest.roots.items():
-        print(f"{source:<10} {root}")
+        say(f"{source:<10} {root}")
     for root in missing_roots(manifest):
-        print(f"{root} is not on this machine; the rows are ready for one that has it")
+        say(f"{root} is not on this machine; the rows are ready for one that has it")
+    for root, images in missing_images(args.folder, manifest).items():
+        warn(
+            f"unifer-data: {counted(len(images), 'image')} not found below {root}, such as "
+            f"{images[0]}; if the images are elsewhere: unifer-data rebase {args.folder} --root NEW"
+        )
     return 0
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, positive
+from data_prep.cli.options import add_jobs, positive, say, warn
 from data_prep.images.fingerprints import FOLDER
 from data_prep.outputs import verify
 from data_prep.outputs.training_folder import is_training_folder
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import TRAIN
+
+MAX_LISTED = 20
+"""Problems of a kind that are listed; all are counted."""
 
 
 def add(commands: Subparsers) -> None:
@@ -22,14 +25,26 @@ def add(commands: Subparsers) -> None:
         description="Checks hashes, counts and images of any folder that unifer-data wrote. With "
         "--processor, training rows are also read with verl's own datasets.",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="a benchmark folder or a folder of training rows"
+    )
     parser.add_argument(
         "--processor", metavar="MODEL", help="read the rows with verl and this model's processor"
     )
     parser.add_argument(
-        "--max-prompt-tokens", type=positive, default=4096, help="default: %(default)s"
+        "--max-prompt-tokens",
+        type=positive,
+        default=4096,
+        metavar="N",
+        help="most tokens of a GRPO row's prompt (default: %(default)s)",
     )
-    parser.add_argument("--max-tokens", type=positive, default=4096, help="default: %(default)s")
+    parser.add_argument(
+        "--max-tokens",
+        type=positive,
+        default=4096,
+        metavar="N",
+        help="most tokens of an SFT row (default: %(default)s)",
+    )
     add_jobs(parser, "decode")
     parser.set_defaults(run=_run, needs=lambda args: [TRAIN] if args.processor else [])
 
@@ -39,18 +54,22 @@ def _run(args: argparse.Namespace) -> int:
         manifest, problems = verify.verify_rows(args.folder, args.jobs)
         rows = {part: manifest.rows(part) for part in manifest.shards}
         if not problems and not (args.folder / FOLDER).is_dir():
-            print("every image was decoded; what it shows could not be compared: no fingerprints")
+            say("every image was decoded; what it shows could not be compared: no fingerprints")
         if args.processor and not problems:
             limits = verify.Limits(args.max_prompt_tokens, args.max_tokens)
-            problems = list(verify.verify_with_verl(args.folder, args.processor, limits))
+            problems = [list(verify.verify_with_verl(args.folder, args.processor, limits))]
     else:
         benchmark, problems = verify.verify_benchmark(args.folder, args.jobs)
         rows = {dataset: file.rows for dataset, file in benchmark.datasets.items()}
         caveat = benchmark.caveat()
-        print("the whole of FERBench" if caveat is None else f"not FERBench: {caveat}")
+        say("the whole of FERBench" if caveat is None else f"not FERBench: {caveat}")
     for part, n in rows.items():
-        print(f"{part:<10} {n:>8,} rows")
-    for problem in problems:
-        print(f"unifer-data: {problem}", file=sys.stderr)
-    print("all is as the manifest says" if not problems else f"{len(problems):,} problems")
-    return 1 if problems else 0
+        say(f"{part:<10} {n:>8,} rows")
+    for kind in problems:
+        for problem in kind[:MAX_LISTED]:
+            warn(f"unifer-data: {problem}")
+        if len(kind) > MAX_LISTED:
+            warn(f"unifer-data: and {len(kind) - MAX_LISTED:,} more of this kind")
+    n_problems = sum(map(len, problems))
+    say(counted(n_problems, "problem") if n_problems else "all is as the manifest says")
+    return 1 if n_problems else 0

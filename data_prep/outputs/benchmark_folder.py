@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.errors import BuildError
+from data_prep.outputs.recipes import changes
+from data_prep.outputs.training_folder import is_training_folder
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.data.manifest import (
@@ -78,22 +81,27 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
     Raises:
         BuildError: The folder holds something else.
     """
-    if (out / MANIFEST_NAME).exists():
-        standing = read_manifest(out)
-        if replace(standing, datasets={}) != manifest:
-            raise BuildError(
-                f"{out} holds another build ({standing.source}, {dict(standing.recipe)}, "
-                f"{dict(standing.versions)}); choose another folder or remove this one"
-            )
-        return standing
     check_folder(out)
+    if (out / MANIFEST_NAME).exists():
+        held = read_manifest(out)
+        difference = changes(_identity(held), _identity(manifest))
+        if difference:
+            raise BuildError(
+                f"{out} holds another build: {difference}; choose another folder or remove this one"
+            )
+        return held
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest)
     return manifest
 
 
+def _identity(manifest: Manifest) -> Mapping[str, Any]:
+    """Return what equal builds share."""
+    return {"source": manifest.source, **manifest.recipe, **manifest.versions}
+
+
 def check_folder(out: Path) -> None:
-    """Looks whether a benchmark may be written to a folder.
+    """Check that a benchmark may be written to a folder.
 
     Raises:
         BuildError: It is a file, or holds something else.
@@ -101,7 +109,8 @@ def check_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another folder")
     names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names:
+    is_unknown = names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names
+    if is_unknown or is_training_folder(out):
         raise BuildError(f"{out} exists and is not a benchmark folder; choose another")
 
 

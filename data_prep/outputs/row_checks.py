@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,7 @@ from data_prep.outputs.training_folder import (
 )
 from data_prep.parallel import ordered_map
 from data_prep.storage.tree import MAX_IMAGE_BYTES
-
-MAX_LISTED = 20
-"""Faults of a kind that are named; the rest are counted."""
+from unifer_tasks.support.counted import counted
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "rlvr": ("data_source", "images", "extra_info", "reward_model"),
@@ -75,12 +73,12 @@ def shard_problem(path: Path, shard: Shard, kind: str) -> str | None:
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         return f"cannot be read as training rows ({brief(error)})"
     if n_rows != shard.rows:
-        return f"has {n_rows:,} rows, its manifest says {shard.rows:,}"
+        return f"has {counted(n_rows, 'row')}, its manifest says {shard.rows:,}"
     return None
 
 
-def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[str]:
-    """Yield what is wrong with the ids and labels of rows whose shards can be read."""
+def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
+    """Yield, for each kind, what is wrong with the ids and labels of rows that can be read."""
     parts_of: dict[tuple[str, str], str] = {}
     images_of: dict[tuple[str, str], tuple[str, ...]] = {}
     for part in manifest.shards:
@@ -100,12 +98,10 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[str]:
             elif images_of.setdefault(key, row.images) != row.images:
                 misnamed[f"{row.dataset} {row.id} is the id of several images"] = None
         if nameless:
-            yield f"{root}: {nameless:,} {part} rows have no id; build it again"
-        yield from _listed(f"{root}: {what}; build it again" for what in misnamed)
-        yield from _label_problems(root, part, labels, manifest)
-        yield from _listed(
-            f"{root}: {what}; build it again" for what in _repeat_problems(part, rows, manifest)
-        )
+            yield [f"{root}: {counted(nameless, f'{part} row')} without an id; build it again"]
+        yield [f"{root}: {what}; build it again" for what in misnamed]
+        yield list(_label_problems(root, part, labels, manifest))
+        yield [f"{root}: {what}; build it again" for what in _repeat_problems(part, rows, manifest)]
 
 
 def _label_problems(
@@ -120,7 +116,8 @@ def _label_problems(
         n, expected = found.get((dataset, label), 0), listed.get((dataset, label), 0)
         if n != expected:
             yield (
-                f"{root}: {n:,} {part} rows are {dataset} {label}, its manifest says {expected:,}"
+                f"{root}: {counted(n, f'{part} row')} of {dataset} {label}, its manifest says "
+                f"{expected:,}"
             )
 
 
@@ -144,8 +141,8 @@ def _repeat_problems(
                 yield f"{image.dataset} {image.id} is in {n:,} {part} rows"
 
 
-def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> Iterator[str]:
-    """Yield what is wrong with the images: each is decoded, and compared with its fingerprint.
+def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> list[str]:
+    """Return what is wrong with the images: each is decoded, and compared with its fingerprint.
 
     Args:
         root: The folder, whose fingerprints, if it has any, were taken when it was built.
@@ -160,7 +157,19 @@ def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> 
         for image in row.images
     }
     faults = ordered_map(_image_fault, images.items(), jobs)
-    yield from _listed(fault for fault in faults if fault is not None)
+    return [fault for fault in faults if fault is not None]
+
+
+def missing_images(root: Path, manifest: TrainingManifest) -> dict[str, list[str]]:
+    """Return the folder of each source that is there -> the images of rows that it lacks."""
+    missing: dict[str, dict[str, None]] = defaultdict(dict)
+    for part in manifest.shards:
+        for row in _rows(root, manifest, part):
+            folder = manifest.roots.get(manifest.source_of(row.dataset) or "")
+            if folder is not None and Path(folder).is_dir():
+                absent = (image for image in row.images if not Path(image).is_file())
+                missing[folder].update(dict.fromkeys(absent))
+    return {folder: list(images) for folder, images in missing.items() if images}
 
 
 def _image_fault(task: tuple[str, bytes | None]) -> str | None:
@@ -183,13 +192,3 @@ def _image_fault(task: tuple[str, bytes | None]) -> str | None:
 def _rows(root: Path, manifest: TrainingManifest, part: str) -> Iterator[Row]:
     for shard in manifest.shards[part]:
         yield from read_rows(root / shard.path, manifest.kind)
-
-
-def _listed(faults: Iterable[str]) -> Iterator[str]:
-    n = 0
-    for fault in faults:
-        n += 1
-        if n <= MAX_LISTED:
-            yield fault
-    if n > MAX_LISTED:
-        yield f"and {n - MAX_LISTED:,} more of this kind"

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from data_prep.errors import BuildError, brief
 from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
 from data_prep.output import IMAGES
+from data_prep.outputs.recipes import changes
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
-from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, sha256
+from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, absent, sha256
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME
 from unifer_tasks.support.records import RecordError, read_json, record
@@ -223,12 +224,15 @@ def read_training_manifest(root: Path) -> TrainingManifest:
         content = read_json(path)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise DataError(f"{path} is not a manifest of training rows that this version reads")
+        if "datasets" in content:
+            raise DataError(
+                f"{root} is a benchmark folder: it holds images, neither paths of images nor "
+                "training rows; name a folder that `unifer-data rlvr` or `unifer-data cot` wrote"
+            )
         fields = {key: value for key, value in content.items() if key != "schema"}
         return record(TrainingManifest, fields, closed=True)
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing: the folder was not written to its end; run the same command again"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(absent(root)) from None
     except RecordError as error:
         raise DataError(f"{path} cannot be read ({brief(error)}); build the folder again") from None
 
@@ -259,7 +263,8 @@ def open_folder(out: Path) -> None:
         raise BuildError(f"{out} is a file; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     names = {path.name.removesuffix(".partial") for path in out.iterdir()} - {LOCK_NAME}
-    if names and not names & {MANIFEST_NAME, *WORK_FOLDERS}:
+    is_other = MANIFEST_NAME in names and not is_training_folder(out)
+    if is_other or (names and not names & {MANIFEST_NAME, *WORK_FOLDERS}):
         raise BuildError(f"{out} holds something else; choose another folder")
 
 
@@ -276,7 +281,7 @@ def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest 
     asked: Mapping[str, Any] = json.loads(json.dumps(recipe))
     if manifest.recipe != asked:
         raise BuildError(
-            f"{out} holds another build: {_changes(manifest.recipe, asked)}; choose another folder "
+            f"{out} holds another build: {changes(manifest.recipe, asked)}; choose another folder "
             "or remove this one"
         )
     whole = all(
@@ -285,22 +290,6 @@ def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest 
         for shard in part
     )
     return manifest if whole else None
-
-
-def _changes(standing: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Says in what two recipes differ, without the lists and digests that nobody reads."""
-    changes = []
-    for key in dict.fromkeys((*standing, *asked)):
-        was, now = standing.get(key), asked.get(key)
-        if was == now:
-            continue
-        if key == "examined":
-            changes.append("the sources' files, sizes or times changed (a copy keeps them: cp -a)")
-        elif isinstance(was, (list, dict)) or isinstance(now, (list, dict)):
-            changes.append(f"other {key}")
-        else:
-            changes.append(f"{key} was {was}, is {now}")
-    return ", ".join(changes)
 
 
 def write_shards(

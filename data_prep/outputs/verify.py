@@ -19,6 +19,7 @@ from data_prep.parallel import ordered_map
 from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import TRAIN
 
 
@@ -35,65 +36,71 @@ class Limits:
     conversation: int = 4096
 
 
-def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, list[str]]:
+Problems = list[list[str]]
+"""Lines for all that is wrong, a list for each kind."""
+
+
+def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Problems]:
     """Check a benchmark folder: hashes, counts a label, and that every image decodes.
 
     Returns:
-        The manifest, and a line for everything that is wrong.
+        The manifest, and what is wrong.
 
     Raises:
         DataError: The manifest is absent or damaged, or a file is gone.
     """
     manifest = read_manifest(root)
-    problems = []
+    problems: Problems = []
     for dataset, file in manifest.datasets.items():
         path = dataset_path(root, manifest, dataset)
         if sha256(path) != file.sha256:
-            problems.append(f"{path} is not the file that its manifest lists; build it again")
+            problems.append([f"{path} is not the file that its manifest lists; build it again"])
             continue
-        problems += list(contents.problems(path, dataset, file)) or [
-            f"{path}: {row_id} {fault}"
-            for row_id, fault in ordered_map(_fault, _encoded(path), jobs)
-            if fault is not None
-        ]
-    return manifest, problems
+        problems.append(
+            list(contents.problems(path, dataset, file))
+            or [
+                f"{path}: {row_id} {fault}"
+                for row_id, fault in ordered_map(_fault, _encoded(path), jobs)
+                if fault is not None
+            ]
+        )
+    return manifest, [kind for kind in problems if kind]
 
 
-def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, list[str]]:
+def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, Problems]:
     """Check a folder of training rows: hashes, ids, labels, and that every image is its own.
 
     Returns:
-        The manifest, and a line for everything that is wrong.
+        The manifest, and what is wrong.
 
     Raises:
         DataError: The manifest is absent or damaged.
     """
     manifest = read_training_manifest(root)
-    problems = []
+    files = []
     for part, shards in manifest.shards.items():
         for shard in shards:
             path = root / shard.path
             if not path.is_file():
-                problems.append(f"{path} is missing; run the command that built it again")
+                files.append(f"{path} is missing; run the command that built it again")
             elif sha256(path) != shard.sha256:
-                problems.append(f"{path} is not the file that its manifest lists; build it again")
+                files.append(f"{path} is not the file that its manifest lists; build it again")
             elif problem := shard_problem(path, shard, manifest.kind):
-                problems.append(f"{path} {problem}; build it again")
+                files.append(f"{path} {problem}; build it again")
         labels = manifest.counts_out.get(part, {}).values()
-        counted = sum(n for counts in labels for n in counts.values())
-        if counted != manifest.rows(part):
-            problems.append(f"{root}: {manifest.rows(part):,} {part} rows, {counted:,} counted")
-    if not problems:
-        problems += row_problems(root, manifest)
-    gone = missing_roots(manifest)
-    if gone:
-        problems += [
-            f"{folder} is missing; if the images have moved: unifer-data rebase {root} --root NEW"
-            for folder in gone
-        ]
-    elif not problems:
-        problems += image_problems(root, manifest, jobs)
-    return manifest, problems
+        n = sum(n for counts in labels for n in counts.values())
+        if n != manifest.rows(part):
+            files.append(
+                f"{root}: {counted(manifest.rows(part), f'{part} row')}, its labels count {n:,}"
+            )
+    kinds = [files] if files else [kind for kind in row_problems(root, manifest) if kind]
+    gone = [
+        f"{folder} is missing; if the images have moved: unifer-data rebase {root} --root NEW"
+        for folder in missing_roots(manifest)
+    ]
+    if not gone and not kinds:
+        gone = image_problems(root, manifest, jobs)
+    return manifest, [*kinds, gone] if gone else kinds
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:
@@ -124,7 +131,8 @@ def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
         )
         expected = manifest.rows(part)
         if len(dataset) != expected:
-            yield f"{root}: {expected:,} {part} rows went in, verl takes {len(dataset):,}"
+            taken = counted(expected, f"{part} row")
+            yield f"{root}: {taken} in the folder, of which verl takes {len(dataset):,}"
         most = 0
         for index in range(len(dataset)):
             try:

@@ -40,6 +40,7 @@ from data_prep.sources.inputs import Input
 from data_prep.training.balance import Balance, copies, expected_copies, uniform
 from data_prep.training.rows import Form
 from unifer_tasks.data.manifest import read_manifest
+from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write_lines
 
 LEAKS_NAME = "leaks.jsonl"
@@ -128,9 +129,10 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
     )
     if differences and not composition.partial:
         raise BuildError(
-            f"{len(differences):,} differences from the official counts; no rows were written. "
-            "Download the archive again; --partial takes it as it is, and records it\n  "
-            + "\n  ".join(differences)
+            f"{counted(len(differences), 'difference')} from the official counts, listed above; no "
+            "rows were written. Download the archive again; --partial takes it as it is, and "
+            "records it",
+            differences,
         )
     tests: list[Path] = []
     tested: Mapping[str, Any] | None = None

@@ -183,16 +183,33 @@ def read_manifest(root: Path) -> Manifest:
         schema = record(_Versioned, content).schema
         if schema != SCHEMA:
             raise RecordError(f"has schema {schema}, this version reads {SCHEMA}")
+        if isinstance(content, dict) and "kind" in content:
+            raise DataError(
+                f"{root} holds training rows, not a benchmark; name a folder that `unifer-data "
+                "ferbench` or `unifer-data drawn` wrote"
+            )
         return record(Manifest, content)
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing: the folder was not written by `unifer-data`, or not to its end; "
-            "run the same command again to finish it"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(absent(root)) from None
     except OSError as error:
         raise DataError(explain(error)) from None
     except RecordError as error:
         raise DataError(f"{path} {error}; build the folder again") from None
+
+
+def absent(root: Path) -> str:
+    """Say why there is no manifest in a folder that should hold data, and what to do."""
+    if not root.exists():
+        return f"{root} does not exist; name a folder that `unifer-data` wrote"
+    if not root.is_dir():
+        return f"{root} is a file; name the folder that `unifer-data` wrote"
+    inner = sorted(str(path.parent) for path in root.glob(f"*/{MANIFEST_NAME}"))
+    if inner:
+        return f"{root / MANIFEST_NAME} is missing; name one folder of data: {', '.join(inner)}"
+    return (
+        f"{root / MANIFEST_NAME} is missing: the folder was not written by `unifer-data`, or not "
+        "to its end; the command that writes it continues it"
+    )
 
 
 def write_manifest(root: Path, manifest: Manifest) -> None:

@@ -176,6 +176,50 @@ def test_rows_follow_their_images_to_another_machine(
     assert main(["verify", str(moved)]) == 0
 
 
+def test_a_move_to_a_folder_without_the_images_is_said(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    n = sum(path.suffix == ".png" and "sfew" in str(path) for path in images(rlvr))
+    assert main(["rebase", str(rlvr), "--root", f"sfew={empty}"]) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"unifer-data: {n} images not found below {empty}, such as {empty}/")
+    assert said.endswith(f"unifer-data rebase {rlvr} --root NEW")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("verify {tmp}/nope", "nope does not exist; name a folder"),
+        ("verify {tmp}/bench/manifest.json", "manifest.json is a file; name the folder"),
+        ("verify {tmp}", "name one folder of data: {tmp}/bench, {tmp}/cot"),
+        ("rebase {tmp}/bench --root /x", "is a benchmark folder: it holds images, neither"),
+        ("rebase {tmp}/nope --root /x", "nope does not exist"),
+        ("export vlmevalkit {tmp}/cot --out {tmp}/x", "cot holds training rows, not a benchmark"),
+        ("cot --rows {tmp}/bench --teacher t --base-url u --out {tmp}/x", "is a benchmark folder"),
+        ("drawn --out {tmp}/cot --per-class 1", "is not a benchmark folder; choose another"),
+        ("drawn --out {tmp}/bench --train 1", "bench holds something else; choose another"),
+        ("drawn --out {tmp}/cot --train 1", "cot holds rows itself; choose a folder"),
+        ("rlvr --sfew {tmp}/nope --no-leak-check --out {tmp}/bench", "bench holds something else"),
+    ],
+)
+def test_a_folder_of_another_kind_is_named(
+    command: str,
+    message: str,
+    cot: Path,
+    benchmark: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = hashes(tmp_path)
+    assert main([word.format(tmp=tmp_path) for word in command.split()]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message.format(tmp=tmp_path) in said
+    assert hashes(tmp_path) == before
+    assert cot.parent == benchmark.parent
+
+
 def test_one_sources_images_can_move_alone(rlvr: Path, tmp_path: Path) -> None:
     shutil.move(tmp_path / "machine/sfew", tmp_path / "faces")
     assert main(["rebase", str(rlvr), "--root", f"sfew={tmp_path / 'faces'}"]) == 0
@@ -362,6 +406,28 @@ def test_roots_that_say_nothing_clear_are_refused(
     assert hashes(rlvr) == before
 
 
+@pytest.mark.parametrize("root", ["/new", "sfew=/new"])
+def test_roots_of_two_kinds_cannot_move(
+    root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_moved(tmp_path, {"ferplus": "a", "sfew": "/b"}, {"sfew": ["/b/one.png"]})
+    before = hashes(tmp_path)
+    assert main(["rebase", str(tmp_path), "--root", root]) == 1
+    assert "some roots of these rows are absolute paths and others are" in capsys.readouterr().err
+    assert hashes(tmp_path) == before
+
+
+def test_a_finished_build_without_a_root_is_built_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive, out = official.write_sfew(tmp_path / "sfew", 1), tmp_path / "out"
+    run = ["rlvr", "--sfew", archive, "--out", out, "--no-leak-check", "--partial", "--jobs", "1"]
+    assert main(list(map(str, run))) == 0
+    change_manifest(out, lambda data: data["roots"].clear())
+    assert main(list(map(str, run))) == 1
+    assert "has no root of sfew; remove it and build again" in capsys.readouterr().err
+
+
 def test_half_a_move_is_finished_by_the_same_command(
     rlvr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,7 +574,7 @@ def test_without_verl_the_remedy_is_named(
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (lambda ids: [None, *ids[1:]], "1 rows without an id"),
+        (lambda ids: [None, *ids[1:]], "1 row without an id"),
         (lambda ids: [ids[1], *ids[1:]], "2 times"),
     ],
 )

@@ -56,7 +56,8 @@ def write_rows(out: Path, kind: str, parts: dict[str, list[Named]]) -> TrainingM
 
 def row_problems(out: Path) -> list[str]:
     """Return what `verify` finds, but for the images, which these rows lack."""
-    return [line for line in verify_rows(out)[1] if "/images is missing" not in line]
+    lines = [line for kind in verify_rows(out)[1] for line in kind]
+    return [line for line in lines if "/images is missing" not in line]
 
 
 @pytest.mark.parametrize("kind", ["rlvr", "cot"])
@@ -65,8 +66,8 @@ def row_problems(out: Path) -> list[str]:
     [
         ({"train": [A, B, C]}, None),
         ({"train": [A, B], "valid": [C]}, None),
-        ({"train": [A, ("fear", None, "b.png"), C]}, "1 train rows have no id"),
-        ({"train": [A, ("fear", "", "b.png"), C]}, "1 train rows have no id"),
+        ({"train": [A, ("fear", None, "b.png"), C]}, "1 train row without an id"),
+        ({"train": [A, ("fear", "", "b.png"), C]}, "1 train row without an id"),
         ({"train": [A, ("fear", "a", "b.png"), C]}, "sfew a is the id of several images"),
         ({"train": [A, B, A]}, "sfew a is in 2 train rows"),
         ({"train": [A, A, A, C]}, "sfew a is in 3 train rows"),
@@ -105,6 +106,35 @@ def test_copies_are_those_that_balancing_made(
     assert problem is None or problem in found[0]
 
 
+def test_all_problems_are_counted_and_some_of_each_kind_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    named: list[Named] = [("fear", str(n), f"{n}.png") for n in range(96)]
+    write_rows(tmp_path, "rlvr", {"train": named})
+    assert main(["verify", str(tmp_path), "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    assert said.out.endswith("\n96 problems\n")
+    *listed, rest = said.err.splitlines()
+    assert [line for line in listed if not line.endswith(".png is missing")] == []
+    assert (len(listed), rest) == (20, "unifer-data: and 76 more of this kind")
+
+
+def test_a_name_cannot_pass_for_a_line_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    named: list[Named] = [("fear", "a\nall is as the manifest says", "a\tb\x1b[2J.png"), A, A]
+    write_rows(tmp_path, "rlvr", {"train": named})
+    assert main(["verify", str(tmp_path), "--jobs", "1"]) == 1
+    assert "all is as" not in capsys.readouterr().out
+    write_rows(tmp_path, "rlvr", {"train": named[:1]})
+    assert main(["verify", str(tmp_path), "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    assert said.err == f"unifer-data: {tmp_path}/images/aU+0009bU+001B[2J.png is missing\n"
+    assert said.out.endswith("\n1 problem\n")
+
+
 def test_copies_of_a_build_that_did_not_count_them_pass(tmp_path: Path) -> None:
     manifest = write_rows(tmp_path, "rlvr", {"train": [A, A, B, C]})
     write_training_manifest(tmp_path, replace(manifest, recipe={"examined": []}))
@@ -116,8 +146,8 @@ def test_labels_are_those_of_the_manifest(tmp_path: Path) -> None:
     counts = {"train": {"sfew": {"fear": 1, "sad": 2}}}
     write_training_manifest(tmp_path, replace(manifest, counts_out=counts))
     fear, sad = row_problems(tmp_path)
-    assert fear.endswith("2 train rows are sfew fear, its manifest says 1")
-    assert sad.endswith("1 train rows are sfew sad, its manifest says 2")
+    assert fear.endswith("2 train rows of sfew fear, its manifest says 1")
+    assert sad.endswith("1 train row of sfew sad, its manifest says 2")
 
 
 @pytest.mark.parametrize(

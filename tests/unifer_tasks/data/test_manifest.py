@@ -128,6 +128,27 @@ def test_a_bad_manifest_is_named(tmp_path: Path, text: bytes | None, message: st
     assert str(tmp_path / "manifest.json") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "nowhere does not exist; name a folder that `unifer-data` wrote"),
+        ("file", "file is a file; name the folder"),
+        ("parent", "manifest.json is missing; name one folder of data: "),
+        ("rows", "rows holds training rows, not a benchmark"),
+    ],
+)
+def test_a_folder_of_another_kind_is_named(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows/manifest.json").write_text('{"schema": 1, "kind": "rlvr"}')
+    (tmp_path / "parent/inner").mkdir(parents=True)
+    (tmp_path / "parent/inner/manifest.json").write_text("{}")
+    with pytest.raises(DataError) as caught:
+        read_manifest(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path}/{name}")
+    assert message in str(caught.value)
+
+
 def test_a_dataset_that_was_not_built_or_is_gone_is_named(tmp_path: Path) -> None:
     only_sfew = replace(WHOLE, datasets={"sfew": WHOLE.datasets["sfew"]})
     with pytest.raises(DataError, match=r"RAF-DB \(rafdb\) is not in .* \(built: sfew\)"):
