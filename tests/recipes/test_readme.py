@@ -19,6 +19,7 @@ from data_prep.cli.main import main as unifer_data
 from recipes.training.cli.main import main as unifer_train
 from tests.conftest import REPOSITORY
 from unifer_tasks.cli.main import main as ferbench
+from unifer_tasks.data.manifest import DATA_VARIABLE
 
 README = REPOSITORY / "recipes" / "README.md"
 STAGES = ("sft", "grpo")
@@ -70,6 +71,7 @@ def test_the_way_on_gpus_is_ready(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_VARIABLE, "")
     Path("COT").symlink_to(drawn_rows / "cot")
     Path("RLVR").symlink_to(drawn_rows / "rlvr")
     no_gpu = ["trainer.device=cpu", "data.train_batch_size=4", "trainer.n_gpus_per_node=4"]
@@ -84,6 +86,7 @@ def test_the_way_on_gpus_is_ready(
     refused = {
         "merge": "global_step_N is not a directory",
         "rollouts": "holds no rollouts",
+        "evaluate": "FERBENCH_DATA=BENCHMARK is not a directory",
         "card": "GRPO comes from no run",
     }
     checked = []
@@ -116,7 +119,7 @@ def test_the_settings_that_it_shows_compose() -> None:
 
     text = README.read_text(encoding="utf-8").partition("## Settings")[2].partition("## Several")[0]
     shown = [words.split() for words in re.findall(r"`([\w.+]+=[^`]*)`", text)]
-    assert len(shown) == 8
+    assert len(shown) == 10
     for overrides in shown:
         stage: Stage = "sft" if overrides[0].startswith("model.") else "grpo"
         read_settings(stage, "7b", overrides)

@@ -17,7 +17,7 @@ from unifer_tasks.support.locks import hold
 
 if TYPE_CHECKING:
     from unifer_tasks.runner.jobs import Job, JobResult
-    from unifer_tasks.runner.presets import Price
+    from unifer_tasks.runner.presets import Preset, Price
 
 
 def add(commands: Subparsers) -> None:
@@ -26,14 +26,14 @@ def add(commands: Subparsers) -> None:
         "run",
         help="benchmark several models and report on them",
         description="Runs presets one after the other, or side by side with --gpus, and ends with "
-        "a report. What is done is skipped; what broke or was killed goes on where it was, and "
-        "failed requests are asked again. Exit status 1 if a model broke, 3 if requests failed.",
+        "a report. What is done is skipped; what failed or was killed continues where it was, and "
+        "failed requests are asked again. Exit status 1 if a model failed, 3 if requests failed.",
     )
     parser.add_argument(
         "--models",
         required=True,
         metavar="A,B,...",
-        help="presets (`ferbench preset` lists them), TOML or YAML files of one's own, or all, "
+        help="presets (`ferbench preset` lists them), your own TOML or YAML files, or all, "
         "open, api",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder a model")
@@ -62,26 +62,57 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from unifer_tasks.harness.selection import check_data, selected
-    from unifer_tasks.runner.jobs import check
-    from unifer_tasks.runner.presets import PresetError
+    from unifer_tasks.runner.presets import PresetError, find_presets
 
     try:
-        jobs = _jobs(args)
-        prices = _prices(args, jobs)
-        to_do = [job for job in jobs if not job.is_done()]
-        gpus = args.gpus.split(",") if args.gpus else None
-        check(to_do, gpus)
-        for job in to_do:
-            check_data(selected(str(job.settings["tasks"]).split(",")))
+        return run_presets(
+            find_presets(args.models.split(",")),
+            args.out,
+            tasks=args.tasks,
+            limit=args.limit,
+            changes=args.changes,
+            gpus=args.gpus.split(",") if args.gpus else None,
+            prices=args.price,
+        )
     except PresetError as error:
         print(f"ferbench run: {error}", file=sys.stderr)
         return 1
+
+
+def run_presets(
+    presets: Sequence[Preset],
+    out: Path,
+    *,
+    tasks: str | None = None,
+    limit: int | None = None,
+    changes: Sequence[str] = (),
+    gpus: Sequence[str] | None = None,
+    prices: Sequence[str] = (),
+) -> int:
+    """Run presets and report on them; each parameter is an option of `ferbench run`.
+
+    Returns:
+        The exit status: 0 if every question was answered, 1 if a model failed, 3 if requests did.
+
+    Raises:
+        PresetError: A preset or an option cannot be used; nothing has been run.
+        DataError: The benchmark's data cannot be read.
+        HoldError: Another run is at work on one of the models.
+    """
+    from unifer_tasks.harness.selection import check_data, selected
+    from unifer_tasks.runner.jobs import check
+
+    jobs = _jobs(presets, out, tasks, limit, changes)
+    by_name = _prices(prices, jobs)
+    to_do = [job for job in jobs if not job.is_done()]
+    check(to_do, gpus)
+    for job in to_do:
+        check_data(selected(str(job.settings["tasks"]).split(",")))
     with ExitStack() as stack:
         # Not the whole output: another run may be at work on other models.
         for job in to_do:
             stack.enter_context(hold(job.folder))
-        return _run_all(jobs, to_do, prices, gpus, args.out)
+        return _run_all(jobs, to_do, by_name, gpus, out)
 
 
 def _run_all(
@@ -109,7 +140,7 @@ def _run_all(
             _report(with_results, out / "report")
     if broken:
         print(
-            f"{broken} of {counted(len(jobs), 'model')} broke; start again to continue",
+            f"{broken} of {counted(len(jobs), 'model')} failed; start again to continue",
             file=sys.stderr,
         )
         return 1
@@ -121,29 +152,31 @@ def _run_all(
     return 0
 
 
-def _jobs(args: argparse.Namespace) -> list[Job]:
+def _jobs(
+    presets: Sequence[Preset],
+    out: Path,
+    tasks: str | None,
+    limit: int | None,
+    changes: Sequence[str],
+) -> list[Job]:
     from unifer_tasks.runner.jobs import Job
-    from unifer_tasks.runner.presets import find_presets
     from unifer_tasks.runner.settings import changed, read_change
 
-    presets = find_presets(args.models.split(","))
-    changes = [read_change(text) for text in args.changes]
+    read = [read_change(text) for text in changes]
     data = sha256(data_root() / MANIFEST_NAME)
-    all_settings = [
-        changed(preset, changes, tasks=args.tasks, limit=args.limit) for preset in presets
-    ]
+    all_settings = [changed(preset, read, tasks=tasks, limit=limit) for preset in presets]
     return [
         # What a preset needs, its GPUs for one, may be changed as well.
-        Job(preset.with_settings(settings), settings, args.out / preset.name, data)
+        Job(preset.with_settings(settings), settings, out / preset.name, data)
         for preset, settings in zip(presets, all_settings, strict=True)
     ]
 
 
-def _prices(args: argparse.Namespace, jobs: list[Job]) -> dict[str, Price]:
+def _prices(given: Sequence[str], jobs: Sequence[Job]) -> dict[str, Price]:
     from unifer_tasks.runner.presets import PresetError, Price
 
     prices = {job.preset.name: job.preset.card.price for job in jobs if job.preset.card.price}
-    for text in args.price:
+    for text in given:
         name, _, figures = text.partition("=")
         try:
             price = Price(*map(float, figures.split(",")))
@@ -171,7 +204,7 @@ def _print_end(ended: JobResult, price: Price | None) -> None:
 
     name, progress = ended.job.preset.name, ended.progress
     if ended.status:
-        print(f"{name}: broke ({ended.cause}); {ended.job.log} ends with")
+        print(f"{name}: failed ({ended.cause}); {ended.job.log} ends with")
         print(ended.tail())
         return
     if progress is None:

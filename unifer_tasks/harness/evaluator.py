@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from unifer_tasks.data.manifest import DataError
@@ -20,8 +21,14 @@ from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.seams import Function, Seam
 
-MODELS = ("unifer", "replay")
-"""Model ids of our own."""
+MODELS: Mapping[str, str] = MappingProxyType(
+    {
+        "unifer": "unifer_tasks.harness.models.unifer.UniFER",
+        "unifer_vllm": "unifer_tasks.harness.models.unifer_vllm.UniFERVLLM",
+        "replay": "unifer_tasks.harness.models.replay.Replay",
+    }
+)
+"""Model id of our own -> its class."""
 
 LOAD_BASELINE = Seam(
     "lmms_eval.baselines.loader",

@@ -14,7 +14,10 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unifer_tasks.data.headings import GROUPS
 from unifer_tasks.harness.selection import check_data, question_counts, selected
+from unifer_tasks.protocol.variants import TASKS
+from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.extras import BACKENDS, require
 from unifer_tasks.support.files import explain
 from unifer_tasks.support.nearest import did_you_mean
@@ -63,8 +66,9 @@ def check_run(args: argparse.Namespace) -> None:
     _named("--gen_kwargs", args.gen_kwargs)
     if not isinstance(args.tasks, str | None):
         raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
-    if _asks_ferbench(args.tasks):
+    if asked := selected((args.tasks or "").split(",")):
         _check_asking(args, model)
+        _check_ranking(args.model, model, asked)
     _check_extent(args)
     _check_formats(args)
     if args.output_path:
@@ -76,6 +80,16 @@ def check_run(args: argparse.Namespace) -> None:
         )
     if (args.log_samples or args.predict_only) and not args.output_path:
         raise OptionError("--log_samples and --predict_only need --output_path")
+
+
+def _check_ranking(title: str, model: type[lmms], tasks: Iterable[str]) -> None:
+    """Check that a model can say how likely a candidate is, if a task asks for that."""
+    ranked = [name for name in tasks if (GROUPS.get(name) or TASKS[name][0]).ranks]
+    if ranked and not getattr(model, "ranks_candidates", False):
+        raise OptionError(
+            f"{ranked[0]} asks how likely each candidate label is, which --model {title} does not "
+            "tell: use --model unifer or unifer_vllm"
+        )
 
 
 def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:
@@ -275,14 +289,15 @@ def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _named(option: str, text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the values of an option by name, from its text or a configuration file's mapping."""
-    from lmms_eval.utils import simple_parse_args_string
+    from lmms_eval.utils import handle_arg_string
 
     if not isinstance(text, str):
         return text or {}
     try:
-        return dict(simple_parse_args_string(text))
-    except ValueError:
-        raise OptionError(f"{option} {text!r} must have the form NAME=VALUE,NAME=VALUE") from None
+        given = named_arguments(text)
+    except ValueError as error:
+        raise OptionError(f"{option} {error}") from None
+    return {name: handle_arg_string(value) for name, value in given.items()}
 
 
 def check_arguments(
@@ -335,7 +350,7 @@ def positive(name: str, value: int | str) -> int:
 
 
 def _parameters(model: type[lmms]) -> tuple[dict[str, Parameter], bool]:
-    """A constructor's parameters by name, and whether it hands on those that it does not name."""
+    """Return a constructor's parameters by name, and whether it hands on those it does not name."""
     from lmms_eval.api.model import lmms
 
     known: dict[str, Parameter] = {}
@@ -356,7 +371,3 @@ def _parameters(model: type[lmms]) -> tuple[dict[str, Parameter], bool]:
 def _is_misspelt(name: str, known: Iterable[str]) -> bool:
     swapped = any(sorted(name) == sorted(other) for other in known)
     return swapped or bool(difflib.get_close_matches(name, known, n=1, cutoff=_MISSPELT))
-
-
-def _asks_ferbench(tasks: str | None) -> bool:
-    return bool(selected((tasks or "").split(",")))

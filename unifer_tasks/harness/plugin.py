@@ -78,14 +78,7 @@ def load() -> list[ModelManifest]:
             f"FERBench could not add its tasks to this lmms-eval ({error!r}); "
             f"pass --include_path {TASKS_FOLDER}"
         )
-    classes = (
-        "unifer_tasks.harness.models.unifer.UniFER",
-        "unifer_tasks.harness.models.replay.Replay",
-    )
-    return [
-        ModelManifest(model, chat_class_path=path)
-        for model, path in zip(MODELS, classes, strict=True)
-    ]
+    return [ModelManifest(model, chat_class_path=path) for model, path in MODELS.items()]
 
 
 def _extend() -> None:

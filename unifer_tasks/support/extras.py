@@ -45,8 +45,11 @@ TRAIN = Need(("verl", "transformers"), hint("train"))
 SHEETS = Need(("openpyxl",), hint("report"))
 HUB = Need(("huggingface_hub",), "pip install huggingface_hub")
 
+_VLLM = Need(("vllm",), f"pip install vllm, or {hint('train')}")
+
 BACKENDS = {
-    "vllm": Need(("vllm",), f"pip install vllm, or {hint('train')}"),
+    "vllm": _VLLM,
+    "unifer_vllm": _VLLM,
     "gemini": Need(("google.genai",), "pip install google-genai"),
     "openai": Need(("openai",), "pip install openai"),
     "async_openai": Need(("openai",), "pip install openai"),

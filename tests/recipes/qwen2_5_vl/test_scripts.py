@@ -1,4 +1,4 @@
-"""The scripts of the recipe, with a tiny model in the place of a large one."""
+"""The script for slurm, with stubs in the place of slurm's commands."""
 
 from __future__ import annotations
 
@@ -11,57 +11,29 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY, run_command
-from tests.forked import Forked
 
 pytest.importorskip("verl")
 
 
-SCRIPTS = REPOSITORY / "recipes" / "qwen2_5_vl"
-
-
-def environment(bin_folder: Path, **more: str) -> dict[str, str]:
-    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, **more}
+SCRIPT = REPOSITORY / "recipes" / "qwen2_5_vl" / "slurm.sbatch"
 
 
 @pytest.mark.parametrize(
-    ("script", "arguments", "message"),
+    ("arguments", "message"),
     [
-        ("evaluate.sh", [], "give the model"),
-        ("evaluate.sh", ["MODEL"], "give the folder to write"),
-        ("evaluate.sh", ["MODEL", "OUT"], "give the benchmark folder: export FERBENCH_DATA=DIR"),
-        ("slurm.sbatch", [], "give the stage: sft or grpo"),
-        ("slurm.sbatch", ["sft"], "SLURM_NNODES: unbound variable"),
+        ([], "give the stage: sft or grpo"),
+        (["sft"], "SLURM_NNODES: unbound variable"),
     ],
 )
-def test_what_a_script_needs_is_asked_for(script: str, arguments: list[str], message: str) -> None:
-    env = {"PATH": os.environ["PATH"], "FERBENCH_DATA": ""}
-    done = run_command(["bash", SCRIPTS / script, *arguments], env=env, status=None)
+def test_what_the_script_needs_is_asked_for(arguments: list[str], message: str) -> None:
+    done = run_command(["bash", SCRIPT, *arguments], status=None)
     assert done.returncode != 0
     assert message in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("path", "model", "message"),
-    [
-        ("/usr/bin:/bin", "MODEL", "ferbench is not installed: in a clone of UniFER, pip install"),
-        (None, "a,b", "reads a comma in 'a,b' as the end of the path"),
-    ],
-)
-def test_what_cannot_be_evaluated_is_refused(
-    bin_folder: Path, path: str | None, model: str, message: str
-) -> None:
-    env = {"PATH": path or environment(bin_folder)["PATH"], "FERBENCH_DATA": "DIR"}
-    done = run_command([SCRIPTS / "evaluate.sh", model, "OUT"], env=env, status=1)
-    assert message in done.stderr
-
-
-def test_scripts_are_sound() -> None:
-    scripts = sorted(path for path in SCRIPTS.iterdir() if path.suffix in {".sh", ".sbatch"})
-    assert len(scripts) == 2
-    for script in scripts:
-        run_command(["bash", "-n", script])
-        assert "set -euo pipefail" in script.read_text()
+def test_the_script_is_sound() -> None:
+    run_command(["bash", "-n", SCRIPT])
+    assert "set -euo pipefail" in SCRIPT.read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +56,7 @@ class Allocation:
             (self.folder / name).chmod(0o755)
         # slurm copies the file before it runs it.
         script = self.folder / "slurm_script"
-        script.write_bytes((SCRIPTS / "slurm.sbatch").read_bytes())
+        script.write_bytes(SCRIPT.read_bytes())
         env = {
             "PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}",
             "TMPDIR": str(self.folder),
@@ -126,13 +98,3 @@ def test_a_ray_that_does_not_start_fails_the_job(tmp_path: Path) -> None:
 
 def test_slurm_knows_two_stages(tmp_path: Path) -> None:
     assert "dpo is not a stage" in Allocation(tmp_path).run("dpo", status=2).stderr
-
-
-def test_a_model_is_evaluated(
-    forked: Forked, tiny_model: Path, stand_in: Path, tmp_path: Path
-) -> None:
-    env = {"PATH": forked.shadow(tmp_path / "bin", "ferbench"), "FERBENCH_DATA": str(stand_in)}
-    options = ["--gen_kwargs", "max_new_tokens=2"]
-    out = tmp_path / "results"
-    run_command([SCRIPTS / "evaluate.sh", tiny_model, out, *options], env=env, cwd=tmp_path)
-    assert len(list(out.rglob("*_samples_ferbench_*.jsonl"))) == 4

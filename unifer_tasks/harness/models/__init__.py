@@ -1,1 +1,1 @@
-"""lmms-eval model ids of our own: `unifer`, `replay`, and the tiny model of tests and demo."""
+"""lmms-eval model ids of our own, and the tiny model of tests and demo."""

@@ -10,7 +10,7 @@ first needed, so that data which is missing is told before minutes of loading.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,19 @@ from accelerate import Accelerator
 from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 from lmms_eval.models.chat.qwen2_5_vl import Qwen2_5_VL
+from lmms_eval.protocol import ChatMessages
+from qwen_vl_utils import process_vision_info
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
 
-from unifer_tasks.harness.models.our_model import OurModel
+from unifer_tasks.harness.models.our_model import precision
 from unifer_tasks.harness.models.patch_embedding import multiply_patches
-from unifer_tasks.harness.models.weights import WeightsError, loading_problems, weight_problems
+from unifer_tasks.harness.models.ranking import RankingModel, continued_log_likelihoods
+from unifer_tasks.harness.models.weights import loading_problems, refuse, weight_problems
 from unifer_tasks.harness.options import OptionError, positive
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 
 
-class UniFER(OurModel, Qwen2_5_VL):  # type: ignore[misc]
+class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
     """A Qwen2.5-VL chat model.
 
     Args:
@@ -72,12 +75,12 @@ class UniFER(OurModel, Qwen2_5_VL):  # type: ignore[misc]
         self.device_map = device_map or str(self._device)
         self._pretrained = pretrained
         self._options = {
-            "dtype": _dtype(dtype, self._device),
+            "dtype": precision(dtype, self._device),
             "device_map": self.device_map,
             "attn_implementation": attn_implementation,
         }
         if (folder := Path(pretrained).expanduser()).is_dir():
-            _refuse(weight_problems(folder))
+            refuse(weight_problems(folder))
         self.min_pixels, self.max_pixels = min_pixels, max_pixels
         self.batch_size_per_gpu = n_at_once
         self.use_cache = True
@@ -103,10 +106,31 @@ class UniFER(OurModel, Qwen2_5_VL):  # type: ignore[misc]
     def _config(self) -> Any:
         return self._model.config
 
-    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+    def generate_until(self, requests: list[Instance]) -> list[str | GenerationResult]:
         """Return the answer to each question."""
         _ = self._model  # Loaded before the parent's clock starts.
-        return super().generate_until(requests)  # type: ignore[no-any-return]
+        return super().generate_until(requests)
+
+    def log_likelihoods(
+        self, messages: Sequence[list[dict[str, Any]]], texts: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]:
+        """Return the natural logarithm of the probability of each text as the reply."""
+        continuations = [
+            [self.tokenizer.encode(text, add_special_tokens=False) for text in own] for own in texts
+        ]
+        return continued_log_likelihoods(self.model, self._inputs(messages), continuations)
+
+    def _inputs(self, messages: Sequence[list[dict[str, Any]]]) -> Any:
+        """Return what the processor makes of conversations, as the parent does to generate."""
+        chats = [ChatMessages(messages=own).to_hf_messages() for own in messages]
+        images, _ = process_vision_info(chats)
+        prompts = self.processor.apply_chat_template(
+            chats, tokenize=False, add_generation_prompt=True
+        )
+        inputs = self.processor(
+            text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt"
+        )
+        return inputs.to(self.model.device)
 
 
 def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration:
@@ -119,14 +143,9 @@ def _load(pretrained: str, **options: Any) -> Qwen2_5_VLForConditionalGeneration
         pretrained, output_loading_info=True, **options
     )
     # Of a hub id, or a model of another type, only loading tells.
-    _refuse(loading_problems(pretrained, info))
+    refuse(loading_problems(pretrained, info))
     multiply_patches(model)
     return model.eval()
-
-
-def _refuse(problems: Iterable[str]) -> None:
-    if found := list(problems):
-        raise WeightsError("; ".join(found))
 
 
 def _device(name: str | None, accelerator: Accelerator) -> torch.device:
@@ -154,12 +173,3 @@ def _device(name: str | None, accelerator: Accelerator) -> torch.device:
             "its own: leave device out; `accelerate launch --cpu` runs them all on the CPU"
         )
     return device
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    if name not in names:
-        raise OptionError(f"dtype must be auto or one of {', '.join(names)}, got {name!r}")
-    return names[name]

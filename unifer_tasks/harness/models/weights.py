@@ -8,7 +8,7 @@ do when the model is loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,16 @@ def loading_problems(checkpoint: str, info: Mapping[str, Any]) -> Iterator[str]:
             f"{checkpoint} holds {name} in shape {tuple(found)}, its config.json describes "
             f"{tuple(expected)}; give a folder whose config and weights belong together"
         )
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Refuse a checkpoint that has problems.
+
+    Raises:
+        WeightsError: It has some.
+    """
+    if found := list(problems):
+        raise WeightsError("; ".join(found))
 
 
 def is_adapter(name: str) -> bool:

@@ -22,7 +22,6 @@ from recipes.training.runs.checkpoints import sharded
 from recipes.training.runs.metrics import read_metrics
 from recipes.training.runs.record import find_record
 from tests.conftest import run_command
-from tests.recipes.qwen2_5_vl.test_scripts import SCRIPTS, environment
 from tests.recipes.trainer import data, run_for
 from tests.recipes.training.results.test_adapter_merger import Weights, logits
 from unifer_tasks.harness.models.weights import weight_problems
@@ -162,9 +161,9 @@ def test_the_merged_model_is_evaluated(
     grpo: Stage, stand_in: Path, bin_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    command: list[str | Path] = [SCRIPTS / "evaluate.sh", grpo.merged, out, "--limit", "8"]
-    more = ["--gen_kwargs", "max_new_tokens=64"]
-    run_command([*command, *more], env=environment(bin_folder, FERBENCH_DATA=str(stand_in)))
+    given = [grpo.merged, "--data", stand_in, "--out", out, "--limit", "8"]
+    more = ["--backend", "transformers", "--set", "gen_kwargs.max_new_tokens=64"]
+    run_command([bin_folder / "unifer-train", "evaluate", *given, *more])
     (path,) = out.rglob("*_results.json")
     results = json.loads(path.read_text())["results"]
     # Untrained, or of random weights, it would not write a readable answer.

@@ -239,7 +239,7 @@ def test_the_model_unifer_refuses_what_is_not_whole(
         UniFER(pretrained=str(checkpoint), device="cpu")
 
 
-def test_what_a_loader_met_is_told_of_a_hub_id_too() -> None:
+def test_what_a_loader_met_is_reported_for_a_hub_id_too() -> None:
     info = {"missing_keys": {"a", "b"}, "unexpected_keys": {"c"}, "mismatched_keys": set()}
     (problem,) = loading_problems("org/model", info)
     assert problem.startswith("org/model holds no weights for a, b, but c, which the model lacks")

@@ -1,0 +1,152 @@
+"""`unifer-train evaluate`: the back end that is chosen, and one answer from either."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from recipes.training.cli.main import main
+from recipes.training.results.evaluation import Model, choose_backend, find_model
+from tests.conftest import VLLM_IN_PROCESS, run_command
+from tests.forked import Forked
+from tests.recipes.training.runs.test_checkpoints import GRPO, SFT, write
+from unifer_tasks.data.manifest import DATA_VARIABLE
+from unifer_tasks.protocol.variants import VARIANTS
+from unifer_tasks.scoring.sample_logs import read_responses
+
+pytest.importorskip("lmms_eval")
+
+# The protocol's pixels, and images of their own sizes.
+TASKS = "ferbench_sfew,ferbench_native_sfew"
+N_QUESTIONS = 28
+TOKENS = ("--set", "gen_kwargs.max_new_tokens=48")
+SMALL = (
+    "enforce_eager=true", "distributed_executor_backend=uni", "max_num_seqs=8",
+    "skip_mm_profiling=true", "max_model_len=1024",
+)  # fmt: skip
+LOCAL = {
+    "vllm": [word for argument in SMALL for word in ("--set", f"model_args.{argument}")],
+    "transformers": ["--set", "model_args.device=cpu"],
+}
+
+
+@pytest.fixture(scope="module")
+def penalized(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that sees, with a penalty in its generation_config.json, as Qwen2.5-VL has."""
+    out = tmp_path_factory.mktemp("penalized") / "model"
+    shutil.copytree(seeing_model, out)
+    path = out / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "repetition_penalty": 1.3}))
+    return out
+
+
+def arguments(model: Path, data: Path, out: Path, backend: str) -> list[str]:
+    return [
+        "evaluate", str(model), "--data", str(data), "--tasks", TASKS, "--out", str(out / backend),
+        "--backend", backend, *TOKENS, *LOCAL[backend],
+    ]  # fmt: skip
+
+
+def test_both_back_ends_give_the_same_answers(
+    penalized: Path, stand_in: Path, forked: Forked, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pytest.importorskip("vllm")
+    env = {**VLLM_IN_PROCESS, "PYTHONPATH": ""}
+    answers = {}
+    for backend in LOCAL:
+        words = ["unifer-train", *arguments(penalized, stand_in, tmp_path, backend)]
+        done = run_command(forked.command(*words), env=env)
+        assert f"{penalized} in {backend}: asked for" in done.stdout
+        assert f"model: {N_QUESTIONS} of {N_QUESTIONS} answered" in done.stdout
+        results = next((tmp_path / backend).rglob("*_results.json"))
+        assert f"unifer-train card {penalized} --scores {results}" in done.stdout
+        folder = tmp_path / backend / "model" / "results"
+        answers[backend] = read_responses(folder), read_responses(folder, VARIANTS["native"])
+    assert answers["vllm"] == answers["transformers"]
+    monkeypatch.setenv(DATA_VARIABLE, "")
+    assert main(arguments(penalized, stand_in, tmp_path, "vllm")) == 0
+    assert "model: done before" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("hub/model", Model("model", "hub/model")),
+        ("merged", Model("merged", "{folder}/merged")),
+        ("./merged/", Model("merged", "{folder}/merged")),
+        ("sft/global_step_2", Model("sft_global_step_2", "{folder}/sft/global_step_2/huggingface")),
+        (
+            "grpo/global_step_9/actor",
+            Model("grpo_global_step_9", "{folder}/grpo/global_step_9/actor/huggingface"),
+        ),
+    ],
+)
+def test_a_model_is_found(given: str, expected: Model, runs: Path) -> None:
+    assert find_model(given) == Model(expected.name, expected.pretrained.format(folder=runs))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("merged/none", "merged/none is not there; give a Hugging Face folder or a hub id"),
+        ("nothing", "nothing is not there"),
+        ("sft", "is a run's folder; give one of its checkpoints, such as "),
+        (
+            "lora/global_step_1",
+            "unifer-train merge {folder}/lora/global_step_1 OUT",
+        ),
+        ("grpo/global_step_10", "is not a whole checkpoint: {folder}/grpo/global_step_10/data.pt"),
+        (".", "holds no weights"),
+    ],
+)
+def test_what_is_no_model_is_refused(
+    given: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", given, "--data", "DIR"]) == 1
+    assert message.format(folder=runs) in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
+@pytest.fixture
+def runs(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with a merged model and runs of SFT, GRPO and LoRA."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(DATA_VARIABLE, "")
+    shutil.copytree(tiny_model, "merged")
+    shutil.copytree(tiny_model, write(tmp_path / "sft", 2, SFT) / "huggingface")
+    shutil.copytree(tiny_model, write(tmp_path / "grpo", 9, GRPO) / "actor" / "huggingface")
+    (write(tmp_path / "grpo", 10, GRPO) / "data.pt").unlink()
+    adapter = write(tmp_path / "lora", 1, SFT) / "huggingface"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("has_vllm", "has_gpu", "backend", "reason"),
+    [
+        (True, True, "vllm", "it is installed, and there is a GPU"),
+        (True, False, "transformers", "there is no GPU"),
+        (False, True, "transformers", "vLLM is not installed"),
+    ],
+)
+def test_the_back_end_is_what_the_machine_allows(
+    has_vllm: bool, has_gpu: bool, backend: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unifer_tasks.support.extras._is_installed", lambda _: has_vllm)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert choose_backend() == (backend, reason)
+
+
+def test_the_benchmark_must_be_there(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["evaluate", "merged"]) == 1
+    assert "FERBENCH_DATA is not set" in capsys.readouterr().err
+    assert main(["evaluate", "merged", "--data", "none"]) == 1
+    assert "FERBENCH_DATA=none is not a directory" in capsys.readouterr().err
