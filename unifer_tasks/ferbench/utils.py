@@ -22,6 +22,7 @@ from unifer_tasks.protocol.answers import read_upstream
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import request_failed
+from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant, marks, orders
 from unifer_tasks.scoring.metrics import (
     TASK_METRICS,
@@ -116,6 +117,8 @@ def process_results(
             asked = {"id": doc["id"], **marks(variant, doc)}
             outcomes = _listed("outcome", [answer.outcome.value for answer in answers])
             record = {**asked, **strict, **outcomes}
+            if variant.ranks:
+                record |= {"probabilities": read_ranking(results[0])}
         if reader == "strict" and metric.counts is not None:
             # Where lmms-eval takes its standard error of the mean from.
             counted = sum(metric.counts(target, label) for label in labels)
