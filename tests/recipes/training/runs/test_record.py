@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,4 +63,9 @@ def test_the_algorithm_is_recorded(drawn_rows: Path, tmp_path: Path) -> None:
     record = record_run(read_settings("grpo", "tiny", given), files)
     write_record(tmp_path, record)
     assert read_record(tmp_path).algorithm == "dapo"
+    path = tmp_path / RECORD_NAME
+    earlier = json.loads(path.read_text())
+    del earlier["algorithm"]  # A record of before there was a choice.
+    path.write_text(json.dumps(earlier))
+    assert read_record(tmp_path).algorithm is None
     assert "algorithm=dapo" in record.overrides
