@@ -38,13 +38,14 @@ demo: $(VENV)/.eval
 	@echo "The model is tiny and the faces are drawn: the pipeline is what you saw, no result."
 
 # The whole recipe: SFT from nothing, a careless cold start, GRPO, merge, each evaluated.
+# DEMO_OPTIONS: what else the demo takes, as --ignore-memory.
 demo-train: $(VENV)/.dev
-	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-train
+	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-train $(DEMO_OPTIONS)
 
 # The same from the checkpoint that demo-train's SFT left.
 demo-grpo: $(VENV)/.dev
 	$(BIN)/python -m recipes.tiny_cpu.demo --out $(OUT)/demo-grpo \
-		--start recipes/tiny_cpu/checkpoint
+		--start recipes/tiny_cpu/checkpoint $(DEMO_OPTIONS)
 
 # The files in which a marker is: to collect the others would import for half a minute.
 marked = -m $(1) $$(grep -rlw --include='test_*.py' 'mark.$(1)' tests)

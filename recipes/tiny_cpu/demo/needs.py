@@ -47,8 +47,8 @@ def check_memory(memory: Memory | None, *, ignored: bool = False) -> str:
     raise NeedsError(
         f"{need}, and {_gib(memory.usable)} are available ({_gib(memory.available)} of "
         f"{_gib(memory.total)} are free in {memory.limited_by}, less what ray keeps free): ray "
-        "would kill its workers. End other programs or give more memory; --ignore-memory starts "
-        "all the same"
+        "would kill its workers. End other programs or give more memory; --ignore-memory (make: "
+        "DEMO_OPTIONS=--ignore-memory) starts all the same"
     )
 
 
