@@ -30,61 +30,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
-from recipes.tiny_cpu.demo.stages import StageError, Stages
+from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
+from recipes.tiny_cpu.demo.stages import COLD_START, StageError, Stages
 from recipes.tiny_cpu.demo.summary import write_summary
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
-
-COLD_LABELS: tuple[Labels, ...] = ("sqrt", "official")
-"""What the labels of the cold start may be like; the first is the default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much of everything.
-
-    Attributes:
-        faces: Faces of SFT and of GRPO, all labels alike.
-        few: How many of these the first SFT sees.
-        skewed: Faces of the cold start.
-        untagged: Share of the cold start's responses that answer without tags.
-        held_out: Faces for each label of each dataset to evaluate on.
-        few_steps: Steps of the first SFT, of `_SFT_BATCH` faces.
-        sft_steps: Steps of the second SFT.
-        cold_steps: Steps of the cold start.
-        grpo_steps: Steps of GRPO.
-        prompts: Prompts of a step of GRPO.
-    """
-
-    faces: int = 8_000
-    few: int = 1_000
-    skewed: int = 2_000
-    untagged: float = 0.5
-    held_out: int = 25
-    few_steps: int = 350
-    sft_steps: int = 1_100
-    cold_steps: int = 60
-    grpo_steps: int = 20
-    prompts: int = 32
-
-
-QUICK = Sizes(
-    faces=64,
-    few=32,
-    skewed=64,
-    held_out=1,
-    few_steps=2,
-    sft_steps=2,
-    cold_steps=2,
-    grpo_steps=2,
-    prompts=8,
-)
 
 
 def run(
@@ -113,12 +68,7 @@ def run(
     stages = Stages(out)
     # GRPO meets each face once: without SFT no more are needed.
     faces = sizes.faces if start is None else sizes.grpo_steps * sizes.prompts
-    stages.data("--train", faces, "--valid", 32, to="faces")
-    stages.data(
-        "--train", sizes.skewed, "--valid", 32, "--labels", cold_labels,
-        "--untagged", sizes.untagged, to="skewed",
-    )  # fmt: skip
-    stages.data("--per-class", sizes.held_out, to="held-out")
+    stages.draw(sizes, faces, cold_labels)
     models = {}
     if start is None:
         stages.command("untrained model", "ferbench", "tiny-model", out / "untrained")
@@ -132,13 +82,10 @@ def run(
         )
     else:
         models["SFT"] = start
-    models["cold start"] = stages.sft(
-        "cold start", start, out / "skewed", out / "cold-start", sizes.cold_steps,
-        "optim.lr=1e-3",
-    )  # fmt: skip
+    models[COLD_START] = stages.cold_start(start, sizes.cold_steps)
     models["GRPO"] = stages.merge(
         stages.grpo(
-            "GRPO", models["cold start"], out / "faces", out / "grpo", sizes.grpo_steps,
+            "GRPO", models[COLD_START], out / "faces", out / "grpo", sizes.grpo_steps,
             sizes.prompts, f"data.seed={seed}",
         ),
         out / "merged",

@@ -15,15 +15,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
-from recipes.tiny_cpu.demo.stages import StageError, Stages
+from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
+from recipes.tiny_cpu.demo.stages import COLD_START, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.configuration.compose import compose
@@ -35,11 +35,13 @@ from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.support.files import atomic_write
 
-COLD_START = "cold start"
 RARE = "contempt"
 SCHEMA = 1
-TABLE_NAME = "README.md"
+TABLE_NAME = "comparison.md"
 
+# As in the demo's folder, in which a comparison finds its faces and its cold start.
+_COLD_RESULTS = Path("results") / "cold-start"
+_OUTCOMES = "outcomes"
 _EDGE = 3
 _ACTOR = "actor_rollout_ref.actor"
 _LENGTH = "response_length/mean"
@@ -47,27 +49,6 @@ _KL = "actor/kl_loss"
 _EVICTED = "training/filter_groups/evicted_samples"
 # Two-sided quantiles of Student's t at 0.95, of 1 degree of freedom and on.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much of everything; results of different budgets are not comparable.
-
-    Attributes:
-        steps: Steps of GRPO.
-        prompts: Prompts of a step.
-        held_out: Faces for each label of each dataset to evaluate on.
-        skewed: Faces of the cold start.
-        cold_steps: Its steps.
-        cold_labels: Shares of its labels.
-    """
-
-    steps: int = 15
-    prompts: int = 32
-    held_out: int = 25
-    skewed: int = 2_000
-    cold_steps: int = 60
-    cold_labels: Labels = "sqrt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +75,7 @@ class Outcome:
     Attributes:
         algorithm: Its name.
         seed: Of the order of the rows.
-        budget: Of the comparison.
+        sizes: Of the comparison; results of others are not comparable.
         scores: Of the trained model.
         first_reward: Mean reward of the first steps, of the groups that were kept.
         last_reward: Likewise, of the last.
@@ -106,7 +87,7 @@ class Outcome:
 
     algorithm: str
     seed: int
-    budget: Budget
+    sizes: Sizes
     scores: Scores
     first_reward: float
     last_reward: float
@@ -121,7 +102,7 @@ class CompareError(Exception):
 
 
 def compare(
-    out: Path, algorithms: Sequence[str], seeds: Sequence[int], start: Path, budget: Budget
+    out: Path, algorithms: Sequence[str], seeds: Sequence[int], start: Path, sizes: Sizes
 ) -> Path:
     """Run what is still to be run.
 
@@ -130,7 +111,7 @@ def compare(
         algorithms: Names of algorithms.
         seeds: A run of each algorithm has each.
         start: A trained checkpoint, which the cold start spoils.
-        budget: How much of everything.
+        sizes: How much of everything.
 
     Returns:
         The table, a Markdown file.
@@ -139,29 +120,22 @@ def compare(
         CompareError: The folder holds another comparison.
         StageError: A stage failed.
     """
-    _check_budget(out, budget)
+    _check_sizes(out, sizes)
     stages = Stages(out)
-    stages.data("--train", budget.steps * budget.prompts, "--valid", 8, to="faces")
-    stages.data(
-        "--train", budget.skewed, "--valid", 32, "--labels", budget.cold_labels,
-        "--untagged", 0.5, to="skewed",
-    )  # fmt: skip
-    stages.data("--per-class", budget.held_out, to="held-out")
-    cold = stages.sft(
-        COLD_START, start, out / "skewed", out / "cold-start", budget.cold_steps, "optim.lr=1e-3"
-    )
-    stages.evaluate(f"evaluate {COLD_START}", cold, out / "held-out", out / "cold-start-results")
+    stages.draw(sizes, sizes.grpo_steps * sizes.prompts, COLD_LABELS[0])
+    cold = stages.cold_start(start, sizes.cold_steps)
+    stages.evaluate(f"evaluate {COLD_START}", cold, out / "held-out", out / _COLD_RESULTS)
     for seed, algorithm in product(seeds, algorithms):
-        result = out / "results" / f"{algorithm}-{seed}.json"
+        result = out / _OUTCOMES / f"{algorithm}-{seed}.json"
         if not result.is_file():
-            outcome = _run(out, algorithm, seed, cold, budget)
+            outcome = _run(out, algorithm, seed, cold, sizes)
             result.parent.mkdir(exist_ok=True)
             _write(result, {"schema": SCHEMA, **asdict(outcome)})
         write_table(out)
     return write_table(out)
 
 
-def _run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Outcome:
+def _run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outcome:
     folder = out / "runs" / f"{algorithm}-{seed}"
     stages = Stages(folder)
     name = f"{algorithm}, seed {seed}"
@@ -170,7 +144,7 @@ def _run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Ou
         f"{_ACTOR}.use_kl_loss=true", f"{_ACTOR}.kl_loss_coef=0",
     ]  # fmt: skip
     checkpoint = stages.grpo(
-        name, cold, out / "faces", folder / "grpo", budget.steps, budget.prompts,
+        name, cold, out / "faces", folder / "grpo", sizes.grpo_steps, sizes.prompts,
         f"algorithm={algorithm}", f"data.seed={seed}", *measured,
     )  # fmt: skip
     model = checkpoint / "actor" / "huggingface"
@@ -183,13 +157,15 @@ def _run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Ou
     return Outcome(
         algorithm=algorithm,
         seed=seed,
-        budget=budget,
+        sizes=sizes,
         scores=read_scores(folder / "results"),
         first_reward=mean(step[REWARD] for step in steps[:edge]),
         last_reward=mean(step[REWARD] for step in steps[-edge:]),
         kl=last[_KL] * (scale / last[_LENGTH] if scale else 1),
         length=last[_LENGTH],
-        sampled=round(budget.steps * budget.prompts + sum(step.get(_EVICTED, 0) for step in steps)),
+        sampled=round(
+            sizes.grpo_steps * sizes.prompts + sum(step.get(_EVICTED, 0) for step in steps)
+        ),
         seconds=stages.seconds()[name],
     )
 
@@ -204,14 +180,14 @@ def read_scores(results: Path) -> Scores:
     return Scores(accuracy, uar, pooled.classes[RARE].recall, unreadable)
 
 
-def _check_budget(out: Path, budget: Budget) -> None:
-    path = out / "budget.json"
+def _check_sizes(out: Path, sizes: Sizes) -> None:
+    path = out / "sizes.json"
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
-        _write(path, asdict(budget))
-    elif Budget(**json.loads(path.read_text(encoding="utf-8"))) != budget:
+        _write(path, asdict(sizes))
+    elif Sizes(**json.loads(path.read_text(encoding="utf-8"))) != sizes:
         raise CompareError(
-            f"{out} holds a comparison with another budget ({path.name}); give the same, or "
+            f"{out} holds a comparison of other sizes ({path.name}); give the same, or "
             "another --out"
         )
 
@@ -227,7 +203,7 @@ def read_outcomes(out: Path) -> list[Outcome]:
     Raises:
         CompareError: A file is not one of theirs.
     """
-    return [_outcome(path) for path in sorted((out / "results").glob("*.json"))]
+    return [_outcome(path) for path in sorted((out / _OUTCOMES).glob("*.json"))]
 
 
 def _outcome(path: Path) -> Outcome:
@@ -235,8 +211,8 @@ def _outcome(path: Path) -> Outcome:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             raise CompareError(f"{path} was written by another version; remove it")
-        budget, scores = Budget(**fields.pop("budget")), Scores(**fields.pop("scores"))
-        return Outcome(budget=budget, scores=scores, **fields)
+        sizes, scores = Sizes(**fields.pop("sizes")), Scores(**fields.pop("scores"))
+        return Outcome(sizes=sizes, scores=scores, **fields)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CompareError(f"{path} is not a result of a run ({error!r}); remove it") from None
 
@@ -245,7 +221,7 @@ def write_table(out: Path) -> Path:
     """Write the table of the runs that are finished; return its file."""
     path = out / TABLE_NAME
     with atomic_write(path) as partial:
-        text = comparison(read_scores(out / "cold-start-results"), read_outcomes(out))
+        text = comparison(read_scores(out / _COLD_RESULTS), read_outcomes(out))
         partial.write_text(text + "\n", encoding="utf-8")
     return path
 
@@ -300,7 +276,7 @@ def interval(values: Sequence[float], digits: int) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     known = [file.name for file in named_files("algorithm")]
-    defaults = Budget()
+    sizes = Sizes()
     parser = argparse.ArgumentParser(
         prog="python -m recipes.tiny_cpu.demo.compare",
         description="Compare algorithms of GRPO over several seeds, from the demo's cold start.",
@@ -316,25 +292,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3"
     )
-    for name, what in (
-        ("steps", "steps of GRPO"),
-        ("prompts", "prompts of a step"),
-        ("held-out", "held-out faces for each label of each dataset"),
+    for name, default, what in (
+        ("steps", sizes.grpo_steps, "steps of GRPO"),
+        ("prompts", sizes.prompts, "prompts of a step"),
+        ("held-out", sizes.held_out, "held-out faces for each label of each dataset"),
     ):
-        default = getattr(defaults, name.replace("-", "_"))
         parser.add_argument(
             f"--{name}", type=_positive, default=default, metavar="N",
             help=f"{what}; default: %(default)s",
         )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument(
         "--ignore-memory", action="store_true", help="start even if there is too little memory"
     )
     args = parser.parse_args(argv)
-    budget = Budget(steps=args.steps, prompts=args.prompts, held_out=args.held_out)
+    sizes = QUICK if args.quick else replace(
+        sizes, grpo_steps=args.steps, prompts=args.prompts, held_out=args.held_out
+    )  # fmt: skip
     try:
         print(check_memory(available_memory(), ignored=args.ignore_memory))
         out, start = args.out.resolve(), args.start.resolve()
-        found = compare(out, args.algorithms, args.seeds, start, budget)
+        found = compare(out, args.algorithms, args.seeds, start, sizes)
     except (CompareError, MetricsError, NeedsError, StageError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1

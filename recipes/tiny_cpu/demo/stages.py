@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_prep.synthetic.stand_in_training import Labels
+from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
 from unifer_tasks.support.files import atomic_write
@@ -20,6 +22,9 @@ _CORES = os.cpu_count() or 1
 # Of SFT. Two of one thread are a seventh faster than one whose loader has the other core.
 _RANKS = min(2, _CORES)
 _SFT_BATCH = 32
+
+
+COLD_START = "cold start"
 
 
 class StageError(Exception):
@@ -33,8 +38,22 @@ class Stages:
         self.out = out
         (out / "logs").mkdir(parents=True, exist_ok=True)
 
-    def data(self, *options: str | float, to: str) -> None:
-        """Draw faces."""
+    def draw(self, sizes: Sizes, faces: int, cold_labels: Labels) -> None:
+        """Draw the faces of GRPO, of the cold start and of the evaluation."""
+        self._faces("faces", "--train", faces, "--valid", 32)
+        self._faces(
+            "skewed", "--train", sizes.skewed, "--valid", 32, "--labels", cold_labels,
+            "--untagged", sizes.untagged,
+        )  # fmt: skip
+        self._faces("held-out", "--per-class", sizes.held_out)
+
+    def cold_start(self, model: Path, steps: int) -> Path:
+        """Run the SFT that spoils a model; return the model of its last checkpoint."""
+        return self.sft(
+            COLD_START, model, self.out / "skewed", self.out / "cold-start", steps, "optim.lr=1e-3"
+        )
+
+    def _faces(self, to: str, *options: str | float) -> None:
         self.command(f"draw {to}", "unifer-data", "drawn", "--out", self.out / to, *options)
 
     def sft(self, name: str, model: Path, data: Path, to: Path, steps: int, *more: str) -> Path:

@@ -13,7 +13,7 @@ pytest.importorskip("verl")
 
 from recipes.tiny_cpu.demo import compare as module
 from recipes.tiny_cpu.demo.compare import (
-    Budget,
+    TABLE_NAME,
     CompareError,
     Outcome,
     Scores,
@@ -23,13 +23,14 @@ from recipes.tiny_cpu.demo.compare import (
     main,
     read_outcomes,
 )
+from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.demo.stages import StageError, Stages
 
 COLD = Scores(accuracy=0.5, uar=0.45, rare=0.1, unreadable=0.3)
 RUN = Outcome(
     algorithm="dapo",
     seed=1,
-    budget=Budget(),
+    sizes=Sizes(),
     scores=Scores(accuracy=0.8, uar=0.75, rare=0.4, unreadable=0.01),
     first_reward=0.5,
     last_reward=0.8,
@@ -68,18 +69,18 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """What was run, in the place of running it; the run of seed 9 fails."""
     done: list[tuple[str, int]] = []
 
-    def run(out: Path, algorithm: str, seed: int, cold: Path, budget: Budget) -> Outcome:
+    def run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outcome:
         if seed == 9:
             raise StageError("GRPO failed")
         done.append((algorithm, seed))
-        return replace(RUN, algorithm=algorithm, seed=seed, budget=budget)
+        return replace(RUN, algorithm=algorithm, seed=seed, sizes=sizes)
 
     def nothing(*_: object, **__: object) -> Path:
         return Path()
 
     monkeypatch.setattr(module, "_run", run)
     monkeypatch.setattr(module, "read_scores", lambda _: COLD)
-    for stage in ("data", "sft", "evaluate"):
+    for stage in ("draw", "cold_start", "evaluate"):
         monkeypatch.setattr(Stages, stage, nothing)
     return done
 
@@ -88,27 +89,27 @@ def test_a_run_that_is_finished_is_not_run_again(
     ran: list[tuple[str, int]], tmp_path: Path
 ) -> None:
     with pytest.raises(StageError):
-        compare(tmp_path, ["dapo", "grpo"], [1, 9], Path(), Budget())
+        compare(tmp_path, ["dapo", "grpo"], [1, 9], Path(), Sizes())
     assert ran == [("dapo", 1), ("grpo", 1)]
-    assert "| grpo | 1 |" in (tmp_path / "README.md").read_text()
-    compare(tmp_path, ["dapo", "gspo"], [1, 2], Path(), Budget())
+    assert "| grpo | 1 |" in (tmp_path / TABLE_NAME).read_text()
+    compare(tmp_path, ["dapo", "gspo"], [1, 2], Path(), Sizes())
     assert ran[2:] == [("gspo", 1), ("dapo", 2), ("gspo", 2)]
     found = {(one.algorithm, one.seed): one for one in read_outcomes(tmp_path)}
     assert set(found) == set(ran)
     assert found["dapo", 1] == RUN
-    assert "| dapo | 1, 2 |" in (tmp_path / "README.md").read_text()
+    assert "| dapo | 1, 2 |" in (tmp_path / TABLE_NAME).read_text()
 
 
-def test_another_budget_needs_another_folder(ran: list[tuple[str, int]], tmp_path: Path) -> None:
-    compare(tmp_path, ["dapo"], [1], Path(), Budget(steps=3))
-    with pytest.raises(CompareError, match="another budget"):
-        compare(tmp_path, ["dapo"], [1], Path(), Budget(steps=4))
+def test_other_sizes_need_another_folder(ran: list[tuple[str, int]], tmp_path: Path) -> None:
+    compare(tmp_path, ["dapo"], [1], Path(), Sizes(grpo_steps=3))
+    with pytest.raises(CompareError, match="other sizes"):
+        compare(tmp_path, ["dapo"], [1], Path(), Sizes(grpo_steps=4))
     assert ran == [("dapo", 1)]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 0}', '{"schema": 1, "algorithm": "dapo"}'])
 def test_a_result_that_is_none_is_named(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "results" / "dapo-1.json"
+    path = tmp_path / "outcomes" / "dapo-1.json"
     path.parent.mkdir()
     path.write_text(text)
     with pytest.raises(CompareError, match=re.escape(str(path))):
@@ -137,6 +138,6 @@ def test_the_command_prints_the_table(
     given = ["--out", str(tmp_path), "--start", str(tmp_path), "--ignore-memory"]
     assert main([*given, "--algorithms", "sapo", "--seeds", "4", "--steps", "2"]) == 0
     assert "| sapo | 4 |" in capsys.readouterr().out
-    assert json.loads((tmp_path / "budget.json").read_text())["steps"] == 2
+    assert json.loads((tmp_path / "sizes.json").read_text())["grpo_steps"] == 2
     assert main([*given, "--seeds", "9", "--steps", "2"]) == 1
     assert "compare: GRPO failed" in capsys.readouterr().err

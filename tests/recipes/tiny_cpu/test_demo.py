@@ -13,8 +13,10 @@ from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
 
+from recipes.tiny_cpu.demo.compare import read_outcomes
 from recipes.tiny_cpu.demo.keep import WEIGHTS, keep
 from recipes.training.runs.metrics import read_metrics
+from recipes.training.runs.record import read_record
 from recipes.training.runs.rollouts import read_steps
 
 
@@ -64,9 +66,25 @@ def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_pa
     rollouts = read_steps(out / "grpo")
     assert list(rollouts) == [1, 2]
     for step, kept in rollouts.items():
-        assert kept.rollouts == 8 * 8
+        assert kept.rollouts == 16 * 8
         assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])
     assert "| without variance |" in summary
     # Nothing is left to do, and nothing is done again.
     again = run_for(3, command, {}).stdout
     assert "GRPO ..." in again
+    # From the same cold start, on the same faces, another algorithm.
+    command = [sys.executable, "-m", "recipes.tiny_cpu.demo.compare"]
+    command += ["--out", out, "--quick", "--start", seeing_model, "--ignore-memory"]
+    command += ["--algorithms", "dapo", "--seeds", "1"]
+    assert "| dapo | 1 | " in run_for(12, command, {}).stdout
+    (outcome,) = read_outcomes(out)
+    run = out / "runs" / "dapo-1" / "grpo"
+    assert outcome.sampled >= 2 * 16
+    assert outcome.kl >= 0
+    # No group without variance is left, and a group's rewards are the reward of its answers.
+    for step, kept in read_steps(run).items():
+        assert kept.rollouts == 16 * 8
+        assert kept.zero_variance == 0
+        assert kept.reward == pytest.approx(read_metrics(run)[step]["critic/rewards/mean"])
+    record = read_record(run)
+    assert record.algorithm == "dapo"
