@@ -6,7 +6,8 @@ what one GPU would, slowly. Nothing of verl or vLLM is edited; what their public
 is replaced here, each with its reason:
 
 * the process group: verl asks for `cpu:gloo,DEVICE:BACKEND`, and torch refuses one device twice;
-* the FSDP2 offload policy of the reference model pins memory, which needs a GPU;
+* the FSDP2 offload policy of the reference model, and the offload of activations, pin memory, which
+  needs a GPU;
 * the patch embedding is a convolution, at which a CPU spends a quarter of a step;
 * without flash-attn, verl takes the log-probabilities of one token after another, which spares
   memory that a tiny vocabulary does not use and costs a fifth of a step;
@@ -163,10 +164,12 @@ def _ease_the_model() -> None:
     # Not before a process joins a group: half of verl's processes never build a model, and
     # start sooner without transformers.
     from verl.utils import torch_functional
+    from verl.utils.activation_offload import SynchronizedGroupOffloadHandler as Activations
 
     from unifer_tasks.harness.models.patch_embedding import multiply_patches_everywhere
 
     multiply_patches_everywhere()
+    Activations.offload = staticmethod(functools.partial(Activations.offload, pin_memory=False))
     torch_functional.logprobs_from_logits_v2 = torch_functional.logprobs_from_logits_naive
 
 

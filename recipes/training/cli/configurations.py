@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from recipes.training.configuration.registry import (
+    CHOICES,
     CopyError,
-    algorithm_files,
     copy_file,
     recipe_files,
 )
@@ -19,7 +19,7 @@ ERRORS = (CopyError,)
 def add(commands: Subparsers) -> None:
     """Add the subcommands."""
     parser = commands.add_parser(
-        "ls", help="list the configurations, scripts and algorithms of the recipes"
+        "ls", help="list the configurations and scripts of the recipes, and what NAME=... chooses"
     )
     parser.set_defaults(run=_ls)
     parser = commands.add_parser(
@@ -37,7 +37,8 @@ def add(commands: Subparsers) -> None:
 
 def _ls(args: argparse.Namespace) -> int:
     listed = [(file.name, file.summary) for file in recipe_files()]
-    listed += [(f"algorithm={file.name}", file.summary) for file in algorithm_files()]
+    for choice in CHOICES:
+        listed += [(f"{choice.name}={file.name}", file.summary) for file in choice.files]
     width = max(len(name) for name, _ in listed)
     for name, summary in listed:
         print(f"{name:<{width}}  {summary}")

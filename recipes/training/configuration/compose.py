@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes.training.configuration.algorithm import check_choice, chooses_algorithm
+from recipes.training.configuration.choices import hydra_choices, makes_choice
 from recipes.training.configuration.keys import Config
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
 from recipes.training.configuration.registry import find_configuration, is_recipe_file
@@ -39,7 +39,8 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
     composed = _checked(file, overrides)
     if not is_recipe_file(file):
         _check_file(file, stage, composed.verl)
-    return parse_settings(composed.verl, file, quoted(overrides), composed.algorithm)
+    algorithm = composed.choices.get("algorithm")
+    return parse_settings(composed.verl, file, composed.overrides, algorithm)
 
 
 def _check_file(file: Path, stage: Stage, verl: Config) -> None:
@@ -65,7 +66,7 @@ def compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
     Args:
         file: A YAML file of a recipe.
-        overrides: As on the command line, or as returned by `quoted`.
+        overrides: As on the command line, or as a run's settings have them.
 
     Raises:
         ConfigurationError: The file cannot be composed, or an override cannot be meant.
@@ -79,23 +80,27 @@ class _Composed:
 
     Attributes:
         verl: The configuration, as verl's trainer will see it.
-        algorithm: The name of the algorithm that was chosen; None if there is none to choose.
+        overrides: What was given besides the file, as hydra takes it.
+        choices: hydra's groups -> the name of the file that was chosen.
     """
 
     verl: dict[str, Any]
-    algorithm: str | None
+    overrides: tuple[str, ...]
+    choices: Mapping[str, str]
 
 
 def _checked(file: Path, overrides: Sequence[str]) -> _Composed:
     given = quoted(overrides)
-    choices = [override for override in given if chooses_algorithm(override)]
-    if choices:
-        check_choice(file, choices, has_choice=_compose(file, []).algorithm is not None)
+    named = [override for override in given if makes_choice(override)]
+    chosen: Mapping[str, str] = {}
+    if named:
+        base = _compose(file, [])
+        chosen = hydra_choices(file, stage_of(base.verl), named, base.choices)
     if given:
-        # What an algorithm sets is there to be set otherwise.
-        settings = [override for override in given if override not in choices]
-        check_overrides(_compose(file, choices).verl, settings)
-    return _compose(file, given)
+        # What a chosen file sets is there to be set otherwise.
+        settings = [override for override in given if override not in chosen]
+        check_overrides(_compose(file, [*chosen.values()]).verl, settings)
+    return _compose(file, [chosen.get(override, override) for override in given])
 
 
 def search_path(file: Path) -> str:
@@ -127,7 +132,7 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
                 overrides=[search_path(file), *overrides],
                 return_hydra_config=True,
             )
-        algorithm = composed.hydra.runtime.choices.get("algorithm")
+        choices = dict(composed.hydra.runtime.choices)
         with open_dict(composed):
             del composed["hydra"]
         resolved = OmegaConf.to_container(composed, resolve=True)
@@ -139,4 +144,5 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
-    return _Composed({str(key): value for key, value in resolved.items()}, algorithm)
+    verl = {str(key): value for key, value in resolved.items()}
+    return _Composed(verl, tuple(overrides), choices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,42 @@ from recipes.training.configuration.settings import STAGES, ConfigurationError, 
 
 _FOLDER = Path(__file__).parents[2]
 _PATTERNS = ("*/sft*.yaml", "*/grpo*.yaml", "*/*.sbatch")
-_ALGORITHMS = "qwen2_5_vl/algorithm/*.yaml"
+_NAMED = "qwen2_5_vl"
 
 
 class CopyError(Exception):
     """A file of a recipe cannot be copied; the message names the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a run is chosen by the name of a file of settings, `NAME=FILE`.
+
+    Attributes:
+        name: What it is called on the command line.
+        groups: Stage -> the folder of its files, hydra's group; a stage without it has no choice.
+    """
+
+    name: str
+    groups: Mapping[Stage, str]
+
+    @property
+    def files(self) -> tuple[RecipeFile, ...]:
+        """Its files, each name once however many stages have it."""
+        named = {file.name: file for group in self.groups.values() for file in named_files(group)}
+        return tuple(named[name] for name in sorted(named))
+
+
+def _both(name: str) -> Choice:
+    return Choice(name, {stage: f"{name}/{stage}" for stage in STAGES})
+
+
+CHOICES = (
+    Choice("algorithm", {"grpo": "algorithm"}),
+    _both("method"),
+    _both("offload"),
+    Choice("format", {"grpo": "format"}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +70,9 @@ def recipe_files() -> tuple[RecipeFile, ...]:
     return tuple(RecipeFile(path, _name(path), _summary(path)) for path in paths)
 
 
-def algorithm_files() -> tuple[RecipeFile, ...]:
-    """Return the algorithms of GRPO, each a file of settings that `algorithm=NAME` chooses."""
-    paths = sorted(_FOLDER.glob(_ALGORITHMS))
+def named_files(group: str) -> tuple[RecipeFile, ...]:
+    """Return the files of settings of a group, each of which its name chooses."""
+    paths = sorted((_FOLDER / _NAMED / group).glob("*.yaml"))
     return tuple(RecipeFile(path, path.stem, _summary(path)) for path in paths)
 
 

@@ -21,12 +21,12 @@ from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.utils.losses import ppo_loss
 
 from recipes.training.configuration.compose import compose
-from recipes.training.configuration.registry import algorithm_files
+from recipes.training.configuration.registry import named_files
 
 CONFIG = REPOSITORY / "recipes" / "qwen2_5_vl" / "grpo_7b.yaml"
 LENGTH = 1024  # data.max_response_length
 
-NAMES = [file.name for file in algorithm_files()]
+NAMES = [file.name for file in named_files("algorithm")]
 
 # Three responses: the ratio of each token, and the advantage of all of them.
 RATIOS = [[1.5, 0.9], [0.5], [20.0]]
@@ -180,7 +180,7 @@ def test_which_groups_are_left_out_and_what_length_costs(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_says_where_its_settings_come_from(name: str) -> None:
-    (file,) = (file for file in algorithm_files() if file.name == name)
+    (file,) = (file for file in named_files("algorithm") if file.name == name)
     text = file.path.read_text()
     assert text.startswith("# @package _global_\n")
     assert "rXiv 2" in text

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from recipes.training.cli.main import main
-from recipes.training.configuration.registry import algorithm_files, recipe_files
+from recipes.training.configuration.registry import CHOICES, recipe_files
 from recipes.training.configuration.settings import STAGES
 
 NAMES = {file.name for file in recipe_files()}
-ALGORITHMS = ("cispo", "dapo", "dr_grpo", "grpo", "gspo", "sapo")
+CHOSEN = {
+    "algorithm": ("cispo", "dapo", "dr_grpo", "grpo", "gspo", "sapo"),
+    "method": ("frozen_vision", "full", "lora"),
+    "offload": ("activations", "host", "none", "optimizer", "params"),
+    "format": ("answer_first", "direct", "reasoned"),
+}
 CONFIGURATIONS = sorted(name for name in NAMES if "." not in name)
 
 
@@ -20,10 +25,10 @@ def test_every_configuration_and_script_is_listed(capsys: pytest.CaptureFixture[
     assert {*STAGES, *sizes, "slurm.sbatch"} == NAMES
     assert main(["ls"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    algorithms = [f"algorithm={file.name}" for file in algorithm_files()]
-    assert algorithms == [f"algorithm={name}" for name in ALGORITHMS]
+    listed = [f"{choice.name}={file.name}" for choice in CHOICES for file in choice.files]
+    assert listed == [f"{choice}={name}" for choice, names in CHOSEN.items() for name in names]
     names = [file.name for file in recipe_files()]
-    assert [line.split()[0] for line in lines] == [*names, *algorithms]
+    assert [line.split()[0] for line in lines] == [*names, *listed]
     assert all(line.endswith((".", ").")) for line in lines)
 
 
