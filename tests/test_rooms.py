@@ -54,6 +54,7 @@ ORDER = (
     "recipes.training.configuration",
     "recipes.training.runs",
     "recipes.training.checks",
+    "recipes.training.plan",
     "recipes.training.launch",
     "recipes.training.results",
     "recipes.training.cli",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,18 @@ class Found:
     blind: int = 0
 
 
+def count_rows(path: Path) -> int:
+    """Return how many rows a file holds.
+
+    Raises:
+        RowsError: It is not there, or not a parquet file.
+    """
+    if not path.is_file():
+        raise RowsError(f"{path} is not a file; write it by `unifer-data`")
+    with _as_parquet(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
 def examine_rows(stage: Stage, path: Path, data: DataSettings, tokens: Tokens | None) -> Found:
     """Look at every row of a file as verl's dataset of the stage will.
 
@@ -65,7 +78,7 @@ def examine_rows(stage: Stage, path: Path, data: DataSettings, tokens: Tokens | 
     """
     messages_key, images_key = data.messages_key, data.images_key
     found = Found()
-    try:
+    with _as_parquet(path):
         file = pq.ParquetFile(path)
         _check_columns(stage, path, file.schema_arrow.names, messages_key)
         has_images = images_key in file.schema_arrow.names
@@ -82,9 +95,6 @@ def examine_rows(stage: Stage, path: Path, data: DataSettings, tokens: Tokens | 
                     found.blind += not pictures
                     _count(found, pictures, messages, data.max_length, tokens)
                 found.rows += 1
-    except pa.ArrowException as error:
-        reason = str(error).splitlines()[0]
-        raise RowsError(f"{path} cannot be read as parquet ({reason}); write it again") from None
     return found
 
 
@@ -107,6 +117,20 @@ def row_problems(path: Path, found: Found, data: DataSettings) -> Iterator[str]:
             f"{found.overlong:,} of {found.rows:,} rows of {path} are longer than "
             f"{data.length_key}; raise it to {found.longest} or more"
         )
+
+
+@contextmanager
+def _as_parquet(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises about a file, on opening it or at any of its rows, into one error.
+
+    Raises:
+        RowsError: Something was raised.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RowsError(f"{path} cannot be read as parquet ({reason}); write it again") from None
 
 
 def _check_columns(stage: Stage, path: Path, names: Sequence[str], messages_key: str) -> None:

@@ -40,7 +40,7 @@ class Tokens:
         Raises:
             OSError: An image cannot be opened.
         """
-        images = sum(self._image_tokens(picture) for picture in pictures)
+        images = sum(self.of_image(picture) for picture in pictures)
         roles = tuple(str(message["role"]) for message in messages)
         if roles not in self._frame:
             empty = [{"role": role, "content": ""} for role in roles]
@@ -59,7 +59,12 @@ class Tokens:
     def _rendered(self, messages: Sequence[Mapping[str, Any]]) -> str:
         return str(self._processor.apply_chat_template(list(messages), **self._options))
 
-    def _image_tokens(self, picture: Picture) -> int:
+    def of_image(self, picture: Picture) -> int:
+        """Return an image's tokens.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
         from qwen_vl_utils.vision_process import smart_resize
 
         processor = self._processor.image_processor

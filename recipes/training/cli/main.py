@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from recipes.training.cli import configurations, results, stages
+from recipes.training.cli import configurations, evaluate, plan, results, stages
 from recipes.training.configuration.settings import ConfigurationError
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import exit_status, require_extras
 
 _NAME = "unifer-train"
+_COMMANDS = (stages, plan, results, evaluate, configurations)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def _run(arguments: Sequence[str]) -> int:
             _say(f"{_NAME}: this run would fail\n{error}")
             return 1
 
-    errors = (*stages.ERRORS, *results.ERRORS, *configurations.ERRORS)
+    errors = tuple(error for module in _COMMANDS for error in module.ERRORS)
     return exit_status(_NAME, selected, errors, say=_say)
 
 
@@ -56,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
         prog=_NAME, description="The UniFER recipe: SFT and GRPO of Qwen2.5-VL in verl."
     )
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
-    for module in (stages, results, configurations):
+    for module in _COMMANDS:
         module.add(commands)
     return parser

@@ -1,0 +1,124 @@
+"""`unifer-train plan`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+
+from recipes.training.configuration.settings import STAGES, ConfigurationError
+from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.extras import TRAIN
+
+ERRORS: Sequence[type[Exception]] = ()
+
+_GIB = 2**30
+
+
+def add(commands: Subparsers) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "plan",
+        help="calculate steps, tokens, hours, memory and disk of a run, and start nothing",
+        description="Calculate what a run will take, from its configuration and its rows: steps, "
+        "tokens, hours, memory of a GPU and of a node by part, and disk. Exit 1, with overrides "
+        "that would help, where it does not fit. Needs no GPU and no weights.",
+        usage="unifer-train plan STAGE CONFIG [OPTION ...] [OVERRIDE ...]",
+        epilog="OVERRIDE: KEY=VALUE of any setting of verl, in hydra's grammar",
+        allow_abbrev=False,
+    )
+    parser.add_argument("stage", choices=STAGES, help="which stage of the recipe")
+    parser.add_argument(
+        "size", nargs="?", metavar="CONFIG", help="3b, 7b, 32b, tiny, or a YAML file"
+    )
+    parser.add_argument("--config", metavar="CONFIG", help="the same, as in the other commands")
+    parser.add_argument(
+        "--gpu-memory", type=_gib, default="80", metavar="GIB", help="of a GPU; default: 80"
+    )
+    parser.add_argument(
+        "--host-memory", type=_gib, metavar="GIB", help="of a node; compared if given"
+    )
+    parser.add_argument(
+        "--disk", type=_gib, metavar="GIB", help="for the run's folder; compared if given"
+    )
+    parser.add_argument(
+        "--rows", type=_whole, metavar="N", help="rows to train on, where there is no file yet"
+    )
+    parser.add_argument(
+        "--image-side", type=_whole, metavar="PIXELS", help="of an image; default: the protocol's"
+    )
+    parser.add_argument(
+        "--text-tokens", type=_whole, metavar="N", help="of a row's text; default: counted"
+    )
+    parser.add_argument(
+        "--response-tokens", type=_whole, metavar="N", help="of a sampled response; default: 200"
+    )
+    parser.add_argument(
+        "--tokens-per-second",
+        type=_positive,
+        metavar="N",
+        help="of a GPU, prompts and responses of a whole step; default: as published for an H100",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
+    parser.set_defaults(run=_plan, overrides=[], needs=lambda _: [TRAIN])
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from recipes.training.configuration.compose import read_settings
+    from recipes.training.plan.fit import Machine, fit_problems
+    from recipes.training.plan.lengths import Assumed
+    from recipes.training.plan.plan import make_plan
+    from recipes.training.plan.render import plan_json, plan_text
+
+    configuration, overrides = _configuration(args)
+    settings = read_settings(args.stage, configuration, overrides)
+    given = {} if args.image_side is None else {"image_side": args.image_side}
+    assumed = Assumed(
+        rows=args.rows,
+        text=args.text_tokens,
+        response=args.response_tokens,
+        rate=args.tokens_per_second,
+        **given,
+    )
+    machine = Machine(args.gpu_memory, args.host_memory, args.disk)
+    plan = make_plan(settings, assumed, machine.gpu)
+    problems = [*fit_problems(plan, settings, assumed, machine)]
+    print(plan_json(plan, problems) if args.json else plan_text(plan))
+    if problems:
+        raise ConfigurationError(*problems)
+    return 0
+
+
+def _configuration(args: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return the configuration and the overrides; an override may stand in the place of CONFIG."""
+    size, overrides = args.size, list(args.overrides)
+    if size is not None and args.config is not None and "=" in size:
+        size, overrides = None, [size, *overrides]
+    if size is not None and args.config is not None:
+        raise ConfigurationError(f"{size} and --config {args.config} both name a configuration")
+    found = size or args.config
+    if found is None or "=" in found:
+        raise ConfigurationError(
+            f"no configuration is given: unifer-train plan {args.stage} 7b, for instance"
+        )
+    return found, overrides
+
+
+def _gib(text: str) -> int:
+    return int(_positive(text) * _GIB)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
+    return number
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
+    return int(text)

@@ -1,0 +1,261 @@
+"""Whether a plan fits a machine, and which overrides would make it fit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from recipes.training.checks.batches import batch_problems
+from recipes.training.configuration.keys import Config, value_at
+from recipes.training.configuration.settings import (
+    ConfigurationError,
+    GrpoSettings,
+    Settings,
+    parse_settings,
+)
+from recipes.training.plan.disk import keep_key
+from recipes.training.plan.layout import Layout
+from recipes.training.plan.lengths import Assumed
+from recipes.training.plan.memory import GIB, Moment
+from recipes.training.plan.plan import Plan, make_plan
+
+_MOST_GPUS, _GPUS_OF_A_NODE = 64, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run may take, in bytes.
+
+    Attributes:
+        gpu: Memory of a GPU.
+        host: Memory of a node; None if it is not to be compared.
+        disk: Space for the run's folder; None likewise.
+    """
+
+    gpu: int
+    host: int | None = None
+    disk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One of the things that may be too small.
+
+    Attributes:
+        of: What a plan takes of it.
+        bound: What there is.
+        shortage: The sentence's beginning, for a plan that takes more.
+        changes: Overrides that may help.
+        otherwise: What helps where they do not.
+    """
+
+    of: Callable[[Plan], int]
+    bound: int
+    shortage: Callable[[Plan], str]
+    changes: Callable[[Settings, Layout], Iterator[Config]]
+    otherwise: str
+
+    def holds(self, plan: Plan) -> bool:
+        return self.of(plan) <= self.bound
+
+
+def fit_problems(
+    plan: Plan, settings: Settings, assumed: Assumed, machine: Machine
+) -> Iterator[str]:
+    """Yield what does not fit, each with a remedy that was calculated.
+
+    Args:
+        plan: Of the run.
+        settings: That it was made from.
+        assumed: Likewise.
+        machine: What there is.
+    """
+    for limit in _limits(plan, machine):
+        if not limit.holds(plan):
+            yield f"{limit.shortage(plan)}; {_remedy(limit, plan, settings, assumed, machine)}"
+    yield from _cache_problems(plan)
+
+
+def _limits(plan: Plan, machine: Machine) -> Iterator[_Limit]:
+    if plan.gpu:
+        yield _Limit(
+            of=lambda plan: fullest(plan.gpu).size,
+            bound=machine.gpu,
+            shortage=lambda plan: _short("a GPU", fullest(plan.gpu), machine.gpu, plan.stage),
+            changes=_gpu_changes,
+            otherwise="give more GPUs or larger ones",
+        )
+    if (host := machine.host) is not None:
+        yield _Limit(
+            of=lambda plan: fullest(plan.host).size,
+            bound=host,
+            shortage=lambda plan: _short("a node", fullest(plan.host), host, plan.stage),
+            changes=_host_changes,
+            otherwise="give a node more memory",
+        )
+    if (disk := machine.disk) is not None:
+        yield _Limit(
+            of=lambda plan: plan.disk.size,
+            bound=disk,
+            shortage=lambda plan: (
+                f"the run's folder takes {plan.disk.size / GIB:,.1f} GiB of disk, and there are "
+                f"{disk / GIB:,.1f}"
+            ),
+            changes=_disk_changes,
+            otherwise="give trainer.default_local_dir on a larger disk",
+        )
+
+
+def fullest(moments: Sequence[Moment]) -> Moment:
+    """Return the moment that takes most."""
+    return max(moments, key=lambda moment: moment.size)
+
+
+def _short(what: str, moment: Moment, bound: int, stage: str) -> str:
+    largest = max(moment.uses, key=lambda use: use.size)
+    return (
+        f"{stage.upper()} takes {moment.size / GIB:,.1f} GiB of {what}'s memory at its fullest "
+        f"({moment.name}: {largest.size / GIB:,.1f} of {largest.part}), and there are "
+        f"{bound / GIB:,.1f}"
+    )
+
+
+def _cache_problems(plan: Plan) -> Iterator[str]:
+    """Yield why vLLM would end with `No available memory for the cache blocks.` or the like."""
+    rollout = plan.layout.rollout
+    if rollout is None or plan.kv_tokens is None or plan.kv_tokens >= rollout.context:
+        return
+    yield (
+        f"vLLM's cache has room for {plan.kv_tokens:,} tokens, and a sequence may have "
+        f"{rollout.context:,}: raise actor_rollout_ref.rollout.gpu_memory_utilization="
+        f"{rollout.share:g} or tensor_model_parallel_size={rollout.tensor_parallel}"
+    )
+
+
+def _remedy(
+    limit: _Limit, plan: Plan, settings: Settings, assumed: Assumed, machine: Machine
+) -> str:
+    """Return what would help: single overrides, else the fewest in their order, and more GPUs."""
+
+    def planned(change: Config) -> Plan | None:
+        try:
+            changed = _changed(settings, change)
+            rows = plan.workload.rows
+            if [*batch_problems(changed, rows, rows)]:
+                return None
+            found = make_plan(changed, assumed, machine.gpu)
+        except ConfigurationError:
+            return None
+        others = (other for other in _limits(found, machine) if other.holds(plan))
+        sound = limit.holds(found) and all(other.holds(found) for other in others)
+        return found if sound and not [*_cache_problems(found)] else None
+
+    def sufficient(candidates: Iterable[Config]) -> Iterator[str]:
+        for change in candidates:
+            if (found := planned(change)) is not None:
+                size = limit.of(found) / GIB
+                yield f"{_given(change)} ({size:,.1f} GiB)"
+
+    changes = [*limit.changes(settings, plan.layout)]
+    together: dict[str, Any] = {}
+    sums = [together := {**together, **change} for change in changes]
+    # The first value of a setting that suffices is enough to name.
+    singles = {tuple(change): change for change in reversed(changes) if planned(change)}
+    found = [*islice(sufficient(reversed(singles.values())), 2)]
+    found += islice(sufficient(sums), 0 if found else 1)
+    found += islice(sufficient(_more_gpus(plan.layout.gpus)), 1)
+    return f"give {', or '.join(found)}" if found else limit.otherwise
+
+
+def _more_gpus(gpus: int) -> Iterator[Config]:
+    while (gpus := 2 * gpus) <= _MOST_GPUS:
+        nodes = max(1, gpus // _GPUS_OF_A_NODE)
+        yield {"trainer.n_gpus_per_node": gpus // nodes, "trainer.nnodes": nodes}
+
+
+def _changed(settings: Settings, change: Config) -> Settings:
+    verl: dict[str, Any] = copy.deepcopy(dict(settings.verl))
+    for key, value in change.items():
+        group, _, name = key.rpartition(".")
+        node = value_at(verl, group)
+        node[name] = value
+    return parse_settings(verl, settings.file, settings.overrides)
+
+
+def _given(change: Config) -> str:
+    """Return a change as overrides."""
+    return " ".join(f"{key}={_shown(value)}" for key, value in change.items())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(str, value))}]"
+    return (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
+
+
+def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Config]:
+    """Yield what lowers a GPU's memory, what costs least time first."""
+    method = settings.method
+    engine = "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
+    if isinstance(method, GrpoSettings):
+        rollout = "actor_rollout_ref.rollout"
+        share = value_at(settings.verl, f"{rollout}.gpu_memory_utilization")
+        for lower in (0.5, 0.4, 0.3):
+            if lower < share:
+                yield {f"{rollout}.gpu_memory_utilization": lower}
+        yield from _smaller_passes(settings, layout)
+        yield {f"{engine}.param_offload": True, f"{engine}.optimizer_offload": True}
+        for parallel in (2, 4, 8):
+            if method.rollout.tensor_parallel < parallel <= layout.gpus_per_node:
+                yield {f"{rollout}.tensor_model_parallel_size": parallel}
+    else:
+        yield from _smaller_passes(settings, layout)
+    yield {f"{engine}.offload_policy": True}
+    if layout.sharding.stored > layout.sharding.computed:
+        yield {f"{engine}.model_dtype": "bf16"}
+    if settings.model.adapter is None:
+        yield {f"{settings.model.key}.lora_rank": 32, f"{settings.model.key}.lora_alpha": 32}
+
+
+def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Config]:
+    method = settings.method
+    passes = [method.update]
+    longest = layout.update.longest
+    if isinstance(method, GrpoSettings):
+        passes += filter(None, (method.log_probs, method.reference))
+    if not method.update.dynamic:
+        if any((each.size or 1) > 1 for each in passes):
+            yield {each.size_key: 1 for each in passes}
+        return
+    tokens = method.update.max_tokens
+    while (tokens := tokens // 2) >= longest:
+        yield {each.tokens_key: min(each.max_tokens, tokens) for each in passes}
+
+
+def _host_changes(settings: Settings, layout: Layout) -> Iterator[Config]:
+    engine = "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
+    on = [
+        name
+        for name in ("optimizer_offload", "param_offload", "offload_policy")
+        if value_at(settings.verl, f"{engine}.{name}")
+    ]
+    yield from ({f"{engine}.{name}": False} for name in on)
+    if layout.reference is not None:
+        yield {"actor_rollout_ref.actor.use_kl_loss": False}
+    if layout.sharding.stored > 2:
+        yield {f"{engine}.model_dtype": "bf16"}
+
+
+def _disk_changes(settings: Settings, layout: Layout) -> Iterator[Mapping[str, Any]]:
+    del layout
+    yield {keep_key(settings): 1}
+    if "rollout_data_dir" in settings.trainer.folders:
+        yield {"trainer.rollout_data_dir": None}
+    key = "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
+    saved = [name for name in value_at(settings.verl, f"{key}.save_contents") if name != "hf_model"]
+    yield {f"{key}.save_contents": saved}
