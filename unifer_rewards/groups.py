@@ -1,4 +1,4 @@
-"""What a batch of rewards tells about the training, beside their mean."""
+"""Measures of a batch of rewards, beside their mean."""
 
 from __future__ import annotations
 

@@ -46,12 +46,12 @@ def test_every_bad_row_is_counted_and_the_first_are_named() -> None:
     assert message.endswith("and 3 more")
 
 
-def test_a_reward_that_gold_answers_do_not_reach_is_named() -> None:
+def test_a_reward_that_perfect_responses_do_not_reach_is_named() -> None:
     with pytest.raises(RowError, match=r"row 0: a perfect response to it scores 1\.0\d*, not 2\.0"):
         validate([row("rafdb", "fear")], weights={"brevity": 1}, free_words=0, most_words=10)
 
 
-def test_no_row_is_no_proof() -> None:
+def test_no_row_proves_nothing() -> None:
     with pytest.raises(RowError, match="no row"):
         validate([])
 

@@ -56,7 +56,7 @@ def test_hacks_score_nothing(dataset: str, label: str) -> None:
     assert paid == {}
 
 
-def test_hacks_are_told_apart() -> None:
+def test_hacks_have_distinct_names() -> None:
     assert len({hack.name for hack in HACKS}) == len(HACKS)
     assert len(set(hack_responses("ferplus", "angry").values())) == len(HACKS)
 

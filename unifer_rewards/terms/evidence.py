@@ -6,7 +6,7 @@ from unifer_tasks.rationale.reasoning import Argument, read_rationale, seen_unit
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
 
 MOST_UNITS = 9
-"""More of the 14 units that tell expressions apart are a list; no prototype has more than 7."""
+"""More of the 14 units that distinguish expressions are a list; no prototype has more than 7."""
 
 
 def evidence(rationale: str | None) -> Argument:

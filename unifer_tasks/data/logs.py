@@ -197,7 +197,7 @@ def find_log(path: Path) -> Log:
     task = task_of_log(path)
     if task not in TASKS:
         raise PredictionError(
-            f"{path} is a log of {task}, which is no task of this version; leave it out"
+            f"{path} is a log of {task}, which is not a task of this version; leave it out"
         )
     try:
         require_file(path)

@@ -37,7 +37,7 @@ def canonical(label: str) -> str:
         label: A candidate label of any dataset, lower case.
 
     Returns:
-        The canonical name; a word that is no label comes back unchanged.
+        The canonical name; a word that is not a label comes back unchanged.
     """
     return _CANONICAL_OF.get(label, label)
 

@@ -17,7 +17,7 @@ from unifer_tasks.protocol.action_units import AU_NAMES
 LEXICON_FILE = "lexicon.toml"
 
 Side = Literal["left", "right", "one", "both"]
-"""A side of the face; "one" if it is not said which."""
+"""A side of the face; "one" if it is not specified."""
 
 State = tuple[str, str]
 """What a part does: (part, movement). The part is empty where the movement says it, and a
@@ -55,7 +55,7 @@ class Sign:
     """What a movement of a part stands for.
 
     Attributes:
-        units: The action units; none if the part is at rest or tells of no expression.
+        units: The action units; none if the part is at rest or indicates no expression.
         side: The side that goes without saying, if one does.
     """
 

@@ -52,7 +52,7 @@ class Cue:
 
     Attributes:
         units: The action units that it stands for; none where a part is at rest, or does what
-            tells of no expression.
+            indicates no expression.
         present: False if the rationale says that the sign is not there.
         side: The side of the face that is named, if one is; whose left it is stays open.
         start: Where the cue's words begin in the rationale.
@@ -127,7 +127,7 @@ class Argument:
 
     @cached_property
     def claims(self) -> frozenset[Claim]:
-        """What it affirms and nowhere denies of the units that tell expressions apart."""
+        """What it affirms and nowhere denies of the units that distinguish expressions."""
         affirmed: frozenset[Claim] = frozenset()
         affirmed = affirmed.union(*[sentence.affirmed for _, sentence in self.seeing])
         return affirmed.difference(*[sentence.denied for _, sentence in self.seeing])

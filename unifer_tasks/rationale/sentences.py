@@ -82,7 +82,7 @@ class Sentence:
         count: As how many sentences it counts.
         part: The part of the face that its last clause names last; None if it names none.
         begins_with_pronoun: Whether it depends on the part that was named before it.
-        affirmed: What its cues affirm of the units that tell expressions apart.
+        affirmed: What its cues affirm of the units that distinguish expressions.
         denied: What they deny of them.
     """
 
@@ -160,7 +160,7 @@ def _last_part(clause: Sequence[Token]) -> Token | None:
 
 
 def _claims(sightings: Iterable[Sighting], *, present: bool) -> frozenset[Claim]:
-    """Return what cues affirm, or deny, of the units that tell expressions apart."""
+    """Return what cues affirm, or deny, of the units that distinguish expressions."""
     return frozenset(
         (unit, seen.side not in {None, "both"} and unit in LATERAL_UNITS)
         for seen in sightings

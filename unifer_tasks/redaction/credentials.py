@@ -14,7 +14,7 @@ from unifer_tasks.support.arguments import split_arguments
 Replace = Callable[[str], str]
 """Credential -> what takes its place."""
 Note = Callable[[str], None]
-"""Is told in what other ways a credential may be written."""
+"""Called with each other spelling of a credential."""
 
 _LONGEST = 4096
 """Characters of a quoted value, so that a quotation mark that is never closed costs little."""
@@ -147,7 +147,7 @@ def replace_in_settings(part: Any, instead: Replace, note: Note = _ignore) -> An
     Args:
         part: Settings, or a part of them.
         instead: Credential -> what takes its place.
-        note: Is told in what other ways a credential may be written.
+        note: Called with each other spelling of a credential.
     """
     if isinstance(part, str):
         return _in_setting(part, instead, note)
@@ -221,7 +221,7 @@ def replace_in_text(
         text: Any text.
         instead: Credential -> what takes its place.
         strict: Whether a name says enough, as in settings.
-        note: Is told in what other ways a credential may be written.
+        note: Called with each other spelling of a credential.
     """
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):

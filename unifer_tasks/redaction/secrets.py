@@ -40,7 +40,7 @@ _VARIABLE = re.compile(
 _SHORTEST = 8
 """Characters; shorter values ("unused", "none") are words that a text may hold by itself."""
 _SHORTEST_MIXED = 6
-"""Of a value with letters and digits, which is no word."""
+"""Of a value with letters and digits, which is not a word."""
 _LONGEST_WORD = 16
 """Characters; a shorter value of letters alone may be a word."""
 _WORD = re.compile(r"[a-z]+|[A-Z][a-z]*|[A-Z]+")

@@ -122,7 +122,7 @@ class JobResult:
     Attributes:
         job: The job.
         status: The process's exit status; 0 is success.
-        progress: What it told last; None if it came to no question.
+        progress: The last that it reported; None if it asked no question.
     """
 
     job: Job

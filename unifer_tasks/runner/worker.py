@@ -27,5 +27,5 @@ def _end_with_the_starter() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     status = run_lmms_eval(sys.argv[1:])
-    # The starter counts failed requests by the progress that is told.
+    # The starter counts failed requests from the reported progress.
     sys.exit(0 if status == FAILED_REQUESTS_STATUS else status)

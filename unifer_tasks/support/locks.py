@@ -4,8 +4,8 @@ A lock is a small file on which the kernel keeps an advisory lock (`flock`), so 
 leaves nothing to clean up. The file names the process and its host for whoever is refused.
 
 Some cluster file systems have no `flock` (Lustre mounted without it, NFS without a lock daemon).
-There a run warns and goes on. To refuse would shut such users out, and what two runs can do to each
-other is bounded: files are replaced whole, and a log of answers checks what it reads back.
+There a run warns and continues. To refuse would shut such users out, and what two runs can do to
+each other is bounded: files are replaced whole, and a log of answers checks what it reads back.
 """
 
 from __future__ import annotations

@@ -14,6 +14,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lower = name.lower()
     near = difflib.get_close_matches(lower, spelt, n=_MOST, cutoff=0.6)
     if not near:
-        # The part that tells it from others: "sfew" of "ferbench_sfew".
+        # The part that distinguishes it: "sfew" of "ferbench_sfew".
         near = sorted((each for each in spelt if each.endswith(f"_{lower}")), key=len)[:_MOST]
     return f"; did you mean {' or '.join(spelt[match] for match in near)}?" if near else ""

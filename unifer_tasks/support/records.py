@@ -218,7 +218,7 @@ def _plain(kind: Any, value: object, place: Place) -> object:
             value.encode()
         except UnicodeEncodeError:
             raise RecordError(
-                f"{_at(place)}has half a surrogate pair, which is no character: {_shown(value)}"
+                f"{_at(place)}has half a surrogate pair, which is not a character: {_shown(value)}"
             ) from None
     return value
 

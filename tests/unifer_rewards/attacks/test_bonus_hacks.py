@@ -44,7 +44,7 @@ def test_recitation_is_paid_as_the_documentation_says(template: str, label: str)
     assert float(scores(fill_in(template, label), label)["score"]) > ANSWER_ALONE
 
 
-def test_hacks_are_told_apart() -> None:
+def test_hacks_have_distinct_names() -> None:
     templates = [template for template, _ in BONUS_HACKS]
     assert len(set(templates)) == len(templates)
     assert SIGNS.keys() == set(CANONICAL_LABELS)

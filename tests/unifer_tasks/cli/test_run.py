@@ -229,13 +229,13 @@ def test_what_is_done_is_not_run_again(resumed: Resumed) -> None:
     assert "answered" not in resumed.second.stdout
 
 
-def test_spend_is_told_before_and_after(resumed: Resumed) -> None:
+def test_spend_is_reported_before_and_after(resumed: Resumed) -> None:
     told = resumed.first.stdout
     assert "served: will cost at most about 0.04 for 60 questions" in told
     assert re.search(r"served: cost 0\.\d\d for [\d,]+ tokens in and [1-9][\d,]* out", told)
 
 
-def test_failed_requests_are_told_and_asked_again(
+def test_failed_requests_are_reported_and_asked_again(
     environment: dict[str, str], forked: Forked, tmp_path: Path
 ) -> None:
     """Each question is asked once a start, whatever the reply and however many calls it takes."""
@@ -328,7 +328,7 @@ def test_a_run_whose_every_request_failed_is_not_done(
         (["--models", "gpt_4o", "--price", "gpt_5=1,2"], "names no model of this run"),
     ],
 )
-def test_what_cannot_be_run_is_told_at_once(
+def test_what_cannot_be_run_is_reported_at_once(
     options: list[str],
     message: str,
     stand_in: Path,
@@ -344,7 +344,7 @@ def test_what_cannot_be_run_is_told_at_once(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_preset_is_told_before_missing_data(
+def test_an_unknown_preset_is_reported_before_missing_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FERBENCH_DATA", str(tmp_path / "gone"))

@@ -82,7 +82,7 @@ def test_a_file_with_some_columns_or_none_is_read_as_before(tmp_path: Path) -> N
         ("intensity", [1.5, None], "has 1.5 as `intensity` of "),
     ],
 )
-def test_what_is_wrong_with_annotations_is_said(
+def test_what_is_wrong_with_annotations_is_reported(
     name: str, values: Sequence[Any] | pa.Array, problem: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "test.parquet"
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_annotations_is_said(
     assert str(error.value).startswith(f"{path} ")
 
 
-def test_a_file_that_is_no_parquet_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     path.write_bytes(b"PAR1 none of it")
     with pytest.raises(DataError, match="cannot be read"):

@@ -68,7 +68,7 @@ def test_a_sound_file_has_no_problem(tmp_path: Path) -> None:
         (with_column("dataset", ["sfew", "rafdb"]), "has rows of 'rafdb', not of sfew"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(
+def test_what_is_wrong_is_reported(
     change: Callable[[pa.Table], pa.Table], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "test.parquet"
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_said(
 
 
 @pytest.mark.parametrize("keep", [0, 3, 50, -1, -9])
-def test_a_file_that_is_no_parquet_is_said(keep: int, tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_is_reported(keep: int, tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     found(path, sound())
     path.write_bytes(path.read_bytes()[:keep])
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_parquet_is_said(keep: int, tmp_path: Path) -> None:
     assert "\n" not in problem
 
 
-def test_random_bytes_between_the_marks_are_said(tmp_path: Path) -> None:
+def test_random_bytes_between_the_marks_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     found(path, sound())
     data = path.read_bytes()

@@ -172,7 +172,7 @@ def test_other_tasks_may_write_what_they_like(tmp_path: Path) -> None:
     assert logs_of_one_run(tmp_path, BASE)[0]["sfew"].expected == 21
 
 
-def test_a_pipe_is_no_log(tmp_path: Path) -> None:
+def test_a_pipe_is_not_a_log(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / f"{OLD}_samples_ferbench_sfew.jsonl")
     with pytest.raises(PredictionError, match="is a pipe or a device"):
         logs_of_one_run(tmp_path, BASE)

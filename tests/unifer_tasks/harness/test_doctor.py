@@ -101,7 +101,7 @@ def test_a_dataset_that_was_not_built_is_an_error(data: Path) -> None:
     assert any("AffectNet (affectnet) is not in" in text for text in texts("error"))
 
 
-def test_a_folder_that_holds_only_a_dataset_of_ones_own_passes(
+def test_a_folder_that_holds_only_a_users_dataset_passes(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = read_manifest(data)

@@ -68,7 +68,7 @@ def test_what_a_model_takes_passes(parse: Parse, words: tuple[str, ...]) -> None
         ((*QWEN, "--tasks", "mmstar"), False),
     ],
 )  # fmt: skip
-def test_an_instruction_that_a_chat_model_never_sees_is_told(
+def test_an_instruction_that_a_chat_model_never_sees_is_reported(
     parse: Parse, words: tuple[str, ...], warns: bool
 ) -> None:
     said: list[str] = []

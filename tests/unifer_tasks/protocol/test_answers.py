@@ -294,7 +294,7 @@ def test_strict_takes_extracted_labels(text: str, label: str | None, outcome: Ou
 
 
 @pytest.mark.parametrize("dataset", sorted(LABEL_SPACES))
-def test_every_gold_answer_reads_as_itself(dataset: str) -> None:
+def test_every_target_reads_as_itself(dataset: str) -> None:
     for label in LABEL_SPACES[dataset].labels:
         text = response("The face shows no other candidate.", label)
         assert read_answer(text, dataset).label == label

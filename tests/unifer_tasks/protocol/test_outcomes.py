@@ -65,7 +65,7 @@ def test_a_note_in_place_of_a_response_has_its_outcome(text: str, outcome: Outco
 @pytest.mark.parametrize(
     "text", ["", IN_FORM, " [SAFETY_BLOCKED:x]", "It says [LMMS_EVAL_REQUEST_FAILED]", "Error: no"]
 )
-def test_a_response_is_no_note(text: str) -> None:
+def test_a_response_is_not_a_note(text: str) -> None:
     assert noted_outcome(text) is None
     assert not request_failed(text)
 

@@ -64,7 +64,7 @@ def test_every_published_question_is_ours_byte_for_byte(index_folder: Path) -> N
             assert row.prompt.encode() == question(space.labels).encode()
 
 
-def test_every_published_gold_answer_is_right_under_both_readers(index_folder: Path) -> None:
+def test_every_published_target_is_right_under_both_readers(index_folder: Path) -> None:
     for dataset, rows in read_index(index_folder).items():
         for row in rows:
             text = response("Because.", row.target)

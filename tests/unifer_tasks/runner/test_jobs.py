@@ -95,7 +95,7 @@ def test_gpus_are_shared_out(tmp_path: Path) -> None:
     assert not overlap(everything, one)
 
 
-def test_a_process_that_a_signal_ended_is_told_so(
+def test_a_process_that_a_signal_ended_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = f"import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n{WORKER}"

@@ -46,7 +46,7 @@ def test_the_usual_families_are_there() -> None:
 
 
 @each
-def test_its_card_tells_what_people_need(preset: Preset) -> None:
+def test_its_card_holds_what_people_need(preset: Preset) -> None:
     assert preset.card.title != preset.name
     assert preset.card.licence
     assert preset.card.peculiar.endswith(".")
@@ -230,7 +230,7 @@ peculiar = "behind a server"
 """
 
 
-def test_presets_of_ones_own_are_based_on_the_shipped_ones(tmp_path: Path) -> None:
+def test_users_presets_are_based_on_the_shipped_ones(tmp_path: Path) -> None:
     small, served = find_presets([str(own(tmp_path, "ours.toml", OWN))])
     assert small.settings == {
         "model": "vllm",
@@ -248,7 +248,7 @@ def test_presets_of_ones_own_are_based_on_the_shipped_ones(tmp_path: Path) -> No
     assert not any(preset.card.price for preset in PRESETS)
 
 
-def test_the_readmes_presets_of_ones_own_are_read(tmp_path: Path) -> None:
+def test_the_readmes_presets_are_read(tmp_path: Path) -> None:
     text = (REPOSITORY / "unifer_tasks" / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     mine, my_unifer = find_presets([str(own(tmp_path, "mine.toml", example))])
@@ -299,7 +299,7 @@ TABLE = '[preset.a]\ntitle = "A"\nmodel = "vllm"\n'
         ("a.toml", f"{TABLE}base = 'b'\n[base.b]\nbase = 'b'\n", "'b' is based on itself"),
     ],
 )  # fmt: skip
-def test_what_is_no_preset_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_what_is_not_a_preset_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(PresetError, match=message) as error:
         find_presets([str(own(tmp_path, name, text))])
     assert name in str(error.value)

@@ -27,7 +27,7 @@ def test_a_change_is_read(text: str, change: Change) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "batch_size", "=8", "mine:=8"])
-def test_what_is_no_change_is_named(text: str) -> None:
+def test_what_is_not_a_change_is_named(text: str) -> None:
     with pytest.raises(PresetError, match="KEY=VALUE"):
         read_change(text)
 

@@ -48,7 +48,7 @@ def test_before_anything_was_counted_the_estimate_is_a_bound() -> None:
     assert "assumed" in estimate(PRICE, 1000, 1024, Progress(total=10))
 
 
-def test_what_was_counted_tells_the_rest() -> None:
+def test_what_was_counted_gives_the_estimate() -> None:
     seen = Progress(total=100, answered=100, tokens_in=30_000, tokens_out=20_000)
     # 900 are left at 300 in and 200 out.
     assert estimate(PRICE, 1000, 1024, seen).startswith("about 2.14 for 900 questions")

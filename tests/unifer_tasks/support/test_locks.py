@@ -43,7 +43,7 @@ def holder(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_process_is_told_who_is_at_work(tmp_path: Path) -> None:
+def test_a_second_process_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     first = holder(folder)
     message = rf"another run is at work in .*out \(process {first.pid} on \S+\)"
@@ -145,7 +145,7 @@ def test_another_failure_of_the_lock_is_a_sentence(
         pass
 
 
-def test_what_is_no_folder_to_write_to_is_a_sentence(tmp_path: Path) -> None:
+def test_what_is_not_a_folder_to_write_to_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder, message in {
         tmp_path / "file": "file is a file; choose another folder",

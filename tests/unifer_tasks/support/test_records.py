@@ -82,7 +82,7 @@ def test_a_record_has_the_types_that_it_declares() -> None:
         ({"name": "a", "given": [1]}, "`given` must be a text or an object or null, got [1]"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_place(value: object, message: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(value: object, message: str) -> None:
     with pytest.raises(RecordError) as error:
         record(Whole, value)
     assert message in str(error.value)
@@ -122,7 +122,7 @@ def test_anything_is_a_record_or_a_sentence(value: object) -> None:
         (b"[" * 100_000, "is nested too deeply"),
     ],
 )
-def test_what_is_no_json_says_so(tmp_path: Path, content: bytes, message: str) -> None:
+def test_what_is_not_json_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(RecordError) as error:
@@ -130,7 +130,7 @@ def test_what_is_no_json_says_so(tmp_path: Path, content: bytes, message: str) -
     assert message in str(error.value)
 
 
-def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_content(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"a": 1}), encoding="utf-8-sig")
     assert read_json(tmp_path / "a.json") == {"a": 1}
     assert parse_json(b"[1]") == [1]

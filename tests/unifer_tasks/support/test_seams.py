@@ -71,7 +71,7 @@ def test_a_method_is_replaced(host: Any) -> None:
         (seam("greet", "name", "mark"), "takes no mark, so unifer cannot replace it"),
     ],
 )
-def test_what_has_moved_is_left_alone_and_said_so(host: Any, moved: Seam, message: str) -> None:
+def test_what_has_moved_is_left_alone_and_reported(host: Any, moved: Seam, message: str) -> None:
     from loguru import logger
 
     before = host.greet

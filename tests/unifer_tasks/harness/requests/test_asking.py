@@ -35,7 +35,7 @@ class Model:
         ("openai", ["[LMMS_EVAL_REQUEST_FAILED after 2 retries] x", "fear"], [True, False]),
     ],
 )
-def test_what_is_no_answer_is_noted(
+def test_what_is_not_an_answer_is_noted(
     backend: str, outputs: Sequence[Any], failed: Sequence[bool]
 ) -> None:
     lm: Any = Model(outputs)

@@ -122,7 +122,7 @@ def test_an_api_that_refuses_a_question_is_not_asked_again(code: str) -> None:
     assert read_answer(text, "sfew").outcome is Outcome.REFUSED
 
 
-def test_a_reply_that_is_no_json_is_named() -> None:
+def test_a_reply_that_is_not_json_is_named() -> None:
     with pytest.raises(ReplyError, match="<html>"):
         read_reply("<html>Please log in</html>")
 

@@ -118,7 +118,7 @@ def test_a_second_start_asks_nothing(run: Run, tmp_path: Path, simple: bool) -> 
     assert read_progress(tmp_path) == Progress(total=N, answered=N, reused=N)
 
 
-def test_a_killed_run_goes_on_where_it_was(run: Run) -> None:
+def test_a_killed_run_continues_where_it_was(run: Run) -> None:
     killed = Model(faces(), dies_after=4)
     with pytest.raises(KeyboardInterrupt):
         run(killed)
