@@ -1,7 +1,7 @@
 """The presets: what lmms-eval needs to run each of the usual MLLMs, from `presets.toml`.
 
-A file of one's own is read in the same way. If it is a TOML file, its presets may be based on the
-shipped ones' bases; a YAML file is a configuration of lmms-eval as it stands.
+A user's own file is read in the same way. If it is a TOML file, its presets may be based on the
+shipped ones' bases; a YAML file is a configuration of lmms-eval.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def shipped() -> list[Preset]:
 
 
 def read_presets(path: Path) -> list[Preset]:
-    """Read the presets of a file of one's own.
+    """Read the presets of a user's file.
 
     Args:
         path: A TOML file like `presets.toml`, or a YAML file, which is a configuration of
