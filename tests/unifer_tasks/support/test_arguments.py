@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unifer_tasks.support.arguments import named_arguments
@@ -30,6 +30,7 @@ def test_a_part_without_a_name_is_an_error(text: str) -> None:
         named_arguments(text)
 
 
+@settings(deadline=None)
 @given(st.text("ab=,[]{}\"'\\ ", max_size=20))
 def test_it_splits_as_lmms_eval_does(text: str) -> None:
     utils = pytest.importorskip("lmms_eval.utils")
