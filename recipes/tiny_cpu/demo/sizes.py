@@ -35,7 +35,7 @@ class Sizes:
     few_steps: int = 350
     sft_steps: int = 1_100
     cold_steps: int = 60
-    grpo_steps: int = 20
+    grpo_steps: int = 15
     prompts: int = 32
 
 
