@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from unifer_tasks.data.manifest import DATA_VARIABLE, DataError, data_root, read_manifest
+from unifer_tasks.support.collector import collector_paused
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import REPORT
 
@@ -53,7 +54,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
 
 
 def named_path(text: str) -> Path | tuple[str, Path]:
-    """Split NAME=PATH; a path that exists as it stands is one, and a name may hold a `=`.
+    """Split NAME=PATH; a path that exists as given is one, and a name may hold a `=`.
 
     Raises:
         argparse.ArgumentTypeError: The name is empty or too long.
@@ -101,11 +102,12 @@ def _run(args: argparse.Namespace) -> int:
     from unifer_tasks.report.sources.given import read_runs
 
     data = _data(args.data)
-    with tqdm(desc="reading", bar_format="{desc}: {postfix}", disable=None) as bar:
-        runs = read_runs(args.runs, bar.set_postfix_str)
-    report = build_report(
-        runs, published_scores(), args.out, data=data, embed_images=args.embed_images
-    )
+    with collector_paused():
+        with tqdm(desc="reading", bar_format="{desc}: {postfix}", disable=None) as bar:
+            runs = read_runs(args.runs, bar.set_postfix_str)
+        report = build_report(
+            runs, published_scores(), args.out, data=data, embed_images=args.embed_images
+        )
     for run in runs:
         for note in run.notes:
             print(f"{run.title}: {note}", file=sys.stderr)

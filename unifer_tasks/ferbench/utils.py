@@ -47,17 +47,17 @@ _PACKAGES = ("unifer", "lmms-eval", "transformers", "torch")
 
 
 def doc_to_visual(doc: Record, variant: Variant = BASE) -> list[Any]:
-    """The question's image, in the base at the protocol's size."""
+    """Return the question's image, in the base at the protocol's size."""
     return [variant.show(doc["image"])]
 
 
 def doc_to_text(doc: Record, variant: Variant = BASE) -> str:
-    """The question's text, the same for every model."""
+    """Return the question's text, the same for every model."""
     return variant.ask(doc["candidate_labels"])
 
 
 def doc_to_target(doc: Record) -> str:
-    """The true label, in the dataset's own word."""
+    """Return the true label, in the dataset's own word."""
     return str(doc["target"])
 
 
@@ -130,12 +130,12 @@ def process_results(
 
 
 def _listed(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """A value under its name; several, as a list under the plural."""
+    """Return a value under its name; several, as a list under the plural."""
     return {name: values[0]} if len(values) == 1 else {f"{name}s": list(values)}
 
 
 def _values(record: Record, name: str) -> Sequence[Any]:
-    """What `_listed` wrote."""
+    """Return what `_listed` wrote."""
     return record[f"{name}s"] if f"{name}s" in record else [record[name]]
 
 
@@ -146,7 +146,7 @@ def _repeated(target: str, labels: Sequence[str | None]) -> dict[str, float]:
 
 
 def _upstream_predictions(responses: Sequence[str], dataset: str) -> dict[str, Any]:
-    """What upstream reads; None for an error, which it leaves out of its denominator."""
+    """Return what upstream reads; None for an error, which it leaves out of its denominator."""
     own, pooled = (
         [
             None if request_failed(text) else read_upstream(text, dataset, pooled=pooled)
@@ -213,7 +213,7 @@ def _data(dataset: str) -> dict[str, Any]:
 
 
 def _metadata() -> dict[str, Any]:
-    """What the results file is to say of a run: lmms-eval copies it from the task."""
+    """Return what the results file records of a run: lmms-eval copies it from the task."""
     manifest = read_manifest(data_root())
     return {
         "version": TASK_VERSION,

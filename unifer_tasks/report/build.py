@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -52,14 +52,14 @@ def build_report(
         embed_images: Whether the page holds the images itself.
 
     Raises:
-        DataError: `data` is no benchmark folder.
+        DataError: `data` is not a benchmark folder.
         OSError: A file cannot be written.
     """
     from unifer_tasks.report.page import write_page
     from unifer_tasks.report.renderers.plots import write_plots
 
     assessments = [assess(run) for run in tqdm(runs, "reading answers", unit="run", disable=None)]
-    comparisons = compare(telling_pairs(assessments))
+    comparisons = compare(report_pairs(assessments))
     warnings = (*differences(runs), *_stand_ins(runs))
     write_scores(out / SCORES_NAME, scores_document(assessments, comparisons, published, warnings))
     texts: Mapping[str, Callable[[], str]] = {

@@ -66,7 +66,7 @@ class Tally:
     """What metrics are computed from: confusion counts, added up by class.
 
     Arrays have the leading axes of the counts, which are those of a bootstrap's replicates; the
-    last axis of what is told of each class is that of the classes.
+    last axis of what belongs to a class is that of the classes.
 
     Attributes:
         hits: Right answers of each class.
@@ -198,7 +198,7 @@ def _occurring(tally: Tally) -> npt.NDArray[np.bool_]:
 
 
 def _f1(jaccard: float) -> float:
-    # F1 is no proportion, but grows with one: the hits among all that were target or answer.
+    # F1 is not a proportion, but grows with one: the hits among all that were target or answer.
     return 2 * jaccard / (1 + jaccard)
 
 
@@ -288,21 +288,21 @@ class ClassScores:
 
 
 def confusion(labels: Sequence[str], pairs: Iterable[tuple[str, str | None]]) -> Confusion:
-    """Count (true, predicted) labels; a prediction of None, or off the list, is unreadable.
+    """Count (target, predicted) labels; a prediction of None, or off the list, is unreadable.
 
     Args:
         labels: The classes.
         pairs: The pairs, or how often each of them is.
 
     Raises:
-        ValueError: A true label is not among the labels.
+        ValueError: A target is not among the labels.
     """
     index = {label: position for position, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
-    for (true, predicted), n in Counter(pairs).items():
-        if true not in index:
-            raise ValueError(f"true label {true!r} is none of {', '.join(labels)}")
-        counts[index[true], index.get(predicted, -1) if predicted is not None else -1] += n
+    for (target, predicted), n in Counter(pairs).items():
+        if target not in index:
+            raise ValueError(f"target {target!r} is not one of {', '.join(labels)}")
+        counts[index[target], index.get(predicted, -1) if predicted is not None else -1] += n
     return Confusion(tuple(labels), counts)
 
 

@@ -86,7 +86,7 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
         level: Coverage, in (0, 1).
 
     Raises:
-        ValueError: There is no question.
+        ValueError: There are no questions.
     """
     n = counts.n
     if not n:
@@ -124,7 +124,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _phi(counts: PairedCounts) -> float:
-    """The correlation of being right; a positive one is shrunk towards 0 by half a question."""
+    """Return the correlation of being right, a positive one shrunk by half a question."""
     right_a, right_b = counts.both + counts.only_a, counts.both + counts.only_b
     margins = right_a * (counts.n - right_a) * right_b * (counts.n - right_b)
     if not margins:

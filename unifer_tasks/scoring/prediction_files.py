@@ -29,7 +29,7 @@ from unifer_tasks.support.records import RecordError, require_file
 STANDARD_INPUT = Path("-")
 
 COLUMNS = ("dataset", "id", "target", "response", "label", "error")
-"""What a prediction file may say of a question; other columns are passed over."""
+"""What a prediction file may say of a question; other columns are ignored."""
 
 _MAX_FIELD = 2**27
 _MAX_WORKBOOK = 2**29
@@ -242,7 +242,7 @@ def _table(file: BinaryIO) -> Iterator[Row]:
     except csv.Error as error:
         raise PredictionError(
             f"breaks off or is misquoted after row {number:,} ({error}); a cell with a quote, a "
-            "delimiter or a line break must stand in quotes, and quotes in it must be doubled"
+            "delimiter or a line break must be in quotes, and quotes in it must be doubled"
         ) from None
 
 
@@ -293,7 +293,7 @@ def _cells(unit: str, number: int, columns: Sequence[str], cells: Sequence[objec
     if _is_vlmevalkits(named):
         return Row(unit, number, _of_vlmevalkit(named))
     answers = [name for name in ("response", "label") if name in named]
-    # An empty cell is no value, but where it is the answer.
+    # An empty cell is a value only as the answer.
     answer = [name for name in answers if named[name]] or answers[:1]
     return Row(
         unit,

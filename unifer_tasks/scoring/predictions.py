@@ -45,8 +45,8 @@ class Prediction:
         dataset: The dataset's key.
         id: The question's id in its dataset.
         target: The true label, in the dataset's own word.
-        response: The model's whole output; None if `label` or `error` stands for it.
-        label: The label that another program read, "" for none; None if `response` stands.
+        response: The model's whole output; None if `label` or `error` is given instead.
+        label: The label that another program read, "" for none; None if `response` is given.
         error: True if no response was received.
     """
 

@@ -27,7 +27,7 @@ Label = str | None
 
 
 def majority(labels: Sequence[Label]) -> Label:
-    """Return the label with the most votes, of equals the first; None without any vote."""
+    """Return the label with the most votes, the first of equal ones; None without any vote."""
     votes = Counter(label for label in labels if label is not None)
     return votes.most_common(1)[0][0] if votes else None
 

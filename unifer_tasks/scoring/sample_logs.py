@@ -133,8 +133,8 @@ def read_responses(
         path: A folder below which the sample logs of FERBench tasks lie (of several runs of a
             task the newest counts), the results file of one run, one such log, or a prediction
             file.
-        variant: Whose responses; in a folder, logs of others are passed over.
-        note: Is told what must not be overlooked, such as older runs.
+        variant: Whose responses; in a folder, logs of others are ignored.
+        note: Receives what must not be overlooked, such as older runs.
 
     Raises:
         PredictionError: Nothing there can be replayed, or it is of several models or of runs

@@ -100,7 +100,10 @@ def _read_upstream(prediction: Prediction) -> Reading:
         return Reading(prediction, None, None, None, Outcome.REQUEST_FAILED.value, counted=False)
     if response is not None:
         own = read_upstream(response, dataset)
-        pooled = read_upstream(response, dataset, pooled=True)
+        pooled = own
+        if LABEL_SPACES[dataset].upstream.spans_lines:
+            # The evaluator of all datasets reads this one's blocks otherwise.
+            pooled = read_upstream(response, dataset, pooled=True)
     else:
         own = pooled = read_upstream_label(prediction.label or "", dataset)
     outcome = UNKNOWN if own == UNKNOWN else Outcome.ANSWERED.value
@@ -152,7 +155,7 @@ class Section(Scored):
         return self.n + self.excluded
 
     def as_json(self) -> dict[str, Any]:
-        """Return the scores as they stand in a file."""
+        """Return the scores as a file holds them."""
         square = np.vstack([self.confusion.counts, np.zeros_like(self.confusion.counts[:1])])
         return {
             "n": self.n,
@@ -177,7 +180,7 @@ class Mean(Scored):
     datasets: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the scores as they stand in a file."""
+        """Return the scores as a file holds them."""
         return {**self.scores, "intervals": self.intervals, "datasets": list(self.datasets)}
 
 
@@ -208,7 +211,7 @@ class Summary:
         return self.mean if name == MEAN else self.datasets.get(name)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the scores as they stand in a file."""
+        """Return the scores as a file holds them."""
         return {
             "schema": SCHEMA,
             "reader": self.reader,
@@ -265,14 +268,14 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
         for dataset, part in parts.items()
     }
     pooled = pooled_datasets(parts)
-    heard = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
+    answered = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
     others = {dataset: own[dataset] for dataset in parts if dataset not in pooled}
-    intervals = bootstrap(heard, reader) if heard else None
+    intervals = bootstrap(answered, reader) if answered else None
     # The strict reader pools what it read, so one bootstrap gives both.
     of_pool = (
         intervals
-        if reader == "strict" or not heard
-        else bootstrap({d: poolable[d] for d in heard}, reader)
+        if reader == "strict" or not answered
+        else bootstrap({d: poolable[d] for d in answered}, reader)
     )
     of_dataset = {
         **(intervals.datasets if intervals else {}),
@@ -303,9 +306,9 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
             N_QUESTIONS,
         ),
         Mean(
-            _numbers(mean_scores(scores(part, reader) for part in heard.values())),
+            _numbers(mean_scores(scores(part, reader) for part in answered.values())),
             intervals.mean if intervals else None,
-            tuple(heard),
+            tuple(answered),
         ),
     )
 

@@ -92,7 +92,7 @@ def test_every_declared_class_is_reported() -> None:
 
 def test_a_label_off_the_list_is_unreadable_and_a_true_one_is_an_error() -> None:
     assert confusion(["a"], [("a", "b")]).counts.tolist() == [[0, 1]]
-    with pytest.raises(ValueError, match="true label 'b' is none of a"):
+    with pytest.raises(ValueError, match="target 'b' is not one of a"):
         confusion(["a"], [("b", "a")])
 
 

@@ -50,9 +50,9 @@ class BoardRow:
 
     Attributes:
         title: Its name.
-        cells: Column -> what stands in it; a column that is absent has no figure.
+        cells: Column -> its cell; a column that is absent has no figure.
         marks: What must not be overlooked.
-        n: Answers that were counted; None for a mean of datasets, and where it is not told.
+        n: Answers that were counted; None for a mean of datasets, and where it is unknown.
         unreadable: The share of answers that could not be read.
         words: The median length of a response, in words.
         asked: How many questions were asked, and whether that is all of them.

@@ -71,7 +71,7 @@ def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
     """Compare pairs of runs, with one correction over all their tests.
 
     Raises:
-        ComparisonError: A pair shares no question, one run is of drawn faces and the other is
+        ComparisonError: A pair shares no question, one run is of synthetic faces and the other is
             not, or they disagree on a true label.
     """
     comparisons = [_compare(a, b) for a, b in pairs]
@@ -91,7 +91,7 @@ def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
     ]
 
 
-def telling_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, Assessment]]:
+def report_pairs(assessments: Sequence[Assessment]) -> list[tuple[Assessment, Assessment]]:
     """Return the pairs that a report compares: base with base, and each variant with its base.
 
     Pairs that cannot be compared are left out.
@@ -109,7 +109,7 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     """Explain why two runs cannot be compared; None if they can."""
     if {a.run.stand_in, b.run.stand_in} == {True, False}:
         drawn, real = (a, b) if a.run.stand_in else (b, a)
-        return f"{drawn.run.title} saw drawn faces and {real.run.title} the benchmark's images"
+        return f"{drawn.run.title} saw synthetic faces and {real.run.title} the benchmark's images"
     other = _by_key(b)
     shared = [(row, other[key]) for key, row in _by_key(a).items() if key in other]
     if not shared:

@@ -9,7 +9,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.report.figures.assessment import Assessment
 
 FACES: Mapping[bool | None, str] = {
-    True: "STAND-IN (drawn)",
+    True: "STAND-IN (synthetic)",
     False: "benchmark",
     None: "unknown",
 }
@@ -35,7 +35,7 @@ def marks(one: Assessment) -> tuple[Mark, ...]:
     """Return the marks of a run."""
     found = []
     if one.run.stand_in:
-        found.append(Mark("stand-in faces", "drawn faces", r"$^{\ast}$"))
+        found.append(Mark("stand-in faces", "synthetic faces", r"$^{\ast}$"))
     if not one.strict.complete:
         answered = len(one.run.predictions)
         text = (

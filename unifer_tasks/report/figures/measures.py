@@ -6,7 +6,7 @@ of the pictures it measures plausibility, not truth.
 
 Every figure carries its own denominator, as they differ:
 
-* form and length are over the responses that were heard,
+* form and length are over the responses that were received,
 * evidence is over the rationales, which are the think blocks that hold a word,
 * consistency, and agreement with the answer, are over the rationales with a readable answer.
 """
@@ -56,7 +56,7 @@ class RationaleRecord:
         truncated: Whether it ends inside a block.
         repeats: Whether it repeats itself.
         rationale: The text of its first think block, into which the cues point; None where
-            there is none or no word in it.
+            there is none, or it holds no word.
         cues: What the rationale sees or denies.
         n_affirmed: The number of affirmed cues that name an action unit, each unit once a
             sentence.
@@ -155,13 +155,13 @@ class Measures:
     """The measures of one group of questions.
 
     Attributes:
-        heard: Questions with a response, of all: without failed requests and without
+        responses: Questions with a response, of all: without failed requests and without
             predictions that are a label only.
-        format_kept: Responses in the form that was asked for, of those heard.
-        truncated: Responses that end inside a block, of those heard.
-        repeats: Responses that repeat themselves, of those heard.
-        words: Words of the responses heard.
-        rationale: Responses with a rationale, of those heard.
+        format_kept: Responses in the form that was asked for, of those received.
+        truncated: Responses that end inside a block, of those received.
+        repeats: Responses that repeat themselves, of those received.
+        words: Words of the responses received.
+        rationale: Responses with a rationale, of those received.
         consistency: What the rationales with a readable answer conclude with.
         cues: Cues of an action unit that a rationale affirms, each unit once a sentence.
         agreement_with_answer: Mean F1 with the prototype of the answered label, over the
@@ -171,7 +171,7 @@ class Measures:
         no_evidence: Rationales that name nothing visible of the face.
     """
 
-    heard: Share
+    responses: Share
     format_kept: Share
     truncated: Share
     repeats: Share
@@ -307,15 +307,15 @@ def _by_outcome(rows: Sequence[_Row]) -> MeasuresByOutcome:
 
 
 def _measures(rows: Sequence[_Row]) -> Measures:
-    heard = [record for _, record in rows if record]
-    reasoned = [record for record in heard if record.rationale is not None]
+    received = [record for _, record in rows if record]
+    reasoned = [record for record in received if record.rationale is not None]
     return Measures(
-        heard=Share(len(heard), len(rows)),
-        format_kept=_share(record.format_kept for record in heard),
-        truncated=_share(record.truncated for record in heard),
-        repeats=_share(record.repeats for record in heard),
-        words=_quartiles([record.words for record in heard]),
-        rationale=_share(record.rationale is not None for record in heard),
+        responses=Share(len(received), len(rows)),
+        format_kept=_share(record.format_kept for record in received),
+        truncated=_share(record.truncated for record in received),
+        repeats=_share(record.repeats for record in received),
+        words=_quartiles([record.words for record in received]),
+        rationale=_share(record.rationale is not None for record in received),
         consistency=_consistency(
             [
                 (canonical(reading.label), record.argued)

@@ -98,7 +98,7 @@ def write_page(
         downloads: Files below `out` that the page links to.
 
     Raises:
-        DataError: `data` is no benchmark folder, or a damaged one.
+        DataError: `data` is not a benchmark folder, or a damaged one.
         OSError: A file cannot be read or written.
     """
     questions = all_questions(assessments)

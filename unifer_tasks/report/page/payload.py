@@ -1,7 +1,7 @@
 """What the sample browser unpacks: columns of bytes and blocks of text, gzip in base64.
 
 Every question has a number, by which each run's columns are indexed. Columns are small and
-tell all that filters need; responses, which are nearly all of a page, lie in blocks of
+hold all that filters need; responses, which are nearly all of a page, are in blocks of
 `CHUNK` questions that are unpacked when they are first shown or searched.
 """
 

@@ -2,7 +2,7 @@
 
 A page that is opened from disk cannot read parquet, so the images are written as small files
 into `images/` beside it, or on request into the page. A benchmark's images may not be passed
-on; without the folder a page holds none.
+on; without the folder a page has no images.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def gallery(data: Path, wanted: Mapping[str, Collection[str]]) -> Gallery:
         wanted: Dataset key -> the ids that the page shows.
 
     Raises:
-        DataError: The folder is none, or is damaged.
+        DataError: It is not a benchmark folder, or is damaged.
     """
     import pyarrow.parquet as pq
 

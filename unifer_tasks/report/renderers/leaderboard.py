@@ -26,9 +26,8 @@ from unifer_tasks.scoring.summary import Mean, Scored, Section
 def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
     """Return the leaderboard as CSV: a row for each run, reader and scope.
 
-    Scores are in [0, 1]; a cell is empty where nothing was measured. `kind` tells measured rows
-    from published ones. A name that a spreadsheet would run as a formula has an apostrophe
-    before it.
+    Scores are in [0, 1]; a cell is empty where nothing was measured. `kind` is measured or
+    published. A name that a spreadsheet would run as a formula has an apostrophe before it.
     """
     outcomes = [outcome.value for outcome in Outcome]
     bounds = [f"{metric}_{end}" for metric in HEADLINE for end in ("low", "high")]
@@ -88,7 +87,7 @@ def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedSco
     lines += [
         r"\bottomrule",
         r"\end{tabular}",
-        r"% $^{\ast}$ drawn faces: no result on photographs. $^{\dagger}$ not all questions.",
+        r"% $^{\ast}$ synthetic faces: no result on photographs. $^{\dagger}$ not all questions.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -53,7 +53,7 @@ _STYLE: Any = {
 }
 # What would differ from one day or version to another.
 _METADATA: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
-_CAUTION = "Drawn faces (stand-ins): no result on photographs"
+_CAUTION = "Synthetic faces (stand-in): no result on photographs"
 
 Progress = Callable[[str], None]
 
@@ -70,7 +70,7 @@ def write_plots(
         assessments: The runs; at least one.
         published: Scores of others; those of pooled headline metrics are shown apart.
         folder: Where to. Confusion matrices of an earlier report there are removed.
-        progress: Is told of each plot before it is drawn.
+        progress: Receives the name of each plot before it is drawn.
 
     Returns:
         The files: the leaderboard, per-class recall and label prior of all runs, and the
@@ -91,6 +91,9 @@ def write_plots(
         for name, draw in plots.items():
             progress(name)
             figure = draw()
+            # Laid out once and not anew for each format.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
             for kind in FORMATS:
                 path = folder / f"{name}.{kind}"
                 with atomic_write(path) as partial:
@@ -147,7 +150,7 @@ def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float
 
 
 def confusion(one: Assessment) -> Figure:
-    """Draws a run's pooled confusion matrix: shares of each true label, with counts."""
+    """Draw a run's pooled confusion matrix: shares of each true label, with counts."""
     labels, counts = one.strict.pooled.confusion.labels, one.strict.pooled.confusion.counts
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)

@@ -11,9 +11,9 @@ from unifer_tasks.report.figures.tables import Percent, Section, Table
 
 _TEXT = (
     "Each question was asked k times; all other figures are of the first answers. Majority vote: "
-    "the label that most answers chose is right; an unreadable answer has no vote, of equals the "
-    "first answered wins. pass@k: one of k answers is right, without bias. Agreement: all answers "
-    "are the same label."
+    "the label that most answers chose is right; an unreadable answer has no vote, and of labels "
+    "with equally many the one answered first wins. pass@k: one of k answers is right, without "
+    "bias. Agreement: all answers are the same label."
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,13 +104,13 @@ def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
     return [*runs_of_logs(logs, progress), *runs_of_results(upstream), *others]
 
 
-def _is_upstreams(path: Path, rows: Sequence[object]) -> bool:
+def _is_upstreams(path: Path, rows: object) -> bool:
     """Return whether a JSON list is of the paper's scripts; otherwise it holds predictions.
 
     Raises:
         PredictionError: It is neither.
     """
-    first = rows[0] if rows else None
+    first = rows[0] if isinstance(rows, list) and rows else None
     keys = first.keys() if isinstance(first, dict) else set[str]()
     if not keys & {"dataset", *UPSTREAM_KEYS}:
         raise PredictionError(

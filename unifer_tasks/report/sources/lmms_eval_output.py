@@ -4,7 +4,7 @@ A folder may hold several models, and several runs of a task by one model. Model
 runs of a report, and so are runs of one model that differ in what decides the answers or in
 their data; of the others the newest counts, and a note says so. lmms-eval writes the results file
 first and the logs after it, so a run that was killed has fewer logs, or shorter ones, than its
-results file tells.
+results file lists.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list
 
     Args:
         paths: Sample logs of FERBench tasks; results files are looked for beside them.
-        progress: Is told the name of each log before it is read.
+        progress: Receives the name of each log before it is read.
 
     Returns:
         The runs, by folder, model and variant; of one model that was run differently, the newest
@@ -221,7 +221,7 @@ def _notes_on_tasks(last: Log, newest: Mapping[str, Log]) -> Iterator[str]:
 
 
 def _provenance(last: Log, logs: Iterable[Log]) -> dict[str, str]:
-    """Return what the results files tell; of several, the newest, but for the data."""
+    """Return what the results files record; of several, the newest, but for the data."""
     config = last.config
     metadata = last.metadata
     found = {

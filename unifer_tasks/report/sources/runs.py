@@ -26,18 +26,17 @@ class Run:
         variant: The variant whose tasks were run; `BASE` is the benchmark as published.
         permutation: Of a variant that asks each question under several orders, which of them;
             each order is a run.
-        provenance: What the files tell of how the run was made, for people: "model", "backend",
+        provenance: How the run was made, as far as the files say, for people: "model", "backend",
             "command", "date", "unifer", "lmms-eval", "transformers", "torch", "generation",
-            "pixels", "questions" (hash), "data DATASET" (hash) and the like; what they do not
-            tell is absent.
-        stand_in: Whether the faces are drawn; None where the files do not tell.
+            "pixels", "questions" (hash), "data DATASET" (hash) and the like.
+        stand_in: Whether the faces are drawn; None where the files do not say.
         questions: Dataset key -> the question that all its samples were asked; a dataset whose
-            question the files do not tell is absent.
+            question is unknown is absent.
         notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
         repeated: All answers to each question that was asked several times, the first of which is
             among `predictions`.
         rows: Dataset key -> the questions of the data that was asked, all of them unless there
-            was a `--limit`; a dataset of which the files do not tell is absent.
+            was a `--limit`; a dataset of unknown size is absent.
     """
 
     name: str
@@ -140,7 +139,11 @@ def differences(runs: Sequence[Run]) -> list[str]:
         if wrong := sum(label != row.target for label, row in labels):
             n = counted(wrong, "question")
             found.append(f"{run.title} has other true labels than runs before it, for {n}.")
-    kinds = {True: "drawn faces", False: "the benchmark's images", None: "faces of unknown kind"}
+    kinds = {
+        True: "synthetic faces",
+        False: "the benchmark's images",
+        None: "faces of unknown kind",
+    }
     faces = {
         title: [run.title for run in runs if run.stand_in is kind] for kind, title in kinds.items()
     }

@@ -2,7 +2,7 @@
 
 Each object has `image_path`, `true_label`, `prompt`, `candidate_labels`, `model_response` and,
 where the request failed, `error: true` (zfkarl/UniFER, `eval_*/code/infer_unifer.py`). The
-candidate labels tell the dataset; the files of one model are one run.
+candidate labels identify the dataset; the files of one model are one run.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from unifer_tasks.scoring.predictions import (
 from unifer_tasks.support.counted import counted
 
 UPSTREAM_KEYS = ("candidate_labels", "model_response")
-"""Keys that tell an object of these lists from a prediction of another kind."""
+"""Keys that distinguish an object of these lists from a prediction of another kind."""
 
 _DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
 
-# Where the published paths begin; what users put before it is no part of a question's id.
+# Where the published paths begin; what users put before it is not part of a question's id.
 _ROOT = re.compile(r"^.*?(?=/(?:RAF-DB|FERPlus|AffectNet|SFEW-2\.0)/)")
 
 # `sfew_2.0_unifer_7b_results.json` -> `unifer_7b`
@@ -45,7 +45,7 @@ def runs_of_results(files: Mapping[Path, Any]) -> list[Run]:
         files: Path -> the parsed JSON.
 
     Raises:
-        PredictionError: A file is no such list, an object is malformed, or two answer the
+        PredictionError: A file is not such a list, an object is malformed, or two answer the
             same question for one model.
     """
     by_model: defaultdict[tuple[Path, str], list[tuple[Path, Any]]] = defaultdict(list)

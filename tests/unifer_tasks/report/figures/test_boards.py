@@ -8,7 +8,7 @@ from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import OVERVIEW, Scale, boards, duel_scale, pairwise
-from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.scoring.predictions import Prediction
@@ -61,7 +61,7 @@ def test_marks_name_what_is_wrong(runs: list[Assessment]) -> None:
 def test_differences_are_drawn_on_one_scale_with_zero_in_its_middle(
     runs: list[Assessment],
 ) -> None:
-    comparisons = compare(telling_pairs(runs))
+    comparisons = compare(report_pairs(runs))
     scale = duel_scale(comparisons)
     assert scale.place(0) == 50
     found = pairwise(comparisons)

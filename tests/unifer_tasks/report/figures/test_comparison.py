@@ -13,7 +13,7 @@ from unifer_tasks.report.figures.comparison import (
     ComparisonError,
     compare,
     flips,
-    telling_pairs,
+    report_pairs,
     why_not,
 )
 from unifer_tasks.scoring import summary
@@ -78,7 +78,7 @@ def test_the_correction_runs_over_all_pairs(two: tuple[Assessment, Assessment]) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("stand-in", "a saw drawn faces and b the benchmark's images"),
+        ("stand-in", "a saw synthetic faces and b the benchmark's images"),
         ("labels", "disagree on the true label of 1 question, such as sfew 'angry-0'"),
         ("other", "share no question"),
     ],
@@ -95,13 +95,13 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, change: str, message
     pair = assessed(a, b)
     with pytest.raises(ComparisonError, match=message):
         compare([(pair[0], pair[1])])
-    assert telling_pairs(pair) == []
+    assert report_pairs(pair) == []
 
 
 def test_a_report_pairs_bases_and_each_variant_with_its_base(
     assessments: list[Assessment],
 ) -> None:
-    found = [(a.run.title, b.run.title) for a, b in telling_pairs(assessments)]
+    found = [(a.run.title, b.run.title) for a, b in report_pairs(assessments)]
     model = assessments[0].run.name
     variants = ["direct", "shuffled_0", "shuffled_1", "shuffled_2", "shuffled_3"]
     assert found == [*((model, f"{model} ({v})") for v in variants), (model, "other")]

@@ -120,7 +120,7 @@ def test_what_was_not_heard_has_no_record(prediction: Prediction, reader: Reader
     found = read(prediction, reader)
     assert rationale_record(found) is None
     measures = measure([found]).overall.all
-    assert measures.heard == Share(0, 1)
+    assert measures.responses == Share(0, 1)
     assert measures.words.n == measures.rationale.n == measures.cues.n == 0
     assert measures.cues.value is measures.words.median is measures.rationale.value is None
 
@@ -135,7 +135,7 @@ def test_every_figure_has_its_own_denominator() -> None:
         "<think>The brows are",
         f"{REQUEST_FAILED_PREFIX}]",
     )
-    assert measures.heard == Share(6, 7)
+    assert measures.responses == Share(6, 7)
     assert measures.format_kept == Share(4, 6)
     assert measures.truncated == Share(1, 6)
     assert measures.repeats == Share(0, 6)
@@ -174,15 +174,19 @@ def test_right_and_wrong_answers_and_datasets_stand_apart() -> None:
     measures = measure(rows)
     assert list(measures.datasets) == ["rafdb", "sfew"]
     sfew = measures.datasets["sfew"]
-    assert [part.heard.n for part in (sfew.all, sfew.right, sfew.wrong)] == [3, 1, 2]
+    assert [part.responses.n for part in (sfew.all, sfew.right, sfew.wrong)] == [3, 1, 2]
     assert sfew.wrong.agreement_with_truth.value == 0
     assert sfew.wrong.agreement_with_answer.value == pytest.approx(2 * 2 / (2 + 4))
-    assert measures.overall.right.heard.n == 2
+    assert measures.overall.right.responses.n == 2
 
 
 def test_what_upstream_leaves_out_is_neither_right_nor_wrong() -> None:
     measures = measure([reading(f"{REQUEST_FAILED_PREFIX}]", reader="upstream")]).overall
-    assert [part.heard.n for part in (measures.all, measures.right, measures.wrong)] == [1, 0, 0]
+    assert [part.responses.n for part in (measures.all, measures.right, measures.wrong)] == [
+        1,
+        0,
+        0,
+    ]
 
 
 def test_upstreams_unknown_is_no_answer() -> None:
@@ -229,12 +233,12 @@ def test_any_run_is_measured_and_adds_up(run: list[tuple[str, str, Reader]]) -> 
     json.dumps(asdict(measures), allow_nan=False)
     assert measure(rows) == measures
     parts = measures.overall
-    assert parts.all.heard.n == parts.right.heard.n + parts.wrong.heard.n == len(rows)
-    assert parts.all.heard.n == sum(each.all.heard.n for each in measures.datasets.values())
+    assert parts.all.responses.n == parts.right.responses.n + parts.wrong.responses.n == len(rows)
+    assert parts.all.responses.n == sum(each.all.responses.n for each in measures.datasets.values())
     for part in (parts.all, parts.right, parts.wrong):
         kinds = asdict(part.consistency).values()
         assert sum(kind["count"] for kind in kinds) == part.consistency.answer.n
         for share in (part.format_kept, part.truncated, part.repeats, part.rationale):
-            assert 0 <= share.count <= share.n == part.heard.count
+            assert 0 <= share.count <= share.n == part.responses.count
         for share in (part.contradictory, part.no_evidence):
             assert 0 <= share.count <= share.n == part.rationale.count

@@ -15,7 +15,7 @@ from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants import Variant
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
 from unifer_tasks.scoring.predictions import Prediction
@@ -56,7 +56,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source=EVERYTHING,
         url="https://example.org/\"'<b>",
     )
-    comparisons = compare(telling_pairs(runs))
+    comparisons = compare(report_pairs(runs))
     out = tmp_path_factory.mktemp("hostile")
     return write_page(runs, comparisons, [score], out, warnings=PAYLOADS).path
 

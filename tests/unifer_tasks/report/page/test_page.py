@@ -342,7 +342,7 @@ def test_a_sample_shows_response_cues_answer_and_image(browser: Browser, page: P
     ("sample_id", "said"),
     [
         ("rafdb:rafdb/000.png", "There is no well-formed rationale."),
-        ("rafdb:rafdb/001.png", "No response was heard."),
+        ("rafdb:rafdb/001.png", "No response was received."),
         ("rafdb:rafdb/002.png", "Only a label was given: disgust"),
         ("sfew:sfew/139.png", "No image of this id in the data"),
     ],

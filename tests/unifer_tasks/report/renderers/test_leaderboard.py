@@ -10,7 +10,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import ranked
-from unifer_tasks.report.figures.comparison import compare, telling_pairs
+from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -19,7 +19,7 @@ from unifer_tasks.report.renderers.numbers import p_value
 
 @pytest.fixture(scope="module")
 def markdown(assessments: list[Assessment]) -> str:
-    comparisons = compare(telling_pairs(assessments))
+    comparisons = compare(report_pairs(assessments))
     return as_markdown(assessments, comparisons, published_scores(), ["Mind the gap."])
 
 
@@ -39,7 +39,7 @@ def test_the_best_model_stands_first_and_its_variants_below_it(
 def test_markdown_has_every_scope_with_its_denominator(markdown: str) -> None:
     pooled = lines_after(markdown, "Pooled over all answers")
     assert pooled[2].startswith(r"| org/m\_\$1\|\<b\> | 66.67 [")
-    assert "| 42 of 11,072, INCOMPLETE | STAND-IN (drawn) |" in pooled[2]
+    assert "| 42 of 11,072, INCOMPLETE | STAND-IN (synthetic) |" in pooled[2]
     assert pooled[-1].startswith("| other | 33.33 [")
     assert "| 21 of 11,072, INCOMPLETE | unknown |" in pooled[-1]
     assert "| 21 of 431, INCOMPLETE |" in lines_after(markdown, "SFEW 2.0")[2]

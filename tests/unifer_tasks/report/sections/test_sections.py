@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import three_runs
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison, compare, telling_pairs
+from unifer_tasks.report.figures.comparison import Comparison, compare, report_pairs
 from unifer_tasks.report.figures.tables import Percent, Points, PValue, Section, Table
+from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.numbers import cell_text
 from unifer_tasks.report.renderers.scores import scores_document
@@ -30,7 +33,7 @@ def runs() -> list[Assessment]:
 
 @pytest.fixture(scope="module")
 def comparisons(runs: list[Assessment]) -> list[Comparison]:
-    return compare(telling_pairs(runs))
+    return compare(report_pairs(runs))
 
 
 @pytest.mark.parametrize(
@@ -83,12 +86,15 @@ def test_a_variant_is_beside_its_base(
     assert change.low < change.value < change.high
 
 
-def test_a_listed_section_is_in_markdown_and_scores(
-    runs: list[Assessment], monkeypatch: pytest.MonkeyPatch
+def test_a_listed_section_is_in_every_output(
+    runs: list[Assessment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listed, "SECTIONS", (lambda *_: SMALL,))
     text = as_markdown(runs, [], [])
     assert "## Small and plain\n\nOne figure.\n\n| model | figure |" in text
     assert "| m | 50.00 [25.00, 75.00] |\n| n | - |" in text
+    page = write_page(runs, [], [], tmp_path).path.read_text()
+    assert '<a href="#small">Small and plain</a>' in page
+    assert '<td data-value="0.5">50.0<small>25.0 to 75.0</small></td>' in page
     figure = {"value": 0.5, "low": 0.25, "high": 0.75, "note": "", "digits": 0}
     assert scores_document(runs, [], [])["small"] == {"m": figure}

@@ -300,5 +300,7 @@ def test_a_damaged_log_or_results_file_is_an_error(tmp_path: Path) -> None:
 def test_a_log_of_an_unknown_task_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "1_samples_ferbench_moods.jsonl"
     path.write_text("{}\n")
-    with pytest.raises(PredictionError, match="ferbench_moods, which is not a task of this version"):
+    with pytest.raises(
+        PredictionError, match="ferbench_moods, which is not a task of this version"
+    ):
         read_runs([tmp_path])

@@ -189,6 +189,6 @@ def test_differences_between_runs_are_named(tmp_path: Path) -> None:
         "The runs did not answer the same 21 questions, so their figures have different "
         "denominators: b lacks 11.",
         "c has other true labels than runs before it, for 1 question.",
-        "The runs saw different kinds of faces (drawn faces: b; the benchmark's images: a, c).",
+        "The runs saw different kinds of faces (synthetic faces: b; the benchmark's images: a, c).",
         "The runs read different versions of the data of SFEW 2.0.",
     ]

@@ -56,7 +56,7 @@ async function startBrowser() {
   /** Shows what passes the filters: the sample that was seen, if it does, or else the first. */
   async function apply(linked = null) {
     const change = ++current;
-    // A field that is disabled is none of the form's values.
+    // A disabled field is not among the form's values.
     form.elements.pairing.disabled = !form.elements.other.value;
     const filters = values();
     const isCurrent = () => change === current;

@@ -5,7 +5,7 @@ const BROWSE = "#browse?";
 
 const browseLink = (filters) => BROWSE + new URLSearchParams(filters);
 
-/** Reads a link's filters; null if the address is none of the browser's. */
+/** Reads a link's filters; null if the address is not the browser's. */
 function filtersOfHash(hash) {
   return hash.startsWith(BROWSE) ? Object.fromEntries(new URLSearchParams(hash.slice(BROWSE.length))) : null;
 }
@@ -33,12 +33,12 @@ const TESTS = {
   verdict: (value, { all, own }) => (i) => (own.answer[i] === all.target[i]) === (value === "right"),
   pairing: (value, { all, own, others }) => {
     if (!others) return () => true;
-    const heard = (i) => others.outcome[i] !== ABSENT;
+    const answered = (i) => others.outcome[i] !== ABSENT;
     const right = (side, i) => side.answer[i] === all.target[i];
     return {
-      differ: (i) => heard(i) && own.answer[i] !== others.answer[i],
-      gained: (i) => heard(i) && right(own, i) && !right(others, i),
-      lost: (i) => heard(i) && !right(own, i) && right(others, i),
+      differ: (i) => answered(i) && own.answer[i] !== others.answer[i],
+      gained: (i) => answered(i) && right(own, i) && !right(others, i),
+      lost: (i) => answered(i) && !right(own, i) && right(others, i),
     }[value] ?? (() => true);
   },
 };

@@ -7,7 +7,7 @@ const SPARE_ROWS = 6;
  *
  * @param box The element with role listbox.
  * @param row Returns the content of an item's row.
- * @param onSelect Is told of each item that is selected.
+ * @param onSelect Receives each item that is selected.
  */
 function virtualList(box, row, onSelect) {
   const spacer = el("div", { class: "spacer", role: "presentation" });

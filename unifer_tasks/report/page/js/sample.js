@@ -34,7 +34,7 @@ async function sampleView(i, run, other) {
 const fact = (term, value) => [el("dt", {}, term), el("dd", {}, value)];
 
 const questionAsked = (run, dataset) =>
-  shown(report.runs[run].questions[dataset] ?? "Not told by the run, or not the same for all its samples.");
+  shown(report.runs[run].questions[dataset] ?? "Not recorded by the run, or not the same for all its samples.");
 
 /** Reads a packed rationale: where it lies, its cues, what it argues for and how it contradicts itself. */
 function rationaleOf(block, place, known) {
@@ -69,7 +69,7 @@ async function picture(dataset, all, i) {
 function responseView({ texts, labels, leftOut }, place, rationale) {
   const text = texts[place];
   if (text == null) {
-    const said = place in labels ? ["Only a label was given: ", el("q", {}, ...shown(labels[place]))] : ["No response was heard."];
+    const said = place in labels ? ["Only a label was given: ", el("q", {}, ...shown(labels[place]))] : ["No response was received."];
     return [el("h4", {}, "Response"), el("p", { class: "quiet" }, ...said)];
   }
   const body = rationale
@@ -126,10 +126,10 @@ function first(items) {
 
 function answersOfAll(all, columns, i, run, other) {
   const rows = report.runs.map(({ name }, k) => {
-    const heard = columns[k].outcome[i] !== ABSENT;
+    const answered = columns[k].outcome[i] !== ABSENT;
     const link = el("a", { href: browseLink({ run: name, sample: sampleKey(all, i) }) }, plain(name));
     const attributes = k === run ? { "aria-current": "true" } : k === other ? { class: "other" } : {};
-    return el("li", attributes, link, " ", heard ? verdict(columns[k], all, i) : "not in this run");
+    return el("li", attributes, link, " ", answered ? verdict(columns[k], all, i) : "not in this run");
   });
   return el("details", { class: "answers", open: report.runs.length < 7 },
     el("summary", {}, "Every run's answer"), el("ul", {}, ...rows));
