@@ -25,6 +25,8 @@ from recipes.tiny_cpu.demo.compare import (
 )
 from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.demo.stages import StageError, Stages
+from tests.conftest import REPOSITORY
+from tests.recipes.test_readme import commands
 
 COLD = Scores(accuracy=0.5, uar=0.45, rare=0.1, unreadable=0.3)
 RUN = Outcome(
@@ -141,3 +143,16 @@ def test_the_command_prints_the_table(
     assert json.loads((tmp_path / "sizes.json").read_text())["grpo_steps"] == 2
     assert main([*given, "--seeds", "9", "--steps", "2"]) == 1
     assert "compare: GRPO failed" in capsys.readouterr().err
+
+
+def test_the_command_of_the_readme(
+    ran: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (words,) = (
+        words
+        for words in commands(REPOSITORY / "recipes" / "README.md", "")
+        if words[:3] == ["python", "-m", "recipes.tiny_cpu.demo.compare"]
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main([*words[3:], "--ignore-memory"]) == 0
+    assert len(ran) == 6
