@@ -68,8 +68,11 @@ def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any])
         return f"is malformed: {error}"
     except ValueError as error:
         return str(error)
-    if asked not in (None, paid):
-        return f"its prompt asks for the format {asked.key}, and the reward pays for {paid.key}"
+    if asked is not None and asked is not paid:
+        return (
+            f"its prompt asks for the format {asked.key}, and the reward pays for {paid.key}; give "
+            f"response_format={asked.key} (a recipe: format={asked.key})"
+        )
     if not math.isclose(float(score), reward.maximum):
         return f"a perfect response to it scores {score}, not {reward.maximum}"
     return None

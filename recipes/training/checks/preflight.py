@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from recipes.training.checks.adapters import adapter_problems
 from recipes.training.checks.batches import batch_problems, smallest_micro_batch
+from recipes.training.checks.methods import method_problems
 from recipes.training.checks.model import find_model, load_processor, model_problems
 from recipes.training.checks.rows import RowsError, examine_rows, row_problems
 from recipes.training.checks.tokens import Tokens
@@ -60,6 +61,7 @@ def preflight(settings: Settings) -> Rows:
         *trainer_problems(settings),
         *model,
         *adapter_problems(settings),
+        *method_problems(settings),
         *_data_problems(settings, rows, None if model else _tokens(settings)),
         *_batch_problems(settings, rows),
     ]
@@ -161,7 +163,8 @@ def _file_problems(
 
 def _reward_problems(reward: RewardSettings, path: Path) -> Iterator[str]:
     there = pq.read_schema(path).names
-    columns = [name for name in ("data_source", "reward_model", "extra_info") if name in there]
+    read = ("data_source", "reward_model", "extra_info", "prompt")
+    columns = [name for name in read if name in there]
     try:
         validate(pq.read_table(path, columns=columns).to_pylist(), **reward.options)
     except (KeyError, TypeError, ValueError) as error:

@@ -35,7 +35,7 @@ _UNREAD: Mapping[Stage, tuple[_Unread, ...]] = {
         _Unread(
             "actor_rollout_ref.actor.freeze_vision_tower",
             False,
-            "LoRA leaves the vision tower alone (actor_rollout_ref.model.lora_rank=32)",
+            "give method=frozen_vision",
         ),
         # workers/engine/fsdp/transformer_impl.py, optimizer_step: `optimizer_config.clip_grad`
         _Unread(

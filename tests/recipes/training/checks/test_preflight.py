@@ -145,7 +145,7 @@ def test_the_command_says_why_and_starts_nothing(
         (
             "actor_rollout_ref.actor.freeze_vision_tower",
             True,
-            "changes nothing in verl 0.9.1; LoRA",
+            "changes nothing in verl 0.9.1; give method=frozen_vision",
         ),
         ("actor_rollout_ref.actor.grad_clip", 5.0, "give actor_rollout_ref.actor.optim.clip_grad"),
         (
