@@ -49,26 +49,12 @@ def question(labels: Sequence[str]) -> str:
 
 
 def direct_question(labels: Sequence[str]) -> str:
-    """Return the question with its last sentence turned round: the answer alone.
-
-    Args:
-        labels: As for `question`.
-
-    Raises:
-        ValueError: There is no candidate label.
-    """
+    """Return the question with its last sentence turned round: the answer alone."""
     return _question(labels, _DIRECT)
 
 
 def answer_first_question(labels: Sequence[str]) -> str:
-    """Return the question with its last sentence in the other order: answer, then reasoning.
-
-    Args:
-        labels: As for `question`.
-
-    Raises:
-        ValueError: There is no candidate label.
-    """
+    """Return the question with its last sentence in the other order: answer, then reasoning."""
     return _question(labels, _ANSWER_FIRST)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from contextlib import AbstractContextManager
+
+from unifer_tasks.redaction.streams import output_through
 
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -41,36 +40,16 @@ def without_colors(text: str) -> str:
     return _COLOR.sub("", text)
 
 
-@contextmanager
-def visible_output() -> Iterator[None]:
+def visible_output() -> AbstractContextManager[None]:
     """Spell out what acts unseen in all that this process prints until the block ends.
 
     Messages quote names and paths of files from elsewhere, which could clear a terminal, name its
     window or write over what was printed before.
     """
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _Visible(stream)) for stream in before)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
+    return output_through(_visible_printed)
 
 
-class _Visible:
-    """A stream that is written to a call at a time."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        moves = _MOVES.fullmatch(text) or _START.match(text)
-        own = moves[0] if moves else ""
-        self._stream.write(own + visible(text.removeprefix(own)))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
+def _visible_printed(text: str) -> str:
+    moves = _MOVES.fullmatch(text) or _START.match(text)
+    own = moves[0] if moves else ""
+    return own + visible(text.removeprefix(own))

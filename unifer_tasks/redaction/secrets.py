@@ -19,15 +19,16 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 from unifer_tasks.redaction.credentials import is_mixed, replace_in_settings, replace_in_text
+from unifer_tasks.redaction.streams import output_through
 
 HIDDEN = "***"
 """Stands for a credential that no variable holds."""
@@ -179,10 +180,9 @@ def redacted_output(arguments: Sequence[str] = ()) -> Iterator[None]:
         arguments: Of the command line, whose credentials are known until then.
     """
     learned = learn(list(arguments))
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _Redacting(stream)) for stream in before)
     try:
-        yield
+        with output_through(redact):
+            yield
     except Exception:
         show = sys.excepthook
 
@@ -193,27 +193,8 @@ def redacted_output(arguments: Sequence[str] = ()) -> Iterator[None]:
         sys.excepthook = show_redacted
         raise
     finally:
-        sys.stdout, sys.stderr = before
         for name in learned:
             os.environ.pop(name, None)
-
-
-class _Redacting:
-    """A stream that redacts what is written to it, a call at a time."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        self._stream.write(redact(text))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
 
 
 def _hidden(secret: str) -> str:
