@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +51,6 @@ _STYLE: Any = {
     "svg.hashsalt": "ferbench",
     "svg.fonttype": "path",
 }
-# What would differ from one day or version to another.
-_METADATA: Mapping[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 _CAUTION = "Synthetic faces (stand-in): no result on photographs"
 
 Progress = Callable[[str], None]
@@ -86,23 +84,33 @@ def write_plots(
     for place, one in enumerate(runs, start=1):
         name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
         plots[name] = functools.partial(confusion, one)
-    written = []
+    written: list[Path] = []
     with _style():
         for name, draw in plots.items():
             progress(name)
             figure = draw()
-            # Laid out once and not anew for each format.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
-            for kind in FORMATS:
-                path = folder / f"{name}.{kind}"
-                with atomic_write(path) as partial:
-                    figure.savefig(partial, format=kind, metadata=_METADATA[kind])
-                written.append(path)
+            written += _save(figure, folder / name)
     for path in set(folder.glob("confusion_*")) - set(written):
         if path.suffix.removeprefix(".") in FORMATS:
             path.unlink()
     return written
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure in each of `FORMATS`; `Figure.savefig` would lay it out and draw it twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    png, svg = (stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS)
+    with atomic_write(png) as partial:
+        # Without what would differ from one day or version to another.
+        FigureCanvasAgg(figure).print_png(partial, metadata={"Software": None})
+    with atomic_write(svg) as partial:
+        FigureCanvasSVG(figure).print_svg(partial, metadata={"Date": None})
+    return [png, svg]
 
 
 def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore]) -> Figure:
