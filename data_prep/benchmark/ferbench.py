@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import xxhash
@@ -17,6 +17,7 @@ from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
 from data_prep.sources.index import Question
 from data_prep.sources.samples import Sample, Skipped, Source, Split
+from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import question
@@ -44,8 +45,21 @@ class Plan:
         digest = xxhash.xxh3_128()
         for sample in self.samples:
             stamp = self.source.images.stamp(sample.member)
-            digest.update(json.dumps([sample.id, sample.label, stamp]).encode())
+            facts: list[object] = [sample.id, sample.label, stamp]
+            if sample.annotations is not None:
+                facts.append(asdict(sample.annotations))
+            digest.update(json.dumps(facts).encode())
         return digest.hexdigest()
+
+    @property
+    def annotations(self) -> Sequence[str]:
+        """The columns that some sample has a value for."""
+        found = [sample.annotations for sample in self.samples if sample.annotations is not None]
+        return [
+            name
+            for name in ANNOTATION_TYPES
+            if any(getattr(each, name) is not None for each in found)
+        ]
 
 
 def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
@@ -163,7 +177,8 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
         dataset = plan.source.dataset
         if dataset not in manifest.datasets:
             write_list(out / dataset / SKIPPED_NAME, plan.skipped)
-            manifest = write_dataset(out, manifest, dataset, _rows(output, plan))
+            rows = _rows(output, plan)
+            manifest = write_dataset(out, manifest, dataset, rows, plan.annotations)
     return manifest
 
 
@@ -186,4 +201,6 @@ def _row(read: tuple[Sample, bytes | str]) -> Row | str:
     if isinstance(data, str):
         return data
     fault = inspect(data).fault
-    return Row(sample.id, data, sample.label) if fault is None else fault
+    if fault is not None:
+        return fault
+    return Row(sample.id, data, sample.label, sample.annotations or Annotations())

@@ -50,6 +50,14 @@ def add(commands: Subparsers) -> None:
         help="instead of a benchmark, N training faces: SFT rows in OUT/cot, GRPO rows in OUT/rlvr",
     )
     parser.add_argument(
+        "--bias",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="draw the expressions of RAF-DB's faces whose gender is female weaker by this share: "
+        "a bias that a comparison of groups must find (default: %(default)s)",
+    )
+    parser.add_argument(
         "--labels",
         choices=LABELS,
         default="uniform",
@@ -97,7 +105,7 @@ def _benchmark(args: argparse.Namespace) -> int:
         targets = stand_in.targets_of_counts(per_class, args.seed)
         questions = per_class or "like-ferbench"
     recipe = {"questions": questions}
-    manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe)
+    manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe, bias=args.bias)
     for dataset, file in manifest.datasets.items():
         say(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
     say(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={args.out}")

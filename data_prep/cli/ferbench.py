@@ -27,6 +27,12 @@ from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 
+_UNANNOTATED = {
+    "rafdb": "has no gender, race and age groups: there is no Annotation/manual/*_manu_attri.txt; "
+    "with these files the same command, to another folder, keeps them beside the questions",
+}
+"""Dataset -> what is said of an archive without the annotations that the dataset has."""
+
 
 def add(commands: Subparsers) -> None:
     """Add the subcommand."""
@@ -107,6 +113,10 @@ def _report(out: Path, manifest: Manifest) -> int:
         faults = list(read_list(Fault, listed)) if listed.exists() else []
         left_out += len(faults)
         say(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
+        for name, n in file.annotations.items():
+            say(f"{dataset:<10} {n:>6,} with {name}")
+        if dataset in _UNANNOTATED and not file.annotations:
+            say(f"{dataset:<10} {_UNANNOTATED[dataset]}")
         skipped = out / dataset / SKIPPED_NAME
         if skipped.exists() and skipped.stat().st_size:
             say(f"{dataset:<10} not asked about: listed in {skipped}")

@@ -243,7 +243,9 @@ def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:
     """Of all that the findings depend on, and nothing of where on a disk the images lie."""
     digest = xxhash.xxh3_128(bytes([_VERSION]))
     for entry in batch:
-        facts: list[Any] = [getattr(entry, field.name) for field in fields(entry)]
+        facts: list[Any] = [
+            getattr(entry, field.name) for field in fields(entry) if field.name != "annotations"
+        ]
         if isinstance(entry, Sample):
             facts.append(tree.stamp(entry.member))
         digest.update(json.dumps(facts).encode())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from data_prep.outputs.recipes import changes
 from data_prep.outputs.training_folder import is_training_folder
 from data_prep.parallel import batches
 from data_prep.storage.packed import UNPACKED
+from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
 from unifer_tasks.data.manifest import (
     MANIFEST_NAME,
     DatasetFile,
@@ -32,25 +33,32 @@ from unifer_tasks.support.locks import LOCK_NAME
 ROWS_PER_GROUP = 256
 """Bounds the memory of writer and reader: a row holds an encoded image."""
 
-_STRING = {"dtype": "string", "_type": "Value"}
-_FEATURES = {
-    "id": _STRING,
-    "image": {"_type": "Image"},
-    "target": _STRING,
-    "candidate_labels": {"feature": _STRING, "_type": "List"},
-    "dataset": _STRING,
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_TYPES: Mapping[str, pa.DataType] = {
+    "id": pa.string(),
+    "image": _IMAGE,
+    "target": pa.string(),
+    "candidate_labels": pa.list_(pa.string()),
+    "dataset": pa.string(),
 }
-_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("target", pa.string()),
-        ("candidate_labels", pa.list_(pa.string())),
-        ("dataset", pa.string()),
-    ],
+
+
+def _schema(annotations: Sequence[str]) -> pa.Schema:
+    types = {**_TYPES, **{name: ANNOTATION_TYPES[name] for name in annotations}}
+    features = {name: _feature(kind) for name, kind in types.items()}
     # What `datasets` reads to know that `image` is an image.
-    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
-)
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema(list(types.items()), metadata=metadata)
+
+
+def _feature(kind: pa.DataType) -> Mapping[str, Any]:
+    """Return the name that `datasets` has for a type."""
+    if kind == _IMAGE:
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    name = {"double": "float64"}.get(str(kind), str(kind))
+    return {"dtype": name, "_type": "Value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +69,13 @@ class Row:
         id: Unique in its dataset; the published `image_path` for the benchmark's own.
         image: The encoded image, as its file holds it.
         target: The true label, in the dataset's own word.
+        annotations: What is known besides.
     """
 
     id: str
     image: bytes
     target: str
+    annotations: Annotations = field(default_factory=Annotations)
 
 
 def open_build(out: Path, manifest: Manifest) -> Manifest:
@@ -114,7 +124,13 @@ def check_folder(out: Path) -> None:
         raise BuildError(f"{out} exists and is not a benchmark folder; choose another")
 
 
-def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Row]) -> Manifest:
+def write_dataset(
+    out: Path,
+    manifest: Manifest,
+    dataset: str,
+    rows: Iterable[Row],
+    annotations: Sequence[str] = (),
+) -> Manifest:
     """Write one dataset's questions and then the manifest that lists them.
 
     Killed at any point, the folder holds no half-written file under a final name.
@@ -124,6 +140,7 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
         manifest: The manifest so far.
         dataset: The dataset's key.
         rows: Its questions; consumed as they are written.
+        annotations: The columns for annotations that the file gets.
 
     Returns:
         The manifest with this dataset in it.
@@ -131,26 +148,34 @@ def write_dataset(out: Path, manifest: Manifest, dataset: str, rows: Iterable[Ro
     relative = f"{dataset}/test.parquet"
     path = out / relative
     labels = list(label_space(dataset).labels)
+    schema = _schema(annotations)
     counts: Counter[str] = Counter()
+    annotated = dict.fromkeys(annotations, 0)
     with (
         atomic_write(path) as partial,
-        pq.ParquetWriter(partial, _SCHEMA, compression="none") as writer,
+        pq.ParquetWriter(partial, schema, compression="none") as writer,
     ):
         for batch in batches(rows, ROWS_PER_GROUP):
-            writer.write_batch(_batch(batch, labels, dataset))
+            written = _batch(batch, labels, dataset, schema)
+            writer.write_batch(written)
             counts.update(row.target for row in batch)
-    file = DatasetFile(relative, {label: counts[label] for label in labels}, sha256(path))
+            for name in annotated:
+                annotated[name] += len(batch) - written[name].null_count
+    in_order = {label: counts[label] for label in labels}
+    file = DatasetFile(relative, in_order, sha256(path), annotated)
     manifest = replace(manifest, datasets={**manifest.datasets, dataset: file})
     write_manifest(out, manifest)
     return manifest
 
 
-def _batch(rows: list[Row], labels: list[str], dataset: str) -> pa.RecordBatch:
-    columns = {
+def _batch(rows: list[Row], labels: list[str], dataset: str, schema: pa.Schema) -> pa.RecordBatch:
+    columns: dict[str, list[Any]] = {
         "id": [row.id for row in rows],
         "image": [{"bytes": row.image, "path": None} for row in rows],
         "target": [row.target for row in rows],
         "candidate_labels": [labels] * len(rows),
         "dataset": [dataset] * len(rows),
     }
-    return pa.RecordBatch.from_pydict(columns, schema=_SCHEMA)
+    for name in schema.names[len(columns) :]:
+        columns[name] = [getattr(row.annotations, name) for row in rows]
+    return pa.RecordBatch.from_pydict(columns, schema=schema)

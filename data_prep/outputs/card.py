@@ -9,7 +9,7 @@ from pathlib import Path
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.redaction.markdown import bullets, escape, front_matter, table
+from unifer_tasks.redaction.markdown import bullets, code, escape, front_matter, table
 from unifer_tasks.support.files import atomic_write
 
 CARD_NAME = "README.md"
@@ -19,6 +19,14 @@ _IMAGES_STAY = """\
 
 The images belong to the datasets and may not be passed on. What is published here names them by
 their place in the official archives; whoever holds those puts them together with `unifer-data`.
+"""
+
+_WHAT_LABELS_ARE = """\
+`votes` says how many annotators chose each candidate label, in their order, `votes_other` how many
+chose none of them. `gender`, `race` and `age_group` are what annotators took a stranger for at the
+sight of one photograph, in the dataset's own words: neither what the people say of themselves nor a
+fact about them. They serve to compare a model's accuracy between groups, and for nothing about a
+single person. These columns stay on this machine: `--push` publishes none of them.
 """
 
 
@@ -34,7 +42,16 @@ def write_benchmark_card(out: Path, manifest: Manifest) -> None:
         numeric=[1],
     )
     extent = "All questions of the benchmark." if caveat is None else f"Not FERBench: {caveat}."
-    body = [escape(f"FERBench from {manifest.source}. {extent}"), counts, _IMAGES_STAY]
+    body: list[str] = [escape(f"FERBench from {manifest.source}. {extent}"), counts]
+    annotated = [
+        (label_space(dataset).title, code(name), f"{n:,}")
+        for dataset, file in manifest.datasets.items()
+        for name, n in file.annotations.items()
+    ]
+    if annotated:
+        columns = table(("dataset", "column", "questions"), annotated, numeric=[2])
+        body += ["## Annotations", columns, _WHAT_LABELS_ARE]
+    body.append(_IMAGES_STAY)
     configs = {dataset: {"test": [file.path]} for dataset, file in manifest.datasets.items()}
     _write(out, "FERBench", manifest.n_rows, configs, body)
 

@@ -92,6 +92,10 @@ def _stage_benchmark(out: Path, staged: Path) -> None:
         _without_images(intact_path(out, manifest, dataset), staged / file.path, folders)
     described = replace(
         manifest,
+        # Judgements on people's looks stay here.
+        datasets={
+            dataset: replace(file, annotations={}) for dataset, file in manifest.datasets.items()
+        },
         source=clean(manifest.source),
         recipe=map_texts(manifest.recipe, clean),
         versions=map_texts(manifest.versions, clean),

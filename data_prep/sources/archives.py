@@ -57,6 +57,9 @@ def open_source(
         source = _open(dataset, tree, unpacked, majority)
     except ArchiveError as error:
         raise ArchiveError(f"{error}{_hint(dataset, tree)}") from None
+    if dataset == rafdb.DATASET:
+        nested = partial(with_nested, tree, rafdb.ATTRIBUTES_NESTED, unpacked)
+        source = rafdb.with_attributes(source, nested)
     return replace(source, read=partial(_with_readable_names, source.read))
 
 

@@ -19,6 +19,7 @@ from data_prep.errors import ArchiveError, brief
 from data_prep.sources.pixels import PixelTable
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree
+from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import canonical, label_space
 
 DATASET = "ferplus"
@@ -166,13 +167,16 @@ def _read(
             yield Skipped(DATASET, name, "its image is missing")
         else:
             of_label = dict(zip(VOTE_COLUMNS, votes, strict=False))
+            ordered = tuple(of_label[candidate] for candidate in space)
+            others = sum(votes[len(VOTE_COLUMNS) :])
             yield Sample(
                 DATASET,
                 f"/FERPlus/{split}/{label}/{name}",
                 label,
                 split,
                 member,
-                tuple(of_label[candidate] for candidate in space),
+                ordered,
+                annotations=Annotations(ordered, others) if split is Split.TEST else None,
             )
         seen.add(name)
 

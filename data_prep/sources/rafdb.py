@@ -8,13 +8,17 @@ spelling is theirs) and class folders (`DATASET/{train,test}/{1..7}`, with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from types import MappingProxyType
+from typing import Any
 
 from data_prep.errors import ArchiveError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, join
+from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
 
 DATASET = "rafdb"
 
@@ -27,6 +31,12 @@ LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutr
 _LIST = "EmoLabel/list_patition_label.txt"
 _FACES = "Image/aligned"
 _ALIGNED = "_aligned"
+
+ATTRIBUTES_FOLDER = "Annotation/manual"
+ATTRIBUTES_NESTED = ("manual",)
+"""Names of archives within the archive that may hold the folder; as in `with_nested`."""
+
+_ATTRIBUTES = "_manu_attri.txt"
 
 
 def open_source(tree: Tree) -> Source:
@@ -50,6 +60,53 @@ def open_source(tree: Tree) -> Source:
     raise ArchiveError(
         f"{tree.path} is not RAF-DB: neither {_LIST} with {_FACES}/ nor train/1 to train/7 is in it"
     )
+
+
+def with_attributes(source: Source, tree: Callable[[], Tree]) -> Source:
+    """Return a source whose test samples have the attributes that annotators saw, if there are any.
+
+    Args:
+        source: RAF-DB in either layout.
+        tree: Opens what may hold `Annotation/manual`, once a test sample is read.
+    """
+    return replace(source, read=partial(_read_annotated, source.read, tree))
+
+
+def _read_annotated(
+    read: Callable[[Split], Iterator[Sample | Skipped]], open_tree: Callable[[], Tree], split: Split
+) -> Iterator[Sample | Skipped]:
+    if split is not Split.TEST:
+        yield from read(split)
+        return
+    tree = open_tree()
+    folder = next(iter(tree.find(ATTRIBUTES_FOLDER)), None)
+    for entry in read(split):
+        if folder is not None and isinstance(entry, Sample):
+            stem = PurePosixPath(entry.id).stem.removesuffix(_ALIGNED)
+            name = f"{folder}/{stem}{_ATTRIBUTES}"
+            if tree.has(name):
+                yield replace(entry, annotations=_attributes(tree, name))
+                continue
+        yield entry
+
+
+def _attributes(tree: Tree, name: str) -> Annotations:
+    """Read gender, race and age group: the last three lines, after five of landmarks."""
+    lines = [line.split() for line in tree.lines(name) if line.strip()]
+    if [len(cells) for cells in lines] != [2] * 5 + [1] * len(ATTRIBUTES):
+        raise ArchiveError(
+            f"{tree.path}: {name} does not have five lines of landmarks and a line each of "
+            f"{', '.join(ATTRIBUTES)}; download it again"
+        )
+    values: dict[str, Any] = {}
+    for (attribute, known), (cell,) in zip(ATTRIBUTES.items(), lines[5:], strict=True):
+        if cell not in map(str, range(len(known))):
+            raise ArchiveError(
+                f"{tree.path}: {name}: {attribute} {brief(cell)} is none of 0 to {len(known) - 1} "
+                f"({', '.join(known)}); download it again"
+            )
+        values[attribute] = known[int(cell)]
+    return Annotations(**values)
 
 
 def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Sample | Skipped]:

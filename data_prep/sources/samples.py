@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from data_prep.storage.tree import Tree
+from unifer_tasks.data.annotations import Annotations
 
 
 class Split(StrEnum):
@@ -34,6 +35,8 @@ class Sample:
         arousal: From -1, calm, to 1; None where the dataset does not say.
         prompt: The question, where it is not the benchmark's.
         response: An answer with its rationale, where the source has one.
+        annotations: What a test sample's row keeps besides its question; None where the source has
+            nothing of it.
     """
 
     dataset: str
@@ -46,6 +49,7 @@ class Sample:
     arousal: float | None = None
     prompt: str | None = None
     response: str | None = None
+    annotations: Annotations | None = None
 
 
 @dataclass(frozen=True, slots=True)

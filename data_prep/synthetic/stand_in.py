@@ -7,7 +7,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 
@@ -16,7 +16,8 @@ import numpy as np
 from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.sources.index import Question
-from data_prep.synthetic.faces import Face, draw
+from data_prep.synthetic.annotators import BIASED, annotate, columns_of, draw_attributes
+from data_prep.synthetic.faces import Face, paint, sample_face
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, canonical, label_space
 
@@ -40,6 +41,9 @@ _FORMATS: Mapping[str, _Format] = {
 }
 _USUAL = _Format((224, 224), gray=False, encoding="JPEG")
 """How those of any other dataset are drawn."""
+
+_ANNOTATIONS_STREAM = 3
+"""Of the seeds of four numbers, of which the training faces' end with 1 or 2."""
 
 Targets = Mapping[str, list[tuple[str, str]]]
 """Dataset key -> (id, target) of each question, in order."""
@@ -77,7 +81,14 @@ def targets_of_index(index: Mapping[str, Iterable[Question]]) -> dict[str, list[
     }
 
 
-def build(output: Output, targets: Targets, *, seed: int, recipe: Mapping[str, object]) -> Manifest:
+def build(
+    output: Output,
+    targets: Targets,
+    *,
+    seed: int,
+    recipe: Mapping[str, object],
+    bias: float = 0.0,
+) -> Manifest:
     """Draw a face for every question and write the benchmark folder.
 
     Datasets that an interrupted build has finished are kept. Equal arguments give equal
@@ -88,36 +99,52 @@ def build(output: Output, targets: Targets, *, seed: int, recipe: Mapping[str, o
         targets: The questions.
         seed: Seed of the faces.
         recipe: What else names this build in its manifest.
+        bias: By which share the expressions of faces whose gender is `BIASED` are weaker, where
+            a gender is drawn.
 
     Raises:
         BuildError: The folder holds something else.
     """
     versions = {name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")}
     digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
-    recipe = {**recipe, "seed": seed, "questions_sha256": digest}
+    recipe = {
+        **recipe,
+        "seed": seed,
+        "questions_sha256": digest,
+        "annotations": "votes, attributes, intensity",
+        "bias": bias,
+    }
     manifest = open_build(output.folder, Manifest(SOURCE, True, recipe, versions))
     for dataset, questions in targets.items():
         if dataset in manifest.datasets:
             continue
-        title, drawn = label_space(dataset).title, partial(_drawn_row, dataset, seed)
+        title, drawn = label_space(dataset).title, partial(_drawn_row, dataset, seed, bias)
         rows = output.map(title, drawn, enumerate(questions), len(questions))
-        manifest = write_dataset(output.folder, manifest, dataset, rows)
+        manifest = write_dataset(output.folder, manifest, dataset, rows, columns_of(dataset))
     return manifest
 
 
-def draw_as(dataset: str, label: str, seed: Sequence[int]) -> tuple[bytes, Face]:
+def draw_as(
+    dataset: str, label: str, seed: Sequence[int], *, weaker: float = 0.0
+) -> tuple[bytes, Face]:
     """Draw a face as a file of a dataset would hold it.
 
     Args:
         dataset: The dataset whose size, mode and encoding the image has.
         label: The expression, in the dataset's own word.
         seed: Seed of the face.
+        weaker: By which share its action units are weaker.
 
     Returns:
         The encoded image and the face that it shows.
     """
     look = _FORMATS.get(dataset, _USUAL)
-    image, face = draw(canonical(label), seed, look.size, gray=look.gray)
+    face = sample_face(canonical(label), np.random.default_rng(seed))
+    if weaker:
+        units = face.action_units
+        weakened = {unit: (1 - weaker) * value for unit, value in units.intensity.items()}
+        face = replace(face, action_units=replace(units, intensity=weakened))
+    image = paint(face, look.size, gray=look.gray)
     buffer = io.BytesIO()
     image.save(buffer, look.encoding)
     return buffer.getvalue(), face
@@ -133,7 +160,12 @@ def stream_of(dataset: str) -> int:
     return zlib.crc32(dataset.encode())
 
 
-def _drawn_row(dataset: str, seed: int, numbered: tuple[int, tuple[str, str]]) -> Row:
+def _drawn_row(dataset: str, seed: int, bias: float, numbered: tuple[int, tuple[str, str]]) -> Row:
     number, (row_id, target) = numbered
-    image, _ = draw_as(dataset, target, [seed, stream_of(dataset), number])
-    return Row(row_id, image, target)
+    stream = [seed, stream_of(dataset), number]
+    by_lot = [*stream, _ANNOTATIONS_STREAM]
+    attributes = draw_attributes(dataset, by_lot)
+    weaker = bias if attributes.get("gender") == BIASED else 0.0
+    image, face = draw_as(dataset, target, stream, weaker=weaker)
+    units = face.action_units
+    return Row(row_id, image, target, annotate(dataset, target, units, attributes, by_lot))

@@ -53,6 +53,20 @@ def write_rafdb(root: Path, per_class: int = 2) -> Path:
     return root
 
 
+def write_attributes(root: Path, n: int = 14) -> Path:
+    """RAF-DB's `Annotation/manual` for the first faces of both splits, below `basic/`.
+
+    The test face of number n is of gender n % 3, race (n + 1) % 3 and age group n % 5.
+    """
+    for split, width in (("train", 5), ("test", 4)):
+        for number in range(1, n + 1):
+            landmarks = "".join(f"{10 * k}.5000\t{number}.2500\n" for k in range(5))
+            values = f"{number % 3}\n{(number + 1) % 3}\n{number % 5}\n"
+            name = f"{split}_{number:0{width}d}_manu_attri.txt"
+            put(root / "basic/Annotation/manual" / name, (landmarks + values).encode())
+    return root
+
+
 def write_rafdb_folders(root: Path, per_class: int = 2, *, tables: bool = True) -> Path:
     """The class-folder layout of re-packagings."""
     for split, width in (("train", 5), ("test", 4)):

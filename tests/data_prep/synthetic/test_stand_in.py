@@ -17,6 +17,7 @@ from PIL import Image
 
 from data_prep.cli.main import main
 from data_prep.output import Output
+from data_prep.synthetic.annotators import columns_of
 from data_prep.synthetic.stand_in import build, targets_of_counts
 from tests.conftest import run_command
 from unifer_tasks.data.manifest import read_manifest, sha256
@@ -54,7 +55,8 @@ def test_rows_have_the_benchmarks_layout(stand_in: Path) -> None:
     assert manifest.stand_in
     for dataset, space in LABEL_SPACES.items():
         table = pq.read_table(stand_in / dataset / "test.parquet")
-        assert table.column_names == ["id", "image", "target", "candidate_labels", "dataset"]
+        own = ["id", "image", "target", "candidate_labels", "dataset"]
+        assert table.column_names == [*own, *columns_of(dataset)]
         rows = table.to_pylist()
         assert Counter(row["target"] for row in rows) == dict.fromkeys(space.labels, 2)
         assert {tuple(row["candidate_labels"]) for row in rows} == {space.labels}
