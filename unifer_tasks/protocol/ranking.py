@@ -1,26 +1,31 @@
 """Candidates ranked by likelihood: how the question is put to a model, and what it responds.
 
-A task whose `generation_kwargs` hold `RANK` asks for no text but for how likely each candidate is
-as the answer. Whatever runs tasks knows responses of text alone, so the ranking is one: an answer
-block with the likeliest label, which every reader reads, and behind it the natural logarithm of
-every candidate's probability as JSON, the likeliest first:
+A task whose `generation_kwargs` hold `RANK` asks for how likely each candidate is as the answer,
+at once (`DIRECT`) or after the reasoning that the model writes first (`REASONED`). Whatever runs
+tasks knows responses of text alone, so the ranking is one: the reasoning, an answer block with the
+likeliest label, which every reader reads, and behind it the natural logarithm of every candidate's
+probability as JSON, the likeliest first:
 
+    <think>Corners down.</think>
     <answer>sad</answer> {"sad": -0.22, "fear": -1.65}
 
-The figures are those of the whole answer block, given the prompt; `read_ranking` normalises them
-over the candidates.
+The figures are those of the whole answer block, given all that stands before it; `read_ranking`
+normalises them over the candidates.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from math import exp, isfinite
 
-from unifer_tasks.protocol.prompts import ANSWER_TAG
+from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG
 
 RANK = "rank_candidates"
-"""The key of `generation_kwargs`."""
+"""The key of `generation_kwargs`, and its values."""
+
+DIRECT = "direct"
+REASONED = "reasoned"
 
 _DIGITS = 6
 
@@ -33,34 +38,47 @@ def answer_block(label: str) -> str:
     return f"<{ANSWER_TAG}>{label}</{ANSWER_TAG}>"
 
 
-def write_ranking(log_probabilities: Mapping[str, float]) -> str:
+def reasoning(response: str) -> str:
+    """Return what a response says before its last answer, to be followed by another answer.
+
+    A response without an answer counts as a whole; a thought that was cut off is closed.
+    """
+    before, opened, after = response.rpartition(f"<{ANSWER_TAG}>")
+    text = (before if opened else after).rstrip()
+    if text.count(f"<{THINK_TAG}>") > text.count(f"</{THINK_TAG}>"):
+        text += f"</{THINK_TAG}>"
+    return f"{text}\n" if text else ""
+
+
+def write_ranking(log_probabilities: Mapping[str, float], begun: str = "") -> str:
     """Return the response that says how likely each candidate is; of equal ones the first wins.
 
     Args:
         log_probabilities: Candidate -> natural logarithm of its probability, not normalised.
+        begun: What stands before the answer.
 
     Raises:
         ValueError: There is no candidate, or a figure is not finite.
     """
-    if not log_probabilities or not all(map(math.isfinite, log_probabilities.values())):
+    if not log_probabilities or not all(map(isfinite, log_probabilities.values())):
         raise ValueError(f"a ranking needs finite figures, got {dict(log_probabilities)}")
     ranked = sorted(log_probabilities.items(), key=lambda pair: -pair[1])
     figures = json.dumps({label: round(figure, _DIGITS) for label, figure in ranked})
-    return f"{answer_block(ranked[0][0])} {figures}"
+    return f"{begun}{answer_block(ranked[0][0])} {figures}"
 
 
 def read_ranking(response: str) -> Mapping[str, float] | None:
     """Return the probability of each candidate, in sum 1; None if a response is no ranking."""
-    _, closed, rest = response.partition(f"</{ANSWER_TAG}> ")
+    _, closed, rest = response.rpartition(f"</{ANSWER_TAG}> ")
     try:
         figures = json.loads(rest)
     except ValueError:
         return None
     if not closed or not isinstance(figures, dict) or not figures:
         return None
-    if not all(isinstance(figure, float | int) for figure in figures.values()):
+    if not all(type(figure) in (int, float) and isfinite(figure) for figure in figures.values()):
         return None
     highest = max(figures.values())
-    weights = {label: math.exp(figure - highest) for label, figure in figures.items()}
+    weights = {label: exp(figure - highest) for label, figure in figures.items()}
     total = sum(weights.values())
     return {label: weight / total for label, weight in weights.items()}

@@ -7,7 +7,8 @@
 | `shuffled` | each question is asked under `N_ORDERS` orders of its candidates | order bias |
 | `native` | the image at its own size | what one size for all costs |
 | `described` | each candidate with the signs of its prototype | what naming the cues buys |
-| `ranked` | the likelihood of each candidate is read, not a text | calibration |
+| `ranked` | as `direct`; the likelihood of each candidate is read, not a text | calibration |
+| `ranked_reasoned` | the likelihood of each candidate is read after the reasoning | the same |
 
 A variant's tasks are named `ferbench_VARIANT_DATASET`, its group `ferbench_VARIANT`. In
 lmms-eval's sample log the record under `accuracy` has what the base has (`id`, `dataset`, `gold`,
@@ -16,8 +17,8 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 * `variant`: one of the keys above; the base's records have none;
 * `permutation`: from 0 up, which of the orders (`shuffled` alone);
 * `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone);
-* `probabilities`: candidate label -> its probability as the answer, in sum 1 (`ranked` alone);
-  null where the request failed.
+* `probabilities`: candidate label -> its probability as the answer, in sum 1 (`ranked` and
+  `ranked_reasoned` alone); null where the request failed.
 
 So `dataset` and `id` name the base's question of every record. Of a question that was asked several
 times (`--repeats`) the record has the lists `predictions` and `outcomes`, and as `score` the share
@@ -77,7 +78,7 @@ class Variant:
         show: A decoded image -> the image that the model sees.
         read: Response, dataset -> the strict reader's answer.
         n_orders: Under how many orders of its candidates each question is asked, at most.
-        ranks: Whether the likelihood of each candidate is asked for, and no text (`ranking`).
+        ranks: Whether the likelihood of each candidate is asked for (`protocol.ranking`).
     """
 
     key: str
@@ -108,6 +109,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("native", show=native_image),
             Variant("described", ask=described_question),
             Variant("ranked", ask=direct_question, ranks=True),
+            Variant("ranked_reasoned", ranks=True),
         )
     }
 )

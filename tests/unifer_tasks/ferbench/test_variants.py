@@ -70,9 +70,12 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
     return run
 
 
+RANKED = ("ranked", "ranked_reasoned")
+
+
 @pytest.fixture(scope="module")
 def tasks() -> str:
-    sfew = [task_name("sfew", VARIANTS[key]) for key in ("native", "described")]
+    sfew = [task_name("sfew", VARIANTS[key]) for key in ("native", "described", *RANKED)]
     return ",".join(["ferbench_sfew", "ferbench_direct", "ferbench_shuffled_sfew", *sfew])
 
 
@@ -107,6 +110,20 @@ def test_every_sample_says_which_question_of_which_variant_it_was(tiny_run: Any)
             assert sample["input"] == variant.ask(labels)
     turned = [sample["accuracy"]["permutation"] for sample in samples["ferbench_shuffled_sfew"]]
     assert turned == [*range(N_ORDERS)] * len(base)
+
+
+@pytest.mark.parametrize("variant", RANKED)
+def test_a_ranking_is_always_read(tiny_run: Any, variant: str) -> None:
+    _, rows, samples = tiny_run
+    task = task_name("sfew", VARIANTS[variant])
+    # Untrained, the model writes no answer that could be read.
+    assert rows[task]["unreadable,none"] == 0
+    for sample in samples[task]:
+        record = sample["accuracy"]
+        probabilities = record["probabilities"]
+        assert probabilities.keys() == set(LABEL_SPACES["sfew"].labels)
+        assert sum(probabilities.values()) == pytest.approx(1)
+        assert probabilities[record["prediction"]] == max(probabilities.values())
 
 
 def test_replay_gives_each_variant_its_own_responses(

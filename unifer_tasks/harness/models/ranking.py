@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from unifer_tasks.harness.models.our_model import OurModel
-from unifer_tasks.protocol.ranking import RANK, answer_block, write_ranking
+from unifer_tasks.protocol.ranking import DIRECT, RANK, answer_block, reasoning, write_ranking
 
 Tokens = Sequence[int]
 
@@ -24,47 +24,62 @@ class RankingModel(OurModel):
 
     @abstractmethod
     def log_likelihoods(
-        self, messages: Sequence[list[dict[str, Any]]], texts: Sequence[Sequence[str]]
+        self,
+        messages: Sequence[list[dict[str, Any]]],
+        begun: Sequence[str],
+        texts: Sequence[Sequence[str]],
     ) -> Sequence[Sequence[float]]:
-        """Return the natural logarithm of the probability of each text as the reply.
+        """Return the log-probability of each text as the next words of the reply.
 
         Args:
             messages: The conversation of each question, as lmms-eval's tasks build it.
+            begun: How the reply to each begins; may be empty.
             texts: The texts of each question, at least one.
         """
 
     def generate_until(self, requests: list[Instance]) -> list[str | GenerationResult]:
         """Return the answer to each question."""
-        is_ranking = [bool(request.args[2].get(RANK)) for request in requests]
-        to_rank = [r for r, ranks in zip(requests, is_ranking, strict=True) if ranks]
-        to_ask = [r for r, ranks in zip(requests, is_ranking, strict=True) if not ranks]
-        ranked = iter(self._rankings(to_rank))
-        generated = iter(super().generate_until(to_ask) if to_ask else ())
-        return [next(ranked if ranks else generated) for ranks in is_ranking]
+        asked: list[str | None] = [request.args[2].get(RANK) for request in requests]
+        to_answer = [r for r, rank in zip(requests, asked, strict=True) if rank != DIRECT]
+        answers = iter(super().generate_until(to_answer) if to_answer else ())
+        given = [None if rank == DIRECT else next(answers) for rank in asked]
+        begun = {
+            number: "" if answer is None else reasoning(_text(answer))
+            for number, (rank, answer) in enumerate(zip(asked, given, strict=True))
+            if rank
+        }
+        ranked = self._rankings([requests[number] for number in begun], list(begun.values()))
+        rankings = dict(zip(begun, ranked, strict=True))
+        return [rankings.get(number, answer) for number, answer in enumerate(given)]
 
-    def _rankings(self, requests: Sequence[Instance]) -> Sequence[str]:
+    def _rankings(self, requests: Sequence[Instance], begun: Sequence[str]) -> Sequence[str]:
         rankings: list[str] = []
         size = self.batch_size_per_gpu
         starts = range(0, len(requests), size)
         for start in tqdm(starts, desc="Model Ranking", disable=not requests or self.rank != 0):
             batch = [request.args for request in requests[start : start + size]]
+            beginnings = begun[start : start + size]
             docs = [self.task_dict[task][split][doc_id] for _, _, _, doc_id, task, split in batch]
             messages = [args[1](doc) for args, doc in zip(batch, docs, strict=True)]
             candidates = [doc["candidate_labels"] for doc in docs]
             texts = [list(map(answer_block, labels)) for labels in candidates]
-            figures = self.log_likelihoods(messages, texts)
+            figures = self.log_likelihoods(messages, beginnings, texts)
             rankings += [
-                write_ranking(dict(zip(labels, own, strict=True)))
-                for labels, own in zip(candidates, figures, strict=True)
+                write_ranking(dict(zip(labels, own, strict=True)), beginning)
+                for labels, own, beginning in zip(candidates, figures, beginnings, strict=True)
             ]
         return rankings
+
+
+def _text(answer: str | GenerationResult) -> str:
+    return answer.text if isinstance(answer, GenerationResult) else answer
 
 
 @torch.inference_mode()
 def continued_log_likelihoods(
     model: Any, inputs: Any, continuations: Sequence[Sequence[Tokens]]
 ) -> list[list[float]]:
-    """Return the natural logarithm of the probability of each continuation of some prompts.
+    """Return the log-probability of each continuation of some prompts.
 
     The prompts, with their images, are computed once; the continuations share their keys and
     values and are computed as one batch.

@@ -112,23 +112,27 @@ class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
         return super().generate_until(requests)
 
     def log_likelihoods(
-        self, messages: Sequence[list[dict[str, Any]]], texts: Sequence[Sequence[str]]
+        self,
+        messages: Sequence[list[dict[str, Any]]],
+        begun: Sequence[str],
+        texts: Sequence[Sequence[str]],
     ) -> Sequence[Sequence[float]]:
-        """Return the natural logarithm of the probability of each text as the reply."""
+        """Return the log-probability of each text as the next words of the reply."""
         continuations = [
             [self.tokenizer.encode(text, add_special_tokens=False) for text in own] for own in texts
         ]
-        return continued_log_likelihoods(self.model, self._inputs(messages), continuations)
+        return continued_log_likelihoods(self.model, self._inputs(messages, begun), continuations)
 
-    def _inputs(self, messages: Sequence[list[dict[str, Any]]]) -> Any:
+    def _inputs(self, messages: Sequence[list[dict[str, Any]]], begun: Sequence[str]) -> Any:
         """Return what the processor makes of conversations, as the parent does to generate."""
         chats = [ChatMessages(messages=own).to_hf_messages() for own in messages]
         images, _ = process_vision_info(chats)
         prompts = self.processor.apply_chat_template(
             chats, tokenize=False, add_generation_prompt=True
         )
+        texts = [prompt + beginning for prompt, beginning in zip(prompts, begun, strict=True)]
         inputs = self.processor(
-            text=prompts, images=images, padding=True, padding_side="left", return_tensors="pt"
+            text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"
         )
         return inputs.to(self.model.device)
 

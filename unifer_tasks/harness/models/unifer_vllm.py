@@ -117,9 +117,12 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
         return messages, {**self._penalties, **parameters}
 
     def log_likelihoods(
-        self, messages: Sequence[list[dict[str, Any]]], texts: Sequence[Sequence[str]]
+        self,
+        messages: Sequence[list[dict[str, Any]]],
+        begun: Sequence[str],
+        texts: Sequence[Sequence[str]],
     ) -> Sequence[Sequence[float]]:
-        """Return the natural logarithm of the probability of each text as the reply.
+        """Return the log-probability of each text as the next words of the reply.
 
         vLLM scores the tokens of a prompt, so each text is handed over as the begun reply. It
         shares no keys and values between prompts whose tokens it scores.
@@ -127,8 +130,9 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
         from vllm import SamplingParams
 
         chats = [
-            [*ChatMessages(messages=list(map(_resized, own))).to_openai_messages(), _begun(text)]
-            for own, listed in zip(messages, texts, strict=True)
+            [*chat, {"role": "assistant", "content": beginning + text}]
+            for own, beginning, listed in zip(messages, begun, texts, strict=True)
+            for chat in [ChatMessages(messages=list(map(_resized, own))).to_openai_messages()]
             for text in listed
         ]
         outputs = self.client.chat(
@@ -194,10 +198,6 @@ def _resized(message: Mapping[str, Any]) -> dict[str, Any]:
         for part in message["content"]
     ]
     return {**message, "content": content}
-
-
-def _begun(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
 
 
 def _sum_of_last(output: Any, reply: Sequence[int]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Section
-from unifer_tasks.report.sections import orders, outcomes, repeats, variants
+from unifer_tasks.report.sections import calibration, orders, outcomes, repeats, variants
 
 Build = Callable[[Sequence[Assessment], Sequence[Comparison]], Section | None]
 """Runs, comparisons -> a section; None where the runs have nothing for it."""
@@ -17,6 +17,7 @@ SECTIONS: tuple[Build, ...] = (
     variants.section,
     orders.section,
     repeats.section,
+    calibration.section,
 )
 
 

@@ -15,14 +15,17 @@ from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
 from tests.recipes.training.runs.test_checkpoints import GRPO, SFT, write
 from unifer_tasks.data.manifest import DATA_VARIABLE
+from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 
-# The protocol's pixels, and images of their own sizes.
-TASKS = "ferbench_sfew,ferbench_native_sfew"
-N_QUESTIONS = 28
+# The protocol's pixels, images of their own sizes, and likelihoods.
+RANKED = ("ranked", "ranked_reasoned")
+VARIANTS_RUN = ("native", *RANKED)
+TASKS = ",".join(["ferbench_sfew", *(f"ferbench_{key}_sfew" for key in VARIANTS_RUN)])
+N_QUESTIONS = 14 * 4
 TOKENS = ("--set", "gen_kwargs.max_new_tokens=48")
 SMALL = (
     "enforce_eager=true", "distributed_executor_backend=uni", "max_num_seqs=8",
@@ -66,8 +69,18 @@ def test_both_back_ends_give_the_same_answers(
         results = next((tmp_path / backend).rglob("*_results.json"))
         assert f"unifer-train card {penalized} --scores {results}" in done.stdout
         folder = tmp_path / backend / "model" / "results"
-        answers[backend] = read_responses(folder), read_responses(folder, VARIANTS["native"])
-    assert answers["vllm"] == answers["transformers"]
+        answers[backend] = {
+            "base": read_responses(folder),
+            **{key: read_responses(folder, VARIANTS[key]) for key in VARIANTS_RUN},
+        }
+    ours, peer = answers["vllm"], answers["transformers"]
+    assert {key: ours[key] for key in ("base", "native")} == {
+        key: peer[key] for key in ("base", "native")
+    }
+    for key in RANKED:
+        for question, (response,) in ours[key].items():
+            expected = read_ranking(peer[key][question][0])
+            assert read_ranking(response) == pytest.approx(expected, abs=1e-4)
     monkeypatch.setenv(DATA_VARIABLE, "")
     assert main(arguments(penalized, stand_in, tmp_path, "vllm")) == 0
     assert "model: done before" in capsys.readouterr().out

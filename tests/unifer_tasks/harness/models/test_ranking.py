@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from PIL import Image
 
 pytest.importorskip("lmms_eval")
 
+from lmms_eval.api.instance import GenerationResult, Instance
+
+from unifer_tasks.harness.models.ranking import RankingModel
 from unifer_tasks.harness.models.unifer import UniFER
 from unifer_tasks.protocol.prompts import direct_question
-from unifer_tasks.protocol.ranking import answer_block
+from unifer_tasks.protocol.ranking import DIRECT, RANK, REASONED, answer_block
 
 # Of several lengths in tokens, as are the questions, so that both are padded.
 CANDIDATES = (["happy", "sad", "fear"], ["happiness", "an unknown word", "a"], ["contempt"])
+BEGUN = ("", "<think>Brows lowered.</think>\n", "<think>No.</think>\n")
 
 
 def messages(labels: list[str], seed: int) -> list[dict[str, Any]]:
@@ -33,9 +38,9 @@ def model(seeing_model: Path) -> UniFER:
 
 
 @torch.inference_mode()
-def one_by_one(model: UniFER, chat: list[dict[str, Any]], text: str) -> float:
+def one_by_one(model: UniFER, chat: list[dict[str, Any]], begun: str, text: str) -> float:
     """The likelihood of a text, in a forward pass of its own without a cache."""
-    inputs = model._inputs([chat])
+    inputs = model._inputs([chat], [begun])
     reply = torch.tensor([model.tokenizer.encode(text)])
     n = reply.shape[1]
     inputs["input_ids"] = torch.cat([inputs["input_ids"], reply], dim=1)
@@ -49,10 +54,10 @@ def one_by_one(model: UniFER, chat: list[dict[str, Any]], text: str) -> float:
 def test_one_batch_gives_what_a_loop_gives(model: UniFER) -> None:
     chats = [messages(labels, seed) for seed, labels in enumerate(CANDIDATES)]
     texts = [list(map(answer_block, labels)) for labels in CANDIDATES]
-    batched = model.log_likelihoods(chats, texts)
+    batched = model.log_likelihoods(chats, BEGUN, texts)
     looped = [
-        [one_by_one(model, chat, text) for text in own]
-        for chat, own in zip(chats, texts, strict=True)
+        [one_by_one(model, chat, begun, text) for text in own]
+        for chat, begun, own in zip(chats, BEGUN, texts, strict=True)
     ]
     assert [len(own) for own in batched] == [3, 3, 1]
     for own, expected in zip(batched, looped, strict=True):
@@ -61,14 +66,64 @@ def test_one_batch_gives_what_a_loop_gives(model: UniFER) -> None:
 
 def test_one_token_is_the_next_tokens_probability(model: UniFER) -> None:
     chat = messages(CANDIDATES[0], 0)
-    vocabulary = model.tokenizer.convert_ids_to_tokens(range(len(model.tokenizer)))
-    singles = [
-        text
-        for text in ("<think>", "<answer>", "a", "b", "c", ".")
-        if len(model.tokenizer.encode(text)) == 1
-    ]
-    assert len(singles) > 2
-    assert vocabulary
-    (figures,) = model.log_likelihoods([chat], [singles])
+    singles = ["<think>", "<answer>", "a", "b", "c", "."]
+    assert all(len(model.tokenizer.encode(text)) == 1 for text in singles)
+    (figures,) = model.log_likelihoods([chat], [""], [singles])
     assert sum(map(math.exp, figures)) <= 1 + 1e-6
-    assert figures == pytest.approx([one_by_one(model, chat, text) for text in singles], abs=1e-4)
+    assert figures == pytest.approx([one_by_one(model, chat, "", t) for t in singles], abs=1e-4)
+
+
+class Echo(RankingModel):
+    """A model to which a label is the likelier the longer it is."""
+
+    batch_size_per_gpu = 2
+
+    def __init__(self) -> None:
+        self.task_dict = {"t": {"test": [{"candidate_labels": labels} for labels in CANDIDATES]}}
+        self.seen: list[tuple[str, int]] = []
+
+    def log_likelihoods(
+        self, messages: Sequence[Any], begun: Sequence[str], texts: Sequence[Sequence[str]]
+    ) -> Sequence[Sequence[float]]:
+        self.seen += [(own, len(listed)) for own, listed in zip(begun, texts, strict=True)]
+        return [[float(len(text)) for text in own] for own in texts]
+
+    def loglikelihood(self, requests: Any) -> Any:
+        raise NotImplementedError
+
+    def generate_until_multi_round(self, requests: Any) -> Any:
+        raise NotImplementedError
+
+
+class Thinking:
+    """What a back end generates."""
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        return [
+            GenerationResult(f"<think>No. {request.args[3]}.</think><answer>sad</answer>")
+            for request in requests
+        ]
+
+
+class Both(Echo, Thinking):
+    """As `UniFER` is one of a back end."""
+
+
+def test_requests_of_both_kinds_keep_their_order() -> None:
+    kinds = [REASONED, None, DIRECT]
+    requests = [
+        Instance(
+            "generate_until",
+            ("", lambda doc: [], {RANK: kind} if kind else {}, number, "t", "test"),
+            0,
+            {"task": "t", "doc_id": number, "repeats": 1},
+        )
+        for number, kind in enumerate(kinds)
+    ]
+    model = Both()
+    first, second, third = model.generate_until(requests)
+    assert isinstance(first, str)
+    assert first.startswith("<think>No. 0.</think>\n<answer>happy</answer> {")
+    assert second == GenerationResult("<think>No. 1.</think><answer>sad</answer>")
+    assert third == '<answer>contempt</answer> {"contempt": 25.0}'
+    assert model.seen == [("<think>No. 0.</think>\n", 3), ("", 1)]
