@@ -9,7 +9,7 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.figures.tables import Cell, Percent, Table
+from unifer_tasks.report.figures.tables import Cell, Percent, Row, Table
 from unifer_tasks.report.renderers.numbers import cell_text
 from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.metrics import HEADLINE
@@ -53,7 +53,7 @@ def as_markdown(
 
 
 def _board(board: Board) -> Table:
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (
             row.title,
             *(row.cells[metric] for metric in HEADLINE),
@@ -68,7 +68,7 @@ def _board(board: Board) -> Table:
 
 
 def _upstream(runs: Sequence[Assessment]) -> Table:
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         (
             one.run.title,
             *(estimate(one.upstream.pooled, metric) for metric in HEADLINE),

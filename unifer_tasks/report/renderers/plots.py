@@ -104,12 +104,14 @@ def _save(figure: Figure, stem: Path) -> list[Path]:
     if layout := figure.get_layout_engine():
         layout.execute(figure)
         figure.set_layout_engine("none")
+    raster: Any = FigureCanvasAgg(figure)
+    vector: Any = FigureCanvasSVG(figure)
     png, svg = (stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS)
     with atomic_write(png) as partial:
         # Without what would differ from one day or version to another.
-        FigureCanvasAgg(figure).print_png(partial, metadata={"Software": None})
+        raster.print_png(partial, metadata={"Software": None})
     with atomic_write(svg) as partial:
-        FigureCanvasSVG(figure).print_svg(partial, metadata={"Date": None})
+        vector.print_svg(partial, metadata={"Date": None})
     return [png, svg]
 
 

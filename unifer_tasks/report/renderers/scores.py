@@ -106,8 +106,11 @@ def scores_document(
         tuple(published),
     )
     figures = {each.key: each.figures for each in sections(assessments, comparisons)}
-    document: dict[str, Any] = _plain(scores)
-    return document | _plain({key: found for key, found in figures.items() if found})
+    document: dict[str, Any] = {
+        **_plain(scores),
+        **_plain({key: found for key, found in figures.items() if found}),
+    }
+    return document
 
 
 def write_scores(path: Path, document: Mapping[str, Any]) -> None:
