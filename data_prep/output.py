@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Progress = Callable[[str, Iterable[Any], int], Iterable[Any]]
-"""Wraps items that are worked on, given their title and how many they are."""
+"""Wrap items that are worked on, given their title and how many they are."""
 
 IMAGES = "images"
 

@@ -76,7 +76,7 @@ def _map_all(function: Callable[[Item], Result], batch: Sequence[Item]) -> list[
 
 
 def _follow_the_parent() -> None:
-    """Leave interrupts to the parent, and ends when it is killed: its queue never closes."""
+    """Leave interrupts to the parent, and end when it is killed: its queue never closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

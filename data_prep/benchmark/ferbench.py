@@ -156,7 +156,7 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
 
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
     out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the
-    benchmark has. What an archive lists and the benchmark does not ask about stands in
+    benchmark has. What an archive lists and the benchmark does not ask about is listed in
     `DATASET/skipped.jsonl`.
 
     Args:

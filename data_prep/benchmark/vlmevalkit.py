@@ -99,7 +99,7 @@ def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
     for kept in (out / "images" / name, out / f"{name}_local.tsv"):
         if kept.exists():
             raise BuildError(
-                f"VLMEvalKit has kept {kept} of an earlier {table.name} and would go on using it; "
+                f"VLMEvalKit has kept {kept} of an earlier {table.name} and would keep using it; "
                 "remove it and export again"
             )
     counts = {dataset: part.rows for dataset, part in manifest.datasets.items()}
@@ -132,7 +132,7 @@ def _questions(root: Path, manifest: Manifest) -> Iterator[tuple[int, dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Encode:
-    """Turns a numbered row of the benchmark into one of the table, in any process."""
+    """Turn a numbered row of the benchmark into one of the table, in any process."""
 
     form: Form
 

@@ -107,7 +107,7 @@ def build(output: Output, composition: compose.Composition) -> int:
 
 
 def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest) -> int:
-    """Says what was written, what was left out and what differs from the official counts."""
+    """Print what was written, what was left out and what differs from the official counts."""
     out = output.folder
     official = {given.name for given in inputs if given.official is not None}
     for dataset, counts in manifest.counts_in.items():

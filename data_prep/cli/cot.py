@@ -208,7 +208,8 @@ class _Bar(Reporter):
 def _report_labels(manifest: TrainingManifest) -> None:
     """Say how many rows each expression has, and which is so rare that it may be forgotten."""
     asked, rows = (
-        _by_expression(counts) for counts in (manifest.counts_in, manifest.counts_out["train"])
+        _by_expression(counts)
+        for counts in (manifest.counts_in, manifest.counts_out.get("train", {}))
     )
     for label, n in asked.items():
         say(f"{rows[label]:>8,} rows of {n:,} questions: {label}")

@@ -28,7 +28,7 @@ from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 
 _UNANNOTATED = {
-    "rafdb": "has no gender, race and age groups: there is no Annotation/manual/*_manu_attri.txt; "
+    "rafdb": "without gender, race and age groups: it has no Annotation/manual/*_manu_attri.txt; "
     "with these files the same command, to another folder, keeps them beside the questions",
 }
 """Dataset -> what is said of an archive without the annotations that the dataset has."""

@@ -6,16 +6,16 @@ See `unifer_tasks.support.journal` for what a kill can lose.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import xxhash
 
-from data_prep.errors import PreparationError
+from data_prep.errors import PreparationError, brief
 from unifer_tasks.harness.requests.replies import Ending
 from unifer_tasks.support.journal import Journal
+from unifer_tasks.support.records import parse_json, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class LoggedAnswer:
     tokens_out: int
     ending: Ending = Ending.ANSWERED
     max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.tokens_in, self.tokens_out, self.max_tokens or 0) < 0:
+            raise ValueError("counts less than no tokens")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -123,7 +127,7 @@ class AnswerLog:
 
     @property
     def digest(self) -> str:
-        """Of the answers and nothing of the order in which they came."""
+        """Return a digest of the answers and nothing of the order in which they came."""
         whole = 0
         for line in self._journal.lines():
             whole ^= xxhash.xxh3_128_intdigest(line)
@@ -175,21 +179,11 @@ class AnswerLog:
 
 def _parse(line: bytes, where: str) -> LoggedAnswer:
     try:
-        fields = json.loads(line)
-        fields["ending"] = Ending(fields.get("ending", Ending.ANSWERED))
-        answer = LoggedAnswer(**fields)
-        if not _has_valid_types(answer):
-            raise TypeError
-        return answer
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        content = parse_json(line)
+        if isinstance(content, dict):
+            content["ending"] = Ending(content.get("ending", Ending.ANSWERED))
+        return record(LoggedAnswer, content, closed=True)
+    except ValueError as error:
         raise PreparationError(
-            f"{where} is not a logged answer; remove the line to ask again"
+            f"{where} is not a logged answer ({brief(error)}); remove the line to ask again"
         ) from None
-
-
-def _has_valid_types(answer: LoggedAnswer) -> bool:
-    texts = (answer.dataset, answer.id, answer.mode, answer.teacher, answer.response)
-    counts = (answer.tokens_in, answer.tokens_out, answer.max_tokens or 0)
-    return all(isinstance(text, str) for text in texts) and all(
-        isinstance(n, int) and n >= 0 for n in counts
-    )

@@ -86,8 +86,9 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
     """Write the rows of the answers so far that pass, in the questions' order.
 
     Answers may have come in any order and over many runs: equal answers give equal bytes. What
-    is rejected stands in `rejected.jsonl`, with the reason.
+    is rejected is listed in `rejected.jsonl`, with the reason.
     """
+    rows_manifest = read_training_manifest(task.rows)
     recipe = {
         "kind": "cot",
         "mode": task.mode,
@@ -95,7 +96,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         "limit": task.limit,
         **asdict(task.limits),
         "classes": task.classes,
-        "rows": [shard.sha256 for shard in read_training_manifest(task.rows).shards["train"]],
+        "rows": [shard.sha256 for shard in rows_manifest.shards.get("train", ())],
         "answers": log.digest,
     }
     if (out / MANIFEST_NAME).exists():
@@ -150,7 +151,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         kind="cot",
         recipe=recipe,
         versions={name: version(name) for name in ("unifer", "pyarrow")},
-        roots=read_training_manifest(task.rows).roots,
+        roots=rows_manifest.roots,
         counts_in={dataset: dict(labels) for dataset, labels in present.items()},
         counts_out={"train": {dataset: dict(labels) for dataset, labels in written.items()}},
         left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},

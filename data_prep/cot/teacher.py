@@ -150,7 +150,7 @@ class Reporter:
     """What sees the run's progress; this one shows nothing."""
 
     def update(self, tally: Tally, log: AnswerLog) -> None:
-        """Is called once a question was answered or given up."""
+        """Take note that a question was answered or given up."""
 
 
 def ask_all(
@@ -417,7 +417,7 @@ def _messages(asked: Request, mode: Mode) -> Any:
 
 
 def _data_url(path: Path) -> str:
-    """The pixels that the student will see."""
+    """Return the pixels that the student will see, as a URL."""
     try:
         with Image.open(path) as image:
             pixels = protocol_image(image)

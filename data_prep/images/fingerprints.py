@@ -2,7 +2,7 @@
 
 The findings go to small parquet files whose names carry a digest of all that they depend on, the
 images' sizes and times among them. What is found under its name is not done again: that is how a
-build goes on after a kill and how a second run does next to nothing.
+build continues after a kill and how a second run does next to nothing.
 """
 
 from __future__ import annotations
@@ -240,7 +240,7 @@ def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:
 
 
 def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:
-    """Of all that the findings depend on, and nothing of where on a disk the images lie."""
+    """Return a digest of all that findings depend on, and not of where on a disk the images lie."""
     digest = xxhash.xxh3_128(bytes([_VERSION]))
     for entry in batch:
         facts: list[Any] = [

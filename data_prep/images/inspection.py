@@ -90,7 +90,7 @@ class Inspection:
 
 
 def inspect(data: bytes | str) -> Inspection:
-    """Decode an image once and describes it.
+    """Decode an image once and describe it.
 
     Pillow is told, for the whole process, not to fill in what a cut file lacks: other packages
     (lmms-eval on import) tell it to, and a face half gray would pass for sound.

@@ -65,7 +65,7 @@ def write_training_card(out: Path, manifest: TrainingManifest) -> None:
         [
             (part, dataset, label, f"{n:,}")
             for part in parts
-            for dataset, labels in manifest.counts_out[part].items()
+            for dataset, labels in manifest.counts_out.get(part, {}).items()
             for label, n in labels.items()
         ],
         numeric=[3],

@@ -1,7 +1,7 @@
 """A folder of training rows: shards that are whole or absent, and a manifest written last.
 
 `manifest.json` says what was read, by which rules, how much of it was left out and why, and what
-was written. A folder without one is not finished; the command that started it goes on with it.
+was written. A folder without one is not finished; the command that started it continues it.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class TrainingManifest:
         )
 
     def rows(self, part: str) -> int:
-        """The number of rows of a part."""
+        """Return the number of rows of a part."""
         return sum(shard.rows for shard in self.shards.get(part, ()))
 
     @property
@@ -177,7 +177,7 @@ class TrainingManifest:
     def source_of(self, dataset: str) -> str | None:
         """Return which of the `roots` a row's images lie below; None if it cannot be told.
 
-        A source that is not called after a dataset (a published file, drawn faces) is the only one.
+        A source not called after a dataset (a published file, synthetic faces) is the only one.
         """
         if dataset in self.roots:
             return dataset

@@ -193,7 +193,7 @@ def _number(tree: Tree, name: str) -> float:
         reader = _HEADERS.get(version)
         # What the header promises is not made room for before it is known to be one value.
         if reader is None or math.prod(reader(file)[0]) != 1:
-            raise ValueError("it is no single value")
+            raise ValueError("it is not a single value")
         file.seek(0)
         return float(np.load(file, allow_pickle=False).reshape(()))
     except _NO_NUMBER as error:

@@ -83,7 +83,7 @@ def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
 
 
 def _hint(dataset: str, tree: Tree) -> str:
-    """Says what a tree that is not this dataset holds, if that is known."""
+    """Return what a tree that is not this dataset holds, if that is known."""
     if not (tree.files("") or tree.folders("")):
         return ". It is empty"
     for other, opener in _OPENERS.items():
@@ -97,7 +97,7 @@ def _hint(dataset: str, tree: Tree) -> str:
 def _with_readable_names(
     read: Callable[[Split], Iterator[Sample | Skipped]], split: Split
 ) -> Iterator[Sample | Skipped]:
-    """Skips files whose names are no UTF-8, which no list of rows can hold."""
+    """Skip files whose names are not UTF-8, which no list of rows can hold."""
     for entry in read(split):
         name = entry.member if isinstance(entry, Sample) else entry.name
         shown = name.encode(errors="backslashreplace").decode()

@@ -33,7 +33,7 @@ class Input:
     official: Mapping[str, int] | None = None
 
     def root(self, images: Path) -> Path:
-        """The absolute folder below which the images lie, by their names in the tree.
+        """Return the absolute folder below which the images lie, by their names in the tree.
 
         Args:
             images: Where images that have no file of their own are written, a folder a source.
@@ -41,7 +41,7 @@ class Input:
         return (self.tree.folder or images / self.name).resolve()
 
     def differences(self, counts: Mapping[str, int]) -> list[str]:
-        """Says in how many samples of each label the source differs from the official split."""
+        """Return a line for each label of which the source has another number than is official."""
         return [
             f"{self.name} {self.split}: {counts.get(label, 0):,} samples are {label}, "
             f"{expected:,} are official"

@@ -205,7 +205,7 @@ class _Text:
             except RecursionError:
                 raise PreparationError(f"{self.path} is not JSON: nested too deeply") from None
             except ValueError as error:
-                # It may go on in what was not read yet.
+                # It may continue in what was not read yet.
                 if self.has_ended:
                     raise PreparationError(f"{self.path} is not JSON: {brief(error)}") from None
             else:

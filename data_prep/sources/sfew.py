@@ -89,7 +89,7 @@ def _has_classes(tree: Tree, folder: str) -> bool:
 
 
 def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
-    """Looks at one image of a class folder.
+    """Check one image of a class folder.
 
     Raises:
         ArchiveError: There is none, or it is a whole frame.

@@ -44,7 +44,7 @@ class _Mount:
     root: str
 
     def inner(self, name: str) -> str | None:
-        """The archive's own name for a file or folder; None if it is not below `at`."""
+        """Return the archive's own name for a file or folder; None if it is not below `at`."""
         if not self.at:
             return join(self.root, name)
         if name == self.at:
@@ -61,7 +61,7 @@ class NestedTree(Tree):
         self._layers = (*mounts, _Mount("", outer, ""))
 
     def _views(self, name: str) -> Iterator[tuple[Tree, str]]:
-        """The trees that may hold a name, and what it is called there."""
+        """Yield the trees that may hold a name, and what it is called there."""
         for layer in self._layers:
             inner = layer.inner(name)
             if inner is not None:
@@ -166,7 +166,7 @@ def _mount(
 
 
 def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
-    """The path of an archive within a tree; copied out once if the tree is itself packed."""
+    """Return the path of an archive within a tree; copied out once if the tree is itself packed."""
     if PurePosixPath(name).suffix.lower() in PARTS:
         raise ArchiveError(unpack_first(outer.path / name))
     if outer.folder is not None:

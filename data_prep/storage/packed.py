@@ -88,7 +88,7 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
 
 
 def unpack_first(path: Path) -> str:
-    """Says how to unpack an archive that is not read."""
+    """Return how to unpack an archive that is not read."""
     return (
         f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (given the "
         "first part it takes all), then give that folder"
@@ -104,7 +104,7 @@ def asks_for_password(path: Path) -> str:
 
 
 def unpacked_name(path: Path) -> str:
-    """The name under which an archive is unpacked: another one for another file."""
+    """Return the name under which an archive is unpacked: another one for another file."""
     status = path.stat()
     digest = xxhash.xxh3_64_hexdigest(f"{status.st_size}-{status.st_mtime_ns}".encode())
     return f"{path.name.partition('.')[0]}-{digest}"
@@ -114,7 +114,7 @@ def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Pa
     """Copy a stream, no more of it than an archive of that size may hold.
 
     Raises:
-        ArchiveError: It goes on.
+        ArchiveError: It holds more.
     """
     left = limit(packed_size)
     while chunk := source.read(min(2**20, left + 1)):
@@ -125,12 +125,12 @@ def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Pa
 
 
 def limit(packed_size: int) -> int:
-    """The most bytes that an archive of so many may unpack to."""
+    """Return the most bytes that an archive of so many may unpack to."""
     return MAX_RATIO * packed_size + _SMALL
 
 
 def bomb(path: Path) -> str:
-    """Says why an archive that unpacks to too much is not read."""
+    """Return why an archive that unpacks to too much is not read."""
     return f"{path} unpacks to more than {MAX_RATIO} times its size, as no images do; not read"
 
 
@@ -148,7 +148,7 @@ def safe_name(name: str, path: Path) -> str:
 
 
 def unpack_7z(path: Path, unpacked: Path) -> Path:
-    """Unpacks a 7z, once; returns the folder.
+    """Unpack a 7z, once, and return the folder.
 
     Raises:
         ArchiveError: py7zr is not installed, or the archive is damaged, encrypted or unsafe.

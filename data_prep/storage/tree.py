@@ -96,7 +96,7 @@ class Tree(ABC):
 
     @abstractmethod
     def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
-        """The sorted names of the files and of the folders directly in a folder."""
+        """Return the sorted names of the files and of the folders directly in a folder."""
 
     @abstractmethod
     def _has(self, name: str) -> bool: ...
@@ -108,11 +108,11 @@ class Tree(ABC):
     def _stamp(self, name: str) -> str: ...
 
     def files(self, folder: str) -> Sequence[str]:
-        """The names of the files directly in a folder, sorted; none if there is no folder."""
+        """Return the sorted names of the files directly in a folder; none if there is no folder."""
         return self._contents(folder)[0]
 
     def folders(self, folder: str) -> Sequence[str]:
-        """The names of the folders directly in a folder, sorted."""
+        """Return the sorted names of the folders directly in a folder."""
         return self._contents(folder)[1]
 
     def has(self, name: str) -> bool:
@@ -128,7 +128,7 @@ class Tree(ABC):
         return self._open(name)
 
     def stamp(self, name: str) -> str:
-        """What changes when a file's bytes do: its size and its time or check sum."""
+        """Return what changes when a file's bytes do: its size and its time or check sum."""
         return self._stamp(name)
 
     def read(self, name: str) -> bytes:

@@ -163,7 +163,7 @@ def _sample(
     number, (dataset, label) = numbered
     seed, untagged = recipe.seed, recipe.untagged if part == "train" else 0.0
     stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
-    # All that a face depends on is in its name, so a file that stands is the right one.
+    # All that a face depends on is in its name, so a file that is there is the right one.
     name = f"{part}-{seed}-{number:06d}-{label}"
     path = (images / dataset / f"{name}{suffix_of(dataset)}").resolve()
     if path.exists():

@@ -80,7 +80,7 @@ class Form:
     Attributes:
         kind: The stage's name in manifests.
         schema: Of its parquet files.
-        row: Makes a row of an examined image, the part it stands in, its number there and the
+        row: Makes a row of an examined image, the part it is in, its number there and the
             tokens of its prompt if they were counted.
     """
 

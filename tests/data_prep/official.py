@@ -1,4 +1,4 @@
-"""Archives in the exact official layouts, with drawn faces and every known pitfall."""
+"""Archives in the exact official layouts, with synthetic faces and every known pitfall."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 @cache
 def face(label: str, seed: int, size: tuple[int, int], form: str, gray: bool = False) -> bytes:
-    """The bytes of one drawn face."""
+    """Return the bytes of one synthetic face."""
     image, _ = draw(canonical(label), [7, seed], size, gray=gray)
     buffer = io.BytesIO()
     image.save(buffer, form)
@@ -35,7 +35,7 @@ def put(path: Path, data: bytes) -> None:
 
 
 def write_rafdb(root: Path, per_class: int = 2) -> Path:
-    """The official layout below `basic/`, its list with Windows line ends and a mark."""
+    """Write the official layout below `basic/`, its list with Windows line ends and a mark."""
     lines = []
     for split, width in (("train", 5), ("test", 4)):
         number = 0
@@ -68,7 +68,7 @@ def write_attributes(root: Path, n: int = 14) -> Path:
 
 
 def write_rafdb_folders(root: Path, per_class: int = 2, *, tables: bool = True) -> Path:
-    """The class-folder layout of re-packagings."""
+    """Write the class-folder layout of re-packagings."""
     for split, width in (("train", 5), ("test", 4)):
         number, rows = 0, [["image", "label"]]
         for label_id, label in enumerate(rafdb.LABELS, start=1):
@@ -148,7 +148,7 @@ def write_csv(path: Path, rows: list[list[str]], mark: bytes = b"") -> None:
 
 
 def write_affectnet(root: Path, per_class: int = 2, *, header: bool = True) -> Path:
-    """The first release: every third image has another extension than `.jpg`.
+    """Write the first release: every third image has another extension than `.jpg`.
 
     Faces that show no expression have no valence and arousal: -2.
     """
@@ -174,7 +174,7 @@ def write_affectnet(root: Path, per_class: int = 2, *, header: bool = True) -> P
 
 
 def write_affectnet_numbered(root: Path, per_class: int = 2) -> Path:
-    """The newer release: numbered images and four annotations each."""
+    """Write the newer release: numbered images and four annotations each."""
     for part in ("train_set", "val_set"):
         number = 0
         for expression, label in enumerate(affectnet.LABELS):
@@ -215,7 +215,7 @@ WRITERS = {
 
 
 def write_whole_ferplus(path: Path, votes: Path) -> Path:
-    """A zip with the real votes of all three splits, and one picture for all faces."""
+    """Write a zip with the real votes of all three splits, and one picture for all faces."""
     picture = face("neutral", 0, (48, 48), "PNG", gray=True)
     with zipfile.ZipFile(path, "w") as archive:
         for folder in ferplus.FOLDERS.values():

@@ -24,11 +24,11 @@ def times(folder: Path) -> dict[Path, int]:
 
 
 def rows(out: Path, part: str = "train") -> list[dict[str, Any]]:
-    """The rows of a part of a folder of training rows."""
+    """Return the rows of a part of a folder of training rows."""
     paths = sorted(out.glob(f"{part}-*.parquet"))
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSONL file."""
+    """Return the objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text().splitlines()]

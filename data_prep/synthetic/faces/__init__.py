@@ -1,4 +1,4 @@
-"""Licence-free drawn faces that show expressions through facial action units.
+"""Licence-free synthetic faces that show expressions through facial action units.
 
 They stand in for photographs that may not be redistributed: `draw` gives a picture and the
 parameters behind it, both determined by a label and a seed.

@@ -1,4 +1,4 @@
-"""What a drawn face is: an identity, its action units, and how it is seen.
+"""What a synthetic face is: an identity, its action units, and how it is seen.
 
 Everything here is parameters; `contours` turns them into shapes and `paint` into pixels.
 Lengths are in *face units*: the head's centre is the origin, its crown is near y = -1 and its

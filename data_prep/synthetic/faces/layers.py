@@ -1,4 +1,4 @@
-"""The layers of a drawn face, painted from what is farthest back to what is nearest."""
+"""The layers of a synthetic face, painted from what is farthest back to what is nearest."""
 
 from __future__ import annotations
 

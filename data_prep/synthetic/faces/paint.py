@@ -1,4 +1,4 @@
-"""Pictures of drawn faces: the frame, the camera and the contact sheet."""
+"""Pictures of synthetic faces: the frame, the camera and the contact sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be seen on a drawn face, in words."""
+"""What can be seen on a synthetic face, in words."""
 
 from __future__ import annotations
 

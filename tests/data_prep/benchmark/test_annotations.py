@@ -80,7 +80,10 @@ def test_absent_attributes_are_said(
     rafdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build("rafdb", rafdb, tmp_path / "without") == 0
-    assert "has no gender, race and age groups" in capsys.readouterr().out
+    assert (
+        "without gender, race and age groups: it has no Annotation/manual"
+        in capsys.readouterr().out
+    )
     table = pq.read_table(tmp_path / "without/rafdb/test.parquet")
     assert table.column_names == BASE
     assert read_manifest(tmp_path / "without").datasets["rafdb"].annotations == {}

@@ -175,7 +175,7 @@ print(json.dumps([
 
 @pytest.fixture(scope="session")
 def vlmeval_python() -> str:
-    """A Python with VLMEvalKit, whose requirements are too many for this environment."""
+    """Return a Python with VLMEvalKit, whose requirements are too many for this environment."""
     python = os.environ.get("VLMEVAL_PYTHON", sys.executable)
     probe = [python, "-c", "import importlib.util as u, sys; sys.exit(not u.find_spec('vlmeval'))"]
     if subprocess.run(probe).returncode:

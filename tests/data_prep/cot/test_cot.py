@@ -18,7 +18,11 @@ import pytest
 
 from data_prep.cli.main import main
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
-from data_prep.outputs.training_folder import read_training_manifest
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    read_training_manifest,
+    write_training_manifest,
+)
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import lines, rows, times
@@ -531,6 +535,17 @@ def known(out: Path) -> list[tuple[str, str]]:
     return answers(out) if (out / "answers.jsonl").exists() else []
 
 
+def test_manifests_without_training_rows_are_read(tmp_path: Path) -> None:
+    """Rows without a part `train`, and a finished folder that counts none, are no traceback."""
+    out = tmp_path / "rows"
+    out.mkdir()
+    manifest = TrainingManifest("rlvr", {}, {}, {"sfew": "/a"}, {}, {}, {}, 0, {})
+    write_training_manifest(out, manifest)
+    run = ["cot", "--rows", out, "--out", tmp_path / "cot", "--teacher", "tutor"]
+    assert main([*map(str, run), "--base-url", "http://127.0.0.1:9/v1"]) == 1
+    assert (tmp_path / "cot/manifest.json").exists()
+
+
 def test_half_a_line_is_cut_off_and_a_broken_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     first = LoggedAnswer("sfew", "a", "blind", "tutor", "text", 1, 2)
@@ -544,7 +559,21 @@ def test_half_a_line_is_cut_off_and_a_broken_one_is_named(tmp_path: Path) -> Non
         assert log.get(("sfew", "a")) == first
         assert log.get(("sfew", "b")) is None
     assert path.read_bytes() == whole
-    for broken in (b"{}", b"null", whole.strip().replace(b"1", b'"1"'), b"[" * 100_000):
+    line = whole.strip()
+    for broken in (
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        line.replace(b"1", b'"1"'),
+        line.replace(b"1", b"1" * 400),
+        line.replace(b"1", b"-1"),
+        line.replace(b"1", b"true"),
+        line.replace(b'"text"', b'"\\ud800"'),
+        line.replace(b'"answered"', b'"sung"'),
+        line.replace(b'"answered"', b"[]"),
+        line.replace(b'"mode"', b'"mood"'),
+    ):
+        assert broken != line
         path.write_bytes(broken + b"\n" + whole)
         with pytest.raises(Exception, match=r"answers\.jsonl, line 1 is not a logged answer"):
             AnswerLog(path, "blind", "tutor")

@@ -30,7 +30,7 @@ def encoded(image: Image.Image, form: str, **options: int) -> bytes:
 
 
 def huge_png() -> bytes:
-    """A valid header that promises 100,000 x 100,000 pixels."""
+    """Return a valid header that promises 100,000 x 100,000 pixels."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

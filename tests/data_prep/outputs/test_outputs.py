@@ -37,7 +37,7 @@ from unifer_tasks.protocol.prompts import response
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with outputs of three kinds, of which tests take copies."""
+    """Build a folder with outputs of three kinds, of which tests take copies."""
     folder = tmp_path_factory.mktemp("built")
     archives = folder / "machine"
     official.write_sfew(archives / "sfew", 1)

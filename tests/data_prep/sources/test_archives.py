@@ -658,7 +658,7 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def whole_ferplus(votes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """The real votes of all three splits in the official layout, one picture for all faces."""
+    """Write the real votes of all splits in the official layout, one picture for all faces."""
     path = tmp_path_factory.mktemp("ferplus") / "ferplus.zip"
     return open_source("ferplus", official.write_whole_ferplus(path, votes_folder))
 

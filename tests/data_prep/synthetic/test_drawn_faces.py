@@ -45,7 +45,7 @@ def generator(*seed: int) -> np.random.Generator:
 
 
 def frontal_face(seed: int = 0) -> Face:
-    """A resting face that looks straight into a perfect camera, without glasses or beard."""
+    """Return a resting face that looks straight into a perfect camera, without glasses or beard."""
     face = sample_face("neutral", generator(seed))
     return replace(
         face,
@@ -57,7 +57,7 @@ def frontal_face(seed: int = 0) -> Face:
 
 
 def change(face: Face, units: ActionUnits) -> NDArray[np.float64]:
-    """The absolute change of every pixel when the units act."""
+    """Return the absolute change of every pixel when the units act."""
     rest = np.asarray(paint(face, SIDE, gray=True), dtype=float)
     moved = np.asarray(paint(replace(face, action_units=units), SIDE, gray=True), dtype=float)
     difference: NDArray[np.float64] = np.abs(moved - rest)
@@ -65,7 +65,7 @@ def change(face: Face, units: ActionUnits) -> NDArray[np.float64]:
 
 
 def share_within(image: NDArray[np.float64], top: float, bottom: float) -> float:
-    """The share of an image's sum between two heights of the face, face units."""
+    """Return the share of an image's sum between two heights of the face, face units."""
     rows = np.array([top, bottom]) * PIXELS_PER_UNIT + SIDE / 2
     first, last = rows.clip(0, SIDE).astype(int)
     return float(image[first:last].sum() / image.sum())
