@@ -14,6 +14,7 @@ from PIL import Image
 pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import GenerationResult, Instance
+from lmms_eval.api.model import lmms
 
 from unifer_tasks.harness.models.ranking import RankingModel
 from unifer_tasks.harness.models.unifer import UniFER
@@ -79,6 +80,7 @@ class Echo(RankingModel):
     batch_size_per_gpu = 2
 
     def __init__(self) -> None:
+        super().__init__()
         self.task_dict = {"t": {"test": [{"candidate_labels": labels} for labels in CANDIDATES]}}
         self.seen: list[tuple[str, int]] = []
 
@@ -95,7 +97,7 @@ class Echo(RankingModel):
         raise NotImplementedError
 
 
-class Thinking:
+class Thinking(lmms):  # type: ignore[misc]
     """What a back end generates."""
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:

@@ -1,0 +1,79 @@
+"""Candidates ranked by likelihood over a shared prompt, beside a loop over the candidates.
+
+The loop puts each candidate behind the whole prompt, image included, and computes all of it again,
+one batch of questions for each candidate. Both rank the same candidates of the same questions in
+`--model unifer`, and their figures are compared. Run alone: `python -m benchmarks.ranking`, or with
+a number of questions and a Qwen2.5-VL in the place of the tiny one:
+`... 32 --model Qwen/Qwen2.5-VL-7B-Instruct`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from benchmarks.timing import compare, seconds
+from unifer_tasks.harness.models.tiny import write_tiny_model
+from unifer_tasks.harness.models.unifer import UniFER
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.prompts import direct_question
+from unifer_tasks.protocol.ranking import answer_block
+
+_QUESTIONS = 32
+
+
+def main(questions: int = _QUESTIONS, checkpoint: str | None = None) -> None:
+    """Print a line of time and one of the greatest difference."""
+    labels = LABEL_SPACES["ferplus"].labels
+    with tempfile.TemporaryDirectory() as folder:
+        if checkpoint is None:
+            checkpoint = f"{folder}/tiny"
+            write_tiny_model(Path(checkpoint))
+        model = UniFER(checkpoint)
+        chats = [_chat(direct_question(labels)) for _ in range(questions)]
+        texts = [list(map(answer_block, labels))] * questions
+        ours = model.log_likelihoods(chats, [""] * questions, texts)
+        title = f"{questions} questions of {len(labels)} candidates"
+        peers = _loop(model, chats, list(map(answer_block, labels)))
+        compare(
+            title,
+            seconds(lambda: model.log_likelihoods(chats, [""] * questions, texts), repeats=3),
+            seconds(lambda: _loop(model, chats, texts[0]), repeats=3),
+            "loop over candidates",
+        )
+    pairs = zip(ours, peers, strict=True)
+    most = max(abs(a - b) for own, peer in pairs for a, b in zip(own, peer, strict=True))
+    print(f"{'greatest difference of a log-probability':<44} {most:>9.2g}")
+
+
+def _chat(text: str) -> list[dict[str, Any]]:
+    image = {"type": "image", "url": Image.effect_noise((224, 224), 80).convert("RGB")}
+    return [{"role": "user", "content": [image, {"type": "text", "text": text}]}]
+
+
+@torch.inference_mode()
+def _loop(
+    model: UniFER, chats: Sequence[list[dict[str, Any]]], texts: Sequence[str]
+) -> list[list[float]]:
+    columns = []
+    for text in texts:
+        tokens = model.tokenizer.encode(text, add_special_tokens=False)
+        inputs = model._inputs(chats, [text] * len(chats))
+        logits = model.model(**inputs, logits_to_keep=len(tokens) + 1).logits[:, :-1].float()
+        chosen = torch.tensor(tokens, device=logits.device).expand(len(chats), -1)[..., None]
+        columns.append(logits.log_softmax(-1).gather(-1, chosen).sum((1, 2)).tolist())
+    return [list(own) for own in zip(*columns, strict=True)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
+    parser.add_argument("questions", type=int, nargs="?", default=_QUESTIONS)
+    parser.add_argument("--model", help="a folder or hub id of a Qwen2.5-VL (default: a tiny one)")
+    args = parser.parse_args()
+    main(args.questions, args.model)
