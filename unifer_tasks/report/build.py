@@ -9,11 +9,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
+from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.report.sources.runs import Run, differences
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
@@ -60,10 +62,12 @@ def build_report(
 
     assessments = [assess(run) for run in tqdm(runs, "reading answers", unit="run", disable=None)]
     comparisons = compare(report_pairs(assessments))
+    found = sections(ranked(assessments), comparisons)
     warnings = (*differences(runs), *_stand_ins(runs))
-    write_scores(out / SCORES_NAME, scores_document(assessments, comparisons, published, warnings))
+    document = scores_document(assessments, comparisons, published, warnings, found)
+    write_scores(out / SCORES_NAME, document)
     texts: Mapping[str, Callable[[], str]] = {
-        "md": lambda: as_markdown(assessments, comparisons, published, warnings),
+        "md": lambda: as_markdown(assessments, comparisons, published, warnings, found),
         "csv": lambda: as_csv(assessments, published),
         "tex": lambda: as_latex(assessments, published),
     }
@@ -80,6 +84,7 @@ def build_report(
         data=data,
         embed=embed_images,
         warnings=warnings,
+        found=found,
         downloads=[
             *(out / f"leaderboard.{kind}" for kind in texts),
             out / SCORES_NAME,

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.redaction.characters import visible
+from unifer_tasks.report.figures import tables
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import (
     SCOPES,
@@ -83,6 +84,7 @@ def write_page(
     embed: bool = False,
     warnings: Sequence[str] = (),
     downloads: Iterable[Path] = (),
+    found: Sequence[tables.Section] | None = None,
 ) -> Page:
     """Write `index.html`, and the images beside it if there are any.
 
@@ -96,6 +98,7 @@ def write_page(
             beside it.
         warnings: What a reader must know before any figure, a sentence each.
         downloads: Files below `out` that the page links to.
+        found: The sections of the runs, if at hand.
 
     Raises:
         DataError: `data` is not a benchmark folder, or a damaged one.
@@ -117,6 +120,7 @@ def write_page(
         **_texts(),
         **_tables(assessments, comparisons, published),
         **_choices(assessments),
+        sections=sections(assessments, comparisons) if found is None else found,
         header=script_json(_header(assessments, pictures, embed=embed)),
         blocks=parts,
         assessments=assessments,
@@ -170,7 +174,6 @@ def _tables(
         "pairwise": differences,
         "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
         "duel_scale": duel_scale(comparisons),
-        "sections": sections(assessments, comparisons),
         "scope_titles": TITLES,
         "faces": FACES,
         "marks": marks,

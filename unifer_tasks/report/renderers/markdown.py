@@ -9,7 +9,7 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.figures.tables import Cell, Percent, Row, Table
+from unifer_tasks.report.figures.tables import Cell, Percent, Row, Section, Table
 from unifer_tasks.report.renderers.numbers import cell_text
 from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.metrics import HEADLINE
@@ -27,11 +27,19 @@ def as_markdown(
     comparisons: Sequence[Comparison],
     published: Sequence[PublishedScore],
     warnings: Sequence[str] = (),
+    found: Sequence[Section] | None = None,
 ) -> str:
     """Return the report as Markdown.
 
     The best model is first, and its variants are below it; what others published has a part of
     its own.
+
+    Args:
+        assessments: The runs.
+        comparisons: What is known of their differences.
+        published: Scores of others.
+        warnings: What a reader must know before any figure, a sentence each.
+        found: The sections of the runs, if at hand.
     """
     runs = ranked(assessments)
     blocks: list[str] = ["# FERBench leaderboard"]
@@ -41,7 +49,7 @@ def as_markdown(
         if board.reader == "strict" and not board.is_overview and board.rows:
             blocks += [f"## {SCOPES[board.scope]}", _table(_board(board))]
     blocks += ["## Upstream reader", _UPSTREAM, _table(_upstream(runs))]
-    for section in sections(runs, comparisons):
+    for section in sections(runs, comparisons) if found is None else found:
         blocks += [f"## {section.title}", section.text, _table(section.table)]
     if notes := [
         f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes

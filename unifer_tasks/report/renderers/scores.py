@@ -22,6 +22,7 @@ from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.measures import RationaleMeasures
 from unifer_tasks.report.figures.order import OrderBias
 from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.figures.tables import Section
 from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.repeats import RepeatScores
 from unifer_tasks.support.files import atomic_write
@@ -94,8 +95,11 @@ def scores_document(
     comparisons: Sequence[Comparison],
     published: Sequence[PublishedScore],
     warnings: Sequence[str] = (),
+    found: Sequence[Section] | None = None,
 ) -> dict[str, Any]:
-    """Return the content of `scores.json`."""
+    """Return the content of `scores.json`; `found` are the sections of the runs, if at hand."""
+    if found is None:
+        found = sections(assessments, comparisons)
     scores = Scores(
         SCHEMA,
         version("unifer"),
@@ -105,10 +109,9 @@ def scores_document(
         {},
         tuple(published),
     )
-    figures = {each.key: each.figures for each in sections(assessments, comparisons)}
     document: dict[str, Any] = {
         **_plain(scores),
-        **_plain({key: found for key, found in figures.items() if found}),
+        **_plain({section.key: section.figures for section in found if section.figures}),
     }
     return document
 
