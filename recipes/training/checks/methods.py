@@ -1,4 +1,4 @@
-"""A frozen vision tower and offloaded activations, which verl would train otherwise than is meant."""
+"""A frozen vision tower or offloaded activations that verl would train otherwise than is meant."""
 
 from __future__ import annotations
 

@@ -11,6 +11,10 @@ from recipes.training.configuration.registry import CHOICES, recipe_files
 from recipes.training.configuration.settings import STAGES
 
 NAMES = {file.name for file in recipe_files()}
+SIZES = (
+    *("3b", "7b", "32b", "tiny"),
+    *("3b_1x80gb", "3b_lora_1x24gb", "7b_lora_1x80gb"),
+)
 CHOSEN = {
     "algorithm": ("cispo", "dapo", "dr_grpo", "grpo", "gspo", "sapo"),
     "method": ("frozen_vision", "full", "lora"),
@@ -21,7 +25,7 @@ CONFIGURATIONS = sorted(name for name in NAMES if "." not in name)
 
 
 def test_every_configuration_and_script_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = {f"{stage}_{size}" for stage in STAGES for size in ("3b", "7b", "32b", "tiny")}
+    sizes = {f"{stage}_{size}" for stage in STAGES for size in SIZES}
     assert {*STAGES, *sizes, "slurm.sbatch"} == NAMES
     assert main(["ls"]) == 0
     lines = capsys.readouterr().out.splitlines()
