@@ -8,8 +8,11 @@ import pytest
 
 pytest.importorskip("verl")
 
+from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo import __main__ as demo
 from recipes.tiny_cpu.demo.needs import GRPO_MEMORY, NeedsError, check_memory, minutes
+from recipes.tiny_cpu.demo.sizes import Sizes
+from recipes.tiny_cpu.demo.stages import StageError, Stages
 from recipes.tiny_cpu.memory import GIB, Memory
 
 _ENOUGH = Memory(32 * GIB, 20 * GIB, "the machine's memory")
@@ -70,3 +73,26 @@ def test_what_it_takes_is_said_before_the_first_stage(
     monkeypatch.setattr(demo, "run", begin)
     assert demo.main(["--out", str(tmp_path / "out"), "--ignore-memory"]) == 0
     assert "It ran." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("start", "labels", "faces"),
+    [(True, "sqrt", 6), (True, "official", 6), (False, "sqrt", 64)],
+)
+def test_no_more_faces_are_drawn_than_are_met(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bool, labels: Labels, faces: int
+) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def command(stages: Stages, name: str, *words: object, **options: object) -> None:
+        if not name.startswith("draw"):
+            raise StageError(name)
+        commands.append(tuple(map(str, words)))
+
+    monkeypatch.setattr(Stages, "command", command)
+    sizes = Sizes(faces=64, grpo_steps=2, prompts=3)
+    with pytest.raises(StageError):
+        demo.run(tmp_path, sizes, start=tmp_path if start else None, cold_labels=labels)
+    drawn = dict(zip(("faces", "skewed", "held-out"), commands, strict=True))
+    assert drawn["faces"][drawn["faces"].index("--train") + 1] == str(faces)
+    assert drawn["skewed"][drawn["skewed"].index("--labels") + 1] == labels
