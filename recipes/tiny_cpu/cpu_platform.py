@@ -63,7 +63,7 @@ class _CpuModule(ModuleType):
     memory_reserved = max_memory_allocated = max_memory_reserved = memory_allocated
 
     def reset_peak_memory_stats(self, _device: object = None) -> None:
-        """The operating system keeps no peak to reset."""
+        """Do nothing: the operating system keeps no peak to reset."""
 
     def get_rng_state(self, _device: object = None) -> torch.Tensor:
         return torch.get_rng_state()
@@ -112,7 +112,7 @@ class PlatformCpu(PlatformBase):  # type: ignore[misc]
     manual_seed_all = manual_seed
 
     def set_allocator_settings(self, settings: str) -> None:
-        """The allocator is the operating system's."""
+        """Return the operating system's allocator."""
 
     def empty_cache(self) -> None:
         """There is no cache to empty."""

@@ -2,5 +2,6 @@
 
 Rooms, each of which imports only those before it: `configuration` (YAML and overrides -> typed
 settings), `runs` (what lies in a run's folder), `checks` (what can be known to fail beforehand),
-`launch` (start, watch, clean up), `results` (a checkpoint -> a model with a card), `cli`.
+`plan` (what a run will take), `launch` (start, watch, clean up), `results` (a checkpoint -> a
+model with a card), `cli`.
 """

@@ -106,7 +106,7 @@ def _column(steps: Mapping[int, Mapping[str, float]], name: str) -> list[float]:
 
 
 def _samples(assessments: Mapping[str, Assessment], count: int = 3) -> Iterator[str]:
-    """The first questions that the last model answers rightly and the one before wrongly."""
+    """Yield the first questions that the last model gets right and the one before wrong."""
     readings = {
         name: {
             (reading.prediction.dataset, reading.prediction.id): reading for reading in one.readings

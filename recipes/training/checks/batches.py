@@ -47,7 +47,7 @@ def batch_problems(settings: Settings, n_train: int, n_valid: int) -> Iterator[s
         yield from _grpo_problems(data, trainer, method)
     yield from _enough("data.train_files", n_train, data.batch_size)
     if isinstance(method, SftSettings):
-        # The same samplers drop what is no whole batch: no row is left, and val/loss is nan.
+        # The same samplers drop what is not a whole batch: no row is left, and val/loss is nan.
         yield from _enough("data.val_files", n_valid, data.batch_size)
     yield from _reached(trainer, n_train, data.batch_size)
 
@@ -107,7 +107,7 @@ def _grpo_problems(
 
 
 def _engines(rollout: RolloutSettings, trainer: TrainerSettings) -> Iterator[str]:
-    """A rollout engine takes whole GPUs, and whole nodes if it takes more than one.
+    """Yield why an engine does not take whole GPUs, and whole nodes if it takes more than one.
 
     workers/engine_workers.py, init_model; workers/rollout/replica.py, RolloutReplica.
     """
@@ -124,7 +124,7 @@ def _engines(rollout: RolloutSettings, trainer: TrainerSettings) -> Iterator[str
 
 
 def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
-    """The rollout engine's context holds prompt and response.
+    """Yield why the rollout engine's context does not hold prompt and response.
 
     workers/rollout/vllm_rollout/vllm_async_server.py, generate: cuts responses short without a
     word, or raises `leaves no room to generate`, upon which verl drops the group.

@@ -18,7 +18,7 @@ from recipes.training.checks.adapters import adapter_problems
 from recipes.training.checks.batches import batch_problems, smallest_micro_batch
 from recipes.training.checks.methods import method_problems
 from recipes.training.checks.model import find_model, load_processor, model_problems
-from recipes.training.checks.rows import RowsError, examine_rows, row_problems
+from recipes.training.checks.rows import RowsError, count_rows, examine_rows, row_problems
 from recipes.training.checks.tokens import Tokens
 from recipes.training.checks.trainer import trainer_problems
 from recipes.training.checks.unread import unread_problems
@@ -140,10 +140,10 @@ def _file_problems(
         yield f"{path} is not a file ({key}); write it by `unifer-data`"
         return
     data, method = settings.data, settings.method
-    if data.has_own_dataset:
-        rows[path] = pq.read_metadata(path).num_rows
-        return  # Its rows are what that class takes.
     try:
+        if data.has_own_dataset:
+            rows[path] = count_rows(path)
+            return  # Its rows are what that class takes.
         found = examine_rows(settings.stage, path, data, tokens)
     except RowsError as error:
         yield f"{error} ({key})"

@@ -154,8 +154,10 @@ def _is_image_feature(schema: pa.Schema, key: str) -> bool:
 
 
 def _row_problem(stage: Stage, messages: Any, images: Any, has_images: bool) -> str | None:
-    if not isinstance(messages, list) or not messages or not isinstance(messages[0], Mapping):
+    if not isinstance(messages, list) or not messages:
         return "it has no list of messages"
+    if not all(isinstance(message, Mapping) for message in messages):
+        return "one of its messages has no role and content"
     if images is None and stage == "sft":
         return "its images are null, which SFT does not take: give a list"
     if images is not None and not isinstance(images, list | tuple):
@@ -187,6 +189,10 @@ def _count(
         n = tokens.of(messages, pictures, limit)
     except OSError as error:
         found.malformed[found.rows] = f"an image cannot be opened: {error}"
+        return
+    except Exception as error:  # Templates, tokenizers and processors raise what they meet.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        found.malformed[found.rows] = f"its tokens cannot be counted: {reason}"
         return
     if n > limit:
         found.overlong += 1

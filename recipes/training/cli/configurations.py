@@ -19,7 +19,9 @@ ERRORS = (CopyError,)
 def add(commands: Subparsers) -> None:
     """Add the subcommands."""
     parser = commands.add_parser(
-        "ls", help="list the configurations and scripts of the recipes, and what NAME=... chooses"
+        "ls",
+        description="List what the recipes have, by the names that the other commands take.",
+        help="list the configurations and scripts of the recipes, and what NAME=... chooses",
     )
     parser.set_defaults(run=_ls)
     parser = commands.add_parser(

@@ -30,7 +30,7 @@ def add(commands: Subparsers) -> None:
         help="a checkpoint -> its scores on FERBench",
         description="Run FERBench on a checkpoint through lmms-eval, in vLLM where it is installed "
         "and there is a GPU, else in transformers; both give the same answers. The same command "
-        "goes on with a run that was killed. Exit status 1 if it broke, 3 if requests failed.",
+        "continues a run that was killed. Exit status 1 if it broke, 3 if requests failed.",
     )
     parser.add_argument(
         "model",

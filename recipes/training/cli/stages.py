@@ -19,6 +19,12 @@ _WHAT = {
     "sft": "cold start: supervised fine-tuning on chains of thought",
     "grpo": "reinforcement learning with verifiable rewards",
 }
+_EVERY_STAGE = "Check everything first; continue from the newest checkpoint of the run, if any."
+_DESCRIPTIONS = {
+    "sft": "Train a model on chains of thought (`unifer-data cot`), the cold start of GRPO.",
+    "grpo": "Train a model by verifiable rewards (`unifer-data rlvr`) of the responses that it "
+    "gives in vLLM.",
+}
 _EPILOG = "OVERRIDE: KEY=VALUE of any setting of verl, in hydra's grammar"
 
 
@@ -28,6 +34,7 @@ def add(commands: Subparsers) -> None:
         parser = commands.add_parser(
             stage,
             help=what,
+            description=f"{_DESCRIPTIONS[stage]} {_EVERY_STAGE}",
             usage=f"unifer-train {stage} --config CONFIG [OPTION ...] [OVERRIDE ...]",
             epilog=_EPILOG,
             allow_abbrev=False,
@@ -45,11 +52,14 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "check",
         help="find what would make a run of a stage fail, and start nothing",
+        description="Check versions, GPUs, settings, model, rows and batch sizes of a run, each "
+        "problem with its remedy, and start nothing. `sft` and `grpo` do the same before they "
+        "start.",
         usage="unifer-train check STAGE --config CONFIG [OVERRIDE ...]",
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stage", choices=STAGES, help="which stage of the recipe")
     _add_config(parser)
     parser.set_defaults(run=_check)
 

@@ -141,8 +141,23 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
             "is text where a backslash precedes it"
         ) from None
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+    except YAMLError as error:
+        raise ConfigurationError(_yaml_problem(file, error)) from None
+    except (HydraException, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
     verl = {str(key): value for key, value in resolved.items()}
     return _Composed(verl, tuple(overrides), choices)
+
+
+def _yaml_problem(file: Path, error: Exception) -> str:
+    """Return what is wrong with a YAML file, and where.
+
+    hydra reads the file itself or one that it builds on; YAML's parser names none of them.
+    """
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return f"{file}: {str(error).splitlines()[0]}"
+    named = Path(str(mark.name))
+    place = named if named.is_file() else file
+    return f"{place}, line {mark.line + 1}, column {mark.column + 1}: {problem}"

@@ -200,7 +200,10 @@ def _deleted(base: Config, key: str) -> Iterator[str]:
 
 
 def _value(key: str, old: Any, new: Any) -> Iterator[str]:
-    """A value of another kind fails late in verl, or counts as true: the string "no" does."""
+    """Yield what is wrong with a value of another kind.
+
+    It fails late in verl, or counts as true: the string "no" does.
+    """
     if isinstance(new, str) and "${" in new:
         return
     if isinstance(old, Mapping):

@@ -1,6 +1,6 @@
 """Run a stage of the recipe in verl so that a failure cannot pass for a success.
 
-Before: what an earlier run left is ended; the run is recorded beside its checkpoints, and goes on
+Before: what an earlier run left is ended; the run is recorded beside its checkpoints, and continues
 from the newest whole one. During: the log is kept there too and watched; a run whose worker was
 killed is ended (`fatal`; verl waits for it), and so is one that prints nothing for too long (a
 weight sync that failed hangs). After: groups that verl dropped, an end before the last step, a
@@ -42,7 +42,7 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
         stall_minutes: How long the trainer may print nothing.
 
     Returns:
-        The newest checkpoint. A run whose folder holds one goes on from there (verl's
+        The newest checkpoint. A run whose folder holds one continues from there (verl's
         `resume_mode: auto`).
 
     Raises:
@@ -65,13 +65,13 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
     if (step := step_of(checkpoint)) < steps:
         raise RunError(
             f"the trainer exited 0 after step {step} of {steps}; see {out / LOG_NAME} for why, "
-            "and start it again to go on from there"
+            "and start it again to continue from there"
         )
     return checkpoint
 
 
 def _resumed(settings: Settings) -> Path | None:
-    """Ready the run's folder for resuming; return the checkpoint that the run goes on from."""
+    """Ready the run's folder for resuming; return the checkpoint that the run continues from."""
     trainer = settings.trainer
     newest = None
     if trainer.resume_mode == "auto":

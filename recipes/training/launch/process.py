@@ -103,7 +103,7 @@ def _killed(status: int) -> str:
 
 
 def _compare_rows(line: str, rows: tuple[int, int] | None) -> None:
-    """The PPO trainer leaves out rows that raise while they are filtered."""
+    """Check that no rows were left out: the PPO trainer drops those that raise while filtered."""
     read = _READ.search(line)
     if read is None or rows is None:
         return

@@ -109,7 +109,7 @@ class _Merger(FSDPModelMerger):  # type: ignore[misc]
                 shutil.copy2(file, out)
 
     def _trained(self, weights: dict[str, Tensor]) -> PeftModel:
-        """The model that was trained, all of its weights from the checkpoint.
+        """Return the model that was trained, all of its weights from the checkpoint.
 
         Raises:
             AdapterError: They are not those of the run's adapter.
@@ -150,7 +150,7 @@ def _is_trained(name: str) -> bool:
 
 
 def _changes(model: PeftModel) -> list[float]:
-    """The largest change of each adapted weight."""
+    """Return the largest change of each adapted weight."""
     adapted: list[Any] = [module for module in model.modules() if isinstance(module, LoraLayer)]
     with torch.no_grad():
         return [module.get_delta_weight("default").abs().max().item() for module in adapted]

@@ -169,7 +169,7 @@ def _header(stages: Sequence[Record], base: str) -> str:
 def _warning(stages: Sequence[Record]) -> Iterator[str]:
     if _stand_in(stages):
         yield (
-            "**Trained on drawn faces.** It shows that the recipe runs, and says nothing "
+            "**Trained on synthetic faces.** It shows that the recipe runs, and says nothing "
             "about photographs."
         )
 
@@ -222,11 +222,11 @@ def _files(run: Record) -> Iterator[tuple[object, ...]]:
 
 
 def _faces(file: DataFile) -> str:
-    return {True: "drawn", False: "photographs", None: "not recorded"}[file.stand_in]
+    return {True: "synthetic", False: "photographs", None: "not recorded"}[file.stand_in]
 
 
 def _counts(run: Record, counted: set[str]) -> Iterator[tuple[object, ...]]:
-    """Counts of the labels, but for those of manifests that were counted for an earlier stage."""
+    """Yield counts of the labels, without manifests that were counted for an earlier stage."""
     manifests = {
         json.dumps(file.manifest, sort_keys=True): file.manifest
         for files in run.data.values()

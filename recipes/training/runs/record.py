@@ -54,7 +54,7 @@ class DataFile:
 
     @property
     def stand_in(self) -> bool | None:
-        """Whether its faces are drawn; None if that is not recorded."""
+        """Whether its faces are synthetic; None if that is not recorded."""
         return None if self.manifest is None else STAND_IN in self.manifest["roots"]
 
 

@@ -18,7 +18,7 @@ pytest.importorskip("verl")
 from omegaconf import OmegaConf
 
 from recipes.training.checks.model import load_processor
-from recipes.training.checks.rows import RowsError, examine_rows, row_problems
+from recipes.training.checks.rows import RowsError, count_rows, examine_rows, row_problems
 from recipes.training.checks.tokens import Tokens
 from recipes.training.configuration.settings import DataSettings, Stage, data_settings
 
@@ -214,8 +214,51 @@ def test_rows_of_the_other_stage_are_refused(drawn_rows: Path) -> None:
         examine_rows("grpo", cot, settings("grpo"), None)
 
 
-def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    path.write_text('{"messages": []}')
+def damaged(kind: str, path: Path) -> Path:
+    """Write a file that is, in some way, not a table of rows."""
+    messages = pa.array([[{"role": "user", "content": "x"}]])
+    whole = pa.table({"messages": messages})
+    if kind == "text":
+        path.write_text("id,label\n")
+    elif kind == "empty":
+        path.touch()
+    elif kind == "cut off":
+        pq.write_table(whole, path)
+        path.write_bytes(path.read_bytes()[:-20])
+    elif kind == "not UTF-8":
+        raw = pa.array([b"\xff\xfe"], pa.binary())
+        content = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+        struct = pa.StructArray.from_arrays([content, content], ["role", "content"])
+        rows = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), struct)
+        pq.write_table(pa.table({"messages": rows}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "cut off", "not UTF-8"])
+def test_a_file_that_is_not_parquet_is_refused(kind: str, tmp_path: Path) -> None:
+    path = damaged(kind, tmp_path / "rows.parquet")
     with pytest.raises(RowsError, match="cannot be read as parquet"):
         examine_rows("sft", path, settings("sft"), None)
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "cut off"])
+def test_rows_are_counted_in_parquet_alone(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(RowsError, match="cannot be read as parquet"):
+        count_rows(damaged(kind, tmp_path / "rows.parquet"))
+
+
+def test_rows_of_no_file_are_not_counted(tmp_path: Path) -> None:
+    with pytest.raises(RowsError, match="is not a file; write it by `unifer-data`"):
+        count_rows(tmp_path / "rows.parquet")
+
+
+def test_a_row_whose_tokens_cannot_be_counted_is_named(processor: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    Image.new("RGB", (6000, 20)).save(tmp_path / "wide.png")
+    content = [{"role": "user", "content": "<image>" + "long " * 3000}]
+    images = [{"image": str(tmp_path / "wide.png")}]
+    pq.write_table(pa.table({"messages": [content], "images": [images]}), path)
+    data = settings("sft")
+    found = examine_rows("sft", path, data, Tokens("sft", processor, {}))
+    (said,) = row_problems(path, found, data)
+    assert "row 0: its tokens cannot be counted: absolute aspect ratio" in said

@@ -231,7 +231,7 @@ def test_an_interpolation_of_nothing_is_one_sentence() -> None:
         ("trainer: 5", "trainer=5 is not a setting but a group of them"),
         ("trainer: {default_local_dir: null}", "trainer.default_local_dir is not given"),
         ("hydra: {searchpath: 5}", "hydra.searchpath=5: give a list"),
-        ("data: [", "mine.yaml: while parsing"),
+        ("data: [", "mine.yaml, line 3, column 1: expected the node content"),
     ],
 )
 def test_a_file_of_a_users_is_checked_like_overrides(

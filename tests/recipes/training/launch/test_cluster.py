@@ -130,7 +130,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     run_for(3, [cluster.bin_folder / "unifer-train", "merge", newest, merged])
     Qwen2_5_VLForConditionalGeneration.from_pretrained(merged)
     written = (merged / "README.md").read_text()
-    assert "Trained on drawn faces" in written
+    assert "Trained on synthetic faces" in written
     assert f"## GRPO, {STEPS} steps" in written
     assert "upstream_accuracy 1, upstream_format 1, brevity 1" in written
 

@@ -125,15 +125,17 @@ def test_an_algorithm_is_named(algorithm: str | None, title: str) -> None:
 @pytest.mark.parametrize(
     ("described", "faces", "warned"),
     [
-        (manifest(SOURCE), "drawn", True),
+        (manifest(SOURCE), "synthetic", True),
         (manifest("rafdb"), "photographs", False),
         (None, "not recorded", False),
     ],
 )
-def test_drawn_faces_are_told(described: dict[str, Any] | None, faces: str, warned: bool) -> None:
+def test_synthetic_faces_are_named(
+    described: dict[str, Any] | None, faces: str, warned: bool
+) -> None:
     text = card(sft(BASE, described))
     assert f"| {faces} |" in text
-    assert ("**Trained on drawn faces.**" in text) == warned
+    assert ("**Trained on synthetic faces.**" in text) == warned
     assert ("stand-in-data" in header(text)["tags"]) == warned
 
 
@@ -146,7 +148,7 @@ def test_both_stages_are_told_with_the_first_ones_base(tmp_path: Path) -> None:
     assert "# Qwen2.5-VL-7B-Instruct, trained by SFT and GRPO" in text
     assert text.index("## SFT, 77 steps") < text.index("## GRPO, 200 steps")
     # What the first stage saw, the model has seen.
-    assert "**Trained on drawn faces.**" in text
+    assert "**Trained on synthetic faces.**" in text
 
 
 def test_a_stage_in_two_runs_is_named_once(tmp_path: Path) -> None:
