@@ -9,14 +9,15 @@ from itertools import islice
 from typing import Any
 
 from recipes.training.checks.batches import batch_problems
-from recipes.training.configuration.keys import Config, value_at
+from recipes.training.configuration.keys import value_at
+from recipes.training.configuration.registry import is_recipe_file
 from recipes.training.configuration.settings import (
     ConfigurationError,
     GrpoSettings,
     Settings,
     parse_settings,
 )
-from recipes.training.plan.disk import keep_key
+from recipes.training.plan.disk import checkpoint_key, keep_key
 from recipes.training.plan.layout import Layout
 from recipes.training.plan.lengths import Assumed
 from recipes.training.plan.memory import GIB, Moment
@@ -41,6 +42,25 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Settings that may make a run fit.
+
+    Attributes:
+        sets: Setting -> value.
+        name: The choice of the recipe that sets them, and what goes with them; None if none does.
+    """
+
+    sets: Mapping[str, Any]
+    name: str | None = None
+
+    def given(self, has_choices: bool) -> str:
+        """Return it as overrides, by name where the configuration has the recipe's choices."""
+        if self.name is not None and has_choices:
+            return self.name
+        return " ".join(f"{key}={_shown(value)}" for key, value in self.sets.items())
+
+
+@dataclass(frozen=True, slots=True)
 class _Limit:
     """One of the things that may be too small.
 
@@ -55,7 +75,7 @@ class _Limit:
     of: Callable[[Plan], int]
     bound: int
     shortage: Callable[[Plan], str]
-    changes: Callable[[Settings, Layout], Iterator[Config]]
+    changes: Callable[[Settings, Layout], Iterator[Change]]
     otherwise: str
 
     def holds(self, plan: Plan) -> bool:
@@ -139,10 +159,11 @@ def _remedy(
     limit: _Limit, plan: Plan, settings: Settings, assumed: Assumed, machine: Machine
 ) -> str:
     """Return what would help: single overrides, else the fewest in their order, and more GPUs."""
+    has_choices = is_recipe_file(settings.file)
 
-    def planned(change: Config) -> Plan | None:
+    def planned(changes: Iterable[Change]) -> Plan | None:
         try:
-            changed = _changed(settings, change)
+            changed = changed_settings(settings, changes)
             rows = plan.workload.rows
             if [*batch_problems(changed, rows, rows)]:
                 return None
@@ -153,41 +174,43 @@ def _remedy(
         sound = limit.holds(found) and all(other.holds(found) for other in others)
         return found if sound and not [*_cache_problems(found)] else None
 
-    def sufficient(candidates: Iterable[Config]) -> Iterator[str]:
-        for change in candidates:
-            if (found := planned(change)) is not None:
-                size = limit.of(found) / GIB
-                yield f"{_given(change)} ({size:,.1f} GiB)"
+    def sufficient(candidates: Iterable[Sequence[Change]]) -> Iterator[str]:
+        for changes in candidates:
+            if (found := planned(changes)) is not None:
+                given = " ".join(change.given(has_choices) for change in changes)
+                yield f"{given} ({limit.of(found) / GIB:,.1f} GiB)"
 
     changes = [*limit.changes(settings, plan.layout)]
-    together: dict[str, Any] = {}
-    sums = [together := {**together, **change} for change in changes]
-    # The first value of a setting that suffices is enough to name.
-    singles = {tuple(change): change for change in reversed(changes) if planned(change)}
-    found = [*islice(sufficient(reversed(singles.values())), 2)]
-    found += islice(sufficient(sums), 0 if found else 1)
-    found += islice(sufficient(_more_gpus(plan.layout.gpus)), 1)
+    # The first value of a setting that suffices is enough to name, and of several the last counts.
+    kinds = {tuple(change.sets): change for change in reversed(changes) if planned([change])}
+    found = [*islice(sufficient([change] for change in reversed(kinds.values())), 2)]
+    if not found:
+        lasts: dict[tuple[str, ...], Change] = {}
+        sums = []
+        for change in changes:
+            lasts = {**lasts, tuple(change.sets): change}
+            sums.append([*lasts.values()])
+        found += islice(sufficient(sums), 1)
+    found += islice(sufficient([each] for each in _more_gpus(settings)), 1)
     return f"give {', or '.join(found)}" if found else limit.otherwise
 
 
-def _more_gpus(gpus: int) -> Iterator[Config]:
+def _more_gpus(settings: Settings) -> Iterator[Change]:
+    gpus = settings.trainer.gpus
     while (gpus := 2 * gpus) <= _MOST_GPUS:
-        nodes = max(1, gpus // _GPUS_OF_A_NODE)
-        yield {"trainer.n_gpus_per_node": gpus // nodes, "trainer.nnodes": nodes}
+        nodes = max(settings.trainer.nodes, gpus // _GPUS_OF_A_NODE)
+        sets = {"trainer.n_gpus_per_node": gpus // nodes, "trainer.nnodes": nodes}
+        yield Change({k: n for k, n in sets.items() if n != value_at(settings.verl, k)})
 
 
-def _changed(settings: Settings, change: Config) -> Settings:
+def changed_settings(settings: Settings, changes: Iterable[Change]) -> Settings:
+    """Return settings with some values changed, without composing them again."""
     verl: dict[str, Any] = copy.deepcopy(dict(settings.verl))
-    for key, value in change.items():
-        group, _, name = key.rpartition(".")
-        node = value_at(verl, group)
-        node[name] = value
+    for change in changes:
+        for key, value in change.sets.items():
+            group, _, name = key.rpartition(".")
+            value_at(verl, group)[name] = value
     return parse_settings(verl, settings.file, settings.overrides)
-
-
-def _given(change: Config) -> str:
-    """Return a change as overrides."""
-    return " ".join(f"{key}={_shown(value)}" for key, value in change.items())
 
 
 def _shown(value: object) -> str:
@@ -198,64 +221,69 @@ def _shown(value: object) -> str:
     )
 
 
-def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Config]:
+def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
     """Yield what lowers a GPU's memory, what costs least time first."""
-    method = settings.method
-    engine = "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
+    method, engine, model = settings.method, _engine(settings), settings.model.key
     if isinstance(method, GrpoSettings):
         rollout = "actor_rollout_ref.rollout"
         share = value_at(settings.verl, f"{rollout}.gpu_memory_utilization")
-        for lower in (0.5, 0.4, 0.3):
-            if lower < share:
-                yield {f"{rollout}.gpu_memory_utilization": lower}
+        yield from (
+            Change({f"{rollout}.gpu_memory_utilization": lower})
+            for lower in (0.5, 0.4, 0.3)
+            if lower < share
+        )
         yield from _smaller_passes(settings, layout)
-        yield {f"{engine}.param_offload": True, f"{engine}.optimizer_offload": True}
-        for parallel in (2, 4, 8):
-            if method.rollout.tensor_parallel < parallel <= layout.gpus_per_node:
-                yield {f"{rollout}.tensor_model_parallel_size": parallel}
+        both = {f"{engine}.optimizer_offload": True, f"{engine}.param_offload": True}
+        yield Change(both, "offload=params")
+        yield from (
+            Change({f"{rollout}.tensor_model_parallel_size": parallel})
+            for parallel in (2, 4, 8)
+            if method.rollout.tensor_parallel < parallel <= layout.gpus_per_node
+        )
     else:
         yield from _smaller_passes(settings, layout)
-    yield {f"{engine}.offload_policy": True}
-    if layout.sharding.stored > layout.sharding.computed:
-        yield {f"{engine}.model_dtype": "bf16"}
+    yield Change({f"{engine}.offload_policy": True}, "offload=host")
     if settings.model.adapter is None:
-        yield {f"{settings.model.key}.lora_rank": 32, f"{settings.model.key}.lora_alpha": 32}
+        yield Change({f"{model}.lora_rank": 32, f"{model}.lora_alpha": 32}, "method=lora")
+    if layout.sharding.stored > layout.sharding.computed:
+        yield Change({f"{engine}.model_dtype": "bf16"})
 
 
-def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Config]:
+def _engine(settings: Settings) -> str:
+    return "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
+
+
+def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
     method = settings.method
     passes = [method.update]
-    longest = layout.update.longest
     if isinstance(method, GrpoSettings):
         passes += filter(None, (method.log_probs, method.reference))
     if not method.update.dynamic:
         if any((each.size or 1) > 1 for each in passes):
-            yield {each.size_key: 1 for each in passes}
+            yield Change({each.size_key: 1 for each in passes})
         return
     tokens = method.update.max_tokens
-    while (tokens := tokens // 2) >= longest:
-        yield {each.tokens_key: min(each.max_tokens, tokens) for each in passes}
+    while (tokens := tokens // 2) >= layout.update.longest:
+        yield Change({each.tokens_key: min(each.max_tokens, tokens) for each in passes})
 
 
-def _host_changes(settings: Settings, layout: Layout) -> Iterator[Config]:
-    engine = "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
-    on = [
-        name
-        for name in ("optimizer_offload", "param_offload", "offload_policy")
-        if value_at(settings.verl, f"{engine}.{name}")
-    ]
-    yield from ({f"{engine}.{name}": False} for name in on)
+def _host_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
+    """Yield what lowers a node's memory."""
+    engine = _engine(settings)
+    for name in ("optimizer_offload", "param_offload", "offload_policy"):
+        if value_at(settings.verl, f"{engine}.{name}"):
+            yield Change({f"{engine}.{name}": False})
     if layout.reference is not None:
-        yield {"actor_rollout_ref.actor.use_kl_loss": False}
-    if layout.sharding.stored > 2:
-        yield {f"{engine}.model_dtype": "bf16"}
+        yield Change({"actor_rollout_ref.actor.use_kl_loss": False})
+    if layout.sharding.stored > layout.sharding.computed:
+        yield Change({f"{engine}.model_dtype": "bf16"})
 
 
-def _disk_changes(settings: Settings, layout: Layout) -> Iterator[Mapping[str, Any]]:
+def _disk_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
+    """Yield what lowers the disk's use, which no layout changes."""
     del layout
-    yield {keep_key(settings): 1}
+    yield Change({keep_key(settings): 1})
     if "rollout_data_dir" in settings.trainer.folders:
-        yield {"trainer.rollout_data_dir": None}
-    key = "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
-    saved = [name for name in value_at(settings.verl, f"{key}.save_contents") if name != "hf_model"]
-    yield {f"{key}.save_contents": saved}
+        yield Change({"trainer.rollout_data_dir": None})
+    key = f"{checkpoint_key(settings)}.save_contents"
+    yield Change({key: [name for name in value_at(settings.verl, key) if name != "hf_model"]})

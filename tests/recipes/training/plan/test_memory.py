@@ -32,7 +32,7 @@ ADAPTER7 = 32 * 28 * (2 * (3584 + 3584) + 2 * (3584 + 512) + 3 * (3584 + 18944))
 OFFLOAD = tuple(
     f"actor_rollout_ref.actor.fsdp_config.{part}_offload=true" for part in ("param", "optimizer")
 )
-LORA = ("actor_rollout_ref.model.lora_rank=32",)
+LORA = ("method=lora",)
 
 
 def size(moments: Sequence[Moment], name: str, part: str) -> int:
@@ -68,7 +68,7 @@ def size(moments: Sequence[Moment], name: str, part: str) -> int:
             2 * P7 // 4,
         ),
         (
-            ("+actor_rollout_ref.model.external_lib=recipes.qwen2_5_vl.frozen_vision",),
+            ("method=frozen_vision",),
             "update",
             "optimizer",
             8 * (P7 - VISION7) // 8,
@@ -90,7 +90,6 @@ def size(moments: Sequence[Moment], name: str, part: str) -> int:
     ],
 )  # fmt: skip
 def test_a_gpu_by_hand(overrides: tuple[str, ...], moment: str, part: str, expected: int) -> None:
-    overrides = tuple(o.removeprefix("+") if "external_lib" in o else o for o in overrides)
     assert size(plan("grpo", "7b", *overrides).gpu, moment, part) == expected
 
 

@@ -1,0 +1,77 @@
+"""`unifer-train plan`: two ways to name a configuration, text or JSON, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("verl")
+
+from recipes.training.cli.main import main
+
+ROWS = ["--rows", "1000"]
+
+
+def test_the_plan_is_for_people_or_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["plan", "grpo", "7b", "trainer.n_gpus_per_node=8", *ROWS]
+    assert main(given) == 0
+    text = capsys.readouterr().out
+    assert "31 of 256 sequences" in text
+    assert "memory of a GPU, GiB" in text
+    assert "(assumed)" in text
+    assert main(["plan", "grpo", "--json", "--config", "7b", *given[3:]]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["steps"], found["problems"]) == (31, [])
+    assert found["gpu"]["update"]["weights"] == 4 * found["parameters"] // 8
+
+
+def test_what_does_not_fit_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "sft", "7b", "--json", *ROWS]) == 1
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["problems"]) == 1
+    assert "give offload=host" in said.err
+
+
+def test_rows_and_tokens_are_counted_where_they_are_at_hand(
+    drawn_rows: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = drawn_rows / "rlvr" / "train-00000.parquet"
+    given = [f"data.train_files={file}", f"actor_rollout_ref.model.path={tiny_model}"]
+    assert main(["plan", "grpo", "tiny", "--json", "data.train_batch_size=4",
+                 "actor_rollout_ref.actor.ppo_mini_batch_size=4", *given]) == 0  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == pq.read_metadata(file).num_rows
+    assert f"counted in {found['rows']} rows" in found["assumptions"]["tokens of a row"]
+    assert found["gpu"] == {}
+    assert found["hours"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["grpo"], 1, "no configuration is given: unifer-train plan grpo 7b"),
+        (["grpo", "a=b"], 1, "no configuration is given"),
+        (["grpo", "3b", "--config", "7b"], 1, "3b and --config 7b both name a configuration"),
+        (["grpo", "7b"], 1, "data.train_files is not given: give it, or --rows N"),
+        (["grpo", "7b", "data.train_files=no.parquet"], 1, "no.parquet is not a file"),
+        (["sft", "7b", *ROWS, "model.path=/nowhere"], 1, "/nowhere has no config.json here"),
+        (["sft", "7b", "--rows", "none"], 2, "'none': give a whole number of 1 or more"),
+        (["sft", "7b", "--disk", "nan"], 2, "'nan': give a number above 0"),
+        (["sft", "7b", "--gpu-memory", "-1"], 2, "'-1': give a number above 0"),
+        (["dpo", "7b"], 2, "invalid choice: 'dpo'"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(
+    arguments: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        found: object = main(["plan", *arguments])
+    except SystemExit as ended:
+        found = ended.code
+    assert found == status
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
