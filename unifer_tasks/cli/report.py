@@ -48,7 +48,7 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="RUN",
         help="an lmms-eval output folder, or the *_results.json of one run in it; predictions of "
-        "`ferbench score` (JSONL); or results of the paper's scripts (JSON, or a folder of them); "
+        "`ferbench score`; or results of the paper's scripts (JSON, or a folder of them); "
         "NAME=RUN names the model",
     )
 
