@@ -27,6 +27,7 @@ from data_prep.training.balance import Balance, copies, expected_copies
 from data_prep.training.rows import SFT_SCHEMA, sft_row
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.requests.replies import Ending
+from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.support.files import atomic_write_lines
 
 # Of the rows that are repeated; equal answers give equal rows.
@@ -79,6 +80,9 @@ class Task:
             path = self.rows / shard.path
             with reading_parquet(path, "GRPO rows"):
                 for row in read_rows(path, manifest.kind):
+                    space = LABEL_SPACES.get(row.dataset)
+                    if space is None or row.label not in space.labels:
+                        raise ValueError(f"{row.label!r} is not a label of {row.dataset!r}")
                     yield Request(row.dataset, row.id or "", row.label, row.images[0])
 
 

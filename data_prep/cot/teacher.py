@@ -17,6 +17,7 @@ from PIL import Image
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Mode
 from data_prep.errors import PreparationError
+from data_prep.images.inspection import UNDECODABLE
 from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
 from unifer_tasks.protocol.answers import has_valid_format
 from unifer_tasks.protocol.images import protocol_image
@@ -421,7 +422,7 @@ def _data_url(path: Path) -> str:
     try:
         with Image.open(path) as image:
             pixels = protocol_image(image)
-    except OSError as error:
+    except (*UNDECODABLE, Image.DecompressionBombError) as error:
         raise PreparationError(
             f"{path} cannot be read ({error}); if the images have moved: unifer-data rebase"
         ) from None

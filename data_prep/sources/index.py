@@ -6,15 +6,14 @@ They are the `eval_*/data/*_qa.json` of zfkarl/UniFER: a list of objects with `i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from data_prep.errors import IndexFileError, brief
 from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.support.records import RecordError, read_json, record
 
 INDEX_FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -37,8 +36,8 @@ class Question:
         candidate_labels: The labels that the text lists.
     """
 
-    id: str
-    target: str
+    id: str = field(metadata={"key": "image_path"})
+    target: str = field(metadata={"key": "true_label"})
     prompt: str
     candidate_labels: tuple[str, ...]
 
@@ -54,43 +53,29 @@ def read_index(folder: Path) -> dict[str, list[Question]]:
 
 
 def _read(dataset: str, path: Path) -> list[Question]:
-    if path.exists() and not path.is_file():
-        raise IndexFileError(f"{path} is not a file")
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows = read_json(path)
     except FileNotFoundError:
         raise IndexFileError(
             f"{path} is missing; it is one of {list(INDEX_FILES.values())}"
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise IndexFileError(f"{path} is not JSON: {brief(error)}; download it again") from None
+    except RecordError as error:
+        raise IndexFileError(f"{path} {brief(error)}; download it again") from None
     if not isinstance(rows, list) or not rows:
         raise IndexFileError(f"{path} holds no list of questions")
     labels = label_space(dataset).labels
     questions: dict[str, Question] = {}
     for number, row in enumerate(rows, start=1):
-        question = _question(row, f"{path}, question {number}")
+        where = f"{path}, question {number}"
+        try:
+            question = record(Question, row)
+        except RecordError as error:
+            raise IndexFileError(f"{where} {brief(error)}; download it again") from None
         if question.target not in labels:
             raise IndexFileError(
-                f"{path}, question {number}: label {brief(question.target)} is none of "
-                f"{list(labels)}"
+                f"{where}: label {brief(question.target)} is none of {list(labels)}"
             )
         if question.id in questions:
-            raise IndexFileError(f"{path}, question {number}: {brief(question.id)} is listed twice")
+            raise IndexFileError(f"{where}: {brief(question.id)} is listed twice")
         questions[question.id] = question
     return list(questions.values())
-
-
-def _question(row: Any, where: str) -> Question:
-    if not isinstance(row, dict):
-        raise IndexFileError(f"{where} is {brief(row)}, not an object")
-    texts = []
-    for key in ("image_path", "true_label", "prompt"):
-        if not isinstance(row.get(key), str):
-            raise IndexFileError(f"{where} has no text for {key}: {brief(row.get(key))}")
-        texts.append(row[key])
-    labels = row.get("candidate_labels")
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise IndexFileError(f"{where} has no list of texts for candidate_labels: {brief(labels)}")
-    image_path, target, prompt = texts
-    return Question(image_path, target, prompt, tuple(labels))

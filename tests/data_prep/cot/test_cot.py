@@ -25,6 +25,7 @@ from data_prep.outputs.training_folder import (
 )
 from tests.conftest import run_command
 from tests.data_prep import official
+from tests.data_prep.outputs.test_verify import write_rows
 from tests.data_prep.reading import lines, rows, times
 from tests.data_prep.teacher_server import RATIONALE, Teacher, completion, serving
 from unifer_tasks.data.manifest import sha256
@@ -533,6 +534,27 @@ def test_killed_at_random_moments_no_answer_is_lost_and_none_twice(
 
 def known(out: Path) -> list[tuple[str, str]]:
     return answers(out) if (out / "answers.jsonl").exists() else []
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (("joy", "a", "a.png"), "'joy' is not a label of 'sfew'); build it again"),
+        (("sad", "a", "a\0.png"), "cannot be read (embedded null byte)"),
+        (("sad", "a", "none.png"), "cannot be read ("),
+        (("sad", "a", "cut.png"), "cannot be read ("),
+    ],
+)
+def test_rows_that_cannot_be_asked_about_are_one_sentence(
+    named: tuple[str, str, str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path / "rows", "rlvr", {"train": [named]})
+    (tmp_path / "rows/images").mkdir()
+    (tmp_path / "rows/images/cut.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0")
+    run = ["cot", "--rows", tmp_path / "rows", "--out", tmp_path / "out", "--teacher", "tutor"]
+    assert main([*map(str, run), "--base-url", "http://127.0.0.1:9/v1"]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
 
 
 def test_manifests_without_training_rows_are_read(tmp_path: Path) -> None:

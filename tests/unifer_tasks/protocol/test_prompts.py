@@ -85,7 +85,7 @@ def write_index(folder: Path, **rafdb: object) -> None:
         ({"true_label": "contempt"}, r"rafdb_qa\.json, question 1: label 'contempt' is none of"),
         (
             {"candidate_labels": None},
-            r"rafdb_qa\.json, question 1 has no list of texts for candidate_labels",
+            r"rafdb_qa\.json, question 1 `candidate_labels` must be a list, got null",
         ),
     ],
 )
