@@ -31,7 +31,7 @@ def free_ports(n: int) -> list[int]:
 
 
 def data(folder: Path) -> list[str]:
-    """Overrides that name the rows of a folder."""
+    """Return overrides that name the rows of a folder."""
     return [
         f"data.train_files={folder / 'train-00000.parquet'}",
         f"data.val_files={folder / 'valid-00000.parquet'}",

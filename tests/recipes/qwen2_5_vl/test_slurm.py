@@ -107,7 +107,7 @@ def until_idle(nodes: int, env: Mapping[str, str]) -> None:
 
 
 def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """What a tiny configuration changes of its base, as a user would say it on a command line."""
+    """Return what a tiny configuration changes of its base, as overrides of a command line."""
     for key, value in settings.items():
         if isinstance(value, dict):
             yield from as_overrides(value, f"{prefix}{key}.")

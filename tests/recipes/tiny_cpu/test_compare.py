@@ -68,7 +68,7 @@ def test_a_table() -> None:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What was run, in the place of running it; the run of seed 9 fails."""
+    """Record what was run, in the place of running it; the run of seed 9 fails."""
     done: list[tuple[str, int]] = []
 
     def run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outcome:

@@ -14,7 +14,7 @@ from unifer_tasks.scoring.predictions import Prediction
 
 
 def assessed(name: str, forgotten: str | None) -> Assessment:
-    """A model that answers one face of each label rightly, but one label with neutral."""
+    """Return a model that answers one face of each label rightly, but one label with neutral."""
     rows = tuple(
         Prediction(dataset, f"{label}-1", label, label="neutral" if label == forgotten else label)
         for dataset, space in LABEL_SPACES.items()

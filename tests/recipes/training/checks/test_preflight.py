@@ -48,7 +48,7 @@ def composed(drawn_rows: Path, tiny_model: Path) -> Config:
 
 @pytest.fixture
 def grpo(composed: Config) -> Config:
-    """The configuration of a sound run, to change."""
+    """Return the configuration of a sound run, to change."""
     return copy.deepcopy(composed)
 
 

@@ -39,7 +39,7 @@ LOCAL = {
 
 @pytest.fixture(scope="module")
 def penalized(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model that sees, with a penalty in its generation_config.json, as Qwen2.5-VL has."""
+    """Return the model that sees, with Qwen2.5-VL's penalty in its generation_config.json."""
     out = tmp_path_factory.mktemp("penalized") / "model"
     shutil.copytree(seeing_model, out)
     path = out / "generation_config.json"
@@ -127,7 +127,7 @@ def test_what_is_no_model_is_refused(
 
 @pytest.fixture
 def runs(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in, with a merged model and runs of SFT, GRPO and LoRA."""
+    """Make a working folder, with a merged model and runs of SFT, GRPO and LoRA."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DATA_VARIABLE, "")
     shutil.copytree(tiny_model, "merged")

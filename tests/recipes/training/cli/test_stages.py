@@ -18,7 +18,7 @@ MORE = {"sft": [], "grpo": ["actor_rollout_ref.actor.ppo_mini_batch_size=4"]}
 
 
 def overrides(stage: str, rows: Path, model: Path) -> list[str]:
-    """A run of the large recipe with a tiny model, where there is no GPU."""
+    """Return a run of the large recipe with a tiny model, where there is no GPU."""
     return [
         *data(rows / ROWS[stage]), f"{MODEL[stage]}.path={model}",
         f"{MODEL[stage]}.use_remove_padding=false", "data.train_batch_size=4", *MORE[stage],
@@ -83,3 +83,14 @@ def test_a_configuration_of_the_other_stage_is_refused(
     assert main(["cp", "sft_3b", str(tmp_path)]) == 0
     assert main(["grpo", "--config", str(tmp_path / "sft_3b.yaml"), "--check"]) == 1
     assert "configures SFT: run unifer-train sft" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["sft", "grpo", "check", "plan", "merge", "evaluate", "card", "rollouts", "ls", "cp"]
+)
+def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    usage, description, *_ = capsys.readouterr().out.split("\n\n")
+    assert usage.startswith(f"usage: unifer-train {command}")
+    assert description.endswith(".")

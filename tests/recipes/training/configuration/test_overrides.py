@@ -87,7 +87,7 @@ READ = [
 
 @pytest.fixture(scope="module")
 def bases() -> Bases:
-    """The configurations without overrides; composing takes seconds."""
+    """Return the configurations without overrides; composing takes seconds."""
     return {stage: compose(config, []) for stage, config in CONFIG.items()}
 
 

@@ -62,7 +62,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def killed(tmp_path: Path) -> tuple[Path, psutil.Process, str]:
-    """A run whose launcher was killed: its folder, a process and a segment that it left."""
+    """Leave a run whose launcher was killed: its folder, a process and a segment that it left."""
     run = tmp_path / "run"
     # A terminal that stays: what is killed is the launcher alone.
     reader, writer = os.pipe()

@@ -158,7 +158,7 @@ def until_killed(job: list[str | Path], out: Path) -> str:
 
 
 def launcher(out: Path, bin_folder: Path) -> psutil.Process:
-    """The process of `unifer-train` that works in a folder."""
+    """Return the process of `unifer-train` that works in a folder."""
     # The submission and the job's shell have these words in their command lines too.
     (found,) = [
         process

@@ -129,7 +129,7 @@ def test_tied_models_are_loaded_by_every_process() -> None:
 
 @pytest.fixture(scope="module")
 def small() -> Any:
-    """A model of Qwen2.5-VL's kind that a CPU computes at once."""
+    """Return a model of Qwen2.5-VL's kind that a CPU computes at once."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     config = Qwen2_5_VLConfig(

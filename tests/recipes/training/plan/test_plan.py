@@ -149,7 +149,7 @@ def test_a_workload_by_hand() -> None:
         ("sft", "7b", [], Machine(80 * GIB), r"SFT takes 155.* of a GPU.*\(update: .*optimizer\).*"
          r"and there are 80.0; give offload=host \([\d.]+ GiB\), or method=lora .*, or "
          r"trainer.n_gpus_per_node=2 "),
-        ("grpo", "7b", [], Machine(60 * GIB), "give offload=params .*GiB"),
+        ("grpo", "7b", [], Machine(30 * GIB), "weight sync: .*give offload=params .*GiB"),
         ("grpo", "7b", [], Machine(80 * GIB, host=90 * GIB), "a node's memory.*use_kl_loss=false"),
         ("grpo", "7b", [], Machine(80 * GIB, disk=300 * GIB), "of disk.*max_actor_ckpt_to_keep=1"),
         ("grpo", "7b", [], Machine(GIB), "give more GPUs or larger ones"),

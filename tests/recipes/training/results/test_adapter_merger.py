@@ -25,7 +25,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def logits(model: Any) -> torch.Tensor:
-    """What a model says to a line of text and a face of noise.
+    """Return what a model says to a line of text and a face of noise.
 
     In float64, in which two ways to compute the same differ by nothing that matters.
     """
@@ -49,7 +49,7 @@ def logits(model: Any) -> torch.Tensor:
 
 
 def trained(base: Path, adapter: Adapter, scale: float = 0.01) -> Any:
-    """What stands for a trained model: a base with an adapter of noise."""
+    """Make a stand-in for a trained model: a base with an adapter of noise."""
     noise = torch.Generator().manual_seed(2)
     model = get_peft_model(Model.from_pretrained(base, dtype=torch.float32), adapter.peft()).eval()
     for name, weight in model.named_parameters():

@@ -17,7 +17,7 @@ Merger = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def merger(status: int) -> Merger:
-    """What stands for verl's merger, without its work."""
+    """Stand in for verl's merger, without its work."""
 
     def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
         out = Path(command[command.index("--target_dir") + 1])
@@ -30,7 +30,7 @@ def merger(status: int) -> Merger:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """The last checkpoint of a run of GRPO."""
+    """Return the last checkpoint of a run of GRPO."""
     run = tmp_path / "run"
     step = write(run, 200, GRPO)
     write_record(run, grpo(BASE, preset="unifer"))
