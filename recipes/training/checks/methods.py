@@ -34,11 +34,12 @@ def method_problems(settings: Settings) -> Iterator[str]:
             f"{key}=true gives other gradients without gradient checkpointing in verl {VERL}; give "
             f"{settings.model.key}.enable_gradient_checkpointing=true"
         )
-    # It counts every layer on the way forward, and on the way back those with gradients.
+    # It counts every layer on the way forward, and on the way back those with gradients alone: the
+    # next micro-batch begins at a wrong one, and fails (KeyError) or offloads less.
     if is_frozen or settings.model.adapter is not None:
         yield (
-            f"{key}=true gives other gradients where the vision tower is not trained in verl "
-            f"{VERL}; give offload=host, or method=full"
+            f"{key}=true loses count of the layers in verl {VERL} where the vision tower is not "
+            "trained; give offload=host, or method=full"
         )
 
 
