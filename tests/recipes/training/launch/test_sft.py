@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.recipes.trainer import data, run_for
 
@@ -32,18 +33,32 @@ def assert_loads(checkpoint: Path) -> None:
     Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint)
 
 
-def test_one_rank_trains(
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(model, dtype=torch.float32)
+    return dict(loaded.named_parameters())
+
+
+def test_one_rank_trains_all_but_the_vision_tower(
     drawn_rows: Path, tiny_model: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
     out = tmp_path / "run"
-    of = command(drawn_rows, tiny_model, out, "data.micro_batch_size_per_gpu=4")
+    of = command(
+        drawn_rows, tiny_model, out, "data.micro_batch_size_per_gpu=4", "method=frozen_vision"
+    )
     done = run_for(4, [bin_folder / "unifer-train", *of, "trainer.total_training_steps=2"])
     assert f"done: {out / 'global_step_2'}" in done.stdout
     steps = read_metrics(out)
     assert list(steps) == [1, 2]
     assert all(step["train/grad_norm"] > 0 for step in steps.values())
     assert len(list((out / "global_step_2").glob("model_world_size_1_rank_*.pt"))) == 1
-    assert_loads(out / "global_step_2" / "huggingface")
+    trained = out / "global_step_2" / "huggingface"
+    assert_loads(trained)
+    before, after = weights(tiny_model), weights(trained)
+    assert before.keys() == after.keys()
+    for name in before:
+        assert torch.equal(before[name], after[name]) == (".visual." in name), name
 
 
 def test_two_ranks_go_on_where_they_stopped(

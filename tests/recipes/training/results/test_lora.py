@@ -63,7 +63,7 @@ def cold_start(
     """SFT on two ranks, in two starts."""
     out = tmp_path_factory.mktemp("lora-sft")
     overrides = [
-        *(f"model.{setting}" for setting in (f"path={seeing_model}", *LORA)),
+        "method=lora", *(f"model.{setting}" for setting in (f"path={seeing_model}", *LORA)),
         "data.train_batch_size=4", "data.micro_batch_size_per_gpu=2", "trainer.n_gpus_per_node=2",
         "trainer.total_epochs=100", "trainer.save_freq=2", "trainer.test_freq=-1",
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def grpo(drawn_rows: Path, cold_start: Stage, tmp_path_factory: pytest.TempPathF
     model = "actor_rollout_ref.model"
     checkpoint = launch(
         "grpo", drawn_rows, out / "run", 12,
-        *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
+        "method=lora", *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
         "data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8",
         # Warm enough that the rewards of a group differ, fast enough that a step is seen.
         "actor_rollout_ref.rollout.temperature=1.5", "actor_rollout_ref.actor.optim.lr=3e-3",
@@ -94,7 +94,7 @@ def grpo(drawn_rows: Path, cold_start: Stage, tmp_path_factory: pytest.TempPathF
 
 
 def trained(stage: Stage, base: Path) -> Any:
-    """The model that was trained, put together by peft from a base and verl's shards."""
+    """Return the model that was trained, put together by peft from a base and verl's shards."""
     ranks = sorted(sharded(stage.checkpoint).glob("model_world_size_*.pt"))
     shards = [torch.load(path, weights_only=False) for path in ranks]
     weights: Weights = {
