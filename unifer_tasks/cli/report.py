@@ -30,7 +30,8 @@ def add(commands: Subparsers) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help=f"benchmark folder whose images the page shows (default: ${DATA_VARIABLE}, if set)",
+        help="benchmark folder whose images and annotations the report uses "
+        f"(default: ${DATA_VARIABLE}, if set)",
     )
     parser.add_argument(
         "--embed-images",

@@ -16,6 +16,7 @@ from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
 from unifer_tasks.report.sections.listed import sections
+from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
 from unifer_tasks.report.sources.runs import Run, differences
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
@@ -50,7 +51,7 @@ def build_report(
         runs: At least one (see `unifer_tasks.report.sources.given.read_runs`).
         published: Scores of others, to show beside them.
         out: The folder; files of an earlier report in it are replaced.
-        data: The benchmark folder whose images the page shows; None for none.
+        data: The benchmark folder whose images and annotations the report uses; None for none.
         embed_images: Whether the page holds the images itself.
 
     Raises:
@@ -60,10 +61,15 @@ def build_report(
     from unifer_tasks.report.page import write_page
     from unifer_tasks.report.renderers.plots import write_plots
 
-    assessments = [assess(run) for run in tqdm(runs, "reading answers", unit="run", disable=None)]
+    annotated = read_annotated(data) if data else None
+    assessments = [
+        assess(run, annotations_of(run, annotated) if annotated else None)
+        for run in tqdm(runs, "reading answers", unit="run", disable=None)
+    ]
     comparisons = compare(report_pairs(assessments))
     found = sections(ranked(assessments), comparisons)
-    warnings = (*differences(runs), *_stand_ins(runs))
+    unknown = unlike(runs, annotated) if annotated else ()
+    warnings = (*differences(runs), *_stand_ins(runs), *unknown)
     document = scores_document(assessments, comparisons, published, warnings, found)
     write_scores(out / SCORES_NAME, document)
     texts: Mapping[str, Callable[[], str]] = {

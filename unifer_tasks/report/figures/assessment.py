@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.measures import (
     RationaleMeasures,
@@ -32,6 +33,8 @@ class Assessment:
         measures: What the rationales are like.
         repeats: Dataset key, or "pooled" -> what several answers to each question show, by the
             strict reader; empty where each question was asked once.
+        annotations: Dataset key -> question id -> what annotators said of it; empty where the
+            report has no data, or none that the run was asked.
     """
 
     run: Run
@@ -41,14 +44,22 @@ class Assessment:
     upstream: Summary
     measures: RationaleMeasures
     repeats: Mapping[str, RepeatScores]
+    annotations: Mapping[str, Mapping[str, Annotations]] = field(default_factory=dict)
 
     def summary(self, reader: Reader) -> Summary:
         """Return the scores by a reader."""
         return self.strict if reader == "strict" else self.upstream
 
 
-def assess(run: Run) -> Assessment:
-    """Read and score a run, with the strict reader of its variant."""
+def assess(
+    run: Run, annotations: Mapping[str, Mapping[str, Annotations]] | None = None
+) -> Assessment:
+    """Read and score a run, with the strict reader of its variant.
+
+    Args:
+        run: The run.
+        annotations: Dataset key -> question id -> what annotators said of it, if that is known.
+    """
     readings = tuple(read(row, "strict", run.variant.read) for row in run.predictions)
     records = tuple(map(rationale_record, readings))
     upstream = [read(row, "upstream") for row in run.predictions]
@@ -60,6 +71,7 @@ def assess(run: Run) -> Assessment:
         score(upstream, "upstream"),
         measure(readings, records),
         _repeats(run),
+        annotations or {},
     )
 
 
