@@ -1,4 +1,4 @@
-"""`algorithm=NAME` chooses a file of settings, over which what is given besides wins."""
+"""`algorithm=NAME` and its like choose a file of settings; what else is given overrides it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("verl")
 
-from recipes.training.configuration.compose import read_settings
+from recipes.training.configuration.compose import compose, read_settings
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 
@@ -89,6 +89,13 @@ def test_an_algorithm_is_chosen(
             "reads no setting algoritm; did you mean algorithm?",
         ),
         ("sft", ["algorithm=dapo"], "algorithm=dapo: sft_7b.yaml has no algorithm to choose"),
+        ("grpo", ["method=Lora"], "method=Lora: did you mean lora of frozen_vision, full, lora"),
+        ("grpo", ["method/sft=lora"], "method/sft=lora: give method=lora"),
+        ("sft", ["method=lora", "method=full"], "method=lora method=full: give one method"),
+        ("sft", ["offload=params"], "offload=params: give one of activations, host, none"),
+        ("grpo", ["+offload=host"], "+offload=host: give offload=host"),
+        ("sft", ["format=direct"], "format=direct: sft_7b.yaml has no format to choose"),
+        ("grpo", ["format=answer-first"], "did you mean answer_first of answer_first, direct"),
         # A setting of another algorithm's file is none of this one's.
         (
             "grpo",
@@ -104,3 +111,13 @@ def test_what_is_no_algorithm_is_one_sentence(
         read_settings("grpo" if stage == "grpo" else "sft", "7b", [RUN, *overrides])
     (problem,) = caught.value.problems
     assert message in problem
+
+
+def test_what_is_chosen_is_chosen_again_from_a_runs_own_overrides() -> None:
+    """A method is another file in each stage, which hydra knows by another name."""
+    given = ["method=lora", "offload=host", "format=direct", "algorithm=dapo"]
+    settings = read_settings("grpo", "7b", [RUN, *given])
+    assert settings.overrides[1:] == (
+        "method/grpo=lora", "offload/grpo=host", "format=direct", "algorithm=dapo",
+    )  # fmt: skip
+    assert compose(settings.file, settings.overrides) == settings.verl
