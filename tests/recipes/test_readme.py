@@ -119,7 +119,7 @@ def test_the_settings_that_it_shows_compose() -> None:
 
     text = README.read_text(encoding="utf-8").partition("## Settings")[2].partition("## Several")[0]
     shown = [words.split() for words in re.findall(r"`([\w.+]+=[^`]*)`", text)]
-    assert len(shown) == 10
+    assert len(shown) == 16
     for overrides in shown:
         stage: Stage = "sft" if overrides[0].startswith("model.") else "grpo"
         read_settings(stage, "7b", overrides)
