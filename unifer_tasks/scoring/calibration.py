@@ -24,20 +24,12 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from unifer_tasks.scoring.intervals import Interval, wilson
+from unifer_tasks.scoring.intervals import Estimate, wilson
 
 N_BINS = 15
 """As in Guo et al."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its interval."""
-
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)

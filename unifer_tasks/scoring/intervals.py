@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import NormalDist
 
 Interval = tuple[float, float]
 
 
-def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its interval."""
+
+    value: float
+    interval: Interval
+
+
+def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
     """Return Wilson's score interval of a proportion; of nothing, all of [0, 1].
 
     Args:
-        hits: How many of the n.
+        hits: How many of the n; of a mean of shares, their sum.
         n: The number of trials.
         level: Coverage, in (0, 1).
     """

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.scoring.calibration import Estimate, calibration
+from unifer_tasks.scoring.calibration import calibration
+from unifer_tasks.scoring.intervals import Estimate
 
 LABELS = ("happy", "sad", "fear", "neutral")
 
