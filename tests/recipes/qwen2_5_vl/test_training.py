@@ -1,0 +1,80 @@
+"""Two steps of every algorithm, in one start of verl: the settings of a name reach its loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.trainer import data, run_for
+
+pytest.importorskip("verl")
+
+from data_prep.cli.main import main as unifer_data
+from recipes.tiny_cpu.environment import ENVIRONMENT
+from recipes.training.configuration.registry import named_files
+
+pytestmark = pytest.mark.training
+
+Steps = list[dict[str, float]]
+NAMES = [file.name for file in named_files("algorithm")]
+FILTERED = "training/filter_groups/evicted_samples"
+
+
+@pytest.fixture(scope="module")
+def trained(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Steps]:
+    """Algorithm -> the metrics of its steps."""
+    out = tmp_path_factory.mktemp("session")
+    assert unifer_data(["drawn", "--out", str(out / "rows"), "--train", "16", "--valid", "4"]) == 0
+    optimizer = "actor_rollout_ref.actor.optim"
+    command: list[str | Path] = [
+        sys.executable, "-m", "tests.recipes.session", out, *data(out / "rows" / "rlvr"),
+        f"actor_rollout_ref.model.path={seeing_model}", f"trainer.default_local_dir={out}",
+        "trainer.total_training_steps=2", "trainer.total_epochs=9", "trainer.save_freq=-1",
+        "trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.logger=[file]",
+        "trainer.rollout_data_dir=null", "actor_rollout_ref.rollout.n=4",
+        # One optimizer for all, and no step of it at a rate of 0.
+        f"{optimizer}.lr_warmup_steps=0", f"{optimizer}.lr_scheduler_type=constant",
+    ]  # fmt: skip
+    run_for(20, command, {**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
+    return {
+        name: [json.loads(line)["data"] for line in (out / f"{name}.jsonl").open()]
+        for name in NAMES
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_steps(name: str, trained: Mapping[str, Steps]) -> None:
+    steps = trained[name]
+    assert len(steps) == 2
+    for step in steps:
+        assert step["training/rollout_actor_probs_pearson_corr"] > 0.999
+        assert ("actor/kl_loss" in step) == (name == "grpo")
+        # Of two alone are groups left out.
+        assert FILTERED not in step or name in {"dapo", "cispo"}
+        # The second update of a batch is at other weights than its rollouts.
+        assert (abs(step["actor/ppo_kl"]) > 1e-6) == (name not in {"grpo", "dr_grpo"})
+    assert any(step["actor/grad_norm"] > 0 for step in steps)
+
+
+def test_what_the_losses_clip(trained: Mapping[str, Steps]) -> None:
+    clipped = {
+        name: max(step["actor/pg_clipfrac"] for step in steps) for name, steps in trained.items()
+    }
+    # On-policy there is nothing to clip, and SAPO has no clip.
+    assert clipped["grpo"] == clipped["dr_grpo"] == clipped["sapo"] == 0
+    # The range of a sequence's ratio is three orders of magnitude narrower.
+    assert clipped["gspo"] > clipped["dapo"]
+
+
+def test_dr_grpo_divides_by_no_deviation(trained: Mapping[str, Steps]) -> None:
+    """A reward of at most 1 is less than 1 above its mean."""
+    largest = {
+        name: max(abs(step[f"critic/advantages/{end}"]) for step in steps for end in ("min", "max"))
+        for name, steps in trained.items()
+    }
+    assert largest["dr_grpo"] < 1 < largest["grpo"]
