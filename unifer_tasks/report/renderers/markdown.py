@@ -50,7 +50,7 @@ def as_markdown(
             blocks += [f"## {SCOPES[board.scope]}", _table(_board(board))]
     blocks += ["## Upstream reader", _UPSTREAM, _table(_upstream(runs))]
     for section in sections(runs, comparisons) if found is None else found:
-        blocks += [f"## {section.title}", section.text, _table(section.table)]
+        blocks += [f"## {section.title}", escape(section.text), _table(section.table)]
     if notes := [
         f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes
     ]:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Section
-from unifer_tasks.report.sections import calibration, orders, outcomes, repeats, variants
+from unifer_tasks.report.sections import (
+    calibration,
+    groups,
+    orders,
+    outcomes,
+    repeats,
+    variants,
+    votes,
+)
 
 Build = Callable[[Sequence[Assessment], Sequence[Comparison]], Section | None]
 """Runs, comparisons -> a section; None where the runs have nothing for it."""
@@ -18,6 +26,8 @@ SECTIONS: tuple[Build, ...] = (
     orders.section,
     repeats.section,
     calibration.section,
+    votes.section,
+    groups.section,
 )
 
 

@@ -1,0 +1,197 @@
+"""Annotators' votes: whether a wrong answer is one that annotators gave too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.ranking import read_ranking
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.tables import Cell, Percent, Points, Row, Section, Table
+from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.scoring.predictions import Prediction
+from unifer_tasks.scoring.summary import read
+from unifer_tasks.scoring.votes import (
+    KS,
+    Distance,
+    Voted,
+    VoteScores,
+    answer_shares,
+    vote_scores,
+)
+from unifer_tasks.support.counted import counted
+
+_TEXT = (
+    "Several annotators chose a label for each face; the true label is what most of them chose. "
+    "Ceiling: how often a random annotator agrees with the majority of the others. A model may "
+    "exceed it, since it is the accuracy of one annotator. By k or more: the answer is a label "
+    "that at least k annotators chose, of the questions that have one. Votes for the answer: their "
+    "share; the most voted labels have the share beside it. Votes for none of the candidates do "
+    "not count; an unreadable answer is wrong and has no vote."
+)
+_DISTANCE = (
+    "Distance: of the model's distribution over the candidates from that of the votes, by "
+    "Jensen-Shannon, from 0 to 1; the cross-entropy, in nats, is at least the entropy of the "
+    "votes. The distribution is the likelihood of each candidate where that was read, else the "
+    "shares of repeated answers, one answer more spread evenly over the candidates."
+)
+_COLUMNS = ("model", "dataset", "questions", "unreadable", "WAR", "ceiling", "WAR less ceiling",
+            *(f"by {k} or more" for k in KS), "votes for the answer", "of at most")  # fmt: skip
+_DISTANCE_COLUMNS = ("distributions", "distance", "its interval", "cross-entropy",
+                     "its 95 % interval", "entropy of the votes")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A run's answers to the questions of one dataset that has votes.
+
+    Attributes:
+        one: The run.
+        dataset: The dataset's key.
+        scores: Its figures; None where no question is left.
+        lacking: Questions that the data does not hold, or without votes.
+        others: Questions whose true label is not the label with the most votes.
+    """
+
+    one: Assessment
+    dataset: str
+    scores: VoteScores | None
+    lacking: int
+    others: int
+
+    @property
+    def title(self) -> str:
+        return LABEL_SPACES[self.dataset].title
+
+
+def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+    """Return what the votes say of each run; None where the data has none for any of them."""
+    found = [
+        _measure(one, dataset)
+        for one in assessments
+        for dataset, questions in one.annotations.items()
+        if any(each.votes is not None for each in questions.values())
+    ]
+    if not found:
+        return None
+    has_distance = any(each.scores and each.scores.distance for each in found)
+    columns = (*_COLUMNS, *(_DISTANCE_COLUMNS if has_distance else ()))
+    rows = tuple(_row(each)[: len(columns)] for each in found)
+    figures: dict[str, dict[str, VoteScores | None]] = {}
+    for each in found:
+        figures.setdefault(each.one.run.title, {})[each.dataset] = each.scores
+    texts = (*_reading(found), _TEXT, *([_DISTANCE] if has_distance else []), *_left_out(found))
+    table = Table(columns, rows, n_texts=2)
+    return Section("votes", "Annotators' votes", " ".join(texts), table, figures)
+
+
+def _measure(one: Assessment, dataset: str) -> _Measured:
+    labels = LABEL_SPACES[dataset].labels
+    repeated = {
+        answers[0].id: answers for answers in one.run.repeated if answers[0].dataset == dataset
+    }
+    asked, lacking, others = [], 0, 0
+    for reading in one.readings:
+        row = reading.prediction
+        if row.dataset != dataset:
+            continue
+        annotations = one.annotations[dataset].get(row.id)
+        if annotations is None or annotations.votes is None:
+            lacking += 1
+            continue
+        votes = dict(zip(labels, annotations.votes, strict=True))
+        if votes[row.target] < max(votes.values()):
+            others += 1
+            continue
+        distribution = _distribution(one, row, repeated.get(row.id, ()))
+        asked.append(Voted(row.target, votes, reading.label, distribution))
+    scores = vote_scores(asked)
+    unvoted = scores.unvoted if scores else len(asked)
+    return _Measured(one, dataset, scores, lacking + unvoted, others)
+
+
+def _distribution(
+    one: Assessment, row: Prediction, answers: Sequence[Prediction]
+) -> Mapping[str, float] | None:
+    """Return the model's distribution over the candidates of a question; None if it has none."""
+    labels = LABEL_SPACES[row.dataset].labels
+    if one.run.variant.ranks:
+        ranking = read_ranking(row.response or "")
+        return ranking if ranking and ranking.keys() == set(labels) else None
+    read_as = [read(each, "strict", one.run.variant.read).label for each in answers]
+    return answer_shares(read_as, labels)
+
+
+def _reading(found: Sequence[_Measured]) -> Iterator[str]:
+    """Say of the first run how its figures are to be read."""
+    for each in found:
+        scores = each.scores
+        if scores is None or scores.ceiling is None or scores.gap is None:
+            continue
+        points = f"{100 * abs(scores.gap.value):.1f} points"
+        if scores.is_at_ceiling:
+            verdict = "is at"
+            meaning = "it is right as often as one annotator, and a higher WAR says little more"
+        elif scores.gap.value < 0:
+            verdict = f"is {points} below"
+            meaning = "so much is to be gained before annotators themselves disagree"
+        else:
+            verdict = f"is {points} above"
+            meaning = "it meets the majority more often than one annotator does"
+        yield (
+            f"The WAR of {each.one.run.title}, {100 * scores.accuracy.value:.1f} %, "
+            f"{verdict} the ceiling of {100 * scores.ceiling.value:.1f} % ({each.title}): "
+            f"{meaning}."
+        )
+        return
+
+
+def _left_out(found: Sequence[_Measured]) -> Iterator[str]:
+    """Say which questions are in no figure."""
+    for each in found:
+        run = f"{each.one.run.title}, {each.title}"
+        if each.lacking:
+            yield f"{run}: {counted(each.lacking, 'question')} without votes left out."
+        if each.others:
+            yield (
+                f"{run}: {counted(each.others, 'question')} left out whose true label is not the "
+                "one with the most votes; the data folder is of another build than was asked."
+            )
+
+
+def _row(each: _Measured) -> Row:
+    scores = each.scores
+    if scores is None:
+        return (each.one.run.title, each.title, 0, *[None] * (len(_COLUMNS) - 3), *_no_distance())
+    gap = scores.gap
+    return (
+        each.one.run.title,
+        each.title,
+        scores.n,
+        scores.unreadable,
+        _percent(scores.accuracy),
+        _percent(scores.ceiling),
+        None if gap is None else Points(gap.value, *gap.interval),
+        *(_percent(part.accuracy) if (part := scores.at_least.get(k)) else None for k in KS),
+        _percent(scores.share),
+        Percent(scores.best_share),
+        *(_distance(scores.distance) if scores.distance else _no_distance()),
+    )
+
+
+def _distance(found: Distance) -> Row:
+    cells: list[Cell] = [found.n]
+    for one in (found.jensen_shannon, found.cross_entropy):
+        low, high = one.interval
+        cells += [round(one.value, 3), f"{low:.3f} to {high:.3f}"]
+    return (*cells, round(found.entropy, 3))
+
+
+def _no_distance() -> Row:
+    return (None,) * len(_DISTANCE_COLUMNS)
+
+
+def _percent(one: Estimate | None) -> Percent | None:
+    return None if one is None else Percent(one.value, *one.interval)
