@@ -305,7 +305,7 @@ def test_the_nth_answer_is_replayed_the_nth_time(
 
 
 def test_the_report_agrees_on_repeats(repeated_run: Results) -> None:
-    one = assess(*read_runs([repeated_run.folder]))
+    (one,) = map(assess, read_runs([repeated_run.folder]))
     for scope, found in one.repeats.items():
         shown = repeated_run.metrics("ferbench" if scope == "pooled" else f"ferbench_{scope}")
         assert found.repeats == 3
@@ -364,7 +364,7 @@ def test_a_baseline_differs_as_compare_says(
             row.pop("error", None)
             file.write(json.dumps(row | {"response": response("So.", row["target"])}) + "\n")
     run = evaluate(*replay(right), "--baseline", str(predicted_run.folder))
-    a, b = (assess(*read_runs([each.folder])) for each in (run, predicted_run))
+    a, b = (assess(one) for each in (run, predicted_run) for one in read_runs([each.folder]))
     (comparison,) = compare([(a, b)])
     for dataset, part in comparison.datasets.items():
         row = run.results["results"][f"ferbench_{dataset}"]
