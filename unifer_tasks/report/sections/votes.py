@@ -24,18 +24,17 @@ from unifer_tasks.scoring.votes import (
 from unifer_tasks.support.counted import counted
 
 _TEXT = (
-    "Several annotators chose a label for each face; the true label is what most of them chose. "
-    "Ceiling: how often a random annotator agrees with the majority of the others. A model may "
-    "exceed it, since it is the accuracy of one annotator. By k or more: the answer is a label "
-    "that at least k annotators chose, of the questions that have one. Votes for the answer: their "
-    "share; the most voted labels have the share beside it. Votes for none of the candidates do "
-    "not count; an unreadable answer is wrong and has no vote."
+    "The true label is what most annotators of a face chose. Ceiling: how often a random annotator "
+    "agrees with the majority of the others; a model is not one annotator and may exceed it. By k "
+    "or more: the answer is a label that at least k annotators chose, of the questions that have "
+    "one. Votes for the answer: the share that it got, of at most that of the most voted label. "
+    "Votes for none of the candidates do not count; an unreadable answer is wrong."
 )
 _DISTANCE = (
-    "Distance: of the model's distribution over the candidates from that of the votes, by "
-    "Jensen-Shannon, from 0 to 1; the cross-entropy, in nats, is at least the entropy of the "
-    "votes. The distribution is the likelihood of each candidate where that was read, else the "
-    "shares of repeated answers, one answer more spread evenly over the candidates."
+    "Distance: Jensen-Shannon, from 0 to 1, between the votes and the model's distribution, which "
+    "is the likelihood of each candidate, or the shares of repeated answers with one answer more "
+    "spread evenly over the candidates. The cross-entropy, in nats, is at least the entropy of the "
+    "votes."
 )
 _COLUMNS = ("model", "dataset", "questions", "unreadable", "WAR", "ceiling", "WAR less ceiling",
             *(f"by {k} or more" for k in KS), "votes for the answer", "of at most")  # fmt: skip
@@ -132,11 +131,11 @@ def _reading(found: Sequence[_Measured]) -> Iterator[str]:
             continue
         points = f"{100 * abs(scores.gap.value):.1f} points"
         if scores.is_at_ceiling:
-            verdict = "is at"
-            meaning = "it is right as often as one annotator, and a higher WAR says little more"
+            verdict = "cannot be told from"
+            meaning = "it meets the majority about as often as one annotator does"
         elif scores.gap.value < 0:
             verdict = f"is {points} below"
-            meaning = "so much is to be gained before annotators themselves disagree"
+            meaning = "one annotator meets the majority more often"
         else:
             verdict = f"is {points} above"
             meaning = "it meets the majority more often than one annotator does"

@@ -105,7 +105,7 @@ def test_near_misses_are_told_from_strange_answers() -> None:
     ("share", "text"),
     [
         (0.30, "points below the ceiling of 6"),
-        (0.69, "is at the ceiling of 6"),
+        (0.69, "cannot be told from the ceiling of 6"),
         (1.0, "The WAR of Model, 100.0 %, is 3"),
     ],
 )
