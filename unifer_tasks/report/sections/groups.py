@@ -19,21 +19,19 @@ _MOST = 6
 """Gaps that the text names; the table has them all."""
 
 _TEXT = (
-    "WAR and UAR by what the annotators of RAF-DB noted of a face. These are impressions of "
-    "strangers at the sight of a picture, in the dataset's words: not what people say of "
-    "themselves, and no identities. UAR is over the labels that a group has. Groups show "
-    "different expressions, and some expressions are harder, so WAR may differ though every face "
-    "is read equally well. Beside its expressions: a group's WAR less what the WAR of its "
-    "expressions over all groups would give. Gap: the best group less the worst, its interval as "
-    "if the two had been chosen beforehand. p: how often the gap beside the expressions is as "
-    "large by chance, when answers are dealt again among the groups within each expression; Holm's "
-    "correction is over the attributes of a run. "
-    f'Groups of fewer than {FLOOR} questions are counted without figures; "{UNSURE}" is in no '
-    "gap. A gap says nothing of its cause: sharpness, pose, light and the labels themselves may "
-    "differ between groups. And where none is found there may be one that is too small for the "
-    "questions."
+    "WAR and UAR by what annotators of RAF-DB noted at the sight of a face: impressions of "
+    "strangers in the dataset's words, not identities, nor what people say of themselves. UAR is "
+    "over the labels that a group has. Groups show different expressions, some of which are "
+    "harder, so WAR may differ though every face is read equally well. Beside its expressions: a "
+    "group's WAR less what the WAR of its expressions over all groups would give. Gap: the best "
+    "group less the worst, with the interval of two groups chosen beforehand. p: how often chance "
+    "gives such a gap beside the expressions, when answers are dealt again among the groups within "
+    "each expression; Holm's correction is over the attributes of a run. "
+    f'Groups of fewer than {FLOOR} questions are counted without figures; "{UNSURE}" is in no gap. '
+    "A gap does not prove a cause: sharpness, pose, light and the labels themselves may differ "
+    "between groups. Where none is found, one may be too small for so few questions."
 )
-_COLUMNS = ("model", "attribute", "group", "questions", "labels", "WAR", "UAR",
+_COLUMNS = ("model", "group", "questions", "labels", "WAR", "UAR",
             "beside its expressions", "p", "p (Holm)")  # fmt: skip
 
 
@@ -46,16 +44,16 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
         row
         for title, groupings in found.items()
         for attribute, grouping in groupings.items()
-        for row in _rows(title, attribute.replace("_", " "), grouping)
+        for row in _rows(title, _word(attribute), grouping)
     )
     text = f"{_reading(found)} {_TEXT}"
-    return Section("groups", "Groups", text, Table(_COLUMNS, rows, n_texts=3), found)
+    return Section("groups", "Groups", text, Table(_COLUMNS, rows, n_texts=2), found)
 
 
 def _reading(found: Mapping[str, Mapping[str, Grouping]]) -> str:
     """Say which gaps chance does not explain, in the runs that have any."""
     gaps = [
-        f"{title}, {attribute.replace('_', ' ')}: {gap.worst} is "
+        f"{title}, {_word(attribute)}: {gap.worst} is "
         f"{100 * gap.difference.value:.1f} points behind {gap.best}"
         for title, groupings in found.items()
         for attribute, grouping in groupings.items()
@@ -95,8 +93,7 @@ def _rows(title: str, attribute: str, grouping: Grouping) -> Iterator[Row]:
     for group in grouping.groups:
         yield (
             title,
-            attribute,
-            group.name,
+            f"{attribute}: {group.name}",
             group.n,
             group.labels,
             _percent(group.war),
@@ -106,18 +103,21 @@ def _rows(title: str, attribute: str, grouping: Grouping) -> Iterator[Row]:
             None,
         )
     if grouping.unknown:
-        yield (title, attribute, "not annotated", grouping.unknown, *[None] * 6)
+        yield (title, f"{attribute}: not annotated", grouping.unknown, *[None] * 6)
     if gaps := grouping.gaps:
         yield (
             title,
-            attribute,
-            "gap",
+            f"{attribute}: gap",
             None,
             None,
             *(_points(gap.difference) for gap in (gaps.war, gaps.uar, gaps.excess)),
             PValue(gaps.p),
             PValue(gaps.p_holm),
         )
+
+
+def _word(attribute: str) -> str:
+    return attribute.replace("_", " ")
 
 
 def _percent(figure: Estimate | None) -> Percent | None:

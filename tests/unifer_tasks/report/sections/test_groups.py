@@ -52,14 +52,14 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
     assert found is not None
     assert ("female is" in found.text) is is_found
     assert ("Chance alone explains every gap" in found.text) is not is_found
-    rows = {row[1:3]: row[3:] for row in found.table.rows}
-    assert {attribute for attribute, _ in rows} == {"gender", "age group"}
-    n, labels, war, uar, excess, *_ = rows["gender", "female"]
+    rows = {row[1]: row[2:] for row in found.table.rows}
+    assert {str(name).partition(":")[0] for name in rows} == {"gender", "age group"}
+    n, labels, war, uar, excess, *_ = rows["gender: female"]
     assert (n, labels) == (278, 7)
     assert isinstance(war, Percent)
     assert isinstance(uar, Percent)
     assert isinstance(excess, Points)
-    *_, gap, p, p_holm = rows["gender", "gap"]
+    *_, gap, p, p_holm = rows["gender: gap"]
     assert isinstance(gap, Points)
     assert isinstance(p, PValue)
     assert isinstance(p_holm, PValue)
@@ -70,14 +70,14 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
 def test_what_is_not_compared_is_counted() -> None:
     found = section([biased(0.0)], [])
     assert found is not None
-    rows = {row[1:3]: row[3:] for row in found.table.rows}
-    n, labels, war, _, excess, *_ = rows["gender", "unsure"]
+    rows = {row[1]: row[2:] for row in found.table.rows}
+    n, labels, war, _, excess, *_ = rows["gender: unsure"]
     assert (n, labels, excess) == (49, 7, None)
     assert isinstance(war, Percent)
-    assert rows["age group", "70+"] == (19, 7, *[None] * 5)
-    assert rows["age group", "0-3"] == (0, 0, *[None] * 5)
-    assert rows["gender", "not annotated"] == (1, *[None] * 6)
-    assert ("age group", "gap") not in rows
+    assert rows["age group: 70+"] == (19, 7, *[None] * 5)
+    assert rows["age group: 0-3"] == (0, 0, *[None] * 5)
+    assert rows["gender: not annotated"] == (1, *[None] * 6)
+    assert "age group: gap" not in rows
 
 
 def test_it_is_in_the_report() -> None:
@@ -85,7 +85,7 @@ def test_it_is_in_the_report() -> None:
     assert section in SECTIONS
     text = as_markdown([one], [], [])
     assert "## Groups\n" in text
-    assert "| Model | gender | female | 278 | 7 |" in text
+    assert "| Model | gender: female | 278 | 7 |" in text
     figures = scores_document([one], [], [])["groups"]["Model"]["gender"]
     assert figures["gaps"]["excess"]["worst"] == "female"
     assert figures["unknown"] == 1
