@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unifer_tasks.data.annotations import ATTRIBUTES, Annotations, read_annotations
-from unifer_tasks.data.manifest import intact_path, read_manifest
+from unifer_tasks.data.contents import checked_path
+from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.report.sources.runs import Run
 
 _SHOWN = {"votes", *ATTRIBUTES}
@@ -44,7 +45,7 @@ def read_annotated(folder: Path) -> AnnotatedData:
         manifest.stand_in,
         {dataset: file.sha256 for dataset, file in manifest.datasets.items()},
         {
-            dataset: read_annotations(intact_path(folder, manifest, dataset))
+            dataset: read_annotations(checked_path(folder, manifest, dataset))
             for dataset, file in manifest.datasets.items()
             if _SHOWN & file.annotations.keys()
         },

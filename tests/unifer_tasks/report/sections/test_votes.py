@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data_prep.synthetic.annotators import draw_votes
 from tests.unifer_tasks.report.page.made_up import run
 from unifer_tasks.cli.main import main
 from unifer_tasks.data.annotations import Annotations
+from unifer_tasks.data.manifest import read_manifest, sha256, write_manifest
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.ranking import write_ranking
@@ -194,21 +199,41 @@ def test_a_name_is_no_markup() -> None:
     assert "The WAR of m\\_\\$1\\|\\<b\\>, 100.0 %" in as_markdown([one], [], [])
 
 
+def right_answers(data: Path, path: Path) -> int:
+    """Write right predictions of all questions of FERPlus, and return how many."""
+    table = pq.read_table(data / "ferplus" / "test.parquet", columns=["id", "target"])
+    rows = [{"dataset": "ferplus", **row, "label": row["target"]} for row in table.to_pylist()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return len(rows)
+
+
 def test_it_is_in_the_report_of_a_data_folder(stand_in: Path, tmp_path: Path) -> None:
-    pq = pytest.importorskip("pyarrow.parquet")
-    table = pq.read_table(stand_in / "ferplus" / "test.parquet", columns=["id", "target"])
-    path = tmp_path / "gold.jsonl"
-    path.write_text(
-        "".join(
-            json.dumps({"dataset": "ferplus", **row, "label": row["target"]}) + "\n"
-            for row in table.to_pylist()
-        )
-    )
-    out = tmp_path / "out"
+    path, out = tmp_path / "gold.jsonl", tmp_path / "out"
+    n = right_answers(stand_in, path)
     assert main(["report", f"Gold={path}", "--data", str(stand_in), "--out", str(out)]) == 0
     scores = json.loads((out / "scores.json").read_text())["votes"]["Gold"]["ferplus"]
-    assert scores["n"] == table.num_rows
+    assert scores["n"] == n
     assert scores["accuracy"]["value"] == 1
     assert scores["share"]["value"] == pytest.approx(scores["best_share"])
     assert '<h2 id="votes-title">' in (out / "index.html").read_text()
     assert "## Annotators' votes\n" in (out / "leaderboard.md").read_text()
+
+
+def test_votes_for_other_candidates_are_refused(
+    stand_in: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(stand_in, data)
+    path = data / "ferplus" / "test.parquet"
+    table = pq.read_table(path)
+    turned = pa.array([LABELS[::-1]] * len(table), pa.list_(pa.string()))
+    place = table.column_names.index("candidate_labels")
+    pq.write_table(table.set_column(place, "candidate_labels", turned), path)
+    manifest = read_manifest(data)
+    file = replace(manifest.datasets["ferplus"], sha256=sha256(path))
+    write_manifest(data, replace(manifest, datasets={**manifest.datasets, "ferplus": file}))
+    right_answers(data, tmp_path / "gold.jsonl")
+    arguments = [str(tmp_path / "gold.jsonl"), "--data", str(data), "--out", str(tmp_path / "out")]
+    assert main(["report", *arguments]) == 1
+    assert "asks for other labels than those of ferplus" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
