@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
+from data_prep.synthetic.stand_in import build
 from tests.unifer_tasks.report.page.made_up import always, run
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.data.manifest import Manifest
@@ -67,6 +69,24 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
     assert (gap.low > 0.1) is is_found
 
 
+def test_a_bias_of_drawn_faces_is_found(tmp_path: Path) -> None:
+    targets = {"rafdb": [(f"drawn/{number}", LABELS[number % 7]) for number in range(98)]}
+    build(Output(tmp_path, jobs=1), targets, seed=0, recipe={}, bias=1.0)
+    data = read_annotated(tmp_path)
+    random = np.random.default_rng(0)
+    rows = []
+    for id_, target in targets["rafdb"]:
+        # A model that reads a face the better the stronger its expression is.
+        strength = data.questions["rafdb"][id_].intensity
+        is_right = random.random() < 0.2 + 0.7 * (1.0 if strength is None else strength)
+        rows.append(Prediction("rafdb", id_, target, label=target if is_right else ""))
+    one = run("Model", rows, stand_in=True)
+    found = section([assess(one, annotations_of(one, data))], [])
+    assert found is not None
+    assert "gender: female is" in found.text
+    assert "; " not in found.text.partition(". ")[0]
+
+
 def test_what_is_not_compared_is_counted() -> None:
     found = section([biased(0.0)], [])
     assert found is not None
@@ -103,7 +123,7 @@ def test_without_attributes_there_is_no_section(
     assert section([one], []) is None
 
 
-def build(folder: Path, *, stand_in: bool, columns: tuple[str, ...]) -> Path:
+def write(folder: Path, *, stand_in: bool, columns: tuple[str, ...]) -> Path:
     manifest = open_build(folder, Manifest("somewhere", stand_in, {}, {}))
     rows = [Row(row.id, b"-", row.target, noted(1)) for row in always("sadness", 7, ["rafdb"])]
     write_dataset(folder, manifest, "rafdb", rows, columns)
@@ -127,7 +147,7 @@ def build(folder: Path, *, stand_in: bool, columns: tuple[str, ...]) -> Path:
 def test_annotations_are_of_the_faces_that_were_seen(
     tmp_path: Path, drawn_data: bool, drawn_run: bool | None, sha256: str | None, belong: bool
 ) -> None:
-    folder = build(tmp_path / "mine", stand_in=drawn_data, columns=("gender",))
+    folder = write(tmp_path / "mine", stand_in=drawn_data, columns=("gender",))
     data = read_annotated(folder)
     one = run("Model", always("sadness", 7), stand_in=drawn_run)
     if sha256:
@@ -141,5 +161,5 @@ def test_annotations_are_of_the_faces_that_were_seen(
 
 
 def test_data_without_votes_and_attributes_have_nothing(tmp_path: Path) -> None:
-    data = read_annotated(build(tmp_path / "mine", stand_in=True, columns=("intensity",)))
+    data = read_annotated(write(tmp_path / "mine", stand_in=True, columns=("intensity",)))
     assert data.questions == {}
