@@ -38,8 +38,8 @@ _DISTANCE = (
 )
 _COLUMNS = ("model", "dataset", "questions", "unreadable", "WAR", "ceiling", "WAR less ceiling",
             *(f"by {k} or more" for k in KS), "votes for the answer", "of at most")  # fmt: skip
-_DISTANCE_COLUMNS = ("distributions", "distance", "its interval", "cross-entropy",
-                     "its 95 % interval", "entropy of the votes")  # fmt: skip
+_DISTANCE_COLUMNS = ("distributions", "distance", "interval of the distance", "cross-entropy",
+                     "interval of the cross-entropy", "entropy of the votes")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
