@@ -61,7 +61,7 @@ def build_report(
     from unifer_tasks.report.page import write_page
     from unifer_tasks.report.renderers.plots import write_plots
 
-    annotated = read_annotated(data) if data else None
+    annotated = read_annotated(data, runs) if data else None
     assessments = [
         assess(run, annotations_of(run, annotated) if annotated else None)
         for run in tqdm(runs, "reading answers", unit="run", disable=None)

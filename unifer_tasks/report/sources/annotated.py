@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,8 @@ class AnnotatedData:
         folder: The folder.
         stand_in: Whether its faces are drawn.
         sha256: Dataset key -> the hash of its file.
-        questions: Dataset key -> question id -> its annotations; a dataset without votes and
-            attributes is absent.
+        questions: Dataset key -> question id -> its annotations; a dataset that no run answered, or
+            without votes and attributes, is absent.
     """
 
     folder: Path
@@ -33,13 +33,14 @@ class AnnotatedData:
     questions: Mapping[str, Mapping[str, Annotations]]
 
 
-def read_annotated(folder: Path) -> AnnotatedData:
-    """Read the annotations of a benchmark folder.
+def read_annotated(folder: Path, runs: Iterable[Run]) -> AnnotatedData:
+    """Read the annotations of a benchmark folder, of the datasets that any of the runs answered.
 
     Raises:
         DataError: It is not a benchmark folder, or is damaged.
     """
     manifest = read_manifest(folder)
+    answered = {row.dataset for run in runs for row in run.predictions}
     return AnnotatedData(
         folder,
         manifest.stand_in,
@@ -47,7 +48,7 @@ def read_annotated(folder: Path) -> AnnotatedData:
         {
             dataset: read_annotations(checked_path(folder, manifest, dataset))
             for dataset, file in manifest.datasets.items()
-            if _SHOWN & file.annotations.keys()
+            if dataset in answered and _SHOWN & file.annotations.keys()
         },
     )
 

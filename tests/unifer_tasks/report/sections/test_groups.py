@@ -13,7 +13,7 @@ from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.synthetic.stand_in import build
 from tests.unifer_tasks.report.page.made_up import always, run
 from unifer_tasks.data.annotations import Annotations
-from unifer_tasks.data.manifest import Manifest
+from unifer_tasks.data.manifest import DataError, Manifest
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.tables import Percent, Points, PValue
@@ -72,7 +72,7 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
 def test_a_bias_of_drawn_faces_is_found(tmp_path: Path) -> None:
     targets = {"rafdb": [(f"drawn/{number}", LABELS[number % 7]) for number in range(98)]}
     build(Output(tmp_path, jobs=1), targets, seed=0, recipe={}, bias=1.0)
-    data = read_annotated(tmp_path)
+    data = read_annotated(tmp_path, [run("Model", always("sadness", 7, ["rafdb"]))])
     random = np.random.default_rng(0)
     rows = []
     for id_, target in targets["rafdb"]:
@@ -148,8 +148,8 @@ def test_annotations_are_of_the_faces_that_were_seen(
     tmp_path: Path, drawn_data: bool, drawn_run: bool | None, sha256: str | None, belong: bool
 ) -> None:
     folder = write(tmp_path / "mine", stand_in=drawn_data, columns=("gender",))
-    data = read_annotated(folder)
     one = run("Model", always("sadness", 7), stand_in=drawn_run)
+    data = read_annotated(folder, [one])
     if sha256:
         digest = data.sha256["rafdb"] if sha256 == "same" else "0" * 64
         one.provenance["data rafdb"] = digest  # type: ignore[index]
@@ -160,6 +160,19 @@ def test_annotations_are_of_the_faces_that_were_seen(
     assert all("not shown for Model: mine does not hold the faces" in text for text in others)
 
 
-def test_data_without_votes_and_attributes_have_nothing(tmp_path: Path) -> None:
-    data = read_annotated(write(tmp_path / "mine", stand_in=True, columns=("intensity",)))
-    assert data.questions == {}
+@pytest.mark.parametrize(
+    ("columns", "answered"), [(("intensity",), "rafdb"), (("gender",), "sfew"), ((), "rafdb")]
+)
+def test_only_what_a_report_shows_is_read(
+    tmp_path: Path, columns: tuple[str, ...], answered: str
+) -> None:
+    folder = write(tmp_path / "mine", stand_in=True, columns=columns)
+    (folder / "rafdb/test.parquet").write_bytes(b"damaged")
+    assert read_annotated(folder, [run("Model", always("sadness", 7, [answered]))]).questions == {}
+
+
+def test_damaged_data_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mine", stand_in=True, columns=("gender",))
+    (folder / "rafdb/test.parquet").write_bytes(b"damaged")
+    with pytest.raises(DataError, match=r"rafdb/test\.parquet is damaged.*build .* again"):
+        read_annotated(folder, [run("Model", always("sadness", 7))])
