@@ -60,6 +60,7 @@ CASES = {
     ),
     "drawn": Case("unifer-data drawn --per-class 1 --jobs 1 --out {out}"),
     "drawn rows": Case("unifer-data drawn --train 4 --jobs 1 --out {out}"),
+    "reformat": Case("unifer-data reformat {root}/rlvr --format direct --out {out}"),
     "rebase": Case("unifer-data rebase {root}/rlvr --root {root}/sfew", "{root}/rlvr"),
     "export": Case(
         "unifer-data export vlmevalkit {root}/benchmark --jobs 1 --out {out}", "{out}/FERBench.tsv"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from data_prep.output import Output
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in as drawn
-from data_prep.synthetic.faces import Face, draw
+from data_prep.synthetic.faces import Face
+from data_prep.synthetic.stand_in import draw_as
 from tests.conftest import run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import Request, serve
@@ -420,17 +420,19 @@ def test_a_model_behind_an_api_is_asked_the_protocol(
 
 
 @cache
-def one_face(label: str, size: tuple[int, int], gray: bool) -> tuple[Image.Image, Face]:
-    return draw(label, 0, size, gray=gray)
+def one_image(dataset: str, label: str) -> tuple[bytes, Face]:
+    return draw_as(dataset, label, [0])
+
+
+def one_face(dataset: str, label: str, *_: object, **__: object) -> tuple[bytes, Face]:
+    return one_image(dataset, label)
 
 
 def test_every_question_of_the_published_index_runs(
     evaluate: Evaluate, index_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One face for each label of a dataset: eleven thousand would take minutes to draw.
-    monkeypatch.setattr(
-        drawn, "draw", lambda label, seed, size, *, gray: one_face(label, size, gray)
-    )
+    monkeypatch.setattr(drawn, "draw_as", one_face)
     data = tmp_path / "data"
     index = read_index(index_folder)
     drawn.build(Output(data, jobs=1), drawn.targets_of_index(index), seed=0, recipe={})

@@ -72,7 +72,7 @@ def test_a_failure_inside_never_reaches_other_plugins(monkeypatch: pytest.Monkey
         raise RuntimeError("this lmms-eval has no task manager")
 
     monkeypatch.setattr(plugin, "_extend", fail)
-    assert [manifest.model_id for manifest in plugin.load()] == ["unifer", "replay"]
+    assert [manifest.model_id for manifest in plugin.load()] == ["unifer", "unifer_vllm", "replay"]
 
 
 def test_our_model_ids_resolve_to_chat_models() -> None:

@@ -51,4 +51,4 @@ def test_a_function_that_is_replaced_and_has_moved_is_named(
 
 def test_a_model_that_lmms_eval_lacks_is_named() -> None:
     pytest.importorskip("lmms_eval")
-    assert problem(["unifr"]) == "no model is called 'unifr'; did you mean unifer?"
+    assert problem(["unifr"]) == "no model is called 'unifr'; did you mean unifer or unifer_vllm?"

@@ -70,7 +70,7 @@ ADAPTERS = {
     "the recipe's": Adapter(32, 32, "all-linear", ".*visual.*"),
     "everything": Adapter(8, 16, "all-linear"),
     "endings": Adapter(16, 16, ("q_proj", "v_proj")),
-    "a pattern": Adapter(4, 4, r".*layers\.[01]\.mlp\..*"),
+    "a pattern": Adapter(4, 4, r".*layers\.[01]\.mlp\..*_proj"),
     "endings but for": Adapter(4, 4, ("q_proj", "qkv"), ("qkv",)),
 }
 
