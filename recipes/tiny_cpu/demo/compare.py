@@ -26,6 +26,7 @@ from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
 from recipes.tiny_cpu.demo.stages import COLD_START, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.tiny_cpu.memory import available_memory
+from recipes.training.cli.numbers import whole
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
@@ -298,7 +299,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("held-out", sizes.held_out, "held-out faces for each label of each dataset"),
     ):
         parser.add_argument(
-            f"--{name}", type=_positive, default=default, metavar="N",
+            f"--{name}", type=whole, default=default, metavar="N",
             help=f"{what}; default: %(default)s",
         )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
@@ -321,12 +322,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     print(found.read_text(encoding="utf-8"))
     return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
+from recipes.training.cli.numbers import whole
 from recipes.training.configuration.settings import STAGES, ConfigurationError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
@@ -42,16 +43,16 @@ def add(commands: Subparsers) -> None:
         "--disk", type=_gib, metavar="GIB", help="for the run's folder; compared if given"
     )
     parser.add_argument(
-        "--rows", type=_whole, metavar="N", help="rows to train on, where there is no file yet"
+        "--rows", type=whole, metavar="N", help="rows to train on, where there is no file yet"
     )
     parser.add_argument(
-        "--image-side", type=_whole, metavar="PIXELS", help="of an image; default: the protocol's"
+        "--image-side", type=whole, metavar="PIXELS", help="of an image; default: the protocol's"
     )
     parser.add_argument(
-        "--text-tokens", type=_whole, metavar="N", help="of a row's text; default: counted"
+        "--text-tokens", type=whole, metavar="N", help="of a row's text; default: counted"
     )
     parser.add_argument(
-        "--response-tokens", type=_whole, metavar="N", help="of a sampled response; default: 200"
+        "--response-tokens", type=whole, metavar="N", help="of a sampled response; default: 200"
     )
     parser.add_argument(
         "--tokens-per-second",
@@ -116,9 +117,3 @@ def _positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
     return number
-
-
-def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
-    return int(text)

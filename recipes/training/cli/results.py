@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recipes.training.cli.numbers import whole
 from recipes.training.results.card import CARD_NAME, CardError, write_checkpoint_card
 from recipes.training.results.merge import MergeError, merge
 from recipes.training.runs.record import RecordError
@@ -44,7 +45,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument("folder", type=Path, metavar="RUN", help="its trainer.default_local_dir")
     parser.add_argument(
         "--lines",
-        type=_positive,
+        type=whole,
         default=20,
         metavar="N",
         help="at most N, each the mean of several steps (default: %(default)s)",
@@ -56,12 +57,6 @@ def _add_scores(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", type=Path, metavar="RESULTS.json", help="of lmms-eval or `ferbench score`"
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of 1 or more")
-    return int(text)
 
 
 def _merge(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.training.configuration.choices import hydra_choices, makes_choice
-from recipes.training.configuration.keys import Config
+from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
 from recipes.training.configuration.registry import find_configuration, is_recipe_file
 from recipes.training.configuration.settings import (
@@ -38,27 +38,39 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
     file = find_configuration(stage, given)
     composed = _checked(file, overrides)
     if not is_recipe_file(file):
-        _check_file(file, stage, composed.verl)
+        _check_file(file, stage, composed)
     algorithm = composed.choices.get("algorithm")
     return parse_settings(composed.verl, file, composed.overrides, algorithm)
 
 
-def _check_file(file: Path, stage: Stage, verl: Config) -> None:
+def _check_file(file: Path, stage: Stage, composed: _Composed) -> None:
     """Check that a user's file configures a stage, and holds nothing that verl does not read.
 
     Raises:
         ConfigurationError: It does not, or does.
     """
-    found = stage_of(verl)
-    base = _compose(find_configuration(found, found), []).verl
-    if base.keys() - verl.keys():
+    found = stage_of(composed.verl)
+    base = _compose(find_configuration(found, found), [])
+    if base.verl.keys() - composed.verl.keys():
         raise ConfigurationError(
             f"{file} does not build on a configuration of verl: begin it with "
             f"`defaults: [{stage}, _self_]`"
         )
     if found != stage:
         raise ConfigurationError(f"{file} configures {found.upper()}: run unifer-train {found}")
-    check_keys(base, verl)
+    check_keys(base.verl, composed.verl, _followers(base.written, composed.written))
+
+
+def _followers(base: Config, config: Config) -> set[str]:
+    """Return the keys that follow another setting, in the recipe as in a user's file."""
+    return {
+        key
+        for key in all_keys(base)
+        if isinstance(value := value_at(base, key), str)
+        and "${" in value
+        and has_key(config, key)
+        and value_at(config, key) == value
+    }
 
 
 def compose(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -80,11 +92,13 @@ class _Composed:
 
     Attributes:
         verl: The configuration, as verl's trainer will see it.
+        written: The same with its interpolations as they are written.
         overrides: What was given besides the file, as hydra takes it.
         choices: hydra's groups -> the name of the file that was chosen.
     """
 
     verl: dict[str, Any]
+    written: Config
     overrides: tuple[str, ...]
     choices: Mapping[str, str]
 
@@ -136,6 +150,7 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
         with open_dict(composed):
             del composed["hydra"]
         resolved = OmegaConf.to_container(composed, resolve=True)
+        written = OmegaConf.to_container(composed, resolve=False)
     except InterpolationKeyError as error:
         raise ConfigurationError(
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
@@ -146,8 +161,11 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     except (HydraException, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
-    verl = {str(key): value for key, value in resolved.items()}
-    return _Composed(verl, tuple(overrides), choices)
+    assert isinstance(written, dict)
+    verl, as_written = (
+        {str(key): value for key, value in found.items()} for found in (resolved, written)
+    )
+    return _Composed(verl, as_written, tuple(overrides), choices)
 
 
 def _yaml_problem(file: Path, error: Exception) -> str:

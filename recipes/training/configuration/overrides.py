@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ def check_overrides(base: Config, overrides: Sequence[str]) -> None:
         raise ConfigurationError(*problems)
 
 
-def check_keys(base: Config, config: Config) -> None:
+def check_keys(base: Config, config: Config, followers: Collection[str] = ()) -> None:
     """Check that verl reads all that a configuration of a user holds, at values of its kind.
 
     hydra merges a misspelt key of a file as it does any other.
@@ -144,6 +144,7 @@ def check_keys(base: Config, config: Config) -> None:
     Args:
         base: The recipe's configuration of the stage.
         config: The user's.
+        followers: Keys that have the value of another, whose value alone is wrong or right.
 
     Raises:
         ConfigurationError: It does not.
@@ -151,7 +152,7 @@ def check_keys(base: Config, config: Config) -> None:
     problems: list[str] = []
     for key in all_keys(config):
         parent = key.rpartition(".")[0]
-        if _FREE.search(key):
+        if _FREE.search(key) or key in followers:
             continue
         if has_key(base, key):
             problems += _value(key, value_at(base, key), value_at(config, key))

@@ -165,7 +165,12 @@ BROKEN_LISTS = [
     ("affectnet", AFFECTNET_LIST, "a/b.jpg,7,0,0,9,9,1,1,0,0", "has 10 columns, 9 are expected"),
     ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array("nan"), "none of 0 to 10"),
     ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array(7.5), "none of 0 to 10"),
-    ("affectnet-numbered", "train_set/annotations/1_exp.npy", np.array([1, 2]), "a single value"),
+    (
+        "affectnet-numbered",
+        "train_set/annotations/1_exp.npy",
+        np.array([1, 2]),
+        "not a single value",
+    ),
     ("affectnet-numbered", "train_set/annotations/1_exp.npy", b"\x93NUMPY", "holds no number"),
     ("affectnet-numbered", "train_set/annotations/1_exp.npy", b"PK\3\4 zip", "holds no number"),
     (
