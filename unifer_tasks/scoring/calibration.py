@@ -137,7 +137,7 @@ def _ece(gaps: Floats, bins: NDArray[np.int64]) -> float:
 def _ece_interval(
     gaps: Floats, bins: NDArray[np.int64], n_draws: int, level: float, seed: int
 ) -> Estimate:
-    """The ECE with a basic bootstrap interval.
+    """Return the ECE with a basic bootstrap interval.
 
     A draw exceeds the sample's ECE by about as much as that exceeds the true one; the basic
     interval, unlike that of percentiles, takes this off.

@@ -18,7 +18,7 @@ def assessed(*paths: Path | tuple[str, Path]) -> list[Assessment]:
 
 @pytest.fixture(scope="session")
 def runs_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
-    """A model on stand-ins with variants, and predictions of another on one dataset."""
+    """Write logs of a model on stand-ins with variants, and predictions of another model."""
     folder = tmp_path_factory.mktemp("runs")
     tasks = {
         "ferbench_sfew": answers("sfew"),

@@ -32,7 +32,7 @@ def write_lines(path: Path, rows: Iterable[object]) -> Path:
 
 
 def write_predictions(path: Path, given: Mapping[str, Answers], **more: Any) -> Path:
-    """A prediction file of `ferbench score`."""
+    """Write a prediction file of `ferbench score`."""
     return write_lines(
         path,
         (
@@ -59,7 +59,7 @@ def write_logs(
     repeats: int = 1,
     serial: int | None = None,
 ) -> Path:
-    """An lmms-eval output folder with one run of some tasks.
+    """Write an lmms-eval output folder with one run of some tasks.
 
     Of several answers to each question (`repeats`) the last is the one given, the others fear.
     """
@@ -117,7 +117,7 @@ def write_logs(
 
 
 def upstream_rows(dataset: str, given: Answers, root: str) -> list[dict[str, Any]]:
-    """What the paper's inference scripts write."""
+    """Return rows as the paper's inference scripts write them."""
     return [
         {
             "image_path": f"{root}/{id_}.jpg",

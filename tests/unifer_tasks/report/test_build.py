@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report, and its twin beside it."""
+    """Write a report, and its twin beside it."""
     folder = tmp_path_factory.mktemp("report")
     tasks = {f"ferbench_{dataset}": answers(dataset) for dataset in ("sfew", "rafdb")}
     logs = write_logs(folder / "logs", tasks, model="org/m_$1|<b>", stand_in=True)

@@ -59,7 +59,7 @@ def workbook(table: Cells) -> bytes:
 
 
 def objects(table: Cells) -> list[dict[str, object]]:
-    """What pandas writes of a table: each column in each row, null where there is nothing."""
+    """Return a table as pandas writes it: each column in each row, null for an empty cell."""
     names = ["id", "dataset", "target", "response", "label", "error", "note"]
     rows = [dict(zip(names, row, strict=True)) for row in table[1:]]
     return [

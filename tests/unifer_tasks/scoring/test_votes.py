@@ -65,7 +65,7 @@ def test_an_annotator_agrees_with_the_others(votes: list[int], expected: float |
 
 
 def agreement_of_each(votes: Sequence[int]) -> float:
-    """The definition: take each annotator out, and look for the majority of the rest."""
+    """Follow the definition: leave each annotator out, and find the majority of the rest."""
     annotators = list(chain.from_iterable([label] * n for label, n in enumerate(votes)))
     chances = []
     for own in annotators:

@@ -105,7 +105,7 @@ def with_coverage(run: Run) -> Run:
 
 
 def distinct(runs: Sequence[Run]) -> list[Run]:
-    """Number the runs that share a name and a variant, in their order."""
+    """Append a number to runs that share a name and a variant, in their order."""
     seen: Counter[tuple[str, str]] = Counter()
     named = []
     for run in runs:

@@ -40,7 +40,7 @@ def model(seeing_model: Path) -> UniFER:
 
 @torch.inference_mode()
 def one_by_one(model: UniFER, chat: list[dict[str, Any]], begun: str, text: str) -> float:
-    """The likelihood of a text, in a forward pass of its own without a cache."""
+    """Return the likelihood of a text, from a forward pass of its own without a cache."""
     inputs = model._inputs([chat], [begun])
     reply = torch.tensor([model.tokenizer.encode(text)])
     n = reply.shape[1]

@@ -29,7 +29,7 @@ GREEDY = {"max_new_tokens": 1024, "do_sample": False, "temperature": 0, "until":
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The arguments that vLLM's engine was given."""
+    """Return the arguments that vLLM's engine will be given."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     given: dict[str, Any] = {}
     monkeypatch.setattr(ENGINE, given.update)

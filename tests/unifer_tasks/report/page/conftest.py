@@ -78,11 +78,11 @@ class Browser:
         return int(status.split(" of ")[0].replace(",", ""))
 
     def errors(self) -> list[dict[str, Any]]:
-        """What the console holds since the last call."""
+        """Return the console's messages since the last call."""
         return list(self.driver.get_log("browser"))
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the last call."""
+        """Return the addresses that were requested since the last call."""
         messages = (json.loads(row["message"])["message"] for row in self.log())
         return [
             message["params"]["request"]["url"]
@@ -124,7 +124,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of three runs, with the images of one dataset beside it."""
+    """Write the page of three runs, with the images of one dataset beside it."""
     runs = three_runs(N_EACH)
     data = write_data(tmp_path_factory.mktemp("data"), N_EACH - 1)
     comparisons = compare(report_pairs(runs))
@@ -141,6 +141,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Browser, page: Path) -> Browser:
-    """The page, freshly opened."""
+    """Open the page anew."""
     browser.open(page)
     return browser

@@ -82,7 +82,7 @@ def assessed(*runs: Run) -> list[Assessment]:
 
 
 def three_runs(n: int) -> list[Assessment]:
-    """A run that is nearly always right, one that always says happy, and a variant of it."""
+    """Return a run that is nearly always right, one that is always happy, and its variant."""
     return assessed(
         run("Oracle", oracle(n)),
         run("Smiler", always("happiness", n)[:-LEFT_OUT], stand_in=True),
@@ -91,7 +91,7 @@ def three_runs(n: int) -> list[Assessment]:
 
 
 def write_data(out: Path, n: int, damaged: Iterable[int] = ()) -> Path:
-    """A benchmark folder with n one-coloured images of SFEW."""
+    """Write a benchmark folder with n one-coloured images of SFEW."""
     labels = label_space("sfew").labels
 
     def rows() -> Iterable[Row]:

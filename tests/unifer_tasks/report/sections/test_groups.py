@@ -35,7 +35,7 @@ def noted(number: int) -> Annotations:
 
 
 def biased(bias: float) -> Assessment:
-    """A model that is right in 80 % of all questions, and less often in those of women."""
+    """Return a model that is right in 80 % of all questions, and less often for women."""
     random = np.random.default_rng(1)
     rows, annotations = [], {}
     for number in range(N):
