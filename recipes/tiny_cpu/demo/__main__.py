@@ -35,7 +35,7 @@ from pathlib import Path
 from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
-from recipes.tiny_cpu.demo.stages import COLD_START, StageError, Stages
+from recipes.tiny_cpu.demo.stages import COLD_START, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import write_summary
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
@@ -66,23 +66,14 @@ def run(
         StageError: A stage failed.
     """
     stages = Stages(out)
-    # GRPO meets each face once: without SFT no more are needed.
-    faces = sizes.faces if start is None else sizes.grpo_steps * sizes.prompts
-    stages.draw(sizes, faces, cold_labels)
+    stages.draw(sizes, cold_labels, with_sft=start is None)
     models = {}
     if start is None:
-        stages.command("untrained model", "ferbench", "tiny-model", out / "untrained")
-        models["untrained"] = out / "untrained"
-        begun = stages.sft(
-            "first SFT", out / "untrained", out / "faces", out / "first-sft", sizes.few_steps,
-            f"data.train_max_samples={sizes.few}", "optim.lr_scheduler_type=constant",
-        )  # fmt: skip
-        models["SFT"] = start = stages.sft(
-            "SFT", begun, out / "faces", out / "sft", sizes.sft_steps
-        )
+        models["untrained"] = stages.untrained()
+        models[SFT] = stages.first_sft(models["untrained"], sizes)
     else:
-        models["SFT"] = start
-    models[COLD_START] = stages.cold_start(start, sizes.cold_steps)
+        models[SFT] = start
+    models[COLD_START] = stages.cold_start(models[SFT], sizes.cold_steps)
     models["GRPO"] = stages.merge(
         stages.grpo(
             "GRPO", models[COLD_START], out / "faces", out / "grpo", sizes.grpo_steps,

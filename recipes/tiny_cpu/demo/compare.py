@@ -1,12 +1,18 @@
-"""Compare algorithms of GRPO over several seeds, from the demo's cold start.
+"""Compare algorithms of GRPO, or response formats, over several seeds, from the demo's cold start.
 
     python -m recipes.tiny_cpu.demo.compare --out out/compare --start recipes/tiny_cpu/checkpoint
+    python -m recipes.tiny_cpu.demo.compare --out out/formats --algorithms grpo \
+      --formats reasoned answer_first direct
 
-Every run is `unifer-train grpo --config tiny algorithm=NAME data.seed=SEED`, evaluated by
-lmms-eval on faces that none was trained on. Its result is a JSON file, and a run that has one is
-not run again: an interrupted comparison resumes, and one of more seeds adds to it. Where an
-algorithm has no KL term, the term is computed at a weight of 0, so that the divergence is known of
-all.
+Every run is `unifer-train grpo --config tiny algorithm=NAME format=NAME data.seed=SEED`, evaluated
+by lmms-eval, on faces that none was trained on, with the tasks of its format. Its result is a JSON
+file, and a run that has one is not run again: an interrupted comparison resumes, and one of more
+seeds adds to it. Where an algorithm has no KL term, the term is computed at a weight of 0, so that
+the divergence is known of all.
+
+Each format has the same rows in its own words, and one SFT and cold start, from which all its seeds
+begin. Without `--start` that SFT teaches an untrained model to see, as the demo's does. A start is
+a model of one format: the others then have the steps of the cold start to learn theirs.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from typing import Any
 
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
-from recipes.tiny_cpu.demo.stages import COLD_START, StageError, Stages
+from recipes.tiny_cpu.demo.stages import COLD_START, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.cli.numbers import whole
@@ -31,6 +37,9 @@ from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
 from recipes.training.runs.metrics import MetricsError, read_metrics
+from unifer_tasks.data.logs import RESULTS
+from unifer_tasks.protocol.formats import FORMATS, REASONED, ResponseFormat
+from unifer_tasks.protocol.variants import BASE, VARIANTS, group_name
 from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.sources.given import read_runs
@@ -40,9 +49,11 @@ RARE = "contempt"
 SCHEMA = 1
 TABLE_NAME = "comparison.md"
 
-# As in the demo's folder, in which a comparison finds its faces and its cold start.
-_COLD_RESULTS = Path("results") / "cold-start"
+# As in the demo's folder, in which a comparison finds its faces, its SFT and its cold start.
+_RESULTS = "results"
 _OUTCOMES = "outcomes"
+# Of the formats that the demo does not have.
+_FORMATS = "formats"
 _EDGE = 3
 _ACTOR = "actor_rollout_ref.actor"
 _LENGTH = "response_length/mean"
@@ -71,7 +82,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run of an algorithm.
+    """A run of an algorithm in a response format.
 
     Attributes:
         algorithm: Its name.
@@ -84,6 +95,7 @@ class Outcome:
         length: Tokens of a response in the last step.
         sampled: Prompts that were sampled, those without variance that were left out included.
         seconds: Of GRPO, its start included.
+        format: The name of the response format.
     """
 
     algorithm: str
@@ -96,14 +108,47 @@ class Outcome:
     length: float
     sampled: int
     seconds: float
+    format: str = REASONED.key
 
 
 class CompareError(Exception):
     """A comparison that cannot be made; the message names the remedy."""
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where all runs of a response format lie.
+
+    Attributes:
+        out: The folder of the comparison, in which the rows of the benchmark's format are.
+        format: What is asked for.
+    """
+
+    out: Path
+    format: ResponseFormat
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        return self.out if self.format is REASONED else self.out / _FORMATS / self.format.key
+
+    def results(self, model: str) -> Path:
+        """Return the folder of the results of a model that runs begin from."""
+        return self.folder / _RESULTS / model.replace(" ", "-")
+
+    def evaluate(self, stages: Stages, name: str, model: Path, to: Path) -> None:
+        """Evaluate a model with the tasks of this format."""
+        tasks = group_name(VARIANTS.get(self.format.key, BASE))
+        stages.evaluate(f"evaluate {name}", model, self.out / "held-out", to, tasks)
+
+
 def compare(
-    out: Path, algorithms: Sequence[str], seeds: Sequence[int], start: Path, sizes: Sizes
+    out: Path,
+    algorithms: Sequence[str],
+    seeds: Sequence[int],
+    start: Path | None,
+    sizes: Sizes,
+    formats: Sequence[str] = (REASONED.key,),
 ) -> Path:
     """Run what is still to be run.
 
@@ -111,33 +156,48 @@ def compare(
         out: The folder of all runs.
         algorithms: Names of algorithms.
         seeds: A run of each algorithm has each.
-        start: A trained checkpoint, which the cold start spoils.
+        start: A trained checkpoint, which the cold start spoils; without one an SFT comes first.
         sizes: How much of everything.
+        formats: Names of response formats; each algorithm has runs in each.
 
     Returns:
         The table, a Markdown file.
 
     Raises:
-        CompareError: The folder holds another comparison.
+        CompareError: The folder holds another comparison, or the start is not a model.
         StageError: A stage failed.
     """
-    _check_sizes(out, sizes)
-    stages = Stages(out)
-    stages.draw(sizes, sizes.grpo_steps * sizes.prompts, COLD_LABELS[0])
-    cold = stages.cold_start(start, sizes.cold_steps)
-    stages.evaluate(f"evaluate {COLD_START}", cold, out / "held-out", out / _COLD_RESULTS)
-    for seed, algorithm in product(seeds, algorithms):
-        result = out / _OUTCOMES / f"{algorithm}-{seed}.json"
+    if start is not None and not (start / "config.json").is_file():
+        raise CompareError(f"--start {start} holds no config.json; give a model's folder")
+    _check_sizes(out, sizes, start)
+    Stages(out).draw(sizes, COLD_LABELS[0], with_sft=start is None)
+    homes = [Home(out, FORMATS[name]) for name in formats]
+    cold = {home: _cold_start(home, start, sizes) for home in homes}
+    for seed, home, algorithm in product(seeds, homes, algorithms):
+        result = home.folder / _OUTCOMES / f"{algorithm}-{seed}.json"
         if not result.is_file():
-            outcome = _run(out, algorithm, seed, cold, sizes)
+            outcome = _run(home, algorithm, seed, cold[home], sizes)
             result.parent.mkdir(exist_ok=True)
             _write(result, {"schema": SCHEMA, **asdict(outcome)})
         write_table(out)
     return write_table(out)
 
 
-def _run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outcome:
-    folder = out / "runs" / f"{algorithm}-{seed}"
+def _cold_start(home: Home, start: Path | None, sizes: Sizes) -> Path:
+    """Return the model that the runs of a format begin from."""
+    stages = Stages(home.folder)
+    if home.folder != home.out:
+        stages.reformat(home.out, home.format)
+    if start is None:
+        start = stages.first_sft(stages.untrained(), sizes)
+        home.evaluate(stages, SFT, start, home.results(SFT))
+    cold = stages.cold_start(start, sizes.cold_steps)
+    home.evaluate(stages, COLD_START, cold, home.results(COLD_START))
+    return cold
+
+
+def _run(home: Home, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outcome:
+    folder = home.folder / "runs" / f"{algorithm}-{seed}"
     stages = Stages(folder)
     name = f"{algorithm}, seed {seed}"
     config = compose(find_configuration("grpo", "tiny"), [f"algorithm={algorithm}"])
@@ -145,11 +205,10 @@ def _run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outc
         f"{_ACTOR}.use_kl_loss=true", f"{_ACTOR}.kl_loss_coef=0",
     ]  # fmt: skip
     checkpoint = stages.grpo(
-        name, cold, out / "faces", folder / "grpo", sizes.grpo_steps, sizes.prompts,
-        f"algorithm={algorithm}", f"data.seed={seed}", *measured,
+        name, cold, home.folder / "faces", folder / "grpo", sizes.grpo_steps, sizes.prompts,
+        f"algorithm={algorithm}", f"format={home.format.key}", f"data.seed={seed}", *measured,
     )  # fmt: skip
-    model = checkpoint / "actor" / "huggingface"
-    stages.evaluate(f"evaluate {name}", model, out / "held-out", folder / "results")
+    home.evaluate(stages, name, checkpoint / "actor" / "huggingface", folder / _RESULTS)
     steps = list(read_metrics(folder / "grpo").values())
     edge = min(_EDGE, len(steps))
     last = steps[-1]
@@ -159,7 +218,7 @@ def _run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outc
         algorithm=algorithm,
         seed=seed,
         sizes=sizes,
-        scores=read_scores(folder / "results"),
+        scores=read_scores(folder / _RESULTS),
         first_reward=mean(step[REWARD] for step in steps[:edge]),
         last_reward=mean(step[REWARD] for step in steps[-edge:]),
         kl=last[_KL] * (scale / last[_LENGTH] if scale else 1),
@@ -168,6 +227,7 @@ def _run(out: Path, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Outc
             sizes.grpo_steps * sizes.prompts + sum(step.get(_EVICTED, 0) for step in steps)
         ),
         seconds=stages.seconds()[name],
+        format=home.format.key,
     )
 
 
@@ -181,15 +241,16 @@ def read_scores(results: Path) -> Scores:
     return Scores(accuracy, uar, pooled.classes[RARE].recall, unreadable)
 
 
-def _check_sizes(out: Path, sizes: Sizes) -> None:
+def _check_sizes(out: Path, sizes: Sizes, start: Path | None) -> None:
     path = out / "sizes.json"
+    given = {**asdict(sizes), "start": start and str(start)}
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
-        _write(path, asdict(sizes))
-    elif Sizes(**json.loads(path.read_text(encoding="utf-8"))) != sizes:
+        _write(path, given)
+    elif json.loads(path.read_text(encoding="utf-8")) != given:
         raise CompareError(
-            f"{out} holds a comparison of other sizes ({path.name}); give the same, or "
-            "another --out"
+            f"{out} holds a comparison of other sizes or of another start ({path.name}); give the "
+            "same, or another --out"
         )
 
 
@@ -204,7 +265,12 @@ def read_outcomes(out: Path) -> list[Outcome]:
     Raises:
         CompareError: A file is not one of theirs.
     """
-    return [_outcome(path) for path in sorted((out / _OUTCOMES).glob("*.json"))]
+    folders = (home.folder / _OUTCOMES for home in _homes(out))
+    return [_outcome(path) for folder in folders for path in sorted(folder.glob("*.json"))]
+
+
+def _homes(out: Path) -> list[Home]:
+    return [Home(out, each) for each in FORMATS.values()]
 
 
 def _outcome(path: Path) -> Outcome:
@@ -221,34 +287,40 @@ def _outcome(path: Path) -> Outcome:
 def write_table(out: Path) -> Path:
     """Write the table of the runs that are finished; return its file."""
     path = out / TABLE_NAME
+    starts = {
+        (home.format.key, model): read_scores(folder)
+        for home, model in product(_homes(out), (SFT, COLD_START))
+        if any((folder := home.results(model)).rglob(RESULTS))
+    }
     with atomic_write(path) as partial:
-        text = comparison(read_scores(out / _COLD_RESULTS), read_outcomes(out))
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(comparison(starts, read_outcomes(out)) + "\n", encoding="utf-8")
     return path
 
 
-def comparison(cold: Scores, outcomes: Iterable[Outcome]) -> str:
-    """Return a table of algorithms: the mean over the seeds, and half of its 95 % interval.
+def comparison(starts: Mapping[tuple[str, str], Scores], outcomes: Iterable[Outcome]) -> str:
+    """Return a table of formats and algorithms: means over seeds, and half of a 95 % interval.
 
     Args:
-        cold: Scores of the model that all start from.
+        starts: (format, model) -> scores of a model that runs begin from.
         outcomes: Runs.
     """
-    by_name: dict[str, list[Outcome]] = {}
+    by_name: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
-        by_name.setdefault(outcome.algorithm, []).append(outcome)
-    rows = [(COLD_START, "-", *_percents([cold]), *["-"] * 5)]
-    rows += [_row(name, runs) for name, runs in sorted(by_name.items())]
+        by_name.setdefault((outcome.format, outcome.algorithm), []).append(outcome)
+    rows = [(*names, "-", *_percents([scores]), *["-"] * 5) for names, scores in starts.items()]
+    rows += [_row(names, runs) for names, runs in sorted(by_name.items())]
+    # The sort keeps what runs begin from before them.
+    rows.sort(key=lambda row: list(FORMATS).index(row[0]))
     head = (
-        "algorithm", "seeds", "accuracy, %", "UAR, %", f"{RARE}, %", "unreadable, %",
+        "format", "model", "seeds", "accuracy, %", "UAR, %", f"{RARE}, %", "unreadable, %",
         "reward gained", "KL, nats a token", "tokens", "prompts sampled", "minutes",
     )  # fmt: skip
-    return table(head, rows, range(2, len(head)))
+    return table(head, rows, range(3, len(head)))
 
 
-def _row(name: str, runs: Sequence[Outcome]) -> tuple[str, ...]:
+def _row(names: tuple[str, str], runs: Sequence[Outcome]) -> tuple[str, ...]:
     return (
-        name,
+        *names,
         ", ".join(str(run.seed) for run in sorted(runs, key=lambda run: run.seed)),
         *_percents([run.scores for run in runs]),
         interval([run.last_reward - run.first_reward for run in runs], 3),
@@ -280,20 +352,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes = Sizes()
     parser = argparse.ArgumentParser(
         prog="python -m recipes.tiny_cpu.demo.compare",
-        description="Compare algorithms of GRPO over several seeds, from the demo's cold start.",
+        description="Compare algorithms of GRPO, or response formats, over several seeds, from "
+        "the demo's cold start.",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
-        "--start", type=Path, required=True, metavar="CHECKPOINT", help="a trained tiny model"
-    )
+        "--start", type=Path, metavar="CHECKPOINT",
+        help="a trained tiny model: the first SFT is left out",
+    )  # fmt: skip
     parser.add_argument(
         "--algorithms", nargs="+", choices=known, default=known, metavar="NAME",
         help=f"of {', '.join(known)}; default: all",
     )  # fmt: skip
     parser.add_argument(
+        "--formats", nargs="+", choices=FORMATS, default=[REASONED.key], metavar="NAME",
+        help=f"of {', '.join(FORMATS)}; default: {REASONED.key}",
+    )  # fmt: skip
+    parser.add_argument(
         "--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="N", help="default: 1 2 3"
     )
     for name, default, what in (
+        ("cold-steps", sizes.cold_steps, "steps of the cold start"),
         ("steps", sizes.grpo_steps, "steps of GRPO"),
         ("prompts", sizes.prompts, "prompts of a step"),
         ("held-out", sizes.held_out, "held-out faces for each label of each dataset"),
@@ -308,12 +387,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     sizes = QUICK if args.quick else replace(
-        sizes, grpo_steps=args.steps, prompts=args.prompts, held_out=args.held_out
+        sizes, cold_steps=args.cold_steps, grpo_steps=args.steps, prompts=args.prompts,
+        held_out=args.held_out,
     )  # fmt: skip
     try:
         print(check_memory(available_memory(), ignored=args.ignore_memory))
-        out, start = args.out.resolve(), args.start.resolve()
-        found = compare(out, args.algorithms, args.seeds, start, sizes)
+        out, start = args.out.resolve(), args.start and args.start.resolve()
+        found = compare(out, args.algorithms, args.seeds, start, sizes, args.formats)
     except (CompareError, MetricsError, NeedsError, StageError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1

@@ -15,6 +15,8 @@ from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
+from unifer_tasks.protocol.formats import ResponseFormat
+from unifer_tasks.protocol.variants import group_name
 from unifer_tasks.support.files import atomic_write
 
 _SECONDS = "seconds.json"
@@ -22,8 +24,10 @@ _CORES = os.cpu_count() or 1
 # Of SFT. Two of one thread are a seventh faster than one whose loader has the other core.
 _RANKS = min(2, _CORES)
 _SFT_BATCH = 32
+# What `Stages.draw` draws to train on.
+_TRAINING_ROWS = ("faces/cot", "faces/rlvr", "skewed/cot")
 
-
+SFT = "SFT"
 COLD_START = "cold start"
 
 
@@ -38,14 +42,38 @@ class Stages:
         self.out = out
         (out / "logs").mkdir(parents=True, exist_ok=True)
 
-    def draw(self, sizes: Sizes, faces: int, cold_labels: Labels) -> None:
-        """Draw the faces of GRPO, of the cold start and of the evaluation."""
+    def draw(self, sizes: Sizes, cold_labels: Labels, *, with_sft: bool) -> None:
+        """Draw the faces of SFT and GRPO, of the cold start and of the evaluation."""
+        # GRPO meets each face once: without SFT no more are needed.
+        faces = sizes.faces if with_sft else sizes.grpo_steps * sizes.prompts
         self._faces("faces", "--train", faces, "--valid", 32)
         self._faces(
             "skewed", "--train", sizes.skewed, "--valid", 32, "--labels", cold_labels,
             "--untagged", sizes.untagged,
         )  # fmt: skip
         self._faces("held-out", "--per-class", sizes.held_out)
+
+    def reformat(self, drawn: Path, wanted: ResponseFormat) -> None:
+        """Write the rows to train on of another folder in a response format."""
+        for rows in _TRAINING_ROWS:
+            self.command(
+                f"reformat {rows.replace('/', ' ')}", "unifer-data", "reformat", drawn / rows,
+                "--format", wanted.key, "--out", self.out / rows,
+            )  # fmt: skip
+
+    def untrained(self) -> Path:
+        """Make the model that knows nothing; return it."""
+        self.command("untrained model", "ferbench", "tiny-model", self.out / "untrained")
+        return self.out / "untrained"
+
+    def first_sft(self, untrained: Path, sizes: Sizes) -> Path:
+        """Teach a model to see; return the model of the last checkpoint."""
+        faces = self.out / "faces"
+        begun = self.sft(
+            "first SFT", untrained, faces, self.out / "first-sft", sizes.few_steps,
+            f"data.train_max_samples={sizes.few}", "optim.lr_scheduler_type=constant",
+        )  # fmt: skip
+        return self.sft(SFT, begun, faces, self.out / "sft", sizes.sft_steps)
 
     def cold_start(self, model: Path, steps: int) -> Path:
         """Run the SFT that spoils a model; return the model of its last checkpoint."""
@@ -94,13 +122,15 @@ class Stages:
             self.command("merge", "unifer-train", "merge", checkpoint, to)
         return to
 
-    def evaluate(self, name: str, model: Path, data: Path, to: Path) -> None:
+    def evaluate(
+        self, name: str, model: Path, data: Path, to: Path, tasks: str = group_name()
+    ) -> None:
         """Evaluate a model on held-out faces, if that is still to be done."""
         if any(to.rglob("*_results.json")):
             return
         self.command(
             name, "ferbench", "lmms-eval", "--model", "unifer", "--model_args",
-            f"pretrained={model},device=cpu", "--batch_size", 50, "--tasks", "ferbench",
+            f"pretrained={model},device=cpu", "--batch_size", 50, "--tasks", tasks,
             # An untrained model never ends by itself.
             "--gen_kwargs", "max_new_tokens=96", "--output_path", to, "--log_samples",
             FERBENCH_DATA=str(data),
