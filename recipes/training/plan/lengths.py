@@ -63,6 +63,8 @@ class Assumed:
         text: Tokens of a row's text; None to count them.
         response: Tokens of a response; None for `RESPONSE`.
         rate: Tokens a second of a GPU; None for a published rate.
+        sampled: Prompts that dynamic sampling samples for one that is trained on; None for
+            `workload.SAMPLED`.
     """
 
     rows: int | None = None
@@ -70,6 +72,7 @@ class Assumed:
     text: int | None = None
     response: int | None = None
     rate: float | None = None
+    sampled: float | None = None
 
 
 def lengths_of(settings: Settings, vision: VisionShape, assumed: Assumed) -> Lengths:

@@ -61,7 +61,7 @@ def make_plan(settings: Settings, assumed: Assumed, gpu: int) -> Plan:
     rows = count(settings) if assumed.rows is None else assumed.rows
     lengths = lengths_of(settings, shape.vision, assumed)
     layout = layout_of(settings, shape, lengths)
-    workload = workload_of(settings, rows, lengths)
+    workload = workload_of(settings, rows, lengths, assumed.sampled)
     return Plan(
         stage=settings.stage,
         layout=layout,

@@ -42,6 +42,7 @@ def plan_json(plan: Plan, problems: Sequence[str]) -> str:
         "rows": workload.rows,
         "steps": workload.steps,
         "sequences_per_step": workload.sequences,
+        "sampled_for_each": workload.sampled,
         "tokens_per_sequence": workload.tokens,
         "tokens_per_step": workload.step_tokens,
         "tokens": workload.all_tokens,
@@ -126,6 +127,12 @@ def _assumptions(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "tokens a second", plan.rate.source
     else:
         yield "tokens a second", f"{plan.rate.tokens:,.0f} a GPU ({plan.rate.source})"
+    if (sampled := plan.workload.sampled) is not None:
+        yield (
+            "dynamic sampling",
+            f"{sampled:g} prompts sampled for one that is trained on (`--sampled`; verl's own DAPO "
+            "run provides for 3): the more the surer the model is, without a limit",
+        )
 
 
 def _memory(title: str, moments: Sequence[Moment]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recipes.training.checks.batches import total_steps
-from recipes.training.configuration.settings import GrpoSettings, Settings
+from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from recipes.training.plan.lengths import Lengths
 from recipes.training.plan.shapes import ModelShape
 
@@ -18,6 +18,16 @@ _UTILISATION = 0.2
 # EasyR1 v0.3.2, assets/baselines.md (github.com/hiyouga/EasyR1): GRPO of Qwen2.5-VL on 8 H100,
 # 512 prompts x 5 responses a step, "number of tokens per second per GPU by one training step".
 _PUBLISHED = ((5e9, 1800.0), (15e9, 1600.0), (float("inf"), 620.0))
+
+
+SAMPLED = 3.0
+"""Prompts that dynamic sampling samples for one that is trained on, as verl's
+run_dapo_qwen2.5_32b.sh provides for (`gen_prompt_bsz`); how many groups have no variance, only a
+run shows."""
+
+_SAMPLING = 0.44
+"""Of a step's time, what sampling takes where each prompt is sampled once. verl's
+docs/advance/one_step_off.md: 70 % of a step of that DAPO run, which samples three times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,15 @@ class Workload:
         steps: Steps from its beginning to its end.
         sequences: Sequences of a step: rows, or responses of GRPO.
         tokens: Tokens of a sequence, the mean.
+        sampled: Sequences that are sampled for one of a step, with those that dynamic sampling
+            leaves out; None without dynamic sampling.
     """
 
     rows: int
     steps: int
     sequences: int
     tokens: int
+    sampled: float | None = None
 
     @property
     def step_tokens(self) -> int:
@@ -66,7 +79,10 @@ class Workload:
 
     def step_seconds(self, rate: Rate, gpus: int) -> float | None:
         """Return how long a step takes; None if the rate is unknown."""
-        return None if rate.tokens is None else self.step_tokens / (rate.tokens * gpus)
+        if rate.tokens is None:
+            return None
+        more = _SAMPLING * ((self.sampled or 1) - 1)
+        return (1 + more) * self.step_tokens / (rate.tokens * gpus)
 
     def hours(self, rate: Rate, gpus: int) -> float | None:
         """Return how long the run takes, without start-up, validation and checkpoints."""
@@ -74,21 +90,38 @@ class Workload:
         return None if seconds is None else self.steps * seconds / 3600
 
 
-def workload_of(settings: Settings, rows: int, lengths: Lengths) -> Workload:
+def workload_of(
+    settings: Settings, rows: int, lengths: Lengths, sampled: float | None = None
+) -> Workload:
     """Return what a run computes.
 
     Args:
         settings: Of the run.
         rows: Rows to train on.
         lengths: Of its sequences.
+        sampled: See `Assumed.sampled`.
+
+    Raises:
+        ConfigurationError: `sampled` is given for a run without dynamic sampling, or is below 1.
     """
     method = settings.method
     responses = method.rollout.n if isinstance(method, GrpoSettings) else 1
+    filtered = isinstance(method, GrpoSettings) and method.group_filter is not None
+    if sampled is not None and not filtered:
+        raise ConfigurationError(
+            "--sampled is of dynamic sampling, and this run samples each prompt once: leave it "
+            "out, or give algorithm=dapo"
+        )
+    if sampled is not None and sampled < 1:
+        raise ConfigurationError(
+            f"--sampled {sampled:g} is below 1: all that is trained on is sampled"
+        )
     return Workload(
         rows=rows,
         steps=total_steps(settings, rows),
         sequences=settings.data.batch_size * responses,
         tokens=lengths.mean,
+        sampled=(sampled or SAMPLED) if filtered else None,
     )
 
 

@@ -144,6 +144,28 @@ def test_a_workload_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("algorithm", "given", "sampled", "longer"),
+    [
+        ("grpo", None, None, 1.0),
+        ("dapo", None, 3.0, 1.88),
+        ("cispo", 5.0, 5.0, 2.76),
+        ("dapo", 1.0, 1.0, 1.0),
+    ],
+)
+def test_what_dynamic_sampling_leaves_out_takes_time(
+    algorithm: str, given: float | None, sampled: float | None, longer: float
+) -> None:
+    """Trained on are as many as without, and sampling is 44 % of a step."""
+    base, found = (
+        plan("grpo", "7b", f"algorithm={name}", assumed=Assumed(rows=ROWS, sampled=value))
+        for name, value in (("grpo", None), (algorithm, given))
+    )
+    assert found.workload.sampled == sampled
+    assert found.workload.all_tokens == base.workload.all_tokens
+    assert found.hours == pytest.approx(longer * (base.hours or 0))
+
+
+@pytest.mark.parametrize(
     ("stage", "size", "given", "machine", "message"),
     [
         ("sft", "7b", [], Machine(80 * GIB), r"SFT takes 155.* of a GPU.*\(update: .*optimizer\).*"
