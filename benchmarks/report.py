@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from benchmarks.timing import compare, seconds
-from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace, canonical
+from unifer_tasks.protocol.labels import FERBENCH, LabelSpace, canonical
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.scoring.metrics import bootstrap, dataset_confusion
 
@@ -45,7 +45,7 @@ def main() -> None:
 def _intervals() -> None:
     rng = np.random.default_rng(0)
     true, read = {}, {}
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in FERBENCH.items():
         true[dataset] = np.array(_targets(space))
         guessed = rng.choice(space.labels, space.n_test)
         read[dataset] = np.where(rng.random(space.n_test) < 0.6, true[dataset], guessed)
@@ -104,7 +104,7 @@ def _write_run(path: Path, seed: int) -> Path:
     rng = np.random.default_rng(seed)
     skill = rng.uniform(0.3, 0.8)
     with path.open("w", encoding="utf-8") as file:
-        for dataset, space in LABEL_SPACES.items():
+        for dataset, space in FERBENCH.items():
             for number, target in enumerate(_targets(space)):
                 label = target if rng.random() < skill else rng.choice(space.labels)
                 signs = rng.choice(_SIGNS, 10)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
-from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, canonical
 from unifer_tasks.protocol.prompts import response
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ def _write_predictions(root: Path, data: Path, name: str) -> Path:
     path = root / f"{name}.jsonl"
     rng = random.Random(name)
     with path.open("w", encoding="utf-8") as file:
-        for dataset in LABEL_SPACES:
+        for dataset in FERBENCH:
             table = pq.read_table(data / dataset / "test.parquet", columns=["id", "target"])
             for row in table.to_pylist():
                 said = _made_up(rng, dataset, row["target"], SKILLS[name])

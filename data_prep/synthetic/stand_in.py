@@ -19,7 +19,7 @@ from data_prep.sources.index import Question
 from data_prep.synthetic.annotators import BIASED, annotate, columns_of, draw_attributes
 from data_prep.synthetic.faces import Face, paint, sample_face
 from unifer_tasks.data.manifest import Manifest
-from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, canonical, label_space
+from unifer_tasks.protocol.labels import FERBENCH, WITH_FILES, canonical, label_space
 
 SOURCE = "faces drawn from action units (data_prep.synthetic.faces); no photograph"
 
@@ -59,7 +59,7 @@ def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[
             questions meets several of them.
     """
     targets = {}
-    for dataset, space in (FERBENCH if per_class is None else LABEL_SPACES).items():
+    for dataset, space in (FERBENCH if per_class is None else WITH_FILES).items():
         labels = [
             label
             for label in space.labels

@@ -35,7 +35,7 @@ from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of
 from data_prep.training.balance import Balance, shared_out
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
 from unifer_tasks.data.manifest import MANIFEST_NAME
-from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.labels import WITH_FILES, canonical
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.support.files import atomic_write
 
@@ -97,8 +97,8 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
     rng = np.random.default_rng([seed, _TRAINING_STREAM])
     chosen = []
     for number in range(n):
-        dataset = tuple(LABEL_SPACES)[number % len(LABEL_SPACES)]
-        space = LABEL_SPACES[dataset]
+        dataset = tuple(WITH_FILES)[number % len(WITH_FILES)]
+        space = WITH_FILES[dataset]
         counts = official_counts(dataset, Split.TRAIN) or dict.fromkeys(space.labels, 1)
         shares = shared_out(counts, _BALANCE[labels], 1.0)
         chosen.append((dataset, str(rng.choice(space.labels, p=[shares[x] for x in space.labels]))))

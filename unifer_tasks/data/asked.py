@@ -20,7 +20,7 @@ from unifer_tasks.data.manifest import (
     read_manifest,
     sha256,
 )
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.variants import Variant
 
 
@@ -47,7 +47,7 @@ def asked_questions(log: Log) -> tuple[AskedQuestion, ...]:
     Raises:
         PredictionError: The data that was asked is not at hand.
     """
-    recorded = log.sha256.get(log.dataset)
+    recorded = log.sha256.get(label_space(log.dataset).data_key)
     for path in _candidates(log):
         if recorded is None or sha256(path) == recorded:
             return questions_of_file(path, log.dataset, log.variant)
@@ -68,10 +68,13 @@ def questions_of_file(path: Path, dataset: str, variant: Variant) -> tuple[Asked
         ids, targets = (table.column(name).to_pylist() for name in ("id", "target"))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} holds no questions ({error}); build it again") from None
-    texts = [variant.ask(labels) for labels in variant.listings(LABEL_SPACES[dataset].labels)]
+    labels = label_space(dataset).labels
+    texts = [variant.ask(listed) for listed in variant.listings(labels)]
     return tuple(
         AskedQuestion(id_, target, permutation, text)
         for id_, target in zip(ids, targets, strict=True)
+        # A part asks some questions of its file.
+        if target in labels
         for permutation, text in enumerate(texts)
     )
 

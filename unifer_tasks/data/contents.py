@@ -54,7 +54,8 @@ def checked_path(root: Path, manifest: Manifest, dataset: str) -> Path:
         DataError: The dataset was not built, or its file is gone, damaged or of other rows.
     """
     path = intact_path(root, manifest, dataset)
-    for problem in problems(path, dataset, manifest.datasets[dataset]):
+    held = label_space(dataset).data_key
+    for problem in problems(path, held, manifest.datasets[held]):
         raise DataError(problem)
     return path
 

@@ -12,12 +12,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, label_space
+from unifer_tasks.protocol.labels import FERBENCH, WITH_FILES, label_space
 from unifer_tasks.support.files import atomic_write, explain
 from unifer_tasks.support.records import RecordError, read_json, record
 
@@ -86,17 +86,29 @@ class Manifest:
 
     def __post_init__(self) -> None:
         for key, file in self.datasets.items():
-            if key not in LABEL_SPACES:
-                declared = ", ".join(LABEL_SPACES)
+            if key not in WITH_FILES:
+                declared = ", ".join(WITH_FILES)
                 raise ValueError(f"lists {key!r:.80}, which is none of the datasets {declared}")
-            if unknown := file.counts.keys() - {*LABEL_SPACES[key].labels}:
+            if unknown := file.counts.keys() - {*WITH_FILES[key].labels}:
                 raise ValueError(
                     f"counts {min(unknown)!r:.80} in {key}, which is not among its labels"
                 )
 
+    def file(self, dataset: str) -> DatasetFile | None:
+        """Return the file that holds a dataset's questions; None if it was not built.
+
+        Of a dataset that is part of another the counts are of its own labels.
+        """
+        space = label_space(dataset)
+        file = self.datasets.get(space.data_key)
+        if file is None or not space.part_of:
+            return file
+        counts = {label: file.counts[label] for label in space.labels if label in file.counts}
+        return replace(file, counts=counts)
+
     def is_complete(self, dataset: str) -> bool:
         """Return whether a dataset is there with the official number of questions of each label."""
-        file = self.datasets.get(dataset)
+        file = self.file(dataset)
         return file is not None and label_space(dataset).is_complete(file.counts)
 
     @property
@@ -123,7 +135,7 @@ class Manifest:
         notes = []
         if self.stand_in:
             notes.append("STAND-IN faces")
-        held = {key: self.datasets[key].rows for key in datasets if key in self.datasets}
+        held = {key: file.rows for key in datasets if (file := self.file(key)) is not None}
         rows = sum(held.values())
         expected = sum(label_space(key).n_test or held.get(key, 0) for key in datasets)
         complete = all(map(self.is_complete, datasets))
@@ -227,13 +239,13 @@ def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
     Raises:
         DataError: The dataset was not built, or its file is gone.
     """
-    file = manifest.datasets.get(dataset)
-    title = label_space(dataset).title
+    file = manifest.file(dataset)
     if file is None:
         built = ", ".join(manifest.datasets) or "none"
+        held = label_space(label_space(dataset).data_key)
         raise DataError(
-            f"{title} ({dataset}) is not in {root} (built: {built}); build it with `unifer-data`, "
-            f"or leave ferbench_{dataset} and the group ferbench out of --tasks"
+            f"{held.title} ({held.key}) is not in {root} (built: {built}); build it with "
+            f"`unifer-data`, or leave ferbench_{dataset} and the group ferbench out of --tasks"
         )
     path = root / file.path
     try:
@@ -257,7 +269,7 @@ def intact_path(root: Path, manifest: Manifest, dataset: str) -> Path:
         found = _digest(path, state.st_size, state.st_mtime_ns)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if found != manifest.datasets[dataset].sha256:
+    if found != manifest.datasets[label_space(dataset).data_key].sha256:
         raise DataError(
             f"{path} is damaged: its bytes are not those of the manifest; build {root} again"
         )

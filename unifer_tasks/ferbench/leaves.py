@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
-from unifer_tasks.protocol.variants import BASE, VARIANTS, Variant, group_name, task_name
+from unifer_tasks.protocol.variants import (
+    BASE,
+    VARIANTS,
+    Variant,
+    datasets_of,
+    group_name,
+    task_name,
+)
 from unifer_tasks.scoring.metrics import METRICS, TASK_METRICS
 from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
 
@@ -28,12 +35,12 @@ def task_files() -> Mapping[str, str]:
     files = {"_metrics_yaml": _MARK + _metrics(), "_group_yaml": _MARK + _pooled()}
     for variant in (BASE, *VARIANTS.values()):
         named = {group_name(variant): _group(variant)}
-        for dataset in LABEL_SPACES:
+        for dataset in datasets_of(variant):
             named.setdefault(task_name(dataset, variant), _leaf(dataset, variant))
         folder = "" if variant is BASE else f"{variant.key}/"
         files |= {f"{folder}{name}.yaml": _MARK + text for name, text in named.items()}
     names = [Path(path).name for path in files if path.endswith(".yaml")]
-    if len(set(names)) < (1 + len(LABEL_SPACES)) * (1 + len(VARIANTS)):
+    if len(set(names)) < sum(1 + len(datasets_of(each)) for each in (BASE, *VARIANTS.values())):
         raise ValueError(
             f"a dataset of {', '.join(LABEL_SPACES)} has the name of a variant, or of a variant "
             "with another dataset; choose another key"
@@ -106,6 +113,8 @@ def _leaf(dataset: str, variant: Variant) -> str:
     name, up = task_name(dataset, variant), _up(variant)
     if variant is BASE:
         include, data = "_template_yaml", f"dataset_kwargs: !function utils.data_{dataset}\n"
+        if LABEL_SPACES[dataset].part_of:
+            data += f"process_docs: !function utils.part_{dataset}\n"
     else:
         include, data = f"[_variant_yaml, ../{task_name(dataset)}.yaml]", ""
     return f"include: {include}\ntask: {name}\ntask_alias: !function {up}utils.alias_{name}\n{data}"

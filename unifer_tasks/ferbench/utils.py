@@ -89,6 +89,24 @@ class EveryAnswer:
     def apply(self, responses: Iterable[list[str]], docs: Any) -> list[str | list[str]]:
         """Return the answers to each question: a list of them if it was asked several times."""
         return [given if len(given) > 1 else "".join(given) for given in responses]
+def in_part(docs: Any, dataset: str) -> Any:
+    """Keep the questions of a dataset that is part of another, and ask them with its candidates.
+
+    Args:
+        docs: A `datasets.Dataset` of the whole; its images are not decoded.
+        dataset: The part's key.
+    """
+    labels = LABEL_SPACES[dataset].labels
+    features = docs.features
+    docs = docs.select([row for row, target in enumerate(docs["target"]) if target in labels])
+    columns = {"candidate_labels": list(labels), "dataset": dataset}
+    for name, value in columns.items():
+        docs = docs.remove_columns(name).add_column(
+            name, [value] * len(docs), feature=features[name]
+        )
+    return docs
+
+
 
 
 def process_results(
@@ -245,3 +263,5 @@ _OF_VARIANT: Mapping[str, Callable[..., Any]] = {
     "text": doc_to_text,
     "results": process_results,
 }
+    if kind == "part" and rest in LABEL_SPACES:
+        return partial(in_part, dataset=rest)

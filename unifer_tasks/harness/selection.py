@@ -106,11 +106,12 @@ def question_counts(tasks: Iterable[str]) -> dict[str, int]:
     Raises:
         DataError: The data is absent or damaged.
     """
-    files = read_manifest(data_root()).datasets
+    manifest = read_manifest(data_root())
     counts = {}
     for task in _leaves(tasks):
         variant, dataset = TASKS[task]
-        rows = files[dataset].rows if dataset in files else 0
+        file = manifest.file(dataset)
+        rows = file.rows if file else 0
         counts[task] = rows * variant.times_asked(dataset)
     return counts
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -69,6 +69,8 @@ class LabelSpace:
         in_ferbench: Whether the group `ferbench` pools the dataset with the paper's others.
         renamed: Label -> its canonical name, where the dataset has a word of its own.
         upstream: Rules of the paper's evaluator; the default reads as all of them do.
+        part_of: The key of the dataset some of whose questions it asks, with fewer candidates; ""
+            for a dataset with images of its own.
 
     Raises:
         ValueError: The declaration contradicts itself or the benchmark.
@@ -81,6 +83,7 @@ class LabelSpace:
     in_ferbench: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     upstream: Upstream = Upstream()
+    part_of: str = ""
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -100,9 +103,16 @@ class LabelSpace:
             return "has counts of other labels, or in another order"
         if self.in_ferbench and not self.test_counts:
             return "is in FERBench and has no counts"
+        if self.in_ferbench and self.part_of:
+            return f"is part of {self.part_of}, so FERBench would ask its questions twice"
         if unknown := {*self.renamed, *self.upstream.synonyms} - {*self.labels}:
             return f"maps {', '.join(sorted(unknown))}, which is not among its labels"
         return None
+
+    @property
+    def data_key(self) -> str:
+        """The key of the dataset whose file holds the questions."""
+        return self.part_of or self.key
 
     @property
     def n_test(self) -> int:
@@ -131,6 +141,40 @@ def _in_ferbench(
         upstream=upstream,
     )
 
+
+def _without(dropped: str, whole: LabelSpace, key: str, title: str) -> LabelSpace:
+    """Declare the questions of a dataset that have another target than one label, without it."""
+    synonyms = whole.upstream.synonyms
+    return replace(
+        whole,
+        key=key,
+        title=title,
+        labels=tuple(label for label in whole.labels if label != dropped),
+        test_counts={label: n for label, n in whole.test_counts.items() if label != dropped},
+        in_ferbench=False,
+        renamed={label: name for label, name in whole.renamed.items() if label != dropped},
+        upstream=replace(
+            whole.upstream, synonyms={k: v for k, v in synonyms.items() if k != dropped}
+        ),
+        part_of=whole.key,
+    )
+
+
+_AFFECTNET = _in_ferbench(
+    "affectnet",
+    "AffectNet",
+    {
+        "neutral": 500,
+        "happiness": 500,
+        "sadness": 500,
+        "surprise": 500,
+        "fear": 500,
+        "disgust": 500,
+        "anger": 500,
+        "contempt": 500,
+    },
+    Upstream({"anger": ("angry", "mad"), "happiness": ("joy", "happy"), "sadness": ("sad",)}),
+)
 
 _DECLARED = (
     _in_ferbench(
@@ -164,21 +208,7 @@ _DECLARED = (
             {"angry": ("anger",), "happy": ("joy", "happiness"), "sad": ("sorrow", "unhappy")}
         ),
     ),
-    _in_ferbench(
-        "affectnet",
-        "AffectNet",
-        {
-            "neutral": 500,
-            "happiness": 500,
-            "sadness": 500,
-            "surprise": 500,
-            "fear": 500,
-            "disgust": 500,
-            "anger": 500,
-            "contempt": 500,
-        },
-        Upstream({"anger": ("angry", "mad"), "happiness": ("joy", "happy"), "sadness": ("sad",)}),
-    ),
+    _AFFECTNET,
     _in_ferbench(
         "sfew",
         "SFEW 2.0",
@@ -200,26 +230,45 @@ _DECLARED = (
             spans_lines=True,
         ),
     ),
+    # Many papers evaluate without contempt, whose figures are not those of eight classes.
+    _without("contempt", _AFFECTNET, "affectnet7", "AffectNet-7"),
     # Others follow: LabelSpace("key", "Title", ("happy", "sad")).
 )
 
 
-def _by_key(declared: Iterable[LabelSpace]) -> Mapping[str, LabelSpace]:
+def by_key(declared: Iterable[LabelSpace]) -> Mapping[str, LabelSpace]:
+    """Return declared datasets by their keys.
+
+    Raises:
+        ValueError: A key is declared twice, or a part is not one of a dataset before it.
+    """
     spaces: dict[str, LabelSpace] = {}
     for space in declared:
         if space.key in spaces:
             raise ValueError(f"the label space {space.key!r} is declared twice")
+        if space.part_of:
+            whole = spaces.get(space.part_of)
+            if whole is None or whole.part_of or not {*space.labels} < {*whole.labels}:
+                raise ValueError(
+                    f"the label space {space.key!r} must be declared after the dataset that it is "
+                    f"part of, {space.part_of!r}, and have fewer of its labels"
+                )
         spaces[space.key] = space
     return MappingProxyType(spaces)
 
 
-LABEL_SPACES = _by_key(_DECLARED)
+LABEL_SPACES = by_key(_DECLARED)
 """Every dataset, by its key."""
 
 FERBENCH: Mapping[str, LabelSpace] = MappingProxyType(
     {key: space for key, space in LABEL_SPACES.items() if space.in_ferbench}
 )
 """The datasets that the group `ferbench` pools."""
+
+WITH_FILES: Mapping[str, LabelSpace] = MappingProxyType(
+    {key: space for key, space in LABEL_SPACES.items() if not space.part_of}
+)
+"""The datasets with images of their own, and so a file; the others ask questions of one of them."""
 
 N_QUESTIONS = sum(space.n_test for space in FERBENCH.values())
 """FERBench's questions."""
@@ -269,7 +318,8 @@ def dataset_key(name: str) -> str:
 
 
 def _plain_names(space: LabelSpace) -> set[str]:
-    versioned = _VERSIONED.fullmatch(space.title)
+    # The number of a part's title is what tells it from the whole.
+    versioned = None if space.part_of else _VERSIONED.fullmatch(space.title)
     title, version = versioned.groups() if versioned else (space.title, "")
     names = {_plain(space.key), _plain(title)}
     ends = {_plain(version), version.partition(".")[0], str(len(space.labels))}

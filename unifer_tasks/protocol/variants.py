@@ -37,7 +37,7 @@ from PIL import Image
 
 from unifer_tasks.protocol.answers import Answer, Outcome, read_answer, read_bare
 from unifer_tasks.protocol.images import native_image, protocol_image
-from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
+from unifer_tasks.protocol.labels import LABEL_SPACES, WITH_FILES, label_space
 from unifer_tasks.protocol.prompts import (
     answer_first_question,
     described_question,
@@ -129,7 +129,7 @@ TASKS: Mapping[str, tuple[Variant, str]] = MappingProxyType(
     {
         task_name(dataset, variant): (variant, dataset)
         for variant in (BASE, *VARIANTS.values())
-        for dataset in LABEL_SPACES
+        for dataset in datasets_of(variant)
     }
 )
 """Task name -> its variant and dataset."""
@@ -141,6 +141,11 @@ def orders(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     They are `N_ORDERS`, or one for each label where there are fewer labels. The labels are sorted
     by a seeded hash and then turned in steps of a quarter of the list, so that each label stands
     once in each quarter. The orders follow from the labels alone, on any machine and in any
+def datasets_of(variant: Variant = BASE) -> tuple[str, ...]:
+    """Return the datasets that a variant asks: a part of one is asked by the base alone."""
+    return tuple(LABEL_SPACES if variant is BASE else WITH_FILES)
+
+
     version.
     """
     n = min(N_ORDERS, len(labels))

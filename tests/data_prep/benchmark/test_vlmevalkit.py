@@ -26,7 +26,7 @@ from data_prep.cli.main import main
 from data_prep.output import Output
 from tests.conftest import run_command
 from unifer_tasks.protocol.images import protocol_image
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.protocol.prompts import STEM, question
 
 Save = Callable[[list[dict[str, str]], Path], None]
@@ -35,7 +35,7 @@ Save = Callable[[list[dict[str, str]], Path], None]
 def source_rows(root: Path) -> list[dict[str, Any]]:
     return [
         row
-        for dataset in LABEL_SPACES
+        for dataset in FERBENCH
         for row in pq.read_table(root / dataset / "test.parquet").to_pylist()
     ]
 

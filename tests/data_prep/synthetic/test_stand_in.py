@@ -21,11 +21,11 @@ from data_prep.synthetic.annotators import columns_of
 from data_prep.synthetic.stand_in import build, targets_of_counts
 from tests.conftest import run_command
 from unifer_tasks.data.manifest import read_manifest, sha256
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import WITH_FILES
 
 TWO_EACH = {
     dataset: [(f"{dataset}/{i}", label) for i, label in enumerate(space.labels)]
-    for dataset, space in LABEL_SPACES.items()
+    for dataset, space in WITH_FILES.items()
 }
 
 
@@ -38,11 +38,11 @@ def files(folder: Path) -> dict[str, str]:
 def test_counts_are_the_benchmarks_or_equal() -> None:
     for dataset, questions in targets_of_counts(None, seed=0).items():
         counts = Counter(label for _, label in questions)
-        assert counts == LABEL_SPACES[dataset].test_counts
+        assert counts == WITH_FILES[dataset].test_counts
         assert len({name for name, _ in questions}) == len(questions)
     for dataset, questions in targets_of_counts(3, seed=0).items():
         counts = Counter(label for _, label in questions)
-        assert counts == dict.fromkeys(LABEL_SPACES[dataset].labels, 3)
+        assert counts == dict.fromkeys(WITH_FILES[dataset].labels, 3)
 
 
 def test_the_first_questions_meet_several_labels() -> None:
@@ -53,7 +53,7 @@ def test_the_first_questions_meet_several_labels() -> None:
 def test_rows_have_the_benchmarks_layout(stand_in: Path) -> None:
     manifest = read_manifest(stand_in)
     assert manifest.stand_in
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in WITH_FILES.items():
         table = pq.read_table(stand_in / dataset / "test.parquet")
         own = ["id", "image", "target", "candidate_labels", "dataset"]
         assert table.column_names == [*own, *columns_of(dataset)]
@@ -76,7 +76,7 @@ def test_datasets_reads_it_with_its_images(stand_in: Path, tmp_path: Path) -> No
     )["test"]
     assert isinstance(loaded.features["image"], datasets.Image)
     assert loaded[0]["image"].size == (143, 181)
-    assert loaded[0]["candidate_labels"] == list(LABEL_SPACES["sfew"].labels)
+    assert loaded[0]["candidate_labels"] == list(WITH_FILES["sfew"].labels)
 
 
 def test_bytes_depend_on_the_seed_and_not_on_the_processes(tmp_path: Path) -> None:

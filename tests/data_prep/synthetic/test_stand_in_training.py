@@ -21,7 +21,7 @@ from unifer_rewards.preflight import validate
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.protocol.action_units import AU_SIGNS
 from unifer_tasks.protocol.answers import has_valid_format, read_answer
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import WITH_FILES
 from unifer_tasks.rationale.reasoning import read_rationale
 
 
@@ -58,9 +58,9 @@ def test_a_rationale_says_what_can_be_seen() -> None:
 
 
 def test_labels_are_uniform_or_as_rare_as_in_the_official_splits_or_between() -> None:
-    n = 2000 * len(LABEL_SPACES)
+    n = 2000 * len(WITH_FILES)
     uniform = Counter(choose(n, "uniform", 0))
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in WITH_FILES.items():
         drawn = [uniform[dataset, label] for label in space.labels]
         assert max(drawn) < 2 * min(drawn)
     counts = official_counts("affectnet", Split.TRAIN)
@@ -71,7 +71,7 @@ def test_labels_are_uniform_or_as_rare_as_in_the_official_splits_or_between() ->
             share = drawn_as["affectnet", label] / 2000
             assert share == pytest.approx(weight / sum(weights.values()), abs=0.04)
         by_dataset = Counter(dataset for dataset, _ in drawn_as.elements())
-        assert by_dataset == dict.fromkeys(LABEL_SPACES, 2000)
+        assert by_dataset == dict.fromkeys(WITH_FILES, 2000)
 
 
 def test_sft_rows_answer_the_question_in_form(drawn: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("verl")
 
 from recipes.tiny_cpu.demo.summary import scores_table
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.predictions import Prediction
@@ -17,7 +17,7 @@ def assessed(name: str, forgotten: str | None) -> Assessment:
     """Return a model that answers one face of each label rightly, but one label with neutral."""
     rows = tuple(
         Prediction(dataset, f"{label}-1", label, label="neutral" if label == forgotten else label)
-        for dataset, space in LABEL_SPACES.items()
+        for dataset, space in FERBENCH.items()
         for label in space.labels
     )
     return assess(Run(name, name, rows))

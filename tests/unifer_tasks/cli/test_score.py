@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from tests.conftest import run_command
 from unifer_tasks.cli.main import main
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.scoring import first_places
 
@@ -73,7 +73,7 @@ def test_strict_counts_every_row(tmp_path: Path) -> None:
     assert sum(datasets["sfew"]["outcomes"].values()) == 2
     assert summary["complete"] is False
     confusion = datasets["rafdb"]["confusion"]
-    assert confusion["labels"] == [*LABEL_SPACES["rafdb"].labels, "unknown"]
+    assert confusion["labels"] == [*FERBENCH["rafdb"].labels, "unknown"]
     assert sum(map(sum, confusion["counts"])) == 3
 
 
@@ -111,7 +111,7 @@ def test_a_complete_perfect_run_scores_one_under_both_readers(
 ) -> None:
     rows = [
         row(dataset, number, label, response=response("It shows.", label))
-        for dataset, space in LABEL_SPACES.items()
+        for dataset, space in FERBENCH.items()
         for number, label in enumerate(
             label for label, count in space.test_counts.items() for _ in range(count)
         )
@@ -132,7 +132,7 @@ def test_as_many_predictions_of_other_labels_are_partial_and_it_says_of_which(
 ) -> None:
     rows = [
         row(dataset, number, label, label=label)
-        for dataset, space in LABEL_SPACES.items()
+        for dataset, space in FERBENCH.items()
         for number, label in enumerate(
             label for label, count in space.test_counts.items() for _ in range(count)
         )

@@ -7,10 +7,10 @@ import pytest
 
 from unifer_tasks.data.headings import Extent, heading, name_rows
 from unifer_tasks.data.manifest import DATA_VARIABLE, DatasetFile, Manifest, write_manifest
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 
-FULL = {key: dict(space.test_counts) for key, space in LABEL_SPACES.items()}
-TWO_EACH = {key: dict.fromkeys(space.labels, 2) for key, space in LABEL_SPACES.items()}
+FULL = {key: dict(space.test_counts) for key, space in FERBENCH.items()}
+TWO_EACH = {key: dict.fromkeys(space.labels, 2) for key, space in FERBENCH.items()}
 
 
 @pytest.fixture(params=["benchmark", "stand-in"])
@@ -25,6 +25,9 @@ def data(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 HEADINGS = [
     ("ferbench_sfew", None, "", " [STAND-IN faces, 14 of 431 questions]"),
     ("ferbench", None, "", " [STAND-IN faces, 60 of 11,072 questions]"),
+    ("ferbench_affectnet7", None, "", " [STAND-IN faces, 14 of 3,500 questions]"),
+    ("ferbench_affectnet7", [(9, 1)],
+     " [9 of 3,500 questions]", " [STAND-IN faces, 9 of 14 of 3,500 questions]"),
     ("ferbench_sfew", [(8, 1)],
      " [8 of 431 questions]", " [STAND-IN faces, 8 of 14 of 431 questions]"),
     ("ferbench_sfew", [(14, 3)], " [14 of 431 questions, each asked 3 times]",

@@ -22,7 +22,7 @@ from unifer_tasks.data.manifest import (
     write_manifest,
 )
 from unifer_tasks.protocol import labels
-from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, WITH_FILES, LabelSpace
 
 WHOLE = Manifest(
     source="the archives",
@@ -31,7 +31,7 @@ WHOLE = Manifest(
     versions={"unifer": "0"},
     datasets={
         key: DatasetFile(f"{key}/test.parquet", dict(space.test_counts), "0" * 64)
-        for key, space in LABEL_SPACES.items()
+        for key, space in FERBENCH.items()
     },
 )
 
@@ -207,7 +207,7 @@ def test_a_dataset_without_official_counts_is_complete_as_it_is(
 ) -> None:
     mine = LabelSpace("mine", "Mine", ("happy", "sad"))
     monkeypatch.setattr(labels, "LABEL_SPACES", {**LABEL_SPACES, "mine": mine})
-    monkeypatch.setattr(manifest_module, "LABEL_SPACES", {**LABEL_SPACES, "mine": mine})
+    monkeypatch.setattr(manifest_module, "WITH_FILES", {**WITH_FILES, "mine": mine})
     file = DatasetFile("mine/test.parquet", {"happy": 2, "sad": 1}, "0" * 64)
     with_mine = replace(WHOLE, datasets={**WHOLE.datasets, "mine": file})
     assert with_mine.is_complete("mine")
@@ -216,6 +216,33 @@ def test_a_dataset_without_official_counts_is_complete_as_it_is(
     assert with_mine.caveat(["mine"]) is None
     assert with_mine.caveat(["mine"], asked=2) == "2 of 3 questions"
     assert replace(with_mine, stand_in=True).caveat(["mine"]) == "STAND-IN faces"
+
+
+def test_a_part_is_asked_from_the_file_of_the_whole() -> None:
+    whole, part = WHOLE.file("affectnet"), WHOLE.file("affectnet7")
+    assert whole is not None
+    assert part is not None
+    assert (whole.rows, part.rows) == (4000, 3500)
+    assert (part.path, part.sha256) == (whole.path, whole.sha256)
+    assert WHOLE.is_complete("affectnet7")
+    assert WHOLE.caveat(["affectnet7"]) is None
+    fewer = replace(whole, counts={**whole.counts, "fear": 499, "contempt": 0})
+    short = replace(WHOLE, datasets={"affectnet": fewer})
+    assert short.caveat(["affectnet7"]) == "3,499 of 3,500 questions"
+    lacking = replace(WHOLE, datasets={"sfew": WHOLE.datasets["sfew"]})
+    with pytest.raises(
+        DataError, match=r"AffectNet \(affectnet\) is not in .* ferbench_affectnet7"
+    ):
+        dataset_path(Path(), lacking, "affectnet7")
+
+
+def test_a_manifest_lists_no_part(tmp_path: Path) -> None:
+    write_manifest(tmp_path, WHOLE)
+    data = json.loads((tmp_path / "manifest.json").read_text())
+    data["datasets"]["affectnet7"] = data["datasets"]["sfew"]
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match="lists 'affectnet7', which is none of the datasets rafdb"):
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../evil.parquet", "/evil.parquet", "sfew/../../evil.parquet"])

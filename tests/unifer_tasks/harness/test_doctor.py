@@ -13,7 +13,7 @@ from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import DATA_VARIABLE, read_manifest, sha256, write_manifest
 from unifer_tasks.harness import doctor
 from unifer_tasks.harness.doctor import examine
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 
 pytest.importorskip("lmms_eval")
 
@@ -56,7 +56,7 @@ def test_the_whole_benchmark_has_no_warning(data: Path, monkeypatch: pytest.Monk
     manifest = read_manifest(data)
     whole = {
         key: replace(manifest.datasets[key], counts=dict(space.test_counts))
-        for key, space in LABEL_SPACES.items()
+        for key, space in FERBENCH.items()
     }
     write_manifest(data, replace(manifest, stand_in=False, datasets=whole))
     assert texts("warning") == []
@@ -106,7 +106,7 @@ def test_a_folder_that_holds_only_a_users_dataset_passes(
 ) -> None:
     manifest = read_manifest(data)
     write_manifest(data, replace(manifest, datasets={"sfew": manifest.datasets["sfew"]}))
-    monkeypatch.setattr(doctor, "FERBENCH", {"rafdb": LABEL_SPACES["rafdb"]})
+    monkeypatch.setattr(doctor, "FERBENCH", {"rafdb": FERBENCH["rafdb"]})
     assert main(["doctor"]) == 0
     assert any("--tasks ferbench_sfew" in text for text in texts("warning"))
     write_manifest(data, replace(manifest, datasets={}))

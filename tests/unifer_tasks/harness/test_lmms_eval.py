@@ -21,7 +21,7 @@ from tests.conftest import run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import Request, serve
 from unifer_tasks.protocol.answers import read_answer
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.comparison import compare
@@ -112,7 +112,7 @@ def tiny_run(evaluate: Evaluate, tiny_model: Path, bin_folder: Path) -> Results:
 
 
 def test_a_model_of_ours_runs_all_four_datasets(tiny_run: Results) -> None:
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in FERBENCH.items():
         assert set(tiny_run.metrics(f"ferbench_{dataset}")) >= METRICS
         assert len(tiny_run.samples[f"ferbench_{dataset}"]) == 2 * len(space.labels)
     assert tiny_run.results["n-samples"]["ferbench_sfew"]["original"] == 14
@@ -128,7 +128,7 @@ def test_stand_ins_cannot_be_overlooked(tiny_run: Results) -> None:
 
 
 def test_logged_samples_say_what_became_of_each_question(tiny_run: Results) -> None:
-    for dataset, space in LABEL_SPACES.items():
+    for dataset, space in FERBENCH.items():
         for sample in tiny_run.samples[f"ferbench_{dataset}"]:
             record = sample["accuracy"]
             assert record["id"].startswith(f"drawn/{dataset}/")
@@ -157,9 +157,7 @@ def test_a_cpu_serves_where_a_gpu_is_visible_and_every_question_is_asked_once(
     assert "Asked once, with their group: ferbench_sfew, ferbench_direct_" in run.stdout
     assert set(run.results["groups"]) == {"ferbench", "ferbench_direct"}
     assert {task: len(samples) for task, samples in run.samples.items()} == {
-        f"{group}_{dataset}": 1
-        for group in ("ferbench", "ferbench_direct")
-        for dataset in LABEL_SPACES
+        f"{group}_{dataset}": 1 for group in ("ferbench", "ferbench_direct") for dataset in FERBENCH
     }
 
 
@@ -171,10 +169,10 @@ def mixed_predictions(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) 
     path = tmp_path_factory.mktemp("mixed") / "predictions.jsonl"
     with path.open("w") as file:
         for dataset, space in LABEL_SPACES.items():
-            table = pq.read_table(
-                stand_in / dataset / "test.parquet", columns=["id", "target", "dataset"]
-            )
-            for number, row in enumerate(table.to_pylist()):
+            held = stand_in / space.data_key / "test.parquet"
+            rows = pq.read_table(held, columns=["id", "target"]).to_pylist()
+            asked = [row | {"dataset": dataset} for row in rows if row["target"] in space.labels]
+            for number, row in enumerate(asked):
                 wrong = space.labels[number % len(space.labels)]
                 texts = [
                     response("So it is.", row["target"]),
@@ -187,15 +185,30 @@ def mixed_predictions(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
-def replay(predictions: Path) -> list[str]:
+def replay(predictions: Path, tasks: str = "ferbench") -> list[str]:
     return [
-        "--model", "replay", "--model_args", f"samples={predictions}", "--tasks", "ferbench",
+        "--model", "replay", "--model_args", f"samples={predictions}", "--tasks", tasks,
     ]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def mixed_run(evaluate: Evaluate, mixed_predictions: Path) -> Results:
-    return evaluate(*replay(mixed_predictions))
+    return evaluate(*replay(mixed_predictions, "ferbench,ferbench_affectnet7"))
+
+
+def test_affectnet_without_contempt_is_asked_beside_the_benchmark(mixed_run: Results) -> None:
+    samples = mixed_run.samples["ferbench_affectnet7"]
+    labels = LABEL_SPACES["affectnet7"].labels
+    whole = {s["accuracy"]["id"]: s["target"] for s in mixed_run.samples["ferbench_affectnet"]}
+    asked = {s["accuracy"]["id"]: s["target"] for s in samples}
+    assert asked == {id_: label for id_, label in whole.items() if label != "contempt"}
+    assert {sample["input"] for sample in samples} == {question(labels)}
+    assert {sample["accuracy"]["dataset"] for sample in samples} == {"affectnet7"}
+    rows = mixed_run.results["results"]
+    assert rows["ferbench_affectnet7"]["alias"] == (
+        "ferbench_affectnet7 [STAND-IN faces, 14 of 3,500 questions]"
+    )
+    assert "60 of 11,072 questions" in rows["ferbench"]["alias"]
 
 
 def test_the_group_row_is_pooled_over_answers(mixed_run: Results) -> None:
@@ -207,7 +220,7 @@ def test_the_group_row_is_pooled_over_answers(mixed_run: Results) -> None:
                 for sample in mixed_run.samples[f"ferbench_{dataset}"]
             ],
         )
-        for dataset in LABEL_SPACES
+        for dataset in FERBENCH
     }
     expected = scores(pool(confusions.values()))
     group = mixed_run.metrics("ferbench")
@@ -230,7 +243,7 @@ def test_the_command_line_scorer_agrees_with_the_tasks(
         for name in names:
             pooled = mixed_run.metrics("ferbench")[prefix + name]
             assert summary["pooled"][name] == pytest.approx(pooled)
-            for dataset in LABEL_SPACES:
+            for dataset in FERBENCH:
                 own = mixed_run.metrics(f"ferbench_{dataset}")[prefix + name]
                 assert summary["datasets"][dataset][name] == pytest.approx(own)
 
@@ -238,7 +251,8 @@ def test_the_command_line_scorer_agrees_with_the_tasks(
 def test_two_processes_score_as_one(
     evaluate: Evaluate, two_processes: list[str], mixed_run: Results, mixed_predictions: Path
 ) -> None:
-    two = evaluate(*replay(mixed_predictions), launcher=two_processes)
+    tasks = "ferbench,ferbench_affectnet7"
+    two = evaluate(*replay(mixed_predictions, tasks), launcher=two_processes)
     for task in mixed_run.results["results"]:
         assert two.metrics(task) == mixed_run.metrics(task)
 
@@ -256,7 +270,7 @@ def repeated_run(evaluate: Evaluate, seeing_model: Path) -> Results:
 def test_every_answer_to_a_repeated_question_counts(repeated_run: Results) -> None:
     right: list[float] = []
     votes: list[float] = []
-    for dataset in LABEL_SPACES:
+    for dataset in FERBENCH:
         samples = repeated_run.samples[f"ferbench_{dataset}"]
         texts = [sample["filtered_resps"] for sample in samples]
         read = [[read_answer(text, dataset).label for text in three] for three in texts]
@@ -320,7 +334,7 @@ def test_a_baseline_is_compared_on_the_same_questions(
     replayed_repeats: Results, mixed_run: Results
 ) -> None:
     """By the means of their scores; the sign and size are also those of lmms-eval's table."""
-    for dataset in LABEL_SPACES:
+    for dataset in FERBENCH:
         task = f"ferbench_{dataset}"
         row = replayed_repeats.results["results"][task]
         theirs = {sample["accuracy"]["id"]: sample["score"] for sample in mixed_run.samples[task]}
@@ -345,7 +359,7 @@ def test_a_run_without_metrics_is_scored_from_its_responses(
     assert found == {key: responses[key] for key in found}
     (run,) = read_runs([predicted_run.folder])
     asked = assess(run).strict.datasets
-    for dataset in LABEL_SPACES:
+    for dataset in FERBENCH:
         records = [s["accuracy"] for s in mixed_run.samples[f"ferbench_{dataset}"][:6]]
         expected = sum(record["score"] for record in records) / 6
         assert asked[dataset].scores["accuracy"] == pytest.approx(expected)
@@ -398,7 +412,7 @@ def test_a_model_behind_an_api_is_asked_the_protocol(
     assert {request.image_size for request in server.asked} == {(224, 224)}
     assert {request.image_mode for request in server.asked} == {"RGB"}
     assert {request.text for request in server.asked} == {
-        question(space.labels) for space in LABEL_SPACES.values()
+        question(space.labels) for space in FERBENCH.values()
     }
     assert {request.options.get("temperature") for request in server.asked} == {0}
     assert {
@@ -408,7 +422,7 @@ def test_a_model_behind_an_api_is_asked_the_protocol(
 
     outcomes = {
         dataset: {s["accuracy"]["outcome"] for s in run.samples[f"ferbench_{dataset}"]}
-        for dataset in LABEL_SPACES
+        for dataset in FERBENCH
     }
     assert outcomes.pop("rafdb") == {"request-failed"}
     assert set(map(frozenset, outcomes.values())) == {frozenset({"answered"})}

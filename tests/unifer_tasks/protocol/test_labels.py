@@ -10,8 +10,10 @@ from unifer_tasks.protocol.labels import (
     FERBENCH,
     LABEL_SPACES,
     N_QUESTIONS,
+    WITH_FILES,
     LabelSpace,
     UnknownDatasetError,
+    by_key,
     canonical,
     dataset_key,
     label_space,
@@ -57,6 +59,15 @@ TWO = ("happy", "sad")
         ({"labels": ("happy", "happiness")}, "must name different expressions"),
         ({"labels": ("happy", "calm")}, "must name different expressions"),
         ({"labels": TWO, "test_counts": {"sad": 1, "happy": 2}}, "counts of other labels"),
+        (
+            {
+                "labels": TWO,
+                "test_counts": dict.fromkeys(TWO, 1),
+                "in_ferbench": True,
+                "part_of": "sfew",
+            },
+            "is part of sfew, so FERBench would ask its questions twice",
+        ),
         ({"labels": TWO, "in_ferbench": True}, "is in FERBench and has no counts"),
         ({"labels": TWO, "renamed": {"fearful": "fear"}}, "maps fearful, which is not among"),
         ({"labels": ("happy", "fearful"), "renamed": {"fearful": "dread"}}, "must name different"),
@@ -70,11 +81,43 @@ def test_a_declaration_that_contradicts_itself_is_refused(
 
 
 @pytest.mark.parametrize(
+    "declared",
+    [
+        (LabelSpace("part", "Part", TWO, part_of="whole"),),
+        (LabelSpace("whole", "Whole", TWO), LabelSpace("part", "Part", TWO, part_of="whole")),
+        (
+            LabelSpace("whole", "Whole", ("fear", *TWO)),
+            LabelSpace("part", "Part", TWO, part_of="whole"),
+            LabelSpace("less", "Less", ("sad",), part_of="part"),
+        ),
+        (LabelSpace("part", "Part", TWO, part_of="whole"), LabelSpace("whole", "Whole", TWO)),
+    ],
+    ids=["of nothing", "all of it", "of a part", "before the whole"],
+)
+def test_a_part_is_of_a_dataset_before_it_with_more_labels(
+    declared: tuple[LabelSpace, ...],
+) -> None:
+    with pytest.raises(ValueError, match="must be declared after the dataset that it is part of"):
+        by_key(declared)
+
+
+def test_affectnet_without_contempt_is_beside_the_benchmark() -> None:
+    whole, part = LABEL_SPACES["affectnet"], LABEL_SPACES["affectnet7"]
+    assert part.labels == tuple(label for label in whole.labels if label != "contempt")
+    assert part.test_counts == dict.fromkeys(part.labels, 500)
+    assert (part.n_test, part.data_key, whole.data_key) == (3500, "affectnet", "affectnet")
+    assert part.key not in FERBENCH
+    assert part.key not in WITH_FILES
+    assert part.upstream == whole.upstream
+
+
+@pytest.mark.parametrize(
     ("names", "key"),
     [
         (["rafdb", "RAF-DB", "RAF DB", "raf_db", "RAFDB", "RAF-DB 7"], "rafdb"),
         (["ferplus", "FERPlus", "FER+", "FER Plus", "FER-Plus-8", " ferplus\n"], "ferplus"),
         (["affectnet", "AffectNet", "Affect-Net", "AffectNet-8", "AFFECTNET8"], "affectnet"),
+        (["affectnet7", "AffectNet-7", "AffectNet 7"], "affectnet7"),
         (["sfew", "SFEW", "SFEW 2.0", "SFEW-2.0", "sfew_2", "SFEW2.0"], "sfew"),
     ],
 )
@@ -82,7 +125,7 @@ def test_a_dataset_is_known_by_its_name_as_people_write_it(names: list[str], key
     assert [dataset_key(name) for name in names] == [key] * len(names)
 
 
-@pytest.mark.parametrize("name", ["", "+", "fer", "AffectNet-7", "sfew 1.0", "RAF-DB2", "fer2013"])
+@pytest.mark.parametrize("name", ["", "+", "fer", "AffectNet-6", "sfew 1.0", "RAF-DB2", "fer2013"])
 def test_a_name_of_no_dataset_is_an_error(name: str) -> None:
     with pytest.raises(UnknownDatasetError, match="known: rafdb, ferplus, affectnet, sfew"):
         dataset_key(name)

@@ -11,7 +11,13 @@ from PIL import Image
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
 from unifer_tasks.protocol.answers import Outcome
 from unifer_tasks.protocol.images import IMAGE_SIZE
-from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH, LABEL_SPACES, canonical
+from unifer_tasks.protocol.labels import (
+    CANONICAL_LABELS,
+    FERBENCH,
+    LABEL_SPACES,
+    WITH_FILES,
+    canonical,
+)
 from unifer_tasks.protocol.prompts import (
     describe,
     described_question,
@@ -38,7 +44,10 @@ def test_the_base_has_the_plain_names() -> None:
     assert group_name() == "ferbench"
     assert task_name("sfew") == "ferbench_sfew"
     assert task_name("sfew", VARIANTS["direct"]) == "ferbench_direct_sfew"
-    assert len(TASKS) == len(LABEL_SPACES) * (1 + len(VARIANTS))
+    parts = [f"ferbench_{key}" for key in LABEL_SPACES if key not in WITH_FILES]
+    assert parts == ["ferbench_affectnet7"]
+    assert TASKS["ferbench_affectnet7"] == (BASE, "affectnet7")
+    assert len(TASKS) == len(WITH_FILES) * (1 + len(VARIANTS)) + len(parts)
     assert TASKS["ferbench_native_rafdb"] == (VARIANTS["native"], "rafdb")
 
 

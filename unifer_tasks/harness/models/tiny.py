@@ -33,7 +33,7 @@ from transformers import (
 
 from unifer_tasks.protocol.action_units import AU_SIGNS
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import WITH_FILES
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, question, response
 
 _PATCH = 28
@@ -166,9 +166,9 @@ def _config(tokenizer: Qwen2Tokenizer) -> Qwen2_5_VLConfig:
 
 def _tokenizer() -> Qwen2Tokenizer:
     """Return a byte-level BPE tokenizer with the sentences and tags of the benchmark as tokens."""
-    questions = [question(space.labels) for space in LABEL_SPACES.values()]
+    questions = [question(space.labels) for space in WITH_FILES.values()]
     signs = ", ".join(AU_SIGNS.values())
-    answers = [response(signs, label) for space in LABEL_SPACES.values() for label in space.labels]
+    answers = [response(signs, label) for space in WITH_FILES.values() for label in space.labels]
     learned = Tokenizer(models.BPE())
     learned.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(

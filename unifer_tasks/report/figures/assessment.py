@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unifer_tasks.data.annotations import Annotations
-from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.measures import (
     RationaleMeasures,
     RationaleRecord,
@@ -16,7 +15,7 @@ from unifer_tasks.report.figures.measures import (
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.metrics import Reader
 from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
-from unifer_tasks.scoring.summary import POOLED, Reading, Summary, read, score
+from unifer_tasks.scoring.summary import POOLED, Reading, Summary, pooled_datasets, read, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +75,10 @@ def assess(
 
 
 def _repeats(run: Run) -> dict[str, RepeatScores]:
-    asked: dict[str, list[Repeated]] = {dataset: [] for dataset in LABEL_SPACES}
+    asked: dict[str, list[Repeated]] = {}
     for answers in run.repeated:
         labels = tuple(read(row, "strict", run.variant.read).label for row in answers)
-        asked[answers[0].dataset].append(Repeated(answers[0].target, labels))
-    every = [one for part in asked.values() for one in part]
+        asked.setdefault(answers[0].dataset, []).append(Repeated(answers[0].target, labels))
+    every = [one for dataset in pooled_datasets(asked) for one in asked[dataset]]
     found = {name: repeat_scores(part) for name, part in {**asked, POOLED: every}.items()}
     return {name: scores for name, scores in found.items() if scores is not None}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS, LabelSpace
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
@@ -142,6 +142,14 @@ def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore
             *(_board(assessments, published, reader, scope) for scope in scopes),
         )
     ]
+
+
+def datasets_shown(assessments: Iterable[Assessment]) -> dict[str, LabelSpace]:
+    """Return FERBench's datasets, and others that any run answered."""
+    answered = {dataset for one in assessments for dataset in one.strict.datasets}
+    return {
+        key: space for key, space in LABEL_SPACES.items() if space.in_ferbench or key in answered
+    }
 
 
 def measures_of(one: Assessment, scope: str, kind: str = "all") -> Measures | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.scoring.summary import pooled_datasets
 
 FACES: Mapping[bool | None, str] = {
     True: "STAND-IN (synthetic)",
@@ -37,7 +38,7 @@ def marks(one: Assessment) -> tuple[Mark, ...]:
     if one.run.stand_in:
         found.append(Mark("stand-in faces", "synthetic faces", r"$^{\ast}$"))
     if not one.strict.complete:
-        answered = len(one.run.predictions)
+        answered = sum(row.dataset in FERBENCH for row in one.run.predictions)
         text = (
             f"incomplete: {answered:,} of {N_QUESTIONS:,}"
             if answered < N_QUESTIONS
@@ -70,6 +71,7 @@ def questions(one: Assessment, scope: str) -> str:
     if n == part.questions:
         return f"{n:,}, OTHER LABELS"
     rows = one.run.rows
-    held = rows.get(scope, 0) if scope in one.strict.datasets else sum(rows.values())
+    pooled = [scope] if scope in one.strict.datasets else pooled_datasets(rows)
+    held = sum(rows.get(dataset, 0) for dataset in pooled)
     of_held = f" of {held:,}" if n < held < part.questions else ""
     return f"{n:,}{of_held} of {part.questions:,}, INCOMPLETE"

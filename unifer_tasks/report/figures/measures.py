@@ -41,7 +41,7 @@ from unifer_tasks.rationale.reasoning import (
     read_rationale,
 )
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
-from unifer_tasks.scoring.summary import Reading
+from unifer_tasks.scoring.summary import Reading, pooled_datasets
 
 _SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
 
@@ -205,7 +205,7 @@ class RationaleMeasures:
     """The measures of a run; `dataclasses.asdict` makes it ready for JSON.
 
     Attributes:
-        overall: Over all its questions.
+        overall: Over the questions of the datasets that are pooled.
         datasets: Dataset key -> over the dataset's.
     """
 
@@ -260,13 +260,15 @@ def measure(
     if records is None:
         records = [rationale_record(reading) for reading in readings]
     rows = list(zip(readings, records, strict=True))
+    groups = {
+        dataset: group
+        for dataset in LABEL_SPACES
+        if (group := [row for row in rows if row[0].prediction.dataset == dataset])
+    }
+    pooled = pooled_datasets(groups)
     return RationaleMeasures(
-        overall=_by_outcome(rows),
-        datasets={
-            dataset: _by_outcome(group)
-            for dataset in LABEL_SPACES
-            if (group := [row for row in rows if row[0].prediction.dataset == dataset])
-        },
+        overall=_by_outcome([row for row in rows if row[0].prediction.dataset in pooled]),
+        datasets={dataset: _by_outcome(group) for dataset, group in groups.items()},
     )
 
 

@@ -19,6 +19,7 @@ from unifer_tasks.report.figures.boards import (
     SCOPES,
     TITLES,
     boards,
+    datasets_shown,
     duel_scale,
     measures_of,
     pairwise,
@@ -107,7 +108,7 @@ def write_page(
     questions = all_questions(assessments)
     wanted: dict[str, list[str]] = {}
     for dataset, id_, _ in questions:
-        wanted.setdefault(dataset, []).append(id_)
+        wanted.setdefault(LABEL_SPACES[dataset].data_key, []).append(id_)
     pictures = gallery(data, wanted) if data else None
     rows = pictures.rows if pictures else {}
     unreadable: list[str] = []
@@ -132,7 +133,8 @@ def write_page(
     )
     with atomic_write(out / PAGE_NAME) as partial:
         content.dump(str(partial), encoding="utf-8")
-    missing = len(questions) - sum(map(len, rows.values())) if pictures else 0
+    missing = sum(id_ not in rows.get(key, {}) for key, ids in wanted.items() for id_ in ids)
+    missing = missing if pictures else 0
     return Page(out / PAGE_NAME, missing, tuple(unreadable))
 
 
@@ -183,11 +185,12 @@ def _tables(
 
 def _choices(assessments: Sequence[Assessment]) -> dict[str, Any]:
     """Return what can be chosen from: (value, text) of each option."""
+    datasets = datasets_shown(assessments)
     return {
-        "datasets": LABEL_SPACES,
+        "datasets": datasets,
         "outcomes": OUTCOMES,
         "titles": [(one.run.title, one.run.title) for one in assessments],
-        "dataset_options": [(key, space.title) for key, space in LABEL_SPACES.items()],
+        "dataset_options": [(key, space.title) for key, space in datasets.items()],
         "label_options": [(label, label) for label in CANONICAL_LABELS],
         "outcome_options": [(outcome, outcome) for outcome in OUTCOMES],
     }
@@ -278,7 +281,10 @@ def _header(
         "labels": CANONICAL_LABELS,
         "outcomes": OUTCOMES,
         "chunk": CHUNK,
-        "datasets": [{"key": key, "title": space.title} for key, space in LABEL_SPACES.items()],
+        "datasets": [
+            {"key": key, "title": space.title, "images": space.data_key}
+            for key, space in LABEL_SPACES.items()
+        ],
         "images": pictures
         and {"embedded": embed, "folders": pictures.folders, "chunk": IMAGES_CHUNK},
         "runs": [

@@ -94,7 +94,10 @@ def blocks(
             "dataset": [_DATASETS.index(dataset) for dataset, _, _ in questions],
             "id": [id_ for _, id_, _ in questions],
             "target": [CANONICAL_LABELS.index(canonical(target)) for _, _, target in questions],
-            "image": [images.get(dataset, {}).get(id_, -1) for dataset, id_, _ in questions],
+            "image": [
+                images.get(LABEL_SPACES[dataset].data_key, {}).get(id_, -1)
+                for dataset, id_, _ in questions
+            ],
         },
     )
     meanings: Meanings = {}

@@ -11,11 +11,10 @@ import io
 from collections.abc import Iterator, Sequence
 
 from unifer_tasks.protocol.answers import Outcome
-from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.boards import SCOPES, measures_of, ranked
+from unifer_tasks.report.figures.boards import SCOPES, datasets_shown, measures_of, ranked
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import percent
@@ -62,7 +61,7 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
 def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
     """Return the leaderboard as a LaTeX table (booktabs), intervals as subscripts."""
     scopes = {"pooled": "Pooled", "mean": "Mean"} | {
-        dataset: space.title for dataset, space in LABEL_SPACES.items()
+        dataset: space.title for dataset, space in datasets_shown(assessments).items()
     }
     columns = [(scope, metric) for scope in scopes for metric in ("accuracy", "uar")]
     lines = [

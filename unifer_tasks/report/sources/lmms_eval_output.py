@@ -17,7 +17,7 @@ from pathlib import Path
 
 from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, oldest_first, plain
 from unifer_tasks.data.results_file import RunOptions
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
@@ -234,7 +234,9 @@ def _provenance(last: Log, logs: Iterable[Log]) -> dict[str, str]:
         "task version": metadata.version,
         "generation": plain(last.task_config.generation_kwargs or {}),
         "pixels": _pixels(last),
-        **{f"data {log.dataset}": log.sha256.get(log.dataset) for log in logs},
+        **{
+            f"data {log.dataset}": log.sha256.get(label_space(log.dataset).data_key) for log in logs
+        },
     }
     return {key: redact_settings(str(value)) for key, value in found.items() if value}
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import ranked
@@ -86,7 +86,7 @@ def test_latex_escapes_names_and_marks_stand_ins(assessments: list[Assessment]) 
     )
     assert text.index(r"\emph{Published by others}") < text.index("UniFER-7B")
     widths = {line.count(" & ") for line in text.splitlines() if line.endswith(r"\\")}
-    assert max(widths) == 5 + 2 * len(LABEL_SPACES)
+    assert max(widths) == 5 + 2 * len(FERBENCH)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ function verdict({ answer }, all, i) {
 }
 
 async function picture(dataset, all, i) {
-  const source = await imageSource(dataset.key, all.image[i]);
+  const source = await imageSource(dataset.images, all.image[i]);
   const nothing = (text) => el("div", { class: "no-image" }, text);
   if (!source) return nothing(report.images ? "No image of this id in the data" : "Images are not part of this page");
   const image = el("img", {
