@@ -1,7 +1,8 @@
 """The task files of this folder that follow from the declared datasets, variants and metrics.
 
 `python -m unifer_tasks.ferbench.leaves` writes them. Two kinds are written by hand:
-`_template_yaml` (what all tasks share) and `VARIANT/_variant_yaml` (what a variant changes).
+`_template_yaml` (what all tasks share) and `VARIANT/_variant_yaml` (what a variant changes), which
+the corruptions of the image do without: they differ in the names of two functions.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def task_files() -> Mapping[str, str]:
         named = {group_name(variant): _group(variant)}
         for dataset in datasets_of(variant):
             named.setdefault(task_name(dataset, variant), _leaf(dataset, variant))
-        folder = "" if variant is BASE else f"{variant.key}/"
+        folder = _folder(variant)
         files |= {f"{folder}{name}.yaml": _MARK + text for name, text in named.items()}
     names = [Path(path).name for path in files if path.endswith(".yaml")]
     if len(set(names)) < sum(1 + len(datasets_of(each)) for each in (BASE, *VARIANTS.values())):
@@ -59,6 +60,7 @@ def write(folder: Path = FOLDER) -> None:
     for path in stale_files(folder):
         path.unlink()
     for name, text in task_files().items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
@@ -115,9 +117,22 @@ def _leaf(dataset: str, variant: Variant) -> str:
         include, data = "_template_yaml", f"dataset_kwargs: !function utils.data_{dataset}\n"
         if LABEL_SPACES[dataset].part_of:
             data += f"process_docs: !function utils.part_{dataset}\n"
+    elif variant.corrupts:
+        include = f"../{task_name(dataset)}.yaml"
+        data = (
+            f"doc_to_visual: !function {up}utils.visual_{variant.key}\n"
+            f"process_results: !function {up}utils.results_{variant.key}\n"
+        )
     else:
         include, data = f"[_variant_yaml, ../{task_name(dataset)}.yaml]", ""
     return f"include: {include}\ntask: {name}\ntask_alias: !function {up}utils.alias_{name}\n{data}"
+
+
+def _folder(variant: Variant) -> str:
+    """Return where the files of a variant lie: those of all corruptions together."""
+    if variant is BASE:
+        return ""
+    return "corrupted/" if variant.corrupts else f"{variant.key}/"
 
 
 def _up(variant: Variant) -> str:

@@ -19,6 +19,7 @@ from loguru import logger
 from unifer_tasks.data.headings import GROUPS, heading
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.protocol.answers import read_upstream
+from unifer_tasks.protocol.corruptions import condition_of, corrupt, seed_of
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import request_failed
@@ -48,6 +49,10 @@ _PACKAGES = ("unifer", "lmms-eval", "transformers", "torch")
 
 def doc_to_visual(doc: Record, variant: Variant = BASE) -> list[Any]:
     """Return the question's image, in the base at the protocol's size."""
+    if variant.corrupts:
+        asked = doc["dataset"], doc["id"]
+        condition = condition_of(*asked, variant.corrupts)
+        return [corrupt(doc["image"], condition, seed_of(*asked), doc.get("landmarks"))]
     return [variant.show(doc["image"])]
 
 
@@ -83,12 +88,6 @@ def in_every_order(docs: Any) -> Any:
     return together.select([row for first in range(n) for row in range(first, len(together), n)])
 
 
-class EveryAnswer:
-    """The filter that hands every answer to `process_results`; lmms-eval's drops all but one."""
-
-    def apply(self, responses: Iterable[list[str]], docs: Any) -> list[str | list[str]]:
-        """Return the answers to each question: a list of them if it was asked several times."""
-        return [given if len(given) > 1 else "".join(given) for given in responses]
 def in_part(docs: Any, dataset: str) -> Any:
     """Keep the questions of a dataset that is part of another, and ask them with its candidates.
 
@@ -107,6 +106,12 @@ def in_part(docs: Any, dataset: str) -> Any:
     return docs
 
 
+class EveryAnswer:
+    """The filter that hands every answer to `process_results`; lmms-eval's drops all but one."""
+
+    def apply(self, responses: Iterable[list[str]], docs: Any) -> list[str | list[str]]:
+        """Return the answers to each question: a list of them if it was asked several times."""
+        return [given if len(given) > 1 else "".join(given) for given in responses]
 
 
 def process_results(
@@ -251,6 +256,8 @@ def __getattr__(name: str) -> Any:
     kind, _, rest = name.partition("_")
     if kind == "data" and rest in LABEL_SPACES:
         return _data(rest)
+    if kind == "part" and rest in LABEL_SPACES:
+        return partial(in_part, dataset=rest)
     if kind == "alias" and (rest in TASKS or rest in GROUPS):
         return heading(rest)
     if kind in _OF_VARIANT and rest in VARIANTS:
@@ -263,5 +270,3 @@ _OF_VARIANT: Mapping[str, Callable[..., Any]] = {
     "text": doc_to_text,
     "results": process_results,
 }
-    if kind == "part" and rest in LABEL_SPACES:
-        return partial(in_part, dataset=rest)

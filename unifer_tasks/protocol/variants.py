@@ -9,6 +9,8 @@
 | `described` | each candidate with the signs of its prototype | what naming the cues buys |
 | `ranked` | as `direct`; the likelihood of each candidate is read, not a text | calibration |
 | `ranked_reasoned` | the likelihood of each candidate is read after the reasoning | the same |
+| `corrupted` | the image, in one of seven ways and three strengths | robustness |
+| `corrupted_KIND` | the image, in one way and three strengths | the same, of one kind |
 
 A variant's tasks are named `ferbench_VARIANT_DATASET`, its group `ferbench_VARIANT`. In
 lmms-eval's sample log the record under `accuracy` has what the base has (`id`, `dataset`, `gold`,
@@ -18,7 +20,9 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 * `permutation`: from 0 up, which of the orders (`shuffled` alone);
 * `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone);
 * `probabilities`: candidate label -> its probability as the answer, in sum 1 (`ranked` and
-  `ranked_reasoned` alone); null where the request failed.
+  `ranked_reasoned` alone); null where the request failed;
+* `corruption` and `strength`: what was done to the image (`corrupted` and `corrupted_KIND` alone),
+  which also follows from dataset and id (`unifer_tasks.protocol.corruptions`).
 
 So `dataset` and `id` name the base's question of every record. Of a question that was asked several
 times (`--repeats`) the record has the lists `predictions` and `outcomes`, and as `score` the share
@@ -36,6 +40,7 @@ from typing import Any
 from PIL import Image
 
 from unifer_tasks.protocol.answers import Answer, Outcome, read_answer, read_bare
+from unifer_tasks.protocol.corruptions import KINDS, condition_of
 from unifer_tasks.protocol.images import native_image, protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES, WITH_FILES, label_space
 from unifer_tasks.protocol.prompts import (
@@ -79,6 +84,8 @@ class Variant:
         read: Response, dataset -> the strict reader's answer.
         n_orders: Under how many orders of its candidates each question is asked, at most.
         ranks: Whether the likelihood of each candidate is asked for (`protocol.ranking`).
+        corrupts: The kinds of corruption that are dealt to the questions; the image is then shown
+            by `protocol.corruptions`.
     """
 
     key: str
@@ -87,6 +94,7 @@ class Variant:
     read: Callable[[str, str], Answer] = read_answer
     n_orders: int = 1
     ranks: bool = False
+    corrupts: tuple[str, ...] = ()
 
     def listings(self, labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Return candidate labels in each order in which they are asked."""
@@ -110,6 +118,8 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("described", ask=described_question),
             Variant("ranked", ask=direct_question, ranks=True),
             Variant("ranked_reasoned", ranks=True),
+            Variant("corrupted", corrupts=KINDS),
+            *(Variant(f"corrupted_{kind}", corrupts=(kind,)) for kind in KINDS),
         )
     }
 )
@@ -123,6 +133,11 @@ def group_name(variant: Variant = BASE) -> str:
 def task_name(dataset: str, variant: Variant = BASE) -> str:
     """Return the name of the task that asks one dataset's questions."""
     return f"{group_name(variant)}_{dataset}"
+
+
+def datasets_of(variant: Variant = BASE) -> tuple[str, ...]:
+    """Return the datasets that a variant asks: a part of one is asked by the base alone."""
+    return tuple(LABEL_SPACES if variant is BASE else WITH_FILES)
 
 
 TASKS: Mapping[str, tuple[Variant, str]] = MappingProxyType(
@@ -141,11 +156,6 @@ def orders(labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     They are `N_ORDERS`, or one for each label where there are fewer labels. The labels are sorted
     by a seeded hash and then turned in steps of a quarter of the list, so that each label stands
     once in each quarter. The orders follow from the labels alone, on any machine and in any
-def datasets_of(variant: Variant = BASE) -> tuple[str, ...]:
-    """Return the datasets that a variant asks: a part of one is asked by the base alone."""
-    return tuple(LABEL_SPACES if variant is BASE else WITH_FILES)
-
-
     version.
     """
     n = min(N_ORDERS, len(labels))
@@ -158,6 +168,9 @@ def marks(variant: Variant, doc: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a record has beside the base's; see the module's docstring."""
     if variant is BASE:
         return {}
+    if variant.corrupts:
+        found = condition_of(doc["dataset"], doc["id"], variant.corrupts)
+        return {"variant": variant.key, "corruption": found.kind, "strength": found.strength}
     if "permutation" not in doc:
         return {"variant": variant.key}
     return {

@@ -22,7 +22,11 @@ def test_the_folder_holds_what_the_declarations_say() -> None:
     assert leaves.stale_files() == [], remedy
 
 
-@pytest.mark.parametrize("key", VARIANTS)
+def folder_of(key: str) -> str:
+    return "corrupted" if VARIANTS[key].corrupts else key
+
+
+@pytest.mark.parametrize("key", [key for key in VARIANTS if not VARIANTS[key].corrupts])
 def test_what_a_variant_changes_is_written_by_hand(key: str) -> None:
     assert f"utils.results_{key}" in (leaves.FOLDER / key / "_variant_yaml").read_text()
 
@@ -30,6 +34,9 @@ def test_what_a_variant_changes_is_written_by_hand(key: str) -> None:
 def declare(monkeypatch: pytest.MonkeyPatch, *spaces: LabelSpace) -> Mapping[str, LabelSpace]:
     declared = MappingProxyType({**LABEL_SPACES, **{space.key: space for space in spaces}})
     monkeypatch.setattr(leaves, "LABEL_SPACES", declared)
+    monkeypatch.setattr(variants, "LABEL_SPACES", declared)
+    with_files = {key: space for key, space in declared.items() if not space.part_of}
+    monkeypatch.setattr(variants, "WITH_FILES", with_files)
     return declared
 
 
@@ -43,11 +50,20 @@ def test_a_dataset_has_a_task_in_every_variant_and_no_place_in_the_groups(
     leaves.write(folder)
     after = {path.relative_to(folder): path.read_text() for path in folder.rglob("*.yaml")}
     added = {str(path) for path in after.keys() - before.keys()}
-    assert added == {"ferbench_mine.yaml"} | {f"{v}/ferbench_{v}_mine.yaml" for v in VARIANTS}
+    assert added == {"ferbench_mine.yaml"} | {
+        f"{folder_of(key)}/ferbench_{key}_mine.yaml" for key in VARIANTS
+    }
     assert {path: after[path] for path in before} == before
     declare(monkeypatch)
     leaves.write(folder)
     assert {path.relative_to(folder) for path in folder.rglob("*.yaml")} == before.keys()
+
+
+def test_a_part_of_a_dataset_has_one_task_that_takes_its_questions_from_the_whole() -> None:
+    files = [path for path, text in leaves.task_files().items() if "affectnet7" in text]
+    assert files == ["ferbench_affectnet7.yaml"]
+    text = (leaves.FOLDER / files[0]).read_text()
+    assert "process_docs: !function utils.part_affectnet7\n" in text
 
 
 @pytest.mark.parametrize("key", ["direct", "direct_rafdb"])

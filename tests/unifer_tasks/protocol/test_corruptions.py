@@ -47,7 +47,8 @@ def changed(
     """Return by how much each pixel differs from what the base shows."""
     pair = protocol_image(image), corrupt(image, condition, 5, landmarks)
     shown, found = (np.asarray(each, dtype=np.int64) for each in pair)
-    return np.sum(np.abs(shown - found), axis=2, dtype=np.int64)
+    difference: NDArray[np.int64] = np.abs(shown - found).sum(axis=2)
+    return difference
 
 
 def psnr(image: Image.Image, condition: Condition) -> float:

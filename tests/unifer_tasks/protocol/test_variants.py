@@ -10,6 +10,7 @@ from PIL import Image
 
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
 from unifer_tasks.protocol.answers import Outcome
+from unifer_tasks.protocol.corruptions import KINDS
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import (
     CANONICAL_LABELS,
@@ -56,7 +57,7 @@ def test_one_thing_changes(variant: Any) -> None:
     base_text = question(SFEW)
     text = variant.ask(SFEW)
     same = {"base", "shuffled", "native", "ranked_reasoned"}
-    assert (text == base_text) == (variant.key in same)
+    assert (text == base_text) == (variant.key in same or bool(variant.corrupts))
     size = variant.show(Image.new("L", (48, 50))).size
     assert size == ((48, 50) if variant.key == "native" else IMAGE_SIZE)
     bare = variant.read("happy", "sfew")
@@ -147,6 +148,16 @@ def test_marks_say_what_was_asked() -> None:
     assert marks(VARIANTS["shuffled"], {**plain, "permutation": 2}) == {
         "variant": "shuffled", "permutation": 2, "candidate_labels": ["sad"],
     }  # fmt: skip
+
+
+def test_marks_say_what_was_done_to_the_image() -> None:
+    doc = {"id": "a", "dataset": "sfew", "candidate_labels": ["sad"]}
+    assert marks(VARIANTS["corrupted"], doc) == {
+        "variant": "corrupted", "corruption": "mask", "strength": 3,
+    }  # fmt: skip
+    for kind in KINDS:
+        alone = {"variant": f"corrupted_{kind}", "corruption": kind, "strength": 3}
+        assert marks(VARIANTS[f"corrupted_{kind}"], doc) == alone
 
 
 def test_every_label_has_a_description() -> None:
