@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unifer_tasks.data.manifest import MANIFEST_NAME, data_root, sha256
+from unifer_tasks.runner.additions import listing
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import EVAL, REPORT
 from unifer_tasks.support.locks import hold
 
 if TYPE_CHECKING:
+    from unifer_tasks.runner.additions import Addition
     from unifer_tasks.runner.jobs import Job, JobResult
     from unifer_tasks.runner.presets import Preset, Price
+
+_ABOUT = (
+    "Run presets one after the other, or side by side with --gpus, and end with a report. What "
+    "is done is skipped; what failed or was killed continues where it was, and failed requests are "
+    "asked again. Exit status 1 if a model failed, 3 if requests failed."
+)
 
 
 def add(commands: Subparsers) -> None:
@@ -25,9 +34,9 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "run",
         help="benchmark several models and report on them",
-        description="Runs presets one after the other, or side by side with --gpus, and ends with "
-        "a report. What is done is skipped; what failed or was killed continues where it was, and "
-        "failed requests are asked again. Exit status 1 if a model failed, 3 if requests failed.",
+        description=textwrap.fill(_ABOUT, 79),
+        epilog=f"additions of --with, each with its requests for one of the base's:\n{listing()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--models",
@@ -36,9 +45,17 @@ def add(commands: Subparsers) -> None:
         help="presets (`ferbench preset` lists them), your own TOML or YAML files, or all, "
         "open, api",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder a model")
-    parser.add_argument("--tasks", metavar="A,B,...", help="default: the presets', ferbench")
-    parser.add_argument("--limit", type=int, metavar="N", help="first questions of each task only")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--tasks", metavar="A,B,...", help="tasks (default: those of the preset, `ferbench`)"
+    )
+    parser.add_argument(
+        "--with",
+        dest="additions",
+        metavar="A,B,...",
+        help="measure more of the same models; the additions are listed below",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="ask only N questions per task")
     parser.add_argument(
         "--set",
         action="append",
@@ -49,14 +66,14 @@ def add(commands: Subparsers) -> None:
         "or gen_kwargs.NAME",
     )
     parser.add_argument(
-        "--gpus", metavar="0,1,...", help="run side by side on these GPUs, one process a model"
+        "--gpus", metavar="0,1,...", help="run in parallel on these GPUs, one process per model"
     )
     parser.add_argument(
         "--price",
         action="append",
         default=[],
         metavar="PRESET=IN,OUT",
-        help="cost of a million tokens of an API, to estimate what a run costs",
+        help="prices of a million input and output tokens of an API, to estimate the cost of a run",
     )
     parser.set_defaults(run=_run, needs=lambda _: [EVAL, REPORT])
 
@@ -69,6 +86,7 @@ def _run(args: argparse.Namespace) -> int:
             find_presets(args.models.split(",")),
             args.out,
             tasks=args.tasks,
+            additions=args.additions.split(",") if args.additions is not None else (),
             limit=args.limit,
             changes=args.changes,
             gpus=args.gpus.split(",") if args.gpus else None,
@@ -84,6 +102,7 @@ def run_presets(
     out: Path,
     *,
     tasks: str | None = None,
+    additions: Sequence[str] = (),
     limit: int | None = None,
     changes: Sequence[str] = (),
     gpus: Sequence[str] | None = None,
@@ -100,14 +119,18 @@ def run_presets(
         HoldError: Another run is at work on one of the models.
     """
     from unifer_tasks.harness.selection import check_data, selected
+    from unifer_tasks.runner.additions import check_annotations, find_additions
     from unifer_tasks.runner.jobs import check
 
-    jobs = _jobs(presets, out, tasks, limit, changes)
+    found = find_additions(additions)
+    jobs = _jobs(presets, out, tasks, found, limit, changes)
     by_name = _prices(prices, jobs)
     to_do = [job for job in jobs if not job.is_done()]
     check(to_do, gpus)
     for job in to_do:
-        check_data(selected(str(job.settings["tasks"]).split(",")))
+        check_data(selected(job.tasks))
+    for job in jobs:
+        check_annotations(found, job.tasks)
     with ExitStack() as stack:
         # Not the whole output: another run may be at work on other models.
         for job in to_do:
@@ -127,7 +150,10 @@ def _run_all(
     for job in jobs:
         if job not in to_do:
             print(f"{job.preset.name}: done before")
-        elif price := prices.get(job.preset.name):
+            continue
+        if len(job.tasks) > 1:
+            _print_extent(job)
+        if price := prices.get(job.preset.name):
             _print_estimate(job, price)
     broken = failed = 0
     for ended in run_jobs(to_do, gpus):
@@ -156,15 +182,19 @@ def _jobs(
     presets: Sequence[Preset],
     out: Path,
     tasks: str | None,
+    additions: Sequence[Addition],
     limit: int | None,
     changes: Sequence[str],
 ) -> list[Job]:
+    from unifer_tasks.runner.additions import with_additions
     from unifer_tasks.runner.jobs import Job
     from unifer_tasks.runner.settings import changed, read_change
 
     read = [read_change(text) for text in changes]
     data = sha256(data_root() / MANIFEST_NAME)
     all_settings = [changed(preset, read, tasks=tasks, limit=limit) for preset in presets]
+    for settings in all_settings:
+        settings["tasks"] = with_additions(str(settings["tasks"]), additions)
     return [
         # What a preset needs, its GPUs for one, may be changed as well.
         Job(preset.with_settings(settings), settings, out / preset.name, data)
@@ -188,14 +218,24 @@ def _prices(given: Sequence[str], jobs: Sequence[Job]) -> dict[str, Price]:
     return prices
 
 
+def _print_extent(job: Job) -> None:
+    parts = ", ".join(f"{_n_requests(job, task):,} {task}" for task in job.tasks)
+    print(f"{job.preset.name}: {counted(_n_requests(job), 'request')} ({parts})")
+
+
+def _n_requests(job: Job, tasks: str | None = None) -> int:
+    from unifer_tasks.runner.spend import n_questions
+
+    n = n_questions(tasks or ",".join(job.tasks), job.settings.get("limit"))
+    return n * int(job.settings.get("repeats") or 1)
+
+
 def _print_estimate(job: Job, price: Price) -> None:
     from unifer_tasks.harness.requests.progress import read_progress
-    from unifer_tasks.runner.spend import estimate, most_tokens_out, n_questions
+    from unifer_tasks.runner.spend import estimate, most_tokens_out
 
-    n = n_questions(str(job.settings["tasks"]), job.settings.get("limit"))
-    n *= int(job.settings.get("repeats") or 1)
     seen = read_progress(job.folder)
-    text = estimate(price, n, most_tokens_out(job.settings), seen)
+    text = estimate(price, _n_requests(job), most_tokens_out(job.settings), seen)
     print(f"{job.preset.name}: will cost {text}")
 
 

@@ -68,7 +68,11 @@ def check_run(args: argparse.Namespace) -> None:
         raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
     if asked := selected((args.tasks or "").split(",")):
         _check_asking(args, model)
-        _check_ranking(args.model, model, asked)
+        # A property of the class, so that models of other plugins can have it.
+        if not getattr(model, "ranks_candidates", False) and (
+            problem := ranking_problem(args.model, asked)
+        ):
+            raise OptionError(problem)
     _check_extent(args)
     _check_formats(args)
     if args.output_path:
@@ -82,14 +86,23 @@ def check_run(args: argparse.Namespace) -> None:
         raise OptionError("--log_samples and --predict_only need --output_path")
 
 
-def _check_ranking(title: str, model: type[lmms], tasks: Iterable[str]) -> None:
-    """Check that a model can say how likely a candidate is, if a task asks for that."""
+def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
+    """Explain which of these tasks asks a back end for likelihoods that it does not tell.
+
+    Args:
+        backend: A model id whose model tells none.
+        tasks: Names of tasks and groups of FERBench.
+
+    Returns:
+        A sentence; None if no task does.
+    """
     ranked = [name for name in tasks if (GROUPS.get(name) or TASKS[name][0]).ranks]
-    if ranked and not getattr(model, "ranks_candidates", False):
-        raise OptionError(
-            f"{ranked[0]} asks how likely each candidate label is, which --model {title} does not "
-            "tell: use --model unifer or unifer_vllm"
-        )
+    if not ranked:
+        return None
+    return (
+        f"{ranked[0]} asks how likely each candidate label is, which --model {backend} does not "
+        "tell: use --model unifer or unifer_vllm"
+    )
 
 
 def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:

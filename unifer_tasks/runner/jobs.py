@@ -25,9 +25,11 @@ import yaml
 from tqdm import tqdm
 
 from unifer_tasks.data.logs import RESULTS
+from unifer_tasks.harness.evaluator import MODELS
+from unifer_tasks.harness.options import ranking_problem
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
-from unifer_tasks.harness.selection import TaskError, check_before_start
+from unifer_tasks.harness.selection import TaskError, check_before_start, selected
 from unifer_tasks.redaction.characters import without_colors
 from unifer_tasks.redaction.secrets import Concealed, conceal, redact
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
@@ -62,6 +64,11 @@ class Job:
     def kept(self) -> Concealed:
         """The settings as the folder keeps them, and what the process is given beside them."""
         return conceal(dict(self.settings))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names and patterns of the tasks that are asked."""
+        return tuple(str(self.settings["tasks"]).split(","))
 
     @property
     def results(self) -> Path:
@@ -149,13 +156,12 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
 
     Raises:
         PresetError: A task does not exist, a key is not in the environment, a model needs more GPUs
-            than there are, or its back end is not installed.
+            than there are, or its back end is not installed, or tells no likelihoods where a task
+            asks for them.
     """
-    for tasks, path in {
-        (str(job.settings["tasks"]), job.settings.get("include_path")) for job in jobs
-    }:
+    for tasks, path in {(job.tasks, job.settings.get("include_path")) for job in jobs}:
         try:
-            check_before_start(tasks.split(","), path)
+            check_before_start(tasks, path)
         except TaskError as error:
             raise PresetError(str(error)) from None
     problems = [
@@ -172,6 +178,12 @@ def check(jobs: Sequence[Job], gpus: Sequence[str] | None) -> None:
         f"{job.preset.name}: needs {missing[0]}: {need.install}"
         for job in jobs
         if (need := BACKENDS.get(job.preset.backend)) and (missing := need.missing())
+    ]
+    problems += [
+        f"{job.preset.name}: {problem}"
+        for job in jobs
+        if job.preset.backend not in MODELS
+        and (problem := ranking_problem(job.preset.backend, selected(job.tasks)))
     ]
     if problems:
         raise PresetError("these models cannot be run\n  " + "\n  ".join(problems))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from unifer_tasks.harness import selection
+from unifer_tasks.harness.evaluator import MODELS
 from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.runner import jobs
 from unifer_tasks.runner.jobs import Job, check, run_jobs
@@ -193,9 +194,31 @@ def test_tasks_that_do_not_exist_are_found_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(selection, "_tasks_of_lmms_eval", lambda _: ["mmstar"])
     one = job(tmp_path, "one")
-    check([replace(one, settings={**one.settings, "tasks": "mmstar,ferbench_*"})], None)
+    check([replace(one, settings={**one.settings, "tasks": "mmstar,ferbench_s*"})], None)
     with pytest.raises(PresetError, match=re.escape(message)):
         check([one, replace(one, settings={**one.settings, "tasks": tasks})], None)
+
+
+@pytest.mark.parametrize(
+    ("backend", "tasks", "refused"),
+    [
+        ("vllm", "ferbench,ferbench_ranked", "ferbench_ranked"),
+        ("openai", "ferbench_sfew,ferbench_ranked_reasoned_sfew", "ferbench_ranked_reasoned_sfew"),
+        ("vllm", "ferbench_*", "ferbench_ranked"),
+        ("vllm", "ferbench,ferbench_direct", None),
+        *((backend, "ferbench,ferbench_ranked", None) for backend in MODELS),
+    ],
+)
+def test_likelihoods_are_asked_only_of_back_ends_that_tell_them(
+    tmp_path: Path, backend: str, tasks: str, refused: str | None
+) -> None:
+    settings = {"model": backend, "tasks": tasks}
+    one = Job(Preset("one", settings, Card("One")), settings, tmp_path / "one", "data")
+    if refused is None:
+        check([one], None)
+        return
+    with pytest.raises(PresetError, match=f"one: {refused} asks how likely .* use --model unifer"):
+        check([one], None)
 
 
 def test_a_log_on_a_full_disk_holds_no_model_up(
