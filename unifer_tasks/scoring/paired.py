@@ -1,6 +1,6 @@
 """Two systems on the same questions: is the difference real?
 
-Only the questions that one has right and the other wrong carry evidence. All three functions
+Only the questions that one has right and the other wrong carry evidence. All functions
 are exact or closed formulae; nothing is drawn at random.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from unifer_tasks.scoring.intervals import wilson
 
@@ -104,6 +105,37 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
         max(-1.0, counts.difference - joined(a - low_a, high_b - b)),
         min(1.0, counts.difference + joined(high_a - a, b - low_b)),
     )
+
+
+def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, float]:
+    """Return an interval of the ratio of the accuracies, a by b.
+
+    The hybrid Wilson interval for a ratio of paired proportions (D. G. Bonett and R. M. Price,
+    Statistics in Medicine 25 (2006) 3039-3047), which M. W. Fagerland, S. Lydersen and P. Laake
+    recommend (ibid. 33 (2014) 2850-2875): questions that both have wrong say nothing of it.
+
+    Args:
+        counts: At least one question that b has right.
+        level: Coverage, in (0, 1).
+
+    Raises:
+        ValueError: b has none right, so there is no ratio.
+    """
+    right_a, right_b = counts.both + counts.only_a, counts.both + counts.only_b
+    if not right_b:
+        raise ValueError("the second has no question right")
+    n = counts.n - counts.neither
+
+    def spread(right: int) -> float:
+        return math.sqrt((1 - (right + 1) / (n + 2)) / (right + 1))
+
+    flipped = counts.only_a + counts.only_b
+    joint = math.sqrt((flipped + 2) / ((right_a + 1) * (right_b + 1)))
+    z = NormalDist().inv_cdf((1 + level) / 2) * joint / (spread(right_a) + spread(right_b))
+    narrowed = 2 * NormalDist().cdf(z) - 1
+    low_a, high_a = wilson(right_a, n, narrowed)
+    low_b, high_b = wilson(right_b, n, narrowed)
+    return low_a / high_b, high_a / low_b
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

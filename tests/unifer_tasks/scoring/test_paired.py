@@ -1,13 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
+from unifer_tasks.scoring.paired import (
+    PairedCounts,
+    difference_interval,
+    holm,
+    mcnemar,
+    ratio_interval,
+)
 
 COUNTS = st.builds(PairedCounts, *[st.integers(0, 300)] * 4).filter(lambda counts: counts.n > 0)
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)
@@ -96,3 +103,34 @@ def test_holm_keeps_the_order_and_only_raises(values: list[float]) -> None:
         assert p <= q <= 1
     ranked = sorted(range(len(values)), key=values.__getitem__)
     assert [corrected[i] for i in ranked] == sorted(corrected)
+
+
+def test_the_interval_of_a_ratio_is_that_of_a_published_example() -> None:
+    # Complete response before and after consolidation therapy: Fagerland, Lydersen and Laake.
+    found = ratio_interval(PairedCounts(59, 6, 16, 80))
+    assert found == pytest.approx((0.7579, 0.9910), abs=5e-5)
+
+
+@given(COUNTS.filter(lambda counts: counts.both + counts.only_b > 0))
+def test_the_interval_of_a_ratio_holds_it_whatever_both_have_wrong(counts: PairedCounts) -> None:
+    low, high = ratio_interval(counts)
+    assert 0 <= low <= counts.accuracy_a / counts.accuracy_b <= high
+    assert low < high
+    assert ratio_interval(replace(counts, neither=counts.neither + 50)) == (low, high)
+    if counts.both + counts.only_a:
+        turned = ratio_interval(swapped(counts))
+        assert turned == pytest.approx((1 / high, 1 / low if low else float("inf")))
+
+
+def test_there_is_no_ratio_to_nothing() -> None:
+    with pytest.raises(ValueError, match="no question right"):
+        ratio_interval(PairedCounts(0, 5, 0, 3))
+
+
+def test_the_interval_of_a_ratio_covers_the_truth() -> None:
+    random = np.random.default_rng(0)
+    # Both right, only a, only b, neither: the ratio is 0.65 / 0.75.
+    draws = random.multinomial(120, [0.6, 0.05, 0.15, 0.2], size=2000)
+    intervals = (ratio_interval(PairedCounts(*map(int, row))) for row in draws)
+    covered = sum(low <= 0.65 / 0.75 <= high for low, high in intervals)
+    assert 0.93 < covered / len(draws) < 0.975

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TypeVar
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
-from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.predictions import Prediction, PredictionError
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
 
 LEVEL = 0.95
+
+Group = TypeVar("Group", bound=Hashable)
 
 
 class ComparisonError(PredictionError):
@@ -125,6 +128,25 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     return None
 
 
+def paired_counts(
+    a: Assessment, b: Assessment, group: Callable[[Prediction], Group]
+) -> dict[Group, PairedCounts]:
+    """Count the shared questions of two runs by who was right, for each group of questions.
+
+    Args:
+        a: The first run.
+        b: The second.
+        group: A question, as the first run has it -> its group.
+    """
+    other = _by_key(b)
+    cells: dict[Group, list[int]] = {}
+    for key, first in _by_key(a).items():
+        if (second := other.get(key)) is not None:
+            row = cells.setdefault(group(first.prediction), [0, 0, 0, 0])
+            row[2 * (not _is_right(first)) + (not _is_right(second))] += 1
+    return {name: PairedCounts(*row) for name, row in cells.items()}
+
+
 def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
     """Yield the shared questions that one run has right and the other wrong, in the order of a."""
     other = _by_key(b)
@@ -137,11 +159,8 @@ def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
 def _compare(a: Assessment, b: Assessment) -> Comparison:
     if reason := why_not(a, b):
         raise ComparisonError(f"{reason}; their figures cannot be compared")
-    of_a, of_b = _by_key(a), _by_key(b)
-    cells: dict[str, list[int]] = {dataset: [0, 0, 0, 0] for dataset in LABEL_SPACES}
-    for key in of_a.keys() & of_b.keys():
-        cells[key[0]][2 * (not _is_right(of_a[key])) + (not _is_right(of_b[key]))] += 1
-    counts = {dataset: PairedCounts(*row) for dataset, row in cells.items() if any(row)}
+    found = paired_counts(a, b, lambda row: row.dataset)
+    counts = {dataset: found[dataset] for dataset in LABEL_SPACES if dataset in found}
     nothing = PairedCounts(0, 0, 0, 0)
     pooled = sum((counts[dataset] for dataset in pooled_datasets(counts)), start=nothing)
     shared = sum(part.n for part in counts.values())
@@ -150,8 +169,8 @@ def _compare(a: Assessment, b: Assessment) -> Comparison:
         b.run.title,
         {dataset: _difference(part) for dataset, part in counts.items()},
         _difference(pooled),
-        len(of_a) - shared,
-        len(of_b) - shared,
+        len(a.readings) - shared,
+        len(b.readings) - shared,
     )
 
 

@@ -13,6 +13,7 @@ from unifer_tasks.report.sections import (
     orders,
     outcomes,
     repeats,
+    robustness,
     variants,
     votes,
 )
@@ -24,6 +25,7 @@ SECTIONS: tuple[Build, ...] = (
     outcomes.section,
     variants.section,
     orders.section,
+    robustness.section,
     repeats.section,
     calibration.section,
     votes.section,

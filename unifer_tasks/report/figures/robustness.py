@@ -1,0 +1,95 @@
+"""How much of a model's accuracy is kept when the image is spoiled, by kind and strength.
+
+Each question was asked twice, with its image clean (the base) and spoiled (a variant that
+corrupts), so the two accuracies are paired, and their ratio is known better than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from unifer_tasks.protocol.corruptions import STRENGTHS, Condition, condition_of
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import LEVEL, paired_counts, why_not
+from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.scoring.paired import PairedCounts, holm, mcnemar, ratio_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much of the accuracy some questions keep.
+
+    Attributes:
+        counts: The questions, by which answer was right: a is of the spoiled image, b of the clean
+            one.
+        ratio: The accuracy on spoiled images by that on clean ones; None where the model has no
+            clean image right.
+        p: Of McNemar's exact test that nothing changes, two-sided.
+        p_holm: The same, corrected by Holm over the kinds of the run.
+    """
+
+    counts: PairedCounts
+    ratio: Estimate | None
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """What a run on spoiled images keeps of its base.
+
+    Attributes:
+        overall: Over all questions.
+        kinds: Kind -> over its questions.
+        strengths: Kind -> strength -> over the questions with both.
+    """
+
+    overall: Kept
+    kinds: Mapping[str, Kept]
+    strengths: Mapping[str, Mapping[int, Kept]]
+
+
+def robustness(one: Assessment, base: Assessment) -> Robustness | None:
+    """Compare a run on spoiled images with the base; None if they cannot be compared.
+
+    Args:
+        one: A run of a variant that corrupts.
+        base: A run of the benchmark by the same model.
+    """
+    kinds = one.run.variant.corrupts
+    if why_not(one, base) is not None:
+        return None
+    counts = paired_counts(one, base, lambda row: condition_of(row.dataset, row.id, kinds))
+    by_kind = {
+        kind: {
+            strength: counts[Condition(kind, strength)]
+            for strength in STRENGTHS
+            if Condition(kind, strength) in counts
+        }
+        for kind in kinds
+    }
+    by_kind = {kind: parts for kind, parts in by_kind.items() if parts}
+    found = {kind: _kept(*parts.values()) for kind, parts in by_kind.items()}
+    corrected = holm([kept.p for kept in found.values()])
+    return Robustness(
+        _kept(*counts.values()),
+        {
+            kind: replace(kept, p_holm=p)
+            for (kind, kept), p in zip(found.items(), corrected, strict=True)
+        },
+        {
+            kind: {strength: _kept(part) for strength, part in parts.items()}
+            for kind, parts in by_kind.items()
+        },
+    )
+
+
+def _kept(*parts: PairedCounts) -> Kept:
+    counts = sum(parts, start=PairedCounts(0, 0, 0, 0))
+    p = mcnemar(counts)
+    ratio = None
+    if counts.both + counts.only_b:
+        value = counts.accuracy_a / counts.accuracy_b
+        ratio = Estimate(value, ratio_interval(counts, LEVEL))
+    return Kept(counts, ratio, p, p)

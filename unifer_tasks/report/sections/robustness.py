@@ -1,0 +1,100 @@
+"""Robustness: how much of the accuracy is kept when the image is spoiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from unifer_tasks.protocol.corruptions import STRENGTHS
+from unifer_tasks.protocol.variants import BASE
+from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.robustness import Kept, Robustness, robustness
+from unifer_tasks.report.figures.tables import Cell, Percent, PValue, Row, Section, Table
+
+_ALPHA = 0.05
+_ALL = "all kinds"
+
+_TEXT = (
+    "Each question is asked again with its image spoiled in one way and strength, dealt by its id. "
+    "Accuracy kept: the WAR on spoiled images by that on the same images clean, with its 95 % "
+    "interval (Bonett and Price 2006); over 100 where spoiled images are read better. p: McNemar's "
+    "exact test of a change; Holm's correction is over the kinds of a run. Kinds, and the "
+    "strengths of one, are of different questions, so small differences between them mean little. "
+    "Where no loss is shown, one may be too small for so few questions. Masks and sunglasses are "
+    "flat shapes, blur and noise are computed: none is a photograph taken so. These answers are in "
+    "no figure of the benchmark as published."
+)
+_COLUMNS = ("model", "image", "questions", "WAR clean", "WAR spoiled", "accuracy kept", "p",
+            "p (Holm)", *(f"kept at strength {strength}" for strength in STRENGTHS))  # fmt: skip
+
+
+def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+    """Return what each run on spoiled images keeps of its base; None if no run has one."""
+    bases = {one.run.name: one for one in assessments if one.run.variant is BASE}
+    spoiled = [one for one in assessments if one.run.variant.corrupts]
+    found: dict[str, Robustness] = {}
+    for one in spoiled:
+        base = bases.get(one.run.name)
+        if base is not None and (measured := robustness(one, base)) is not None:
+            found[one.run.title] = measured
+    if not found:
+        return None
+    rows = tuple(row for title, measured in found.items() for row in _rows(title, measured))
+    texts = (*_reading(found), _TEXT, *_left_out(spoiled, found))
+    return Section(
+        "robustness", "Robustness", " ".join(texts), Table(_COLUMNS, rows, n_texts=2), found
+    )
+
+
+def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
+    """Say which kinds cost each run accuracy that chance does not explain, the worst first."""
+    for title, measured in found.items():
+        losses = sorted(
+            (kept.ratio.value, kind)
+            for kind, kept in measured.kinds.items()
+            if kept.ratio is not None and kept.ratio.value < 1 and kept.p_holm < _ALPHA
+        )
+        if losses:
+            named = ", ".join(f"{_word(kind)} {100 * ratio:.1f} %" for ratio, kind in losses)
+            yield f"{title} keeps less of its accuracy than chance explains under: {named}."
+        else:
+            yield f"{title}: no loss is shown under any kind (p by Holm of at least {_ALPHA})."
+
+
+def _left_out(spoiled: Sequence[Assessment], found: Mapping[str, Robustness]) -> Iterator[str]:
+    if lacking := [one.run.title for one in spoiled if one.run.title not in found]:
+        yield (
+            f"Not shown for {', '.join(lacking)}: the report has no run of the model on the same "
+            "images clean."
+        )
+
+
+def _rows(title: str, measured: Robustness) -> Iterator[Row]:
+    if len(measured.kinds) > 1:
+        yield title, _ALL, *_cells(measured.overall, tested=False), *(None for _ in STRENGTHS)
+    for kind, kept in measured.kinds.items():
+        parts = measured.strengths[kind]
+        at_strengths = (_ratio(parts.get(strength)) for strength in STRENGTHS)
+        yield title, _word(kind), *_cells(kept, tested=True), *at_strengths
+
+
+def _cells(kept: Kept, *, tested: bool) -> Row:
+    counts = kept.counts
+    return (
+        counts.n,
+        Percent(counts.accuracy_b),
+        Percent(counts.accuracy_a),
+        _ratio(kept),
+        PValue(kept.p),
+        PValue(kept.p_holm) if tested else None,
+    )
+
+
+def _ratio(kept: Kept | None) -> Cell:
+    if kept is None or kept.ratio is None:
+        return None
+    return Percent(kept.ratio.value, *kept.ratio.interval)
+
+
+def _word(kind: str) -> str:
+    return kind.replace("_", " ")
