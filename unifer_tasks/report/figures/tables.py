@@ -43,13 +43,22 @@ class Points:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A figure that is no share, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class PValue:
     """The p-value of a test."""
 
     value: float
 
 
-Cell = str | int | float | Percent | Points | PValue | tuple[Percent, ...] | None
+Cell = str | int | float | Percent | Points | Number | PValue | tuple[Percent, ...] | None
 """A text, a count, a number, a figure or several; None where nothing was measured."""
 
 Row = tuple[Cell, ...]
@@ -86,6 +95,7 @@ class Section:
         table: Its figures, for people.
         figures: Its figures, for programs: what `scores.json` holds under the key. Dataclasses
             are written field by field.
+        more: Further tables, by their titles, below the first.
     """
 
     key: str
@@ -93,3 +103,9 @@ class Section:
     text: str
     table: Table
     figures: Mapping[str, object] = field(default_factory=dict)
+    more: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """Every table by its title, the first one first."""
+        return {self.title: self.table, **self.more}

@@ -27,7 +27,7 @@ from unifer_tasks.report.figures.boards import (
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.marks import FACES, marks
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.figures.tables import Cell, Percent, Points, PValue
+from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue
 from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
@@ -260,6 +260,8 @@ def _shown(cell: Cell) -> _Shown:
             return _Shown("", ", ".join(_shown(part).text for part in cell))
         case PValue(value):
             return _Shown(value, p_value(value))
+        case Number(value, low, high):
+            return _Shown(value, f"{value:.3f}", f"{low:.3f} to {high:.3f}")
         case Points(value, low, high):
             return _Shown(value, _points(value), f"{_points(low)} to {_points(high)}")
         case Percent(value, low, high):

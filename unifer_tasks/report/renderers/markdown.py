@@ -50,7 +50,7 @@ def as_markdown(
             blocks += [f"## {SCOPES[board.scope]}", _table(_board(board))]
     blocks += ["## Upstream reader", _UPSTREAM, _table(_upstream(runs))]
     for section in sections(runs, comparisons) if found is None else found:
-        blocks += [f"## {section.title}", escape(section.text), _table(section.table)]
+        blocks += section_blocks(section)
     if notes := [
         f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes
     ]:
@@ -58,6 +58,14 @@ def as_markdown(
     if published:
         blocks += ["## Published by others, not measured here", _published(published)]
     return "\n\n".join(blocks) + "\n"
+
+
+def section_blocks(section: Section) -> list[str]:
+    """Return a section of a report as blocks of Markdown."""
+    blocks = [f"## {section.title}", escape(section.text), _table(section.table)]
+    for title, found in section.more.items():
+        blocks += [f"### {title}", _table(found)]
+    return blocks
 
 
 def _board(board: Board) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unifer_tasks.report.figures.tables import Cell, Percent, Points, PValue
+from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue
 
 NOT_MEASURED = "-"
 
@@ -38,6 +38,8 @@ def cell_text(cell: Cell) -> str:
             return " / ".join(map(cell_text, cell))
         case PValue(value):
             return p_value(value)
+        case Number(value, low, high):
+            return f"{value:.3f} [{low:.3f}, {high:.3f}]"
         case Points(value, low, high):
             change, *ends = (signed(100 * number, 2) for number in (value, low, high))
             return f"{change} [{', '.join(ends)}]"

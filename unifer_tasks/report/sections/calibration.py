@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Percent, Row, Section, Table
+from unifer_tasks.report.figures.tables import Number, Percent, Row, Section, Table
 from unifer_tasks.scoring.calibration import Calibration, calibration
 
 _TEXT = (
@@ -16,8 +16,7 @@ _TEXT = (
     "calibrated model an ECE up to the noise in 95 of 100 runs. The Brier score is the squared "
     "distance of the probabilities from the truth, from 0 to 2."
 )
-_COLUMNS = ("model", "variant", "questions", "WAR", "confidence", "ECE", "noise", "Brier score",
-            "its interval")  # fmt: skip
+_COLUMNS = ("model", "variant", "questions", "WAR", "confidence", "ECE", "noise", "Brier score")
 
 
 def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
@@ -48,7 +47,6 @@ def _measure(one: Assessment) -> Calibration | None:
 
 
 def _row(one: Assessment, measured: Calibration) -> Row:
-    low, high = measured.brier.interval
     return (
         one.run.name,
         one.run.variant_key,
@@ -57,6 +55,5 @@ def _row(one: Assessment, measured: Calibration) -> Row:
         Percent(measured.confidence),
         Percent(measured.ece.value, *measured.ece.interval),
         Percent(measured.noise),
-        round(measured.brier.value, 3),
-        f"{low:.3f} to {high:.3f}",
+        Number(measured.brier.value, *measured.brier.interval),
     )

@@ -9,12 +9,11 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Cell, Percent, Points, Row, Section, Table
+from unifer_tasks.report.figures.tables import Number, Percent, Points, Row, Section, Table
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import read
 from unifer_tasks.scoring.votes import (
-    KS,
     Distance,
     Voted,
     VoteScores,
@@ -36,10 +35,11 @@ _DISTANCE = (
     "spread evenly over the candidates. The cross-entropy, in nats, is at least the entropy of the "
     "votes."
 )
-_COLUMNS = ("model", "dataset", "questions", "unreadable", "WAR", "ceiling", "WAR less ceiling",
-            *(f"by {k} or more" for k in KS), "votes for the answer", "of at most")  # fmt: skip
-_DISTANCE_COLUMNS = ("distributions", "distance", "interval of the distance", "cross-entropy",
-                     "interval of the cross-entropy", "entropy of the votes")  # fmt: skip
+_DISTANCE_TITLE = "Distance from the votes"
+_COLUMNS = ("model", "dataset", "questions", "WAR", "ceiling", "WAR less ceiling", "by k or more",
+            "votes for the answer", "of at most")  # fmt: skip
+_DISTANCE_COLUMNS = ("model", "dataset", "questions", "distance", "cross-entropy",
+                     "entropy of the votes")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,18 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
     ]
     if not found:
         return None
-    has_distance = any(each.scores and each.scores.distance for each in found)
-    columns = (*_COLUMNS, *(_DISTANCE_COLUMNS if has_distance else ()))
-    rows = tuple(_row(each)[: len(columns)] for each in found)
+    distances = tuple(
+        _distance(each, each.scores.distance)
+        for each in found
+        if each.scores and each.scores.distance
+    )
     figures: dict[str, dict[str, VoteScores | None]] = {}
     for each in found:
         figures.setdefault(each.one.run.title, {})[each.dataset] = each.scores
-    texts = (*_reading(found), _TEXT, *([_DISTANCE] if has_distance else []), *_left_out(found))
-    table = Table(columns, rows, n_texts=2)
-    return Section("votes", "Annotators' votes", " ".join(texts), table, figures)
+    texts = (*_reading(found), _TEXT, *([_DISTANCE] if distances else []), *_left_out(found))
+    table = Table(_COLUMNS, tuple(map(_row, found)), n_texts=2)
+    more = {_DISTANCE_TITLE: Table(_DISTANCE_COLUMNS, distances, n_texts=2)} if distances else {}
+    return Section("votes", "Annotators' votes", " ".join(texts), table, figures, more)
 
 
 def _measure(one: Assessment, dataset: str) -> _Measured:
@@ -163,33 +166,30 @@ def _left_out(found: Sequence[_Measured]) -> Iterator[str]:
 def _row(each: _Measured) -> Row:
     scores = each.scores
     if scores is None:
-        return (each.one.run.title, each.title, 0, *[None] * (len(_COLUMNS) - 3), *_no_distance())
+        return (each.one.run.title, each.title, 0, *[None] * (len(_COLUMNS) - 3))
     gap = scores.gap
     return (
         each.one.run.title,
         each.title,
         scores.n,
-        scores.unreadable,
         _percent(scores.accuracy),
         _percent(scores.ceiling),
         None if gap is None else Points(gap.value, *gap.interval),
-        *(_percent(part.accuracy) if (part := scores.at_least.get(k)) else None for k in KS),
+        tuple(Percent(part.accuracy.value, note=f"k = {k}") for k, part in scores.at_least.items()),
         _percent(scores.share),
         Percent(scores.best_share),
-        *(_distance(scores.distance) if scores.distance else _no_distance()),
     )
 
 
-def _distance(found: Distance) -> Row:
-    cells: list[Cell] = [found.n]
-    for one in (found.jensen_shannon, found.cross_entropy):
-        low, high = one.interval
-        cells += [round(one.value, 3), f"{low:.3f} to {high:.3f}"]
-    return (*cells, round(found.entropy, 3))
-
-
-def _no_distance() -> Row:
-    return (None,) * len(_DISTANCE_COLUMNS)
+def _distance(each: _Measured, found: Distance) -> Row:
+    return (
+        each.one.run.title,
+        each.title,
+        found.n,
+        Number(found.jensen_shannon.value, *found.jensen_shannon.interval),
+        Number(found.cross_entropy.value, *found.cross_entropy.interval),
+        round(found.entropy, 3),
+    )
 
 
 def _percent(one: Estimate | None) -> Percent | None:

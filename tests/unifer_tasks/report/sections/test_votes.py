@@ -24,12 +24,12 @@ from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.ranking import write_ranking
 from unifer_tasks.protocol.variants import BASE, VARIANTS, Variant
 from unifer_tasks.report.figures.assessment import Assessment, assess
-from unifer_tasks.report.figures.tables import Percent, Points, Section
+from unifer_tasks.report.figures.tables import Percent, Points, Section, Table
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.votes import section
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.predictions import Prediction
-from unifer_tasks.scoring.votes import VoteScores
+from unifer_tasks.scoring.votes import KS, VoteScores
 
 LABELS = LABEL_SPACES["ferplus"].labels
 Votes = Mapping[str, int]
@@ -77,8 +77,23 @@ def stranger(target: str, votes: Votes) -> str:
 
 def cells(found: Section | None, row: int = 0) -> dict[str, Any]:
     assert found is not None
-    assert all(len(each) == len(found.table.columns) for each in found.table.rows)
-    return dict(zip(found.table.columns, found.table.rows[row], strict=True))
+    return named(found.table, row)
+
+
+def distances(found: Section | None, row: int = 0) -> dict[str, Any]:
+    assert found is not None
+    return named(found.more["Distance from the votes"], row)
+
+
+def named(table: Table, row: int) -> dict[str, Any]:
+    assert all(len(each) == len(table.columns) <= 9 for each in table.rows)
+    return dict(zip(table.columns, table.rows[row], strict=True))
+
+
+def by_one_or_more(cell: object) -> float:
+    assert isinstance(cell, tuple)
+    assert [part.note for part in cell] == [f"k = {k}" for k in KS]
+    return value(cell[0])
 
 
 def value(cell: object) -> float:
@@ -95,8 +110,8 @@ def test_near_misses_are_told_from_strange_answers() -> None:
     near, far = cells(found, 0), cells(found, 1)
     assert (near["model"], near["dataset"], near["questions"]) == ("runner_up", "FERPlus", 300)
     assert value(near["WAR"]) == value(far["WAR"]) == 0
-    assert value(near["by 1 or more"]) > 0.9
-    assert value(far["by 1 or more"]) < 0.1
+    assert by_one_or_more(near["by k or more"]) > 0.9
+    assert by_one_or_more(far["by k or more"]) < 0.1
     assert value(near["votes for the answer"]) > value(far["votes for the answer"])
     assert near["ceiling"] == far["ceiling"]
     assert isinstance(near["WAR less ceiling"], Points)
@@ -121,7 +136,8 @@ def test_a_sentence_says_how_to_read_it(share: float, text: str) -> None:
     found = section([assess(one, told(rows))], [])
     assert found is not None
     assert text in found.text
-    assert cells(found)["unreadable"] == 400 - share * 400
+    scores = found.figures["Model"]["ferplus"]  # type: ignore[index]
+    assert scores.unreadable == 400 - share * 400
 
 
 def test_a_ranking_has_a_distance() -> None:
@@ -143,13 +159,19 @@ def test_a_ranking_has_a_distance() -> None:
     alike, unlike = ranked("alike", as_votes), ranked("unlike", lambda _: sharp)
     base = assess(answered(rows, right), told(rows))
     found = section([base, alike, unlike], [])
-    none, near, far = (cells(found, row) for row in range(3))
-    assert none["distance"] is None
-    assert near["distributions"] == far["distributions"] == 59
-    assert near["distance"] < 0.01
-    assert near["cross-entropy"] == pytest.approx(near["entropy of the votes"], abs=0.01)
-    assert far["distance"] > 0.5
-    assert far["cross-entropy"] > far["entropy of the votes"] + 10
+    assert [cells(found, row)["model"] for row in range(3)] == [
+        "Model", "alike (ranked)", "unlike (ranked)",
+    ]  # fmt: skip
+    near, far = (distances(found, row) for row in range(2))
+    assert (near["model"], far["model"]) == ("alike (ranked)", "unlike (ranked)")
+    assert near["questions"] == far["questions"] == 59
+    assert near["distance"].value < 0.01
+    assert near["cross-entropy"].value == pytest.approx(near["entropy of the votes"], abs=0.01)
+    assert far["distance"].low > 0.5
+    assert far["cross-entropy"].low > far["entropy of the votes"] + 10
+    text = as_markdown([base, alike, unlike], [], [])
+    assert "### Distance from the votes\n" in text
+    assert f"| {far['distance'].value:.3f} [{far['distance'].low:.3f}, " in text
 
 
 def test_repeats_have_a_distance() -> None:
@@ -157,9 +179,9 @@ def test_repeats_have_a_distance() -> None:
     said = [*["angry"] * 6, *["fear"] * 4]
     answers = tuple(Prediction("ferplus", "0", "angry", response("Hm.", each)) for each in said)
     one = Run("Model", "m", answers[:1], repeated=(answers,))
-    found = cells(section([assess(one, told(rows))], []))
-    assert found["distributions"] == 1
-    assert 0 < found["distance"] < 0.25
+    found = distances(section([assess(one, told(rows))], []))
+    assert found["questions"] == 1
+    assert 0 < found["distance"].value < 0.25
 
 
 @pytest.mark.parametrize(
