@@ -12,6 +12,7 @@ from unifer_tasks.report.sections import (
     groups,
     orders,
     outcomes,
+    parts,
     repeats,
     robustness,
     variants,
@@ -23,6 +24,7 @@ Build = Callable[[Sequence[Assessment], Sequence[Comparison]], Section | None]
 
 SECTIONS: tuple[Build, ...] = (
     outcomes.section,
+    parts.section,
     variants.section,
     orders.section,
     robustness.section,
