@@ -5,14 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
 from unifer_tasks.scoring.metrics import METRICS, READERS
-from unifer_tasks.scoring.predictions import BadRowsError, PredictionError, iter_predictions
+from unifer_tasks.scoring.predictions import (
+    BadRowsError,
+    Prediction,
+    PredictionError,
+    iter_predictions,
+    kept,
+)
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
@@ -24,18 +33,29 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "score",
         help="score predictions of any system, without a model or images",
-        description="Scores a file of predictions: JSON lines, a JSON list, CSV, TSV or XLSX, with "
-        "dataset, id, target and either response or label, or error where there was none; or what "
-        "VLMEvalKit wrote for `unifer-data export vlmevalkit --form open`.",
+        description="Score a file of predictions: JSON lines, a JSON list, CSV, TSV or XLSX, with "
+        "dataset, id, target and one of response, label and error; or a file that VLMEvalKit "
+        "wrote for `unifer-data export vlmevalkit --form open`.",
     )
     parser.add_argument(
         "predictions", type=Path, metavar="PREDICTIONS", help="a file; - for standard input"
     )
-    parser.add_argument("--reader", choices=READERS, default="strict", help="default: %(default)s")
+    parser.add_argument(
+        "--reader",
+        choices=READERS,
+        default="strict",
+        help="rules for reading a response (default: %(default)s)",
+    )
     parser.add_argument(
         "--skip-bad",
         action="store_true",
-        help="leave out rows that are malformed or repeat a question, and list them",
+        help="leave out malformed and duplicate rows, and list them",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="also measure by the annotators' votes and attributes that this benchmark folder has",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every score as JSON")
     parser.add_argument(
@@ -48,7 +68,12 @@ def _run(args: argparse.Namespace) -> int:
     for output in filter(None, (args.json, args.answers)):
         if output.exists() and args.predictions.exists() and output.samefile(args.predictions):
             raise PredictionError(f"{output} holds the predictions; write to another file")
+    if args.data and args.reader != "strict":
+        raise PredictionError(
+            "--data measures what the strict reader takes: leave --reader upstream or --data out"
+        )
     skipped = 0
+    all_predictions: list[Prediction] = []
 
     def skip(problem: str) -> None:
         nonlocal skipped
@@ -59,18 +84,59 @@ def _run(args: argparse.Namespace) -> int:
         with ExitStack() as stack:
             note = stack.enter_context(atomic_write_lines(args.answers)) if args.answers else None
             predictions = iter_predictions(args.predictions, skip if args.skip_bad else None)
+            if args.data:
+                read_manifest(args.data)
+                predictions = _kept(predictions, all_predictions)
             readings = (read(prediction, args.reader) for prediction in predictions)
             summary = score(_noted(readings, note) if note else readings, args.reader)
     except BadRowsError as error:
         raise PredictionError(f"{error}\n(--skip-bad leaves them out)") from None
+    annotated = _by_annotations(all_predictions, args) if args.data else _Annotated()
     if args.json:
         with atomic_write(args.json) as partial:
-            text = json.dumps({**summary.as_json(), "skipped": skipped}, indent=2)
-            partial.write_text(text + "\n", encoding="utf-8")
-    print(_table(summary))
-    for line in _notes(summary, skipped):
+            document = {**summary.as_json(), "skipped": skipped, **annotated.figures}
+            partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    print("\n\n".join([_table(summary), *annotated.texts]))
+    for line in (*_notes(summary, skipped), *annotated.notes):
         print(line, file=sys.stderr)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotated:
+    """What annotations say of predictions: tables, what a file holds of them, and notes."""
+
+    texts: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def _kept(predictions: Iterator[Prediction], into: list[Prediction]) -> Iterator[Prediction]:
+    for prediction in predictions:
+        into.append(kept(prediction))
+        yield prediction
+
+
+def _by_annotations(predictions: Sequence[Prediction], args: argparse.Namespace) -> _Annotated:
+    from unifer_tasks.report.figures.assessment import assess
+    from unifer_tasks.report.renderers.numbers import text_table
+    from unifer_tasks.report.renderers.scores import as_plain
+    from unifer_tasks.report.sections import groups, votes
+    from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
+    from unifer_tasks.report.sources.given import run_of_predictions
+
+    run = run_of_predictions(args.predictions, predictions)
+    data = read_annotated(args.data, [run])
+    one = assess(run, annotations_of(run, data))
+    found = [part for build in (votes.section, groups.section) if (part := build([one], []))]
+    if not found and not (notes := unlike([run], data)):
+        notes = [f"{args.data} has no votes and no attributes of these questions."]
+    texts = []
+    for part in found:
+        tables = (f"{title}\n{text_table(table)}" for title, table in part.tables.items())
+        texts += [*tables, textwrap.fill(part.text, 100)]
+    figures = {part.key: as_plain(part.figures[run.title]) for part in found}
+    return _Annotated(texts, figures, [] if found else notes)
 
 
 def _noted(

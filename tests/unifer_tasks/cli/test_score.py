@@ -7,9 +7,12 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score
 
+from data_prep.output import Output
+from data_prep.synthetic.stand_in import build
 from tests.conftest import run_command
 from unifer_tasks.cli.main import main
 from unifer_tasks.protocol.labels import FERBENCH
@@ -311,3 +314,74 @@ def test_an_output_is_not_a_directory(
     path = write(tmp_path / "predictions.jsonl", ROWS)
     assert main(["score", str(path), option, str(tmp_path)]) == 1
     assert f"{tmp_path} is a directory; name a file" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw faces of RAF-DB and FERPlus, women's expressions weaker than men's."""
+    folder = tmp_path_factory.mktemp("annotated") / "data"
+    targets = {
+        dataset: [(f"drawn/{number}", FERBENCH[dataset].labels[number % 7]) for number in range(n)]
+        for dataset, n in (("rafdb", 140), ("ferplus", 21))
+    }
+    build(Output(folder, jobs=1), targets, seed=0, recipe={}, bias=0.9)
+    return folder
+
+
+def answered(data: Path, path: Path, *, sees_all: bool) -> Path:
+    """Write what a model answers that is right where an expression is strong, or everywhere."""
+    found = []
+    for dataset in ("rafdb", "ferplus"):
+        file = data / dataset / "test.parquet"
+        table = pq.read_table(file, columns=["id", "target", "intensity"])
+        for line in table.to_pylist():
+            is_right = sees_all or line["intensity"] is None or line["intensity"] > 0.3
+            label = line["target"] if is_right else ""
+            found.append({**line, "dataset": dataset, "label": label})
+    return write(path, found)
+
+
+@pytest.mark.parametrize("sees_all", [False, True])
+def test_votes_and_groups_of_a_prediction_file(
+    annotated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], sees_all: bool
+) -> None:
+    path = answered(annotated, tmp_path / "predictions.jsonl", sees_all=sees_all)
+    out = tmp_path / "scores.json"
+    assert main(["score", str(path), "--data", str(annotated), "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "\nAnnotators' votes\n" in printed
+    assert "\nGroups\n" in printed
+    assert ("gender: female is" in " ".join(printed.split())) is not sees_all
+    assert ("Chance alone explains every gap" in printed) is sees_all
+    summary = json.loads(out.read_text())
+    assert summary["votes"]["ferplus"]["n"] == 21
+    gaps = summary["groups"]["gender"]["gaps"]
+    assert (gaps["p_holm"] < 0.01) is not sees_all
+    assert (gaps["excess"]["worst"] == "female") or sees_all
+
+
+def test_data_without_annotations_of_the_questions_is_reported(
+    annotated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", ROWS[-2:])
+    out = tmp_path / "scores.json"
+    assert main(["score", str(path), "--data", str(annotated), "--json", str(out)]) == 0
+    assert "has no votes and no attributes of these questions" in capsys.readouterr().err
+    assert not {"votes", "groups"} & json.loads(out.read_text()).keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "gone"], "gone does not exist; name a folder"),
+        (["--data", ".", "--reader", "upstream"], "leave --reader upstream or --data out"),
+    ],
+)
+def test_data_that_cannot_be_used_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    path = write(tmp_path / "predictions.jsonl", ROWS)
+    out = tmp_path / "scores.json"
+    assert main(["score", str(path), *options, "--json", str(out)]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()

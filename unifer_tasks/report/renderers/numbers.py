@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue
+from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue, Table
 
 NOT_MEASURED = "-"
 
@@ -21,6 +21,20 @@ def percent(value: float | None, digits: int = 2) -> str:
 def p_value(p: float) -> str:
     """Write a p-value: four digits, and no more zeros than anyone needs."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def text_table(found: Table) -> str:
+    """Write a table of one run in plain text, without the column that names the run."""
+    rows = [found.columns[1:], *(tuple(map(cell_text, row[1:])) for row in found.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    n_texts = found.n_texts - 1
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place < n_texts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
 
 
 def cell_text(cell: Cell) -> str:

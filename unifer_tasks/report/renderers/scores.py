@@ -40,7 +40,7 @@ class RunScores:
         variant: The key of its variant.
         title: Name and variant.
         source: The folder or file that it was read from.
-        stand_in: Whether the faces are drawn; null where the files do not say.
+        stand_in: Whether the faces are synthetic; null where the files do not say.
         complete: Whether exactly the benchmark's questions were asked.
         notes: What must not be overlooked, a sentence each.
         provenance: How the run was made, for people.
@@ -110,8 +110,8 @@ def scores_document(
         tuple(published),
     )
     document: dict[str, Any] = {
-        **_plain(scores),
-        **_plain({section.key: section.figures for section in found if section.figures}),
+        **as_plain(scores),
+        **as_plain({section.key: section.figures for section in found if section.figures}),
     }
     return document
 
@@ -140,14 +140,14 @@ def _run(one: Assessment) -> RunScores:
     )
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Turn dataclasses, mappings and sequences into what JSON has, and NaN into None."""
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: as_plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): as_plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [as_plain(part) for part in value]
     if isinstance(value, float) and math.isnan(value):
         return None
     return value

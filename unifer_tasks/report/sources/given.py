@@ -13,7 +13,7 @@ from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import Run, distinct, looks_drawn, ordered, with_coverage
 from unifer_tasks.report.sources.upstream_results import UPSTREAM_KEYS, runs_of_results
 from unifer_tasks.scoring.prediction_files import title
-from unifer_tasks.scoring.predictions import PredictionError, read_predictions
+from unifer_tasks.scoring.predictions import Prediction, PredictionError, read_predictions
 
 _GIVE = (
     f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of the paper's "
@@ -82,10 +82,19 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
     return _read_predictions(path)
 
 
+def run_of_predictions(path: Path, predictions: Iterable[Prediction]) -> Run:
+    """Return the run that a prediction file holds.
+
+    Args:
+        path: The file.
+        predictions: What was read from it.
+    """
+    found = ordered(predictions)
+    return _visible(Run(path.stem, str(path), found, stand_in=looks_drawn(found)))
+
+
 def _read_predictions(path: Path) -> list[Run]:
-    predictions = ordered(read_predictions(path))
-    stand_in = looks_drawn(predictions)
-    return [Run(path.stem, str(path), predictions, stand_in=stand_in)]
+    return [run_of_predictions(path, read_predictions(path))]
 
 
 def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
