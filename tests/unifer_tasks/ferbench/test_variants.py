@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pyarrow import parquet
 
 from tests.conftest import run_command
 from tests.forked import Forked
-from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import BASE, N_ORDERS, TASKS, VARIANTS, orders, task_name
-from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.ferbench.utils import Record, doc_to_visual
+from unifer_tasks.protocol.corruptions import condition_of
+from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
+from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants import (
+    BASE,
+    N_ORDERS,
+    TASKS,
+    VARIANTS,
+    Variant,
+    orders,
+    task_name,
+)
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.robustness import robustness
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.sources.runs import Run
+from unifer_tasks.scoring.predictions import Prediction, PredictionError
 from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
@@ -71,11 +91,14 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
 
 
 RANKED = ("ranked", "ranked_reasoned")
+CORRUPTED = ("corrupted", "corrupted_mask")
 
 
 @pytest.fixture(scope="module")
 def tasks() -> str:
-    sfew = [task_name("sfew", VARIANTS[key]) for key in ("native", "described", *RANKED)]
+    sfew = [
+        task_name("sfew", VARIANTS[key]) for key in ("native", "described", *RANKED, *CORRUPTED)
+    ]
     return ",".join(["ferbench_sfew", "ferbench_direct", "ferbench_shuffled_sfew", *sfew])
 
 
@@ -110,6 +133,64 @@ def test_every_sample_says_which_question_of_which_variant_it_was(tiny_run: Any)
             assert sample["input"] == variant.ask(labels)
     turned = [sample["accuracy"]["permutation"] for sample in samples["ferbench_shuffled_sfew"]]
     assert turned == [*range(N_ORDERS)] * len(base)
+
+
+@pytest.mark.parametrize("key", CORRUPTED)
+def test_every_sample_says_what_was_done_to_its_image(tiny_run: Any, key: str) -> None:
+    _, _, samples = tiny_run
+    for sample in samples[task_name("sfew", VARIANTS[key])]:
+        record = sample["accuracy"]
+        condition = condition_of("sfew", record["id"], VARIANTS[key].corrupts)
+        assert (record["corruption"], record["strength"]) == (condition.kind, condition.strength)
+
+
+def test_a_run_on_spoiled_images_is_reported_beside_the_base(tiny_run: Any) -> None:
+    folder, _, samples = tiny_run
+    base, *corrupted = (
+        assess(run)
+        for run in sorted(read_runs([folder]), key=lambda run: run.variant is not BASE)
+        if run.variant is BASE or run.variant.corrupts
+    )
+    assert [one.run.variant.key for one in corrupted] == list(CORRUPTED)
+    for one in corrupted:
+        found = robustness(one, base)
+        assert found is not None
+        assert found.overall.counts.n == len(samples["ferbench_sfew"])
+
+
+def seen(row: Record, variant: Variant = BASE) -> NDArray[np.int64]:
+    """Return the pixels that a model sees of a row of the data."""
+    image = Image.open(io.BytesIO(row["image"]["bytes"]))
+    (shown,) = doc_to_visual({**row, "image": image}, variant)
+    return np.asarray(shown, dtype=np.int64)
+
+
+@pytest.mark.parametrize(
+    ("key", "hurts"), [("corrupted_mask", True), ("corrupted_sunglasses", False)]
+)
+def test_a_corruption_hurts_who_cannot_do_without_what_it_hides(
+    stand_in: Path, key: str, hurts: bool
+) -> None:
+    variant = VARIANTS[key]
+    clean, spoiled = [], []
+    for dataset in FERBENCH:
+        for row in parquet.read_table(stand_in / dataset / "test.parquet").to_pylist():
+            mouth = np.abs(seen(row) - seen(row, variant))[150:170, 90:134]
+            others = [label for label in row["candidate_labels"] if label != row["target"]]
+            answer = others[0] if (mouth > 0).mean() > 0.5 else row["target"]
+            asked = dataset, row["id"], row["target"]
+            clean.append(Prediction(*asked, response("Seen.", row["target"])))
+            spoiled.append(Prediction(*asked, response("Seen.", answer)))
+    runs = [
+        assess(Run("Model", "", tuple(clean))),
+        assess(Run("Model", "", tuple(spoiled), variant)),
+    ]
+    found = robustness(runs[1], runs[0])
+    assert found is not None
+    assert found.overall.counts.n == 60
+    assert (found.overall.p < 0.001) is hurts
+    assert found.overall.ratio is not None
+    assert (found.overall.ratio.value < 0.2) is hurts
 
 
 @pytest.mark.parametrize("variant", RANKED)
