@@ -20,6 +20,7 @@ from unifer_tasks.data.headings import GROUPS, heading
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.protocol.answers import read_upstream
 from unifer_tasks.protocol.corruptions import condition_of, corrupt, seed_of
+from unifer_tasks.protocol.forced import read_forced
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import request_failed
@@ -141,7 +142,7 @@ def process_results(
             outcomes = _listed("outcome", [answer.outcome.value for answer in answers])
             record = {**asked, **strict, **outcomes}
             if variant.ranks:
-                record |= {"probabilities": read_ranking(results[0])}
+                record |= _likelihoods(results[0], variant)
         if reader == "strict" and metric.counts is not None:
             # Where lmms-eval takes its standard error of the mean from.
             counted = sum(metric.counts(target, label) for label in labels)
@@ -155,6 +156,16 @@ def process_results(
 def _listed(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """Return a value under its name; several, as a list under the plural."""
     return {name: values[0]} if len(values) == 1 else {f"{name}s": list(values)}
+
+
+def _likelihoods(response: str, variant: Variant) -> dict[str, Any]:
+    if not variant.forces:
+        return {"probabilities": read_ranking(response)}
+    found = read_forced(response)
+    return {
+        "forced": found and found.probabilities,
+        "other_answer": found and found.other_answer,
+    }
 
 
 def _values(record: Record, name: str) -> Sequence[Any]:

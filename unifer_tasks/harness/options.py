@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.data.headings import GROUPS
+from unifer_tasks.harness.rationales import check_rationales
 from unifer_tasks.harness.selection import check_data, question_counts, selected
 from unifer_tasks.protocol.variants import TASKS
+from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.extras import BACKENDS, require
 from unifer_tasks.support.files import explain
@@ -74,6 +76,7 @@ def check_run(args: argparse.Namespace) -> None:
         ):
             raise OptionError(problem)
     _check_extent(args)
+    _check_rationales(args, given, asked)
     _check_formats(args)
     if args.output_path:
         _check_output(str(args.output_path))
@@ -103,6 +106,37 @@ def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
         f"{ranked[0]} asks how likely each candidate label is, which --model {backend} does not "
         "tell: use --model unifer or unifer_vllm"
     )
+
+
+def _check_rationales(
+    args: argparse.Namespace, given: Mapping[str, Any], tasks: Sequence[str]
+) -> None:
+    """Check the earlier run whose rationales a task needs; one that is replayed has them."""
+    forced = [name for name in tasks if (GROUPS.get(name) or TASKS[name][0]).forces]
+    source = given.get("rationales")
+    if not forced or args.model == "replay":
+        return
+    if source is None:
+        raise OptionError(
+            f"{forced[0]} forces answers after the rationales of an earlier run: add "
+            "rationales=RUN to --model_args, where RUN is the --output_path of this model's run of "
+            "ferbench with --log_samples"
+        )
+    check_data(forced)
+    counts = question_counts(forced)
+    asked = {TASKS[task][1]: _asked(args, n) for task, n in counts.items()}
+    try:
+        check_rationales(str(source), str(given["pretrained"]), asked)
+    except PredictionError as error:
+        raise OptionError(str(error)) from None
+
+
+def _asked(args: argparse.Namespace, rows: int) -> int:
+    """Return how many of the questions of a task are asked; less than one is a share of them."""
+    left = rows - (args.offset or 0)
+    if args.limit in (None, -1):
+        return left
+    return min(left, int(args.limit if args.limit >= 1 else args.limit * rows))
 
 
 def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:

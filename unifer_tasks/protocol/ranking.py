@@ -1,7 +1,8 @@
 """Candidates ranked by likelihood: how the question is put to a model, and what it responds.
 
 A task whose `generation_kwargs` hold `RANK` asks for how likely each candidate is as the answer,
-at once (`DIRECT`) or after the reasoning that the model writes first (`REASONED`). Whatever runs
+at once (`DIRECT`), after the reasoning that the model writes first (`REASONED`), or after that of
+an earlier run (`FORCED`, see `protocol.forced`). Whatever runs
 tasks knows responses of text alone, so the ranking is one: the reasoning, an answer block with the
 likeliest label, which every reader reads, and behind it the natural logarithm of every candidate's
 probability as JSON, the likeliest first:
@@ -26,6 +27,7 @@ RANK = "rank_candidates"
 
 DIRECT = "direct"
 REASONED = "reasoned"
+FORCED = "forced"
 
 _DIGITS = 6
 
@@ -44,7 +46,12 @@ def reasoning(response: str) -> str:
     A response without an answer counts as a whole; a thought that was cut off is closed.
     """
     before, opened, after = response.rpartition(f"<{ANSWER_TAG}>")
-    text = (before if opened else after).rstrip()
+    return closed(before if opened else after)
+
+
+def closed(reasoning: str) -> str:
+    """Return reasoning that an answer block can follow: its thought is closed, its line ended."""
+    text = reasoning.rstrip()
     if text.count(f"<{THINK_TAG}>") > text.count(f"</{THINK_TAG}>"):
         text += f"</{THINK_TAG}>"
     return f"{text}\n" if text else ""
@@ -60,21 +67,39 @@ def write_ranking(log_probabilities: Mapping[str, float], begun: str = "") -> st
     Raises:
         ValueError: There is no candidate, or a figure is not finite.
     """
+    figures = figures_of(log_probabilities)
+    return f"{begun}{answer_block(next(iter(figures)))} {json.dumps(figures)}"
+
+
+def figures_of(log_probabilities: Mapping[str, float]) -> dict[str, float]:
+    """Return what a response holds of some candidates, the likeliest first.
+
+    Raises:
+        ValueError: As in `write_ranking`.
+    """
     if not log_probabilities or not all(map(isfinite, log_probabilities.values())):
         raise ValueError(f"a ranking needs finite figures, got {dict(log_probabilities)}")
     ranked = sorted(log_probabilities.items(), key=lambda pair: -pair[1])
-    figures = json.dumps({label: round(figure, _DIGITS) for label, figure in ranked})
-    return f"{begun}{answer_block(ranked[0][0])} {figures}"
+    return {label: round(figure, _DIGITS) for label, figure in ranked}
 
 
 def read_ranking(response: str) -> Mapping[str, float] | None:
     """Return the probability of each candidate, in sum 1; None if a response is no ranking."""
-    _, closed, rest = response.rpartition(f"</{ANSWER_TAG}> ")
+    return probabilities(read_figures(response))
+
+
+def read_figures(response: str) -> object:
+    """Return the JSON behind the last answer block of a response; None if there is none."""
+    _, closing, rest = response.rpartition(f"</{ANSWER_TAG}> ")
     try:
-        figures = json.loads(rest)
-    except ValueError:
+        return json.loads(rest) if closing else None
+    except (ValueError, RecursionError):
         return None
-    if not closed or not isinstance(figures, dict) or not figures:
+
+
+def probabilities(figures: object) -> Mapping[str, float] | None:
+    """Return the probability of each candidate, in sum 1; None if these are not its figures."""
+    if not isinstance(figures, dict) or not figures:
         return None
     if not all(type(figure) in (int, float) and isfinite(figure) for figure in figures.values()):
         return None

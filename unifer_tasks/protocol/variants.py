@@ -9,6 +9,7 @@
 | `described` | each candidate with the signs of its prototype | what naming the cues buys |
 | `ranked` | as `direct`; the likelihood of each candidate is read, not a text | calibration |
 | `ranked_reasoned` | the likelihood of each candidate is read after the reasoning | the same |
+| `rationale` | the likelihoods after all or a part of a rationale, or another's | its worth |
 | `corrupted` | the image, in one of seven ways and three strengths | robustness |
 | `corrupted_KIND` | the image, in one way and three strengths | the same, of one kind |
 
@@ -21,6 +22,8 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 * `candidate_labels`: the labels in the order in which they were asked (`shuffled` alone);
 * `probabilities`: candidate label -> its probability as the answer, in sum 1 (`ranked` and
   `ranked_reasoned` alone); null where the request failed;
+* `forced`: condition -> `probabilities` under it, and `other_answer`: the label that the other
+  image's rationale led to (`rationale` alone, see `protocol.forced`);
 * `corruption` and `strength`: what was done to the image (`corrupted` and `corrupted_KIND` alone),
   which also follows from dataset and id (`unifer_tasks.protocol.corruptions`).
 
@@ -84,6 +87,7 @@ class Variant:
         read: Response, dataset -> the strict reader's answer.
         n_orders: Under how many orders of its candidates each question is asked, at most.
         ranks: Whether the likelihood of each candidate is asked for (`protocol.ranking`).
+        forces: Whether it is asked for after rationales of an earlier run (`protocol.forced`).
         corrupts: The kinds of corruption that are dealt to the questions; the image is then shown
             by `protocol.corruptions`.
     """
@@ -94,6 +98,7 @@ class Variant:
     read: Callable[[str, str], Answer] = read_answer
     n_orders: int = 1
     ranks: bool = False
+    forces: bool = False
     corrupts: tuple[str, ...] = ()
 
     def listings(self, labels: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -118,6 +123,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             Variant("described", ask=described_question),
             Variant("ranked", ask=direct_question, ranks=True),
             Variant("ranked_reasoned", ranks=True),
+            Variant("rationale", ranks=True, forces=True),
             Variant("corrupted", corrupts=KINDS),
             *(Variant(f"corrupted_{kind}", corrupts=(kind,)) for kind in KINDS),
         )

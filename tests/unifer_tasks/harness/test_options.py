@@ -97,6 +97,8 @@ def test_an_instruction_that_a_chat_model_never_sees_is_reported(
         (("--model", "vllm", "--model_args", "modle=X"), "did you mean model"),
         ((*QWEN, "--tasks", "ferbench_ranked"), "ferbench_ranked asks how likely each candidate"),
         ((*QWEN, "--tasks", "ferbench_ranked_sfew"), "qwen2_5_vl does not tell: use --model unif"),
+        ((*UNIFER[:2], "--tasks", "ferbench_rationale_sfew", "--model_args", "pretrained=X"),
+         "of an earlier run: add rationales=RUN to --model_args, where RUN is the --output_path"),
         ((*UNIFER, "--batch_size", "auto"), "--batch_size must be a positive integer, got 'auto'"),
         ((*UNIFER, "--batch_size", "auto:4"), "must be a positive integer, got 'auto:4'"),
         ((*UNIFER, "--batch_size", "0"), "--batch_size must be a positive integer, got '0'"),

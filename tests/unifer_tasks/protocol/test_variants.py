@@ -56,7 +56,7 @@ def test_the_base_has_the_plain_names() -> None:
 def test_one_thing_changes(variant: Any) -> None:
     base_text = question(SFEW)
     text = variant.ask(SFEW)
-    same = {"base", "shuffled", "native", "ranked_reasoned"}
+    same = {"base", "shuffled", "native", "ranked_reasoned", "rationale"}
     assert (text == base_text) == (variant.key in same or bool(variant.corrupts))
     size = variant.show(Image.new("L", (48, 50))).size
     assert size == ((48, 50) if variant.key == "native" else IMAGE_SIZE)

@@ -29,6 +29,7 @@ from unifer_tasks.harness.models.patch_embedding import multiply_patches
 from unifer_tasks.harness.models.ranking import RankingModel, continued_log_likelihoods
 from unifer_tasks.harness.models.weights import loading_problems, refuse, weight_problems
 from unifer_tasks.harness.options import OptionError, positive
+from unifer_tasks.harness.rationales import read_rationales
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 
 
@@ -47,10 +48,13 @@ class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
             transformers chooses.
         min_pixels: Lower bound of the image preprocessor, in pixels.
         max_pixels: Upper bound of the image preprocessor, in pixels.
+        rationales: For `ferbench_rationale`: what this model answered to `ferbench` (see
+            `unifer_tasks.harness.rationales`).
 
     Raises:
         OptionError: An argument has no such value.
         WeightsError: The checkpoint does not hold every weight of the model.
+        PredictionError: The rationales cannot be read.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
         attn_implementation: str | None = None,
         min_pixels: int = MIN_PIXELS,
         max_pixels: int = MAX_PIXELS,
+        rationales: str | None = None,
     ) -> None:
         # The parent's constructor fixes bfloat16 and, with several processes, CUDA.
         lmms.__init__(self)
@@ -86,6 +91,8 @@ class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
         self.use_cache = True
         # What the parent asks of videos, of which FERBench has none.
         self.fps, self.max_num_frames = None, 0
+        if rationales is not None:
+            self.rationales = read_rationales(rationales)
 
     @cached_property
     def _model(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -114,23 +121,24 @@ class UniFER(RankingModel, Qwen2_5_VL):  # type: ignore[misc]
     def log_likelihoods(
         self,
         messages: Sequence[list[dict[str, Any]]],
-        begun: Sequence[str],
+        begun: Sequence[Sequence[str]],
         texts: Sequence[Sequence[str]],
-    ) -> Sequence[Sequence[float]]:
-        """Return the log-probability of each text as the next words of the reply."""
-        continuations = [
-            [self.tokenizer.encode(text, add_special_tokens=False) for text in own] for own in texts
-        ]
-        return continued_log_likelihoods(self.model, self._inputs(messages, begun), continuations)
+    ) -> Sequence[Sequence[Sequence[float]]]:
+        """Return the log-probability of each text as the next words of each begun reply."""
+        beginnings, continuations = (
+            [[self.tokenizer.encode(t, add_special_tokens=False) for t in own] for own in listed]
+            for listed in (begun, texts)
+        )
+        inputs = self._inputs(messages)
+        return continued_log_likelihoods(self.model, inputs, beginnings, continuations)
 
-    def _inputs(self, messages: Sequence[list[dict[str, Any]]], begun: Sequence[str]) -> Any:
+    def _inputs(self, messages: Sequence[list[dict[str, Any]]]) -> Any:
         """Return what the processor makes of conversations, as the parent does to generate."""
         chats = [ChatMessages(messages=own).to_hf_messages() for own in messages]
         images, _ = process_vision_info(chats)
-        prompts = self.processor.apply_chat_template(
+        texts = self.processor.apply_chat_template(
             chats, tokenize=False, add_generation_prompt=True
         )
-        texts = [prompt + beginning for prompt, beginning in zip(prompts, begun, strict=True)]
         inputs = self.processor(
             text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"
         )

@@ -33,6 +33,7 @@ from unifer_tasks.harness.models.our_model import precision
 from unifer_tasks.harness.models.ranking import RankingModel
 from unifer_tasks.harness.models.weights import refuse, weight_problems
 from unifer_tasks.harness.options import OptionError, positive
+from unifer_tasks.harness.rationales import read_rationales
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 
 _MOST_TOKENS = 8192
@@ -68,12 +69,14 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
             many as the model reaches.
         min_pixels: Lower bound of the image preprocessor, in pixels.
         max_pixels: Upper bound of the image preprocessor, in pixels.
+        rationales: As of `unifer`.
         **engine: Other arguments of lmms-eval's `vllm` and of vLLM's engine, such as
             `tensor_parallel_size`, `gpu_memory_utilization` or `enforce_eager`.
 
     Raises:
         OptionError: An argument has no such value, or the checkpoint asks for what vLLM lacks.
         WeightsError: The checkpoint does not hold every weight of the model.
+        PredictionError: The rationales cannot be read.
     """
 
     def __init__(
@@ -84,12 +87,15 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
         max_model_len: int | None = None,
         min_pixels: int = MIN_PIXELS,
         max_pixels: int = MAX_PIXELS,
+        rationales: str | None = None,
         **engine: Any,
     ) -> None:
         n_at_once = positive("batch_size", batch_size)
         if (folder := Path(pretrained).expanduser()).is_dir():
             refuse(weight_problems(folder))
             pretrained = str(folder)
+        if rationales is not None:
+            self.rationales = read_rationales(rationales)
         self._penalties = penalties(pretrained)
         pixels = {"min_pixels": int(min_pixels), "max_pixels": int(max_pixels)}
         defaults = {
@@ -119,10 +125,10 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
     def log_likelihoods(
         self,
         messages: Sequence[list[dict[str, Any]]],
-        begun: Sequence[str],
+        begun: Sequence[Sequence[str]],
         texts: Sequence[Sequence[str]],
-    ) -> Sequence[Sequence[float]]:
-        """Return the log-probability of each text as the next words of the reply.
+    ) -> Sequence[Sequence[Sequence[float]]]:
+        """Return the log-probability of each text as the next words of each begun reply.
 
         vLLM scores the tokens of a prompt, so each text is handed over as the begun reply. It
         shares no keys and values between prompts whose tokens it scores.
@@ -131,8 +137,9 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
 
         chats = [
             [*chat, {"role": "assistant", "content": beginning + text}]
-            for own, beginning, listed in zip(messages, begun, texts, strict=True)
+            for own, beginnings, listed in zip(messages, begun, texts, strict=True)
             for chat in [ChatMessages(messages=list(map(_resized, own))).to_openai_messages()]
+            for beginning in beginnings
             for text in listed
         ]
         outputs = self.client.chat(
@@ -144,10 +151,16 @@ class UniFERVLLM(RankingModel, VLLM):  # type: ignore[misc]
             continue_final_message=True,
         )
         replies = [
-            self._tokenizer.encode(t, add_special_tokens=False) for own in texts for t in own
+            self._tokenizer.encode(text, add_special_tokens=False)
+            for beginnings, listed in zip(begun, texts, strict=True)
+            for _ in beginnings
+            for text in listed
         ]
         sums = iter(map(_sum_of_last, outputs, replies))
-        return [[next(sums) for _ in own] for own in texts]
+        return [
+            [[next(sums) for _ in listed] for _ in beginnings]
+            for beginnings, listed in zip(begun, texts, strict=True)
+        ]
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -8,10 +8,10 @@ are asked again, and what a kill can lose is about a minute's work.
 
 What decides an answer: the back end and its arguments, less those of pace and credentials; the
 server that the environment names; the local files behind the arguments (`model_files`); task,
-question number, text and pixels; the decoding; and which of several repeats it is. So a sampled
-answer is kept too: a run that goes on still has one sample a question, and `--repeats` has as many
-as were asked for. Versions of software do not count: after an upgrade a run keeps its answers, and
-a new folder asks anew.
+question number, text and pixels; how the replies begin where an earlier run decides that; the
+decoding; and which of several repeats it is. So a sampled answer is kept too: a run that resumes
+still has one sample a question, and `--repeats` has as many as were asked for. Versions of software
+do not count: after an upgrade a run keeps its answers, and a new folder asks anew.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ smaller one: large calls keep a back end busy, small ones lose little in a kill.
 _BATCH_ATTRIBUTES = ("batch_size_per_gpu", "num_concurrent", "num_cpus")
 
 # Arguments that change how fast or how patiently a model is asked, by whom and where it keeps its
-# own files, and not what it answers.
+# own files, and not what it answers; of an earlier run counts what the replies begin with.
 _NOT_DECISIVE = frozenset(
     {
         "adaptive_concurrency",
@@ -66,6 +66,7 @@ _NOT_DECISIVE = frozenset(
         "num_concurrent",
         "num_cpus",
         "prefix_aware_queue",
+        "rationales",
         "retry_backoff_s",
         "timeout",
         "token",
@@ -142,7 +143,7 @@ class ResumedAnswers:
         try:
             # Now, since some back ends write into their requests.
             decodings = [_decoding(request) for request in requests]
-            # Decoding the images takes a while; it goes on while the model answers.
+            # Decoding the images takes a while; it continues while the model answers.
             keys = pool.map(partial(_key, self._decisive, lm), requests, decodings)
             repeats: Counter[str] = Counter()
             for number, shared in enumerate(keys):
@@ -217,6 +218,10 @@ def _key(model: str, lm: lmms, request: Instance, decoding: str) -> str:
     for part in _shown(request, doc, simple=lm.is_simple):
         shown.update(len(part).to_bytes(8))
         shown.update(part)
+    if begins_with := getattr(lm, "begins_with", None):
+        for text in begins_with(request):
+            shown.update(len(text.encode()).to_bytes(8))
+            shown.update(text.encode())
     decides = [model, str(task), str(doc_id), decoding, shown.hexdigest()]
     return hashlib.sha256("\0".join(decides).encode()).hexdigest()
 

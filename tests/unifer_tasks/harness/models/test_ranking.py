@@ -21,9 +21,13 @@ from unifer_tasks.harness.models.unifer import UniFER
 from unifer_tasks.protocol.prompts import direct_question
 from unifer_tasks.protocol.ranking import DIRECT, RANK, REASONED, answer_block
 
-# Of several lengths in tokens, as are the questions, so that both are padded.
+# Of several lengths in tokens, as are the questions and how replies begin, so that all are padded.
 CANDIDATES = (["happy", "sad", "fear"], ["happiness", "an unknown word", "a"], ["contempt"])
-BEGUN = ("", "<think>Brows lowered.</think>\n", "<think>No.</think>\n")
+BEGUN = (
+    ["", "<think>Brows lowered.</think>\n"],
+    ["<think>Brows lowered.</think>\n", "", "Sad.\n"],
+    ["<think>No.</think>\n"],
+)
 
 
 def messages(labels: list[str], seed: int) -> list[dict[str, Any]]:
@@ -41,15 +45,15 @@ def model(seeing_model: Path) -> UniFER:
 @torch.inference_mode()
 def one_by_one(model: UniFER, chat: list[dict[str, Any]], begun: str, text: str) -> float:
     """Return the likelihood of a text, from a forward pass of its own without a cache."""
-    inputs = model._inputs([chat], [begun])
-    reply = torch.tensor([model.tokenizer.encode(text)])
-    n = reply.shape[1]
+    inputs = model._inputs([chat])
+    n = len(model.tokenizer.encode(text))
+    reply = torch.tensor([model.tokenizer.encode(begun) + model.tokenizer.encode(text)])
     inputs["input_ids"] = torch.cat([inputs["input_ids"], reply], dim=1)
     for name in ("attention_mask", "mm_token_type_ids"):
         more = torch.full_like(reply, int(name == "attention_mask"))
         inputs[name] = torch.cat([inputs[name], more], dim=1)
     logits = model.model(**inputs).logits[0, -n - 1 : -1]
-    return float(logits.log_softmax(-1).gather(-1, reply[0, :, None]).sum())
+    return float(logits.log_softmax(-1).gather(-1, reply[0, -n:, None]).sum())
 
 
 def test_one_batch_gives_what_a_loop_gives(model: UniFER) -> None:
@@ -57,19 +61,20 @@ def test_one_batch_gives_what_a_loop_gives(model: UniFER) -> None:
     texts = [list(map(answer_block, labels)) for labels in CANDIDATES]
     batched = model.log_likelihoods(chats, BEGUN, texts)
     looped = [
-        [one_by_one(model, chat, begun, text) for text in own]
-        for chat, begun, own in zip(chats, BEGUN, texts, strict=True)
+        [[one_by_one(model, chat, begun, text) for text in own] for begun in beginnings]
+        for chat, beginnings, own in zip(chats, BEGUN, texts, strict=True)
     ]
-    assert [len(own) for own in batched] == [3, 3, 1]
+    assert [list(map(len, own)) for own in batched] == [[3, 3], [3, 3, 3], [1]]
     for own, expected in zip(batched, looped, strict=True):
-        assert own == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        for found, alone in zip(own, expected, strict=True):
+            assert found == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
 
 def test_one_token_is_the_next_tokens_probability(model: UniFER) -> None:
     chat = messages(CANDIDATES[0], 0)
     singles = ["<think>", "<answer>", "a", "b", "c", "."]
     assert all(len(model.tokenizer.encode(text)) == 1 for text in singles)
-    (figures,) = model.log_likelihoods([chat], [""], [singles])
+    ((figures,),) = model.log_likelihoods([chat], [[""]], [singles])
     assert sum(map(math.exp, figures)) <= 1 + 1e-6
     assert figures == pytest.approx([one_by_one(model, chat, "", t) for t in singles], abs=1e-4)
 
@@ -82,13 +87,19 @@ class Echo(RankingModel):
     def __init__(self) -> None:
         super().__init__()
         self.task_dict = {"t": {"test": [{"candidate_labels": labels} for labels in CANDIDATES]}}
-        self.seen: list[tuple[str, int]] = []
+        self.seen: list[tuple[Sequence[str], int]] = []
 
     def log_likelihoods(
-        self, messages: Sequence[Any], begun: Sequence[str], texts: Sequence[Sequence[str]]
-    ) -> Sequence[Sequence[float]]:
+        self,
+        messages: Sequence[Any],
+        begun: Sequence[Sequence[str]],
+        texts: Sequence[Sequence[str]],
+    ) -> Sequence[Sequence[Sequence[float]]]:
         self.seen += [(own, len(listed)) for own, listed in zip(begun, texts, strict=True)]
-        return [[float(len(text)) for text in own] for own in texts]
+        return [
+            [[float(len(text)) for text in listed] for _ in own]
+            for own, listed in zip(begun, texts, strict=True)
+        ]
 
     def loglikelihood(self, requests: Any) -> Any:
         raise NotImplementedError
@@ -128,4 +139,4 @@ def test_requests_of_both_kinds_keep_their_order() -> None:
     assert first.startswith("<think>No. 0.</think>\n<answer>happy</answer> {")
     assert second == GenerationResult("<think>No. 1.</think><answer>sad</answer>")
     assert third == '<answer>contempt</answer> {"contempt": 25.0}'
-    assert model.seen == [("<think>No. 0.</think>\n", 3), ("", 1)]
+    assert model.seen == [(["<think>No. 0.</think>\n"], 3), ([""], 1)]
