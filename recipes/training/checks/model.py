@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.harness.models.weights import is_lfs_pointer, weight_problems
+from unifer_tasks.harness.models.weights import (
+    ADAPTER_CONFIG,
+    MERGE,
+    is_lfs_pointer,
+    weight_problems,
+)
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)?", re.ASCII)
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model")
@@ -19,11 +24,11 @@ _HUB_SECONDS = 20
 
 
 def model_problems(name: str, key: str) -> Iterator[str]:
-    """Yield what keeps a run from loading its model.
+    """Yield what keeps a run, or an evaluation, from loading its model.
 
     Args:
         name: A Hugging Face folder or a hub id.
-        key: The setting that gives it.
+        key: The setting or argument that gives it.
     """
     folder = find_model(name)
     if folder is not None:
@@ -64,8 +69,14 @@ def load_processor(folder: Path) -> Any:
 
 def _folder_problems(folder: Path, key: str) -> Iterator[str]:
     config = folder / "config.json"
+    if (folder / ADAPTER_CONFIG).is_file():
+        yield from weight_problems(folder)
+        return
     if not config.is_file():
-        yield f"{folder} is not a Hugging Face checkpoint ({key}): no config.json"
+        yield (
+            f"{folder} is not a Hugging Face checkpoint ({key}): no config.json; download it "
+            f"whole, or merge the run's checkpoint: {MERGE}"
+        )
         return
     if pointers := [p.name for p in sorted(folder.iterdir()) if p.is_file() and is_lfs_pointer(p)]:
         yield (

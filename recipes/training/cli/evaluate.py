@@ -10,6 +10,7 @@ from recipes.training.results.evaluation import (
     BACKEND_NAMES,
     EvaluationError,
     Model,
+    check_model,
     choose_backend,
     evaluation,
     find_model,
@@ -27,7 +28,7 @@ def add(commands: Subparsers) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "evaluate",
-        help="a checkpoint -> its scores on FERBench",
+        help="evaluate a checkpoint on FERBench",
         description="Run FERBench on a checkpoint through lmms-eval, in vLLM where it is installed "
         "and there is a GPU, else in transformers; both give the same answers. The same command "
         "continues a run that was killed. Exit status 1 if it broke, 3 if requests failed.",
@@ -42,10 +43,27 @@ def add(commands: Subparsers) -> None:
         metavar="BENCHMARK",
         help=f"the folder that `unifer-data ferbench` wrote (default: ${DATA_VARIABLE})",
     )
-    parser.add_argument("--tasks", default="ferbench", metavar="A,B,...", help="%(default)s")
-    parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="results")
-    parser.add_argument("--limit", type=int, metavar="N", help="first questions of each task only")
-    parser.add_argument("--backend", choices=BACKEND_NAMES, help="default: what the machine allows")
+    parser.add_argument(
+        "--tasks",
+        default="ferbench",
+        metavar="A,B,...",
+        help="tasks or groups of FERBench (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="folder to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="ask only the first N questions of each task"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKEND_NAMES,
+        help="default: vllm where it is installed and there is a GPU, else transformers",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -64,6 +82,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         # The process that asks reads it too.
         os.environ[DATA_VARIABLE] = args.data
     model = find_model(args.model)
+    check_model(model)
     backend, reason = (args.backend, "asked for") if args.backend else choose_backend()
     print(f"{model.pretrained} in {backend}: {reason}", flush=True)
     status = run_presets(

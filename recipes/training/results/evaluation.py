@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from recipes.training.checks.model import model_problems
 from recipes.training.runs.checkpoints import damage, is_checkpoint, newest_checkpoint, sharded
-from unifer_tasks.harness.models.weights import weight_problems
 from unifer_tasks.runner.presets import Card, Preset
 from unifer_tasks.support.extras import BACKENDS
 
@@ -24,10 +24,10 @@ class EvaluationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is evaluated.
+    """A model to evaluate.
 
     Attributes:
-        name: What it is called in the results.
+        name: Its name in the results.
         pretrained: What loads it: a Hugging Face folder or a hub id.
     """
 
@@ -48,7 +48,7 @@ def find_model(given: str) -> Model:
             folder holds the whole model unless LoRA trained it.
 
     Raises:
-        EvaluationError: There is no such folder, its files are damaged, or it is an adapter.
+        EvaluationError: There is no such folder, or it is not one checkpoint that is whole.
     """
     folder = Path(given).expanduser()
     if not folder.exists():
@@ -62,16 +62,23 @@ def find_model(given: str) -> Model:
     if is_checkpoint(step):
         if problems := list(damage(step)):
             raise EvaluationError(f"{step} is not a whole checkpoint: {'; '.join(problems)}")
-        model = Model(f"{step.parent.name}_{step.name}", str(sharded(step) / "huggingface"))
-    elif (newest := newest_checkpoint(folder)) is not None:
+        return Model(f"{step.parent.name}_{step.name}", str(sharded(step) / "huggingface"))
+    if (newest := newest_checkpoint(folder)) is not None:
         raise EvaluationError(
             f"{folder} is a run's folder; give one of its checkpoints, such as {newest}"
         )
-    else:
-        model = Model(folder.name, str(folder))
-    if problems := list(weight_problems(Path(model.pretrained))):
+    return Model(folder.name, str(folder))
+
+
+def check_model(model: Model) -> None:
+    """Check that a model can be loaded.
+
+    Raises:
+        EvaluationError: A file is missing or damaged, it is an adapter, or the hub does not give
+            it.
+    """
+    if problems := list(model_problems(model.pretrained, "MODEL")):
         raise EvaluationError("; ".join(problems))
-    return model
 
 
 def choose_backend() -> tuple[Backend, str]:

@@ -114,14 +114,26 @@ def test_a_model_is_found(given: str, expected: Model, runs: Path) -> None:
             "unifer-train merge {folder}/lora/global_step_1 OUT",
         ),
         ("grpo/global_step_10", "is not a whole checkpoint: {folder}/grpo/global_step_10/data.pt"),
-        (".", "holds no weights"),
+        (
+            ".",
+            "no config.json; download it whole, or merge the run's checkpoint: unifer-train merge",
+        ),
+        ("merged/model.safetensors", "is not a Hugging Face checkpoint (MODEL): no config.json"),
+        ("sharded/global_step_4", "sharded/global_step_4/actor/huggingface holds no weights"),
+        ("lora/global_step_1/lora_adapter", "is a LoRA adapter (adapter_config.json)"),
+        ("mute", "{folder}/mute has no tokenizer: copy it from the model that it was trained from"),
+        ("blind", "{folder}/blind is a model of text alone (qwen2), which sees no faces"),
+        ("hub/model", "hub/model (MODEL) is not in the Hugging Face cache, and HF_HUB_OFFLINE is"),
     ],
 )
 def test_what_is_no_model_is_refused(
-    given: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    given: str, message: str, runs: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main(["evaluate", given, "--data", "DIR"]) == 1
-    assert message.format(folder=runs) in capsys.readouterr().err
+    (told,) = capsys.readouterr().err.splitlines()
+    assert message.format(folder=runs) in told
     assert not Path("results").exists()
 
 
@@ -134,9 +146,17 @@ def runs(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(tiny_model, write(tmp_path / "sft", 2, SFT) / "huggingface")
     shutil.copytree(tiny_model, write(tmp_path / "grpo", 9, GRPO) / "actor" / "huggingface")
     (write(tmp_path / "grpo", 10, GRPO) / "data.pt").unlink()
-    adapter = write(tmp_path / "lora", 1, SFT) / "huggingface"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
+    lora = write(tmp_path / "lora", 1, SFT)
+    for adapter in (lora / "huggingface", lora / "lora_adapter"):
+        adapter.mkdir()
+        (adapter / "adapter_config.json").write_text("{}")
+    # Without `hf_model` in its `save_contents`.
+    unmerged = write(tmp_path / "sharded", 4, GRPO) / "actor" / "huggingface"
+    weights = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(tiny_model, unmerged, ignore=weights)
+    shutil.copytree(tiny_model, "mute", ignore=shutil.ignore_patterns("tokenizer*"))
+    shutil.copytree(tiny_model, "blind", ignore=weights)
+    (tmp_path / "blind" / "config.json").write_text('{"model_type": "qwen2"}')
     return tmp_path
 
 
