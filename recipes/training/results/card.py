@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from recipes.training.configuration.keys import value_at
-from recipes.training.runs.record import RECORD_NAME, DataFile, Record, find_record
+from recipes.training.results.publication import is_public, shown
+from recipes.training.runs.record import RECORD_NAME, DataFile, Record, find_record, lineage
 from unifer_rewards.presets import make_reward
 from unifer_tasks.redaction.local_paths import file_name, without_local_paths
 from unifer_tasks.redaction.markdown import code, escape, front_matter, table
@@ -18,7 +18,6 @@ from unifer_tasks.support.files import atomic_write
 
 CARD_NAME = "README.md"
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 _SETTINGS = {
     "sft": {
@@ -83,7 +82,7 @@ def card(record: Record, scores: Path | None = None) -> str:
         _header(stages, base),
         f"# {escape(file_name(base))}, trained by {' and '.join(methods)}",
         "Facial expression recognition as visual question answering. "
-        f"Base model: {code(_shown(base))}.",
+        f"Base model: {code(shown(base))}.",
         *_warning(stages),
         *(section for run in reversed(stages) for section in _stage(run, counted)),
         "## Scores",
@@ -94,17 +93,6 @@ def card(record: Record, scores: Path | None = None) -> str:
         "an emotion, not proof; inferring emotions is restricted by law in places.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def lineage(record: Record) -> list[Record]:
-    """Return the runs behind a checkpoint, the last one first, as far as there are records."""
-    runs = [record]
-    while (path := Path(runs[-1].model).expanduser()).is_dir():
-        earlier = find_record(path)
-        if earlier is None:
-            break
-        runs.append(earlier)
-    return runs
 
 
 def write_card(folder: Path, record: Record, scores: Path | None = None) -> None:
@@ -138,17 +126,6 @@ def write_checkpoint_card(checkpoint: Path, scores: Path | None = None) -> None:
     write_card(checkpoint, record, scores)
 
 
-def _shown(place: str) -> str:
-    """Where a file or folder lies on the machine of the run is nobody else's business."""
-    return place if _is_public(place) else file_name(place)
-
-
-def _is_public(place: str) -> bool:
-    """Return whether others can find it: on the hub, or in an installed package."""
-    is_name = bool(_HUB_ID.fullmatch(place)) or place.startswith("pkg://")
-    return is_name and not Path(place).exists()
-
-
 def _header(stages: Sequence[Record], base: str) -> str:
     methods = dict.fromkeys(run.stage for run in stages)
     tags = ["unifer", "facial-expression-recognition", "verl", *methods]
@@ -161,7 +138,7 @@ def _header(stages: Sequence[Record], base: str) -> str:
         "language": ["en"],
         "tags": [*tags, "stand-in-data"] if _stand_in(stages) else tags,
     }
-    if _is_public(base):
+    if is_public(base):
         fields["base_model"] = base
     return front_matter(fields)
 
@@ -204,15 +181,15 @@ def _stage(run: Record, counted: set[str]) -> Iterator[str]:
 def _reward(run: Record) -> Iterator[str]:
     function = run.config["reward"]["custom_reward_function"]
     options = dict(function.get("reward_kwargs") or {})
-    shown = code(json.dumps(map_texts(options, without_local_paths), ensure_ascii=False))
+    given = code(json.dumps(map_texts(options, without_local_paths), ensure_ascii=False))
     if function["path"] != "pkg://unifer_rewards.fer":
-        yield f"Reward: {code(_shown(function['path']))}, {code(function['name'])}, {shown}."
+        yield f"Reward: {code(shown(function['path']))}, {code(function['name'])}, {given}."
         return
     reward = make_reward(**options)
     weights = ", ".join(f"{term} {weight:g}" for term, weight in reward.weights.items())
     gated = "gated on format" if reward.gated else "ungated"
     meant = f"{weights}, {gated}; at most {reward.maximum:g}"
-    yield f"Reward: {shown}, that is {meant}."
+    yield f"Reward: {given}, that is {meant}."
 
 
 def _files(run: Record) -> Iterator[tuple[object, ...]]:

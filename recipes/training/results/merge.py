@@ -12,6 +12,7 @@ from pathlib import Path
 
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.results.card import write_card
+from recipes.training.results.publication import published
 from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
 from recipes.training.runs.record import find_record, write_record
 from unifer_tasks.harness.models.weights import ADAPTER_CONFIG, weight_problems
@@ -54,6 +55,7 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
             _merge_shards(sharded(step), partial)
         else:
             _merge_adapter(sharded(step), partial, record.adapter, record.model)
+        record = published(record)
         write_record(partial, record)
         write_card(partial, record, scores)
 

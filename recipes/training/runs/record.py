@@ -70,6 +70,8 @@ class Record:
         versions: Package -> version.
         step: The step of the checkpoint that the record lies with; None beside a whole run.
         algorithm: The name of the algorithm that GRPO's settings were chosen by; None if none was.
+        earlier: The runs that made the model it began with, the last one first, as far as there
+            are records; None if they are not recorded here, as in records of earlier versions.
     """
 
     stage: Stage
@@ -79,6 +81,7 @@ class Record:
     versions: Mapping[str, str]
     step: int | None = None
     algorithm: str | None = None
+    earlier: tuple[Record, ...] | None = None
 
     @property
     def model(self) -> str:
@@ -118,7 +121,24 @@ def record_run(settings: Settings, rows: Mapping[Path, int]) -> Record:
         data=data,
         versions=dict(_versions()),
         algorithm=method.algorithm if isinstance(method, GrpoSettings) else None,
+        earlier=_earlier(model_settings(settings.stage, settings.verl).path),
     )
+
+
+def lineage(record: Record) -> tuple[Record, ...]:
+    """Return a run and those that made the model it began with, the last one first.
+
+    Raises:
+        RecordError: The record of an earlier run cannot be read.
+    """
+    earlier = _earlier(record.model) if record.earlier is None else record.earlier
+    return (record, *earlier)
+
+
+def _earlier(model: str) -> tuple[Record, ...]:
+    path = Path(model).expanduser()
+    found = find_record(path) if path.is_dir() else None
+    return () if found is None else tuple(replace(run, earlier=()) for run in lineage(found))
 
 
 def _manifest(folder: Path) -> Mapping[str, Any] | None:
@@ -177,9 +197,16 @@ def read_record(folder: Path) -> Record:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("schema") != SCHEMA:
             raise RecordError(f"{path} was written by another version; run the stage again")
-        files = fields.pop("data")
-        data = {part: tuple(DataFile(**file) for file in files[part]) for part in PARTS}
-        overrides = tuple(fields.pop("overrides"))
-        return Record(data=data, overrides=overrides, **fields)
+        return _record(fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{path} cannot be read: {error!r}") from error
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    files, earlier = fields.pop("data"), fields.pop("earlier", None)
+    return Record(
+        data={part: tuple(DataFile(**file) for file in files[part]) for part in PARTS},
+        overrides=tuple(fields.pop("overrides")),
+        earlier=None if earlier is None else tuple(map(_record, earlier)),
+        **fields,
+    )

@@ -1,4 +1,4 @@
-"""A checkpoint is merged whole or not at all; real shards are merged in `test_cluster`."""
+"""A checkpoint is merged whole or not at all; real shards are merged in `test_sft`."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def test_a_merged_model_has_a_card_and_its_record(
     record = find_record(out)
     assert record is not None
     assert (record.step, record.model) == (200, BASE)
+    assert not any("/rows/" in path.read_text() for path in out.iterdir())
 
 
 def test_a_merge_that_failed_leaves_nothing_and_starts_anew(
