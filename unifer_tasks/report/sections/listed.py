@@ -17,6 +17,7 @@ from unifer_tasks.report.sections import (
     robustness,
     variants,
     votes,
+    worth,
 )
 
 Build = Callable[[Sequence[Assessment], Sequence[Comparison]], Section | None]
@@ -28,6 +29,7 @@ SECTIONS: tuple[Build, ...] = (
     variants.section,
     orders.section,
     robustness.section,
+    worth.section,
     repeats.section,
     calibration.section,
     votes.section,
