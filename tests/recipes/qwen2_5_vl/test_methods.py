@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.training.configuration.compose import compose
+from recipes.training.checks.preflight import preflight
+from recipes.training.configuration.compose import compose, read_settings
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import CHOICES, find_configuration
 from recipes.training.configuration.settings import STAGES, Stage
@@ -92,3 +94,23 @@ def test_one_gpu(stage: Stage, size: str) -> None:
         assert config["data"]["train_batch_size"] * group["rollout"]["n"] == 256
     else:
         assert config["data"]["max_token_len_per_gpu"] >= config["data"]["max_length"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("size", ["3b_lora_1x24gb", "7b_lora_1x80gb", "3b_1x80gb"])
+def test_a_configuration_of_one_gpu_passes_the_checks(
+    stage: Stage, size: str, drawn_rows: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    kind, model = {"sft": "cot", "grpo": "rlvr"}[stage], MODEL[stage]
+    # A batch of each part, of rows that are there once.
+    train, valid = (
+        [str(drawn_rows / kind / f"{part}-00000.parquet")] * times
+        for part, times in (("train", 3), ("valid", 4))
+    )
+    given = [
+        f"data.train_files={train}", f"data.val_files={valid}", f"{model}.path={tiny_model}",
+        f"{model}.use_remove_padding=false",
+        f"+{model}.override_config.attn_implementation=sdpa",
+    ]  # fmt: skip
+    assert sum(preflight(read_settings(stage, size, given)).values()) == 12 + 4
