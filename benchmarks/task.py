@@ -1,9 +1,9 @@
 """The overhead of the benchmark's own code, beside a task of one line.
 
-All 11,072 questions, with drawn faces, go through the real `lmms-eval` with a model that answers at
-once, but looks at each image as a model must. The peer asks about the same images, resized by
-Pillow alone, with a one-line prompt and an exact match: what is left is lmms-eval's own cost. Both
-are taken from the start of the command to its end, so start-up is in both.
+All 11,072 questions, with synthetic faces, go through the real `lmms-eval` with a model that
+answers at once, but looks at each image as a model must. The peer asks about the same images,
+resized by Pillow alone, with a one-line prompt and an exact match: what is left is lmms-eval's own
+cost. Both are taken from the start of the command to its end, so start-up is in both.
 
 Run alone: `python -m benchmarks.task`, or with a folder that `unifer-data drawn --like-ferbench`
 wrote, which takes minutes: `... FOLDER`.

@@ -41,7 +41,7 @@ def compute_score(
             `presets.make_reward`.
 
     Returns:
-        What is optimised: `score`. What is only logged: `acc`, 1 if the benchmark counts the
+        To optimise: `score`. To log only: `acc`, 1 if the benchmark counts the
         answer as right, which it also does in a model family's own format; the terms that the
         reward needs, and those of `logged`; `answered`, 1 if a label was read; `words`, the
         response's length; and, for dumps and majority votes (verl averages numbers and passes

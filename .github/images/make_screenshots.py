@@ -1,7 +1,7 @@
 """Makes the README's screenshots of a report: `python .github/images/make_screenshots.py`.
 
-The faces are drawn and the predictions are made up, of models that do not exist: what is seen is
-the page, no result. Needs Debian's `chromium` and `chromium-driver`, and selenium.
+The faces are synthetic and the predictions are made up, of models that do not exist: what is
+seen is the page, no result. Needs Debian's `chromium` and `chromium-driver`, and selenium.
 """
 
 from __future__ import annotations

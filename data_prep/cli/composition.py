@@ -10,9 +10,7 @@ from data_prep.cli.options import (
     INCOMPLETE,
     add_jobs,
     add_push,
-    natural,
     say,
-    share,
     unpacked,
     warn,
 )
@@ -27,19 +25,23 @@ from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
 from data_prep.storage.packed import open_tree
 from data_prep.training import compose
+from unifer_tasks.support.numbers import natural_number, share
 
 
 def add_composition(parser: argparse.ArgumentParser) -> None:
-    """Add what every composition asks: where from, where to, which images are not wanted."""
+    """Add the options of every composition: where from, where to, which images to leave out."""
     parser.add_argument(
         "--from",
         dest="published",
         type=Path,
         metavar="JSON",
-        help="take the rows of the paper's published file",
+        help="convert the paper's published file",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="ROOT", help="where the image paths of --from start"
+        "--images",
+        type=Path,
+        metavar="ROOT",
+        help="folder or archive that the image paths of --from are relative to",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     leaks = parser.add_mutually_exclusive_group()
@@ -47,26 +49,33 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
         "--ferbench",
         type=Path,
         metavar="DIR",
-        help="the benchmark folder whose images training must not hold",
+        help="benchmark folder whose images are left out of training",
     )
     leaks.add_argument(
-        "--no-leak-check", action="store_true", help="compare with no benchmark; recorded"
+        "--no-leak-check",
+        action="store_true",
+        help="compare with no benchmark, and record that in the manifest",
     )
     parser.add_argument(
-        "--keep-leaks", action="store_true", help="list images of the benchmark, yet keep them"
+        "--keep-leaks", action="store_true", help="list images of the benchmark, but keep them"
     )
     parser.add_argument(
         "--near-bits",
-        type=natural,
+        type=natural_number,
         default=MAX_BITS,
         metavar="N",
-        help="bits of 256 in which versions of a picture may differ (default: %(default)s)",
+        help="count images as near duplicates up to N different bits of a fingerprint's 256 "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--valid", type=share, default=0.0, metavar="SHARE", help="share held out for validation"
     )
     parser.add_argument(
-        "--seed", type=natural, default=0, help="of all that is drawn by lot (default: %(default)s)"
+        "--seed",
+        type=natural_number,
+        default=0,
+        metavar="N",
+        help="seed of every random choice (default: %(default)s)",
     )
     add_jobs(parser, "decode and compare")
     add_push(parser)
@@ -95,7 +104,7 @@ def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
         PreparationError: `--images` is absent.
     """
     if args.images is None:
-        raise PreparationError("--from needs --images: the folder its image paths start from")
+        raise PreparationError("--from needs --images: what its image paths are relative to")
     return inputs_of_published(args.published, open_tree(args.images, unpacked(args)), keys)
 
 

@@ -18,7 +18,7 @@ from data_prep.cli.composition import (
     composition_options,
     published_inputs,
 )
-from data_prep.cli.options import INCOMPLETE, amount, output, positive, say, warn
+from data_prep.cli.options import INCOMPLETE, output, say, warn
 from data_prep.cot import finish as cot
 from data_prep.cot.answer_log import AnswerLog
 from data_prep.cot.rationales import Limits, Mode
@@ -33,6 +33,7 @@ from data_prep.training.rows import PUBLISHED_COT
 from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TEACHER, Need
+from unifer_tasks.support.numbers import non_negative_number, positive_integer
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 
@@ -46,8 +47,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "cot",
         help="build UniFER-CoT: rationales for the cold start",
-        description="Asks a teacher model about the images of a folder of GRPO rows and writes SFT "
-        "rows of the answers that pass every filter; or converts the paper's published file. The "
+        description="Ask a teacher model about the images of a folder of GRPO rows and write SFT "
+        "rows of the answers that pass every filter; or convert the paper's published file. The "
         f"endpoint's key is read from {KEY_VARIABLE}.",
     )
     parser.add_argument(
@@ -62,73 +63,102 @@ def add(commands: Subparsers) -> None:
         type=Mode,
         choices=list(Mode),
         default=Mode.BLIND,
-        help="what the teacher knows: the image, or the label as well (default: %(default)s)",
-    )
-    parser.add_argument("--limit", type=positive, help="ask the first so many questions only")
-    parser.add_argument(
-        "--concurrency", type=positive, default=8, help="requests at a time (default: %(default)s)"
+        help="blind: show the teacher the image alone; hinted: the label as well "
+        "(default: %(default)s)",
     )
     parser.add_argument(
-        "--per-minute", type=positive, metavar="N", help="requests a minute (default: no limit)"
+        "--limit", type=positive_integer, metavar="N", help="ask only the first N questions"
     )
     parser.add_argument(
-        "--budget", type=amount, help="stop asking at this cost, in the prices' currency"
+        "--concurrency",
+        type=positive_integer,
+        default=8,
+        metavar="N",
+        help="concurrent requests (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--per-minute",
+        type=positive_integer,
+        metavar="N",
+        help="most requests per minute (default: no limit)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=non_negative_number,
+        metavar="COST",
+        help="stop asking at this cost, in the currency of the prices",
     )
     parser.add_argument(
         "--price-in",
-        type=amount,
+        type=non_negative_number,
         default=0.0,
         metavar="COST",
-        help="of a million tokens of requests (default: %(default)s)",
+        help="price of a million input tokens (default: %(default)s)",
     )
     parser.add_argument(
         "--price-out",
-        type=amount,
+        type=non_negative_number,
         default=0.0,
         metavar="COST",
-        help="of a million tokens of answers (default: %(default)s)",
+        help="price of a million output tokens (default: %(default)s)",
     )
     parser.add_argument(
         "--max-tokens",
-        type=positive,
+        type=positive_integer,
         default=1024,
+        metavar="N",
         help="most tokens of an answer (default: %(default)s)",
     )
     parser.add_argument(
-        "--temperature", type=amount, default=1.0, help="of sampling (default: %(default)s)"
+        "--temperature",
+        type=non_negative_number,
+        default=1.0,
+        metavar="T",
+        help="sampling temperature (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
-        type=amount,
+        type=non_negative_number,
         default=120.0,
-        help="seconds a request may take (default: %(default)s)",
+        metavar="SECONDS",
+        help="most time of a request (default: %(default)s)",
     )
     parser.add_argument(
-        "--tries", type=positive, default=6, help="requests for one question (default: %(default)s)"
+        "--tries",
+        type=positive_integer,
+        default=6,
+        metavar="N",
+        help="attempts per question (default: %(default)s)",
     )
     parser.add_argument(
         "--backoff",
-        type=amount,
+        type=non_negative_number,
         default=1.0,
-        help="seconds before the second try, then doubled (default: %(default)s)",
+        metavar="SECONDS",
+        help="wait before the second attempt, doubled for each further one (default: %(default)s)",
     )
     parser.add_argument(
         "--min-words",
-        type=positive,
+        type=positive_integer,
         default=20,
-        help="fewest in a rationale (default: %(default)s)",
+        metavar="N",
+        help="fewest words of a rationale (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-words", type=positive, default=400, help="most in a rationale (default: %(default)s)"
+        "--max-words",
+        type=positive_integer,
+        default=400,
+        metavar="N",
+        help="most words of a rationale (default: %(default)s)",
     )
     parser.add_argument(
         "--balance-classes",
         type=Balance,
         choices=list(Balance),
         default=Balance.NONE,
-        help="shares of the labels within a dataset, among the teacher's answers that pass: a "
-        "class that all but vanishes in the cold start cannot be brought back by GRPO (default: "
-        "%(default)s)",
+        help="repeat accepted answers towards uniform shares of the labels within a dataset, or "
+        "shares by the square roots of their counts: GRPO cannot bring back a class that the cold "
+        "start forgets (default: %(default)s)",
     )
     add_composition(parser)
     parser.set_defaults(run=_run, writes="out", needs=_needs)

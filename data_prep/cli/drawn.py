@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, natural, output, positive, say, share
+from data_prep.cli.options import add_jobs, output, say
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in
 from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
 from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.support.command import Subparsers
+from unifer_tasks.support.numbers import natural_number, positive_integer, share
 
 PER_CLASS = 8
 
@@ -20,14 +21,14 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "drawn",
         help="write a stand-in FERBench with synthetic faces",
-        description="Writes a stand-in FERBench of synthetic faces: for tests, demos and "
-        "machines without the datasets. Scores on it say nothing about photographs.",
+        description="Write a stand-in for FERBench, made of synthetic faces, for tests, demos "
+        "and machines without the datasets. Scores on it say nothing about photographs.",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--per-class",
-        type=positive,
+        type=positive_integer,
         default=PER_CLASS,
         metavar="N",
         help="faces for each label of each dataset (default: %(default)s)",
@@ -35,17 +36,17 @@ def add(commands: Subparsers) -> None:
     size.add_argument(
         "--like-ferbench",
         action="store_true",
-        help="the benchmark's 11,072 rows and class counts",
+        help="as many faces of each label as the benchmark has, 11,072 in all",
     )
     size.add_argument(
         "--index",
         type=Path,
         metavar="DIR",
-        help="ids and labels of the published question files in DIR",
+        help="a face for each id and label of the published question files in DIR",
     )
     size.add_argument(
         "--train",
-        type=positive,
+        type=positive_integer,
         metavar="N",
         help="instead of a benchmark, N training faces: SFT rows in OUT/cot, GRPO rows in OUT/rlvr",
     )
@@ -54,29 +55,37 @@ def add(commands: Subparsers) -> None:
         type=share,
         default=0.0,
         metavar="SHARE",
-        help="draw the expressions of RAF-DB's faces whose gender is female weaker by this share: "
-        "a bias that a comparison of groups must find (default: %(default)s)",
+        help="weaken the expressions of female faces of RAF-DB by this share, a bias that the "
+        "report's comparison of groups should find (default: %(default)s)",
     )
     parser.add_argument(
         "--labels",
         choices=LABELS,
         default="uniform",
-        help="labels of training faces: uniform, as rare as in the official training splits, or "
-        "by the square roots of their counts there (default: %(default)s)",
+        help="distribution of the labels of training faces: uniform, that of the official "
+        "training splits, or by the square roots of their counts (default: %(default)s)",
     )
     parser.add_argument(
         "--untagged",
         type=share,
         default=0.0,
         metavar="SHARE",
-        help="share of the SFT rows of --train that answer in a sentence and not between tags "
+        help="share of the SFT rows that answer in a sentence instead of in tags "
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--valid", type=natural, default=0, metavar="N", help="validation faces beside --train"
+        "--valid",
+        type=natural_number,
+        default=0,
+        metavar="N",
+        help="validation faces, in addition to --train (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=natural, default=0, help="of all that is drawn by lot (default: %(default)s)"
+        "--seed",
+        type=natural_number,
+        default=0,
+        metavar="N",
+        help="seed of every random choice (default: %(default)s)",
     )
     add_jobs(parser, "draw")
     parser.set_defaults(run=_run, writes="out")

@@ -15,14 +15,14 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "export",
         help="write FERBench in the format of another evaluation suite",
-        description="Writes a benchmark folder in the format of another evaluation suite, for use "
+        description="Write a benchmark folder in the format of another evaluation suite, for use "
         "on this machine: the images may not be passed on.",
     )
     suites = parser.add_subparsers(required=True, metavar="SUITE")
     suite = suites.add_parser(
         "vlmevalkit",
         help="a TSV for VLMEvalKit's custom datasets",
-        description="Writes a TSV that VLMEvalKit loads by its name, and a README that shows how.",
+        description="Write a TSV that VLMEvalKit loads by its name, and a README that shows how.",
     )
     suite.add_argument("folder", type=Path, metavar="DIR", help="a folder that unifer-data wrote")
     suite.add_argument("--out", type=Path, required=True, help="folder to write, for $LMUData")

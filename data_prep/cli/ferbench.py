@@ -31,7 +31,7 @@ _UNANNOTATED = {
     "rafdb": "without gender, race and age groups: it has no Annotation/manual/*_manu_attri.txt; "
     "with these files the same command, to another folder, keeps them beside the questions",
 }
-"""Dataset -> what is said of an archive without the annotations that the dataset has."""
+"""Dataset -> message about an archive that lacks the dataset's annotations."""
 
 
 def add(commands: Subparsers) -> None:
@@ -39,9 +39,9 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "ferbench",
         help="build FERBench from the official archives",
-        description="Builds the benchmark from the datasets' official archives and checks it "
-        "against what is published. Datasets that are not named are left out, and the manifest "
-        "says so.",
+        description="Build the benchmark from the datasets' official archives and check it "
+        "against the published counts. Datasets that are not given are left out, and the manifest "
+        "records that.",
     )
     add_sources(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
@@ -49,12 +49,13 @@ def add(commands: Subparsers) -> None:
         "--index",
         type=Path,
         metavar="DIR",
-        help="published question files: compare every id, label and prompt, and take their order",
+        help="folder of the published question files: compare every id, label and prompt, and "
+        "take their order",
     )
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="build what is there when images are missing; scores then carry a caveat",
+        help="build although images are missing; scores then carry a caveat",
     )
     add_jobs(parser, "decode")
     add_push(parser)
@@ -93,7 +94,7 @@ def _check(
     ]
     if found and not (partial and all(difference.is_absence for difference in found)):
         remedy = (
-            "; --partial builds what is there"
+            "; --partial builds without them"
             if all(difference.is_absence for difference in found)
             else ""
         )

@@ -62,7 +62,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="unifer-data", description="Prepares the data of FERBench and of the UniFER recipe."
+        prog="unifer-data", description="Prepare the data of FERBench and of the UniFER recipe."
     )
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     for command in _COMMANDS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from data_prep.sources.archives import DATASETS, open_source
 from data_prep.sources.samples import Source
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.support.numbers import positive_integer
 
 INCOMPLETE = 3
 """Exit status of a run that did what it could and left something out."""
@@ -89,54 +89,17 @@ def add_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--push",
         metavar="USER/NAME",
-        help="then publish labels and paths on the hub, never an image, in a private dataset",
+        help="afterwards publish labels and paths, never an image, as a private dataset on the hub",
     )
 
 
 def add_jobs(parser: argparse.ArgumentParser, work: str) -> None:
     """Add `--jobs`."""
     parser.add_argument(
-        "--jobs", type=positive, help=f"processes that {work} (default: one a core)"
+        "--jobs", type=positive_integer, help=f"processes that {work} (default: one per core)"
     )
 
 
 def _progress(title: str, items: Iterable[Item], total: int) -> Iterable[Item]:
     bar: Iterable[Item] = tqdm(items, desc=title, total=total, unit="image", disable=None)
     return bar
-
-
-def positive(text: str) -> int:
-    """Read a positive integer."""
-    value = natural(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def natural(text: str) -> int:
-    """Read a non-negative integer."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative integer")
-    return int(text)
-
-
-def amount(text: str) -> float:
-    """Read a non-negative number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a non-negative number")
-    return value
-
-
-def share(text: str) -> float:
-    """Read a share: at least 0, below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share: at least 0 and below 1")
-    return value

@@ -19,8 +19,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "rebase",
         help="point training rows to where their images are now",
-        description="Rewrites the image paths of a folder of training rows, for another machine or "
-        "node. A benchmark folder holds its images and needs none of this.",
+        description="Rewrite the image paths of a folder of training rows, after a move to another "
+        "machine or folder. A benchmark folder holds its images and needs no rebase.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of training rows")
     parser.add_argument(
@@ -28,7 +28,7 @@ def add(commands: Subparsers) -> None:
         action="append",
         required=True,
         metavar="[SOURCE=]NEW",
-        help="the folder in place of the one that all images lie below, or of one source's",
+        help="the folder that now holds the images of a source; without SOURCE=, that of all",
     )
     parser.set_defaults(run=_run, reads="folder", writes="folder")
 

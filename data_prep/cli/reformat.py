@@ -17,9 +17,9 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "reformat",
         help="write training rows that answer first, or without reasoning",
-        description="Writes the rows of a folder with the question of another response format, and "
-        "with their responses in it: `answer_first`, `direct` (the answer alone), or `reasoned`, "
-        "which is what the other commands write. Images stay where they are.",
+        description="Rewrite questions and responses of a folder of rows in another format: "
+        "`answer_first`, `direct` (the answer alone), or `reasoned`, which is what the other "
+        "commands write. Images stay where they are.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of training rows")
     parser.add_argument(
@@ -36,5 +36,5 @@ def _run(args: argparse.Namespace) -> int:
     for part in manifest.shards:
         say(f"{manifest.rows(part):>8,} {part} rows   {args.out}/{part}-*.parquet")
     if done.unchanged:
-        say(f"{done.unchanged:>8,} responses have no format to change, and are as they were")
+        say(f"{done.unchanged:>8,} responses are in no known format and were left unchanged")
     return 0

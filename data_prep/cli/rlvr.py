@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from data_prep.cli.composition import add_composition, build, composition_options, published_inputs
-from data_prep.cli.options import add_sources, open_sources, output, positive
+from data_prep.cli.options import add_sources, open_sources, output
 from data_prep.outputs.training_folder import open_folder
 from data_prep.sources.inputs import Input, inputs_of
 from data_prep.sources.published import RLVR_KEYS
@@ -18,6 +18,7 @@ from data_prep.training.rows import RLVR
 from data_prep.training.tokens import prompt_token_counter
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import MODEL
+from unifer_tasks.support.numbers import positive_integer
 
 
 def add(commands: Subparsers) -> None:
@@ -25,7 +26,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "rlvr",
         help="build UniFER-RLVR: GRPO rows for verl",
-        description="Builds GRPO rows from the official training splits, or from the paper's "
+        description="Build GRPO rows from the official training splits, or from the paper's "
         "published file, without the images that the benchmark holds.",
     )
     add_sources(parser)
@@ -35,12 +36,12 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--ferplus-majority",
         action="store_true",
-        help="label FERPlus by the majority rule of its paper",
+        help="label FERPlus by the majority rule of its paper instead of the most votes",
     )
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="train on what is there when counts are not the official ones; recorded",
+        help="accept counts other than the official ones, and record them in the manifest",
     )
     add_composition(parser)
     for name, what in (("classes", "labels within a dataset"), ("datasets", "datasets")):
@@ -49,10 +50,13 @@ def add(commands: Subparsers) -> None:
             type=Balance,
             choices=list(Balance),
             default=Balance.NONE,
-            help=f"shares of the {what} (default: %(default)s)",
+            help=f"repeat or leave out rows for other shares of the {what} (default: %(default)s)",
         )
     parser.add_argument(
-        "--rows", type=positive, help="training rows to aim at (default: as many as samples)"
+        "--rows",
+        type=positive_integer,
+        metavar="N",
+        help="training rows to aim at (default: as many as samples)",
     )
     parser.add_argument(
         "--processor",

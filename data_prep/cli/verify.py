@@ -1,17 +1,18 @@
-"""`unifer-data verify`: is an output what its manifest says, and does verl read all of it?"""
+"""`unifer-data verify`: an output against its manifest and verl's own readers."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, positive, say, warn
+from data_prep.cli.options import add_jobs, say, warn
 from data_prep.images.fingerprints import FOLDER
 from data_prep.outputs import verify
 from data_prep.outputs.training_folder import is_training_folder
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import TRAIN
+from unifer_tasks.support.numbers import positive_integer
 
 MAX_LISTED = 20
 """Problems of a kind that are listed; all are counted."""
@@ -22,8 +23,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "verify",
         help="check an output against its manifest and verl's own readers",
-        description="Checks hashes, counts and images of any folder that unifer-data wrote. With "
-        "--processor, training rows are also read with verl's own datasets.",
+        description="Check hashes, counts and images of any folder that unifer-data wrote. With "
+        "--processor, read training rows with verl's own datasets too.",
     )
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="a benchmark folder or a folder of training rows"
@@ -33,14 +34,14 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--max-prompt-tokens",
-        type=positive,
+        type=positive_integer,
         default=4096,
         metavar="N",
         help="most tokens of a GRPO row's prompt (default: %(default)s)",
     )
     parser.add_argument(
         "--max-tokens",
-        type=positive,
+        type=positive_integer,
         default=4096,
         metavar="N",
         help="most tokens of an SFT row (default: %(default)s)",

@@ -43,7 +43,7 @@ CUT_OFF = "cut off by --max-tokens; a larger one asks again"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is asked of which teacher.
+    """A teacher and its questions.
 
     Attributes:
         rows: A folder of GRPO rows, whose images are already checked.

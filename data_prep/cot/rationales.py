@@ -27,7 +27,7 @@ class Reject(StrEnum):
     LANGUAGE = "not English"
     LENGTH = "too short or too long"
     REPETITION = "repeats itself"
-    HINT_LEAK = "tells that the label was given"
+    HINT_LEAK = "reveals that the label was given"
     CONTRADICTION = "concludes with another expression than it answers"
 
 

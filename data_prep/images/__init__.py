@@ -1,1 +1,1 @@
-"""What is known of an image: its inspection, its fingerprints, near duplicates and leaks."""
+"""Images: inspection, fingerprints, near duplicates and leaks."""

@@ -37,7 +37,7 @@ class Duplicate:
 def find_duplicates(images: Images) -> Iterator[Duplicate]:
     """Yield the groups of equal images of each split, then the pairs of nearly equal ones.
 
-    Of equal images the first stands for all in the pairs.
+    Of equal images the first represents all in the pairs.
     """
     groups = [group for split in np.unique(images.splits) for group in _groups(images, split)]
     row_of = images.rows({image for members, _ in groups for image in members})

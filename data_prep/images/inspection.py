@@ -33,7 +33,7 @@ _UNUSUAL: Mapping[str, str] = MappingProxyType(
 """Pillow's modes whose values have no agreed white, and what they hold."""
 
 _HEAD = 256
-"""Bytes at a file's start that tell what it is."""
+"""Bytes at a file's start -> the kind of file."""
 
 _BRANDS: Mapping[bytes, str] = MappingProxyType(
     dict.fromkeys((b"avif", b"avis"), "an AVIF")
@@ -74,7 +74,7 @@ UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.er
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What one look at an image's bytes tells.
+    """The findings on an image's bytes.
 
     Attributes:
         fault: Why it cannot be used; None if it can. The rest is empty if it cannot.
@@ -139,9 +139,9 @@ def _not_read(data: bytes) -> str:
     else:
         kind = next((kind for mark, kind in _MARKS if head.lstrip().lower().startswith(mark)), "")
     if not kind:
-        return "is no image"
+        return "is not an image"
     if kind in _NO_IMAGES:
-        return f"is no image but {kind}"
+        return f"is not an image but {kind}"
     return f"is {kind}, which is not read; convert it to PNG"
 
 

@@ -61,7 +61,7 @@ class Images:
     near: Numbers
 
     def rows(self, images: Iterable[int]) -> Mapping[int, Examined]:
-        """Read what is known of some images, from the files that hold them.
+        """Read the findings on some images from the files that hold them.
 
         Args:
             images: Their numbers.
@@ -147,7 +147,7 @@ def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None
 def _bands(max_bits: int) -> list[tuple[int, int]]:
     """Cut the bits so that hashes within reach agree on one band: first bit, and after the last.
 
-    Bands of few bits tell little apart; one of none is shared by all.
+    Bands of few bits distinguish little; one of none is shared by all.
     """
     if max_bits >= _MAX_BANDS:
         return [(0, 0)]

@@ -69,7 +69,7 @@ class Row:
         id: Unique in its dataset; the published `image_path` for the benchmark's own.
         image: The encoded image, as its file holds it.
         target: The true label, in the dataset's own word.
-        annotations: What is known besides.
+        annotations: Further facts about the face.
     """
 
     id: str
@@ -83,10 +83,10 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
 
     Args:
         out: The folder; made if it is not there.
-        manifest: What is about to be built, with no datasets yet.
+        manifest: That of the folder to build, with no datasets yet.
 
     Returns:
-        The manifest with the datasets that already stand.
+        The manifest with the datasets that are complete already.
 
     Raises:
         BuildError: The folder holds something else.

@@ -65,7 +65,7 @@ def stage(out: Path, staged: Path) -> None:
     Raises:
         DataError: `out` is not finished, or a file of it is damaged.
         PreparationError: A shard is damaged, something staged would hold image bytes, or a path
-            tells where this machine's folders lie.
+            reveals this machine's folders.
     """
     if is_training_folder(out):
         _stage_rows(out, staged)

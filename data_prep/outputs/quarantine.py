@@ -26,7 +26,7 @@ class Fault:
         dataset: The dataset's key.
         id: The sample's id.
         file: The image's name in its archive.
-        reason: What is wrong with it.
+        reason: Why it is left out.
     """
 
     dataset: str

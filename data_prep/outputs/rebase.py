@@ -28,7 +28,7 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
 
     Args:
         manifest: Of the rows, with the roots so far.
-        given: Source -> its new root; under None the folder that stands in for the one that
+        given: Source -> its new root; under None the folder in place of the one that
             all roots have in common.
 
     Raises:

@@ -32,7 +32,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is checked of a row.
+    """The parts of a row that are checked.
 
     Attributes:
         dataset: The dataset's key.
@@ -67,7 +67,7 @@ def read_rows(path: Path, kind: str) -> Iterator[Row]:
 
 
 def shard_problem(path: Path, shard: Shard, kind: str) -> str | None:
-    """Return what is wrong with a file of training rows, None if nothing is."""
+    """Return the problem of a file of training rows, None if there is none."""
     try:
         n_rows = sum(1 for _ in read_rows(path, kind))
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -78,7 +78,7 @@ def shard_problem(path: Path, shard: Shard, kind: str) -> str | None:
 
 
 def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
-    """Yield, for each kind, what is wrong with the ids and labels of rows that can be read."""
+    """Yield, for each kind, the problems of the ids and labels of rows that can be read."""
     parts_of: dict[tuple[str, str], str] = {}
     images_of: dict[tuple[str, str], tuple[str, ...]] = {}
     for part in manifest.shards:
@@ -142,7 +142,7 @@ def _repeat_problems(
 
 
 def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> list[str]:
-    """Return what is wrong with the images: each is decoded, and compared with its fingerprint.
+    """Return the problems of the images: each is decoded, and compared with its fingerprint.
 
     Args:
         root: The folder, whose fingerprints, if it has any, were taken when it was built.

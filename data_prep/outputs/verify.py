@@ -44,7 +44,7 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Pro
     """Check a benchmark folder: hashes, counts a label, and that every image decodes.
 
     Returns:
-        The manifest, and what is wrong.
+        The manifest, and the problems found.
 
     Raises:
         DataError: The manifest is absent or damaged, or a file is gone.
@@ -71,7 +71,7 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
     """Check a folder of training rows: hashes, ids, labels, and that every image is its own.
 
     Returns:
-        The manifest, and what is wrong.
+        The manifest, and the problems found.
 
     Raises:
         DataError: The manifest is absent or damaged.
@@ -109,7 +109,7 @@ def missing_roots(manifest: TrainingManifest) -> list[str]:
 
 
 def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
-    """Read the rows with verl's own datasets and yield what is wrong.
+    """Read the rows with verl's own datasets and yield the problems.
 
     Every row is read, tokenised and compared with its limit: verl itself drops rows that raise or
     are too long, silently.

@@ -25,7 +25,7 @@ from data_prep.storage.tree import Tree
 DATASET = "affectnet"
 
 NESTED = ("manually_annotated*", "train_set", "val_set", "training", "validation", "affectnet*")
-"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+"""Names of archives within the archive to look into; as in `with_nested`."""
 
 LABELS = (
     "neutral",
@@ -211,7 +211,7 @@ def _is_emotion(expression: float, where: str) -> bool:
     """Return whether an id is one of the eight emotions'.
 
     Raises:
-        ArchiveError: It is no id of AffectNet's.
+        ArchiveError: It is not an id of AffectNet.
     """
     if expression not in range(len(LABELS) + len(_NOT_EXPRESSIONS)):
         raise ArchiveError(f"{where} has expression {brief(expression)}, which is none of 0 to 10")
@@ -226,4 +226,4 @@ def _degree(value: float | str) -> float | None:
 
 def _not_an_expression(expression: int) -> str:
     meaning = _NOT_EXPRESSIONS[expression - len(LABELS)]
-    return f"expression {expression} ({meaning}) is no candidate label"
+    return f"expression {expression} ({meaning}) is not a candidate label"

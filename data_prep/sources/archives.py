@@ -104,4 +104,4 @@ def _with_readable_names(
         if shown == name:
             yield entry
         else:
-            yield Skipped(entry.dataset, shown, "its name is no UTF-8; rename it")
+            yield Skipped(entry.dataset, shown, "its name is not UTF-8; rename it")

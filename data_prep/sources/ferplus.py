@@ -25,7 +25,7 @@ from unifer_tasks.protocol.labels import canonical, label_space
 DATASET = "ferplus"
 
 NESTED = ("fer*", "icml_face_data", "data", "train", "challenges*")
-"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+"""Names of archives within the archive to look into; as in `with_nested`."""
 
 VOTE_COLUMNS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """The labels of the first eight of the ten vote columns; `unknown` and `NF` follow."""
@@ -60,7 +60,7 @@ def benchmark_rule(votes: Sequence[int]) -> str:
 def majority_rule(votes: Sequence[int]) -> str | None:
     """Return the label by the majority rule of the FER+ paper, None where it drops the image.
 
-    Single votes are outliers; what is left must give one of ten columns more than half, and that
+    Single votes are outliers; the others must give one of ten columns more than half, and that
     must be an emotion (Barsoum et al. 2016; microsoft/FERPlus `src/ferplus.py`).
     """
     kept = [vote if vote > 1 else 0 for vote in votes]
@@ -220,7 +220,7 @@ def _votes(cells: list[str], tree: Tree, where: str) -> list[int]:
         raise ArchiveError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {brief(cells)}")
     if not all(vote.is_integer() and 0 <= vote <= _MAX_VOTES for vote in votes):
         raise ArchiveError(
-            f"{tree.path}: {where} has votes that are no numbers of people: {brief(cells)}"
+            f"{tree.path}: {where} has votes that are not counts of people: {brief(cells)}"
         )
     return [int(vote) for vote in votes]
 

@@ -1,7 +1,7 @@
 """`fer2013.csv` as a folder of PNG files.
 
 The file has no names: `fer2013new.csv` lists the same rows in the same order and names them.
-Some names stand twice there. The first row is the one whose votes FERPlus's `label.csv` kept,
+Some names occur twice there. The first row is the one whose votes FERPlus's `label.csv` kept,
 so the first picture counts. (Microsoft's own script writes both to one file and leaves the last;
 which of the two FERBench shows cannot be known.)
 """

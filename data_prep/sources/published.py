@@ -50,7 +50,7 @@ class PublishedRow:
     """One object of a file.
 
     Attributes:
-        dataset: The dataset's key; None if neither path nor question tells.
+        dataset: The dataset's key; None if neither path nor question names it.
         image_path: As the file has it.
         prompt: The question as asked.
         answer: The whole of the answer's text.
@@ -74,7 +74,7 @@ def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
     """Read a file of the paper's, a JSON list or JSON lines.
 
     Raises:
-        PreparationError: It is no such file; the message names the object.
+        PreparationError: It is not such a file; the message names the object.
     """
     for number, row in enumerate(_objects(path), start=1):
         try:
@@ -113,11 +113,11 @@ def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | S
     for row in read_published(path, keys):
         name = row.image_path.lstrip("/")
         if row.dataset is None:
-            yield Skipped("unknown", row.image_path, "neither path nor question tells the dataset")
+            yield Skipped("unknown", row.image_path, "neither path nor question names the dataset")
             continue
         label = row.read.label
         if label is None:
-            yield Skipped(row.dataset, row.image_path, "its answer is no candidate label")
+            yield Skipped(row.dataset, row.image_path, "its answer is not a candidate label")
         elif (member := tree.resolve(name)) is None:
             yield Skipped(row.dataset, row.image_path, "its image is missing")
         else:
@@ -148,7 +148,7 @@ class _Text:
 
     Attributes:
         path: For messages.
-        file: What is read.
+        file: The open file.
         rest: Read and not yet taken.
         at: Where in `rest` the reader is.
         has_ended: True once all is read.
@@ -164,7 +164,7 @@ class _Text:
         """Read a piece more.
 
         Raises:
-            PreparationError: One object is longer than `_MAX_OBJECT`, or the text is no UTF-8.
+            PreparationError: One object is longer than `_MAX_OBJECT`, or the text is not UTF-8.
         """
         if len(self.rest) - self.at > _MAX_OBJECT:
             raise PreparationError(

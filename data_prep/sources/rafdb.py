@@ -23,7 +23,7 @@ from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
 DATASET = "rafdb"
 
 NESTED = ("aligned", "image", "emolabel", "basic", "dataset", "raf*")
-"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+"""Names of archives within the archive to look into; as in `with_nested`."""
 
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """The label of the ids 1 to 7."""

@@ -2,7 +2,7 @@
 
 `Train` and `Val` hold class folders; FERBench asks about `Val/Val_Aligned_Faces`. The class
 folders directly in `Val` hold whole frames, unless a re-packaging put the aligned faces there,
-which their size tells.
+recognised by their size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from data_prep.storage.tree import Tree, join
 DATASET = "sfew"
 
 NESTED = ("train", "val", "*_aligned_faces*", "sfew*")
-"""Names of archives within the archive that may hold what is read; as in `with_nested`."""
+"""Names of archives within the archive to look into; as in `with_nested`."""
 
 LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -108,7 +108,7 @@ def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
     try:
         size = Image.open(io.BytesIO(tree.read(first))).size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise ArchiveError(f"{tree.path}: {first} is no image") from None
+        raise ArchiveError(f"{tree.path}: {first} is not an image") from None
     if size != FACE_SIZE:
         raise ArchiveError(
             f"{tree.path}: {first} is a whole frame ({size[0]} x {size[1]}); unpack the official "
@@ -125,7 +125,7 @@ def _read(
         for file in tree.files(join(faces[split], name)):
             stem = PurePosixPath(file).stem
             if not file.lower().endswith((".png", ".jpg")):
-                yield Skipped(DATASET, f"{name}/{file}", "is no image")
+                yield Skipped(DATASET, f"{name}/{file}", "is not an image")
                 continue
             stems.add(stem)
             yield Sample(

@@ -1,7 +1,7 @@
 """Archives within a folder or an archive, read as if they were unpacked beside themselves.
 
 RAF-DB hands out `Image/aligned.zip`, SFEW `Train_Aligned_Faces.zip`, and people pack once more what
-they downloaded. What lies on the disk is read where it is; what is packed twice is copied out once.
+they downloaded. Files on disk are read in place; archives within archives are unpacked once.
 """
 
 from __future__ import annotations

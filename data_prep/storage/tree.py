@@ -22,12 +22,12 @@ from typing import IO
 from data_prep.errors import ArchiveError, DamagedError
 
 MAX_IMAGE_BYTES = 64 * 2**20
-"""What is read of an image at most; no image of these datasets is near it."""
+"""Most bytes read of an image; no image of these datasets comes near."""
 
 MAX_LIST_BYTES = 2**30
 MAX_LINE = 2**20
 MAX_LINES = 10**6
-"""What is read of a list at most: twice AffectNet's or FER2013's, the longest."""
+"""Most bytes read of a list: twice AffectNet's or FER2013's, the longest."""
 
 MAX_DEPTH = 4
 """How many folders above a layout are looked through for it."""
@@ -158,7 +158,7 @@ class Tree(ABC):
     def lines(self, name: str) -> Iterator[str]:
         """Yield the lines of a text file: UTF-8 with or without a byte-order mark, any line ends.
 
-        Bytes that are no UTF-8 are replaced, so that what is wrong with a row is said of the row.
+        Bytes that are not UTF-8 are replaced, so that the error names the row.
 
         Raises:
             ArchiveError: It is longer than any list of these datasets, damaged, or UTF-16.
@@ -186,7 +186,7 @@ class Tree(ABC):
         """Yield number and cells of each row of a CSV file, from 1; blank ones are left out.
 
         Raises:
-            ArchiveError: As `lines`; or it is no CSV.
+            ArchiveError: As `lines`; or it is not CSV.
         """
         # A limit of the process, which other packages lift.
         csv.field_size_limit(_MOST_FIELD)

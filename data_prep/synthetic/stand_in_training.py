@@ -63,7 +63,7 @@ class DrawnSample:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is drawn; equal recipes give equal bytes.
+    """The faces to draw; equal recipes give equal bytes.
 
     Attributes:
         drawn: Faces to train on.
@@ -112,7 +112,7 @@ def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest
 
     Args:
         output: The folder to write: `images`, `cot` and `rlvr`.
-        recipe: What is drawn.
+        recipe: The faces to draw.
 
     Returns:
         "cot" and "rlvr" -> its manifest.

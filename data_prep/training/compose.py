@@ -1,7 +1,7 @@
 """Sources of training images -> rows for verl, without what the benchmark asks about.
 
 The official training splits hold 329,371 samples (RAF-DB 12,271, FERPlus 28,558, AffectNet 287,651,
-SFEW 891), 332,950 with FERPlus's validation split. The 360K of the paper is no sum of them.
+SFEW 891), 332,950 with FERPlus's validation split. The paper's 360K is not a sum of these.
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What rows are made of.
+    """Inputs and options of a composition.
 
     Attributes:
-        inputs: What is trained on.
-        form: What a row looks like.
+        inputs: Samples to train on.
+        form: Schema of a row.
         options: How rows are chosen.
         benchmark: A folder that `unifer-data ferbench` wrote, whose images training must not hold;
             None to check nothing.
@@ -200,7 +200,7 @@ class _Survey:
 def _survey(
     out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
 ) -> _Survey:
-    """Count samples by dataset and label, and list what is left out."""
+    """Count samples by dataset and label, and list those left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
     with atomic_write_lines(out / LEFT_OUT_NAME) as write:
         for row in _rows(findings):

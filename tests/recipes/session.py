@@ -5,7 +5,7 @@
 Between two algorithms the parts of verl that read their settings are made anew, as its trainer and
 its worker make them, from the configuration that the name composes: the data loader, the replay
 buffer and the loss. The reward manager is DAPO's for all; without its settings it is verl's naive
-one. The model goes on where the algorithm before left it.
+one. The model continues where the algorithm before left it.
 """
 
 from __future__ import annotations

@@ -24,16 +24,16 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "compare",
         help="paired tests between runs, on the questions that both answered",
-        description="Compares every two of the runs given, by the strict reader: accuracies on the "
+        description="Compare each pair of the given runs, by the strict reader: accuracies on the "
         "shared questions, their difference with a 95 % interval (Newcombe's square-and-add for "
-        "paired proportions), McNemar's exact test, and Holm's correction over all tests made.",
+        "paired proportions), McNemar's exact test, and Holm's correction over all tests.",
     )
     add_runs(parser)
     parser.add_argument(
         "--flips",
         type=Path,
         metavar="OUT.jsonl",
-        help="write each question that one of two runs has right and the other wrong",
+        help="write each question that one run of a pair answers correctly and the other does not",
     )
     parser.set_defaults(run=_run, writes_files=("flips",))
 

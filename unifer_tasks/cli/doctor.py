@@ -12,14 +12,14 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check data, versions, imports and the lmms-eval plugin",
-        description="Checks what a run needs. Exit status 1 if something is missing or wrong.",
+        description="Check what a run needs. Exit status 1 if something is missing or wrong.",
     )
     parser.add_argument(
         "--model",
         action="append",
         dest="models",
         metavar="ID",
-        help="import the module of this lmms-eval model (default: unifer)",
+        help="check that this model of lmms-eval can be imported (default: unifer); repeatable",
     )
     parser.set_defaults(run=_run)
 

@@ -13,8 +13,8 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "preset",
         help="print a preset as a configuration of lmms-eval, or list them",
-        description="Prints the YAML file that `lmms-eval --config` takes for a model. Without a "
-        "name it lists the presets.",
+        description="Print the YAML file that `lmms-eval --config` takes for a model. Without a "
+        "name, list the presets.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a preset, or a file with one")
     parser.set_defaults(run=_run, needs=lambda args: [PRESET] if args.name else [])

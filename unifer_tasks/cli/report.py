@@ -19,10 +19,10 @@ def add(commands: Subparsers) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "report",
-        help="one page, leaderboard, plots and scores from any runs",
-        description="Writes index.html (one file, no network), scores.json, the leaderboard as "
-        "md, csv and tex, and plots as png and svg. Interrupted and partial runs are read as far "
-        "as they go, and the report says so.",
+        help="write page, leaderboard, plots and scores of any runs",
+        description="Write index.html (one file, no network), scores.json, the leaderboard as "
+        "md, csv and tex, and plots as png and svg. Interrupted and partial runs are included and "
+        "marked as such.",
     )
     add_runs(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
@@ -36,7 +36,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--embed-images",
         action="store_true",
-        help="put the images into the page; mind the datasets' terms before you pass it on",
+        help="embed the images in the page; the datasets' terms then forbid passing it on",
     )
     parser.set_defaults(run=_run, writes="out", needs=lambda _: [REPORT])
 

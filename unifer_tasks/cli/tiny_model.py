@@ -14,11 +14,11 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "tiny-model",
         help="write an untrained Qwen2.5-VL small enough for any CPU",
-        description="Writes a Qwen2.5-VL checkpoint of under 2M random parameters, to try the "
-        "whole pipeline without a download. It sees nothing and knows nothing.",
+        description="Write a Qwen2.5-VL checkpoint of under 2M random parameters, to try the "
+        "whole pipeline without a download. Its answers are random.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="seed (default: %(default)s)")
     parser.set_defaults(run=_run, writes="out", needs=lambda _: [MODEL])
 
 

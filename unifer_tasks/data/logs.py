@@ -103,7 +103,7 @@ class Log:
 
     @property
     def stand_in(self) -> bool | None:
-        """Whether the faces are drawn; None where the results do not say."""
+        """Whether the faces are synthetic; None where the results do not say."""
         if self.metadata.stand_in is not None:
             return self.metadata.stand_in
         # Runs of versions before the metadata say it in the task's heading alone.
@@ -271,7 +271,7 @@ def differences(logs: Sequence[Log]) -> list[str]:
 
 
 def is_other_data(logs: Iterable[Log]) -> bool:
-    """Return whether logs are of different bytes of a dataset, or of drawn and other faces."""
+    """Return whether logs are of different bytes of a dataset, or of synthetic and other faces."""
     seen: dict[str, str] = {}
     faces = set[bool]()
     for log in logs:

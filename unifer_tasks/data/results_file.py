@@ -33,7 +33,7 @@ class TaskMetadata:
         version: Of the task.
         packages: Package -> version.
         pixels: Width and height to which images are scaled.
-        stand_in: Whether the faces are drawn; None where the file does not say.
+        stand_in: Whether the faces are synthetic; None where the file does not say.
         sha256: Dataset key -> the hash of the data that was asked.
     """
 

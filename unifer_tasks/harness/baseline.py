@@ -52,7 +52,7 @@ def baseline_scores(path: Path, task: str) -> dict[int, float]:
     manifest = read_manifest(root)
     log, asked = _read(path, task)
     if log is not None and log.stand_in not in (None, manifest.stand_in):
-        kinds = {True: "drawn faces", False: "the benchmark's images"}
+        kinds = {True: "synthetic faces", False: "the benchmark's images"}
         raise PredictionError(
             f"the baseline {log.path} saw {kinds[not manifest.stand_in]}, this run sees "
             f"{kinds[manifest.stand_in]}; they cannot be compared"

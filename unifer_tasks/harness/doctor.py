@@ -97,7 +97,7 @@ def _data() -> Iterator[Finding]:
         return
     yield Finding("ok", f"{root}: {manifest.source}")
     if manifest.stand_in:
-        yield Finding("warning", "STAND-IN: scores on drawn faces say nothing about photographs")
+        yield Finding("warning", "STAND-IN: scores on synthetic faces say nothing of photographs")
     held = manifest.datasets
     if only_own := held and FERBENCH.keys().isdisjoint(held):
         names = ",".join(task_name(dataset, BASE) for dataset in held)

@@ -99,7 +99,7 @@ def examine_rows(stage: Stage, path: Path, data: DataSettings, tokens: Tokens | 
 
 
 def row_problems(path: Path, found: Found, data: DataSettings) -> Iterator[str]:
-    """Yield what is wrong with the rows of a file, one sentence a kind."""
+    """Yield the problems of the rows of a file, one sentence per kind."""
     if found.malformed:
         listed = "; ".join(
             f"row {row}: {problem}" for row, problem in list(found.malformed.items())[:MAX_LISTED]

@@ -21,7 +21,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "ls",
         description="List what the recipes have, by the names that the other commands take.",
-        help="list the configurations and scripts of the recipes, and what NAME=... chooses",
+        help="list configurations, scripts, and the choices of algorithm=, method= and the like",
     )
     parser.set_defaults(run=_ls)
     parser = commands.add_parser(
@@ -30,7 +30,7 @@ def add(commands: Subparsers) -> None:
         description="Copy a configuration or a script, to be edited; `--config FILE.yaml` runs "
         "it. `sft` and `grpo` are the annotated bases, of which the sizes change a few lines.",
     )
-    parser.add_argument("name", help="as `unifer-train ls` lists it")
+    parser.add_argument("name", metavar="NAME", help="as `unifer-train ls` lists it")
     parser.add_argument(
         "destination", type=Path, nargs="?", default=Path(), help="a file or a folder; default: ."
     )

@@ -12,6 +12,7 @@ from recipes.training.launch.errors import RunError, RunningError
 from recipes.training.runs.checkpoints import CheckpointError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
+from unifer_tasks.support.numbers import positive_number
 
 ERRORS = (RunError, RunningError, CheckpointError)
 
@@ -23,7 +24,7 @@ _EVERY_STAGE = "Check everything first; continue from the newest checkpoint of t
 _DESCRIPTIONS = {
     "sft": "Train a model on chains of thought (`unifer-data cot`), the cold start of GRPO.",
     "grpo": "Train a model by verifiable rewards (`unifer-data rlvr`) of the responses that it "
-    "gives in vLLM.",
+    "samples in vLLM.",
 }
 _EPILOG = "OVERRIDE: KEY=VALUE of any setting of verl, in hydra's grammar"
 
@@ -43,23 +44,23 @@ def add(commands: Subparsers) -> None:
         parser.add_argument("--check", action="store_true", help="only check; start nothing")
         parser.add_argument(
             "--stall-minutes",
-            type=float,
+            type=positive_number,
             default=60,
             metavar="N",
-            help="end a run that prints nothing for so long (default: %(default)s)",
+            help="end a run that prints nothing for N minutes (default: %(default)s)",
         )
         parser.set_defaults(run=_train, stage=stage)
     parser = commands.add_parser(
         "check",
-        help="find what would make a run of a stage fail, and start nothing",
-        description="Check versions, GPUs, settings, model, rows and batch sizes of a run, each "
-        "problem with its remedy, and start nothing. `sft` and `grpo` do the same before they "
-        "start.",
+        help="find what would make a run fail, without starting it",
+        description="Check versions, GPUs, settings, model, rows and batch sizes of a run, "
+        "without starting it; print each problem with its remedy. `sft` and `grpo` do the same "
+        "before they start.",
         usage="unifer-train check STAGE --config CONFIG [OVERRIDE ...]",
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("stage", choices=STAGES, help="which stage of the recipe")
+    parser.add_argument("stage", choices=STAGES, help="stage of the recipe")
     _add_config(parser)
     parser.set_defaults(run=_check)
 

@@ -41,8 +41,8 @@ def hydra_choices(
         groups: hydra's groups of which the file leaves a choice.
 
     Raises:
-        ConfigurationError: What is chosen does not exist, or cannot be chosen; the message names
-            what is nearest.
+        ConfigurationError: The choice does not exist, or cannot be made; the message names the
+            nearest one.
     """
     by_choice: dict[str, list[str]] = {}
     for override in overrides:

@@ -169,7 +169,7 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
 
 
 def _yaml_problem(file: Path, error: Exception) -> str:
-    """Return what is wrong with a YAML file, and where.
+    """Return the problem of a YAML file, and its place.
 
     hydra reads the file itself or one that it builds on; YAML's parser names none of them.
     """

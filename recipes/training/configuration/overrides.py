@@ -201,7 +201,7 @@ def _deleted(base: Config, key: str) -> Iterator[str]:
 
 
 def _value(key: str, old: Any, new: Any) -> Iterator[str]:
-    """Yield what is wrong with a value of another kind.
+    """Yield the problem of a value of another type.
 
     It fails late in verl, or counts as true: the string "no" does.
     """

@@ -298,7 +298,7 @@ class Settings:
 
     Attributes:
         data: Its rows.
-        model: What is trained.
+        model: The model to train.
         trainer: How long and where.
         method: What its stage alone has.
         verl: The whole configuration, as verl's trainer sees it.

@@ -77,7 +77,7 @@ def run(
                         ends = min(ends, time.monotonic() + GRACE)
                         failure = more_telling(failure, found)
                 if time.monotonic() > ends:
-                    raise RunError(f"the run cannot go on and was ended: {failure} (see {log})")
+                    raise RunError(f"the run cannot continue and was ended: {failure} (see {log})")
         status = process.wait()
     except BaseException:
         _kill_group(process.pid)

@@ -55,7 +55,7 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What is taken for granted where it is not in the configuration or the data.
+    """Assumptions in place of what is not in the configuration or the data.
 
     Attributes:
         rows: Rows to train on; None to count them.
@@ -81,7 +81,7 @@ def lengths_of(settings: Settings, vision: VisionShape, assumed: Assumed) -> Len
     Args:
         settings: Of the run.
         vision: Of its model.
-        assumed: What is given in the place of rows.
+        assumed: Lengths given in place of rows.
     """
     stage, method = settings.stage, settings.method
     sampled = method.rollout.response_length if isinstance(method, GrpoSettings) else 0

@@ -43,7 +43,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is in memory at one moment.
+    """The contents of memory at one moment.
 
     Attributes:
         name: When.
@@ -182,7 +182,7 @@ def _served(layout: Layout, rollout: Rollout, gpu: int) -> list[Use]:
 
 
 def _syncing(layout: Layout, rollout: Rollout) -> list[Use]:
-    """Return what is there while vLLM is given weights, before its cache comes back.
+    """Return the contents while vLLM receives weights, before its cache comes back.
 
     workers/engine_workers.py, update_weights: one tensor at a time is gathered and sent through a
     bucket.
@@ -310,7 +310,7 @@ def _vision(layout: Layout, micro: Pass) -> int:
 
 
 def _logits(layout: Layout, micro: Pass, *, trains: bool, entropy: bool) -> int:
-    """Return the bytes of the logits and of what is computed from them.
+    """Return the bytes of the logits and of values computed from them.
 
     workers/engine/fsdp/transformer_impl.py, prepare_model_outputs; utils/torch_functional.py:
     packed sequences go through flash-attn's cross entropy, whose gradients overwrite the logits.

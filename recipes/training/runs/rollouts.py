@@ -1,4 +1,4 @@
-"""What the rollouts of GRPO were like, step by step: what is logged and not optimised.
+"""Statistics of the rollouts of GRPO by step: logged, not optimised.
 
 Of a training batch verl logs the reward and no term of it. The recipe has it keep the rollouts of
 each step (`trainer.rollout_data_dir`), which are read here as the benchmark reads a response.

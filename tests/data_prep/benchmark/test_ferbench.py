@@ -171,7 +171,7 @@ def test_bad_images_are_left_out_listed_and_counted(
         assert said.err.count("left out: rafdb /RAF-DB/aligned/test_00") == 3
     faults = list(read_list(Fault, out / "rafdb/quarantine.jsonl"))
     assert {fault.id[-16:-12]: fault.reason.split(":")[0] for fault in faults} == {
-        "0011": "is no image",
+        "0011": "is not an image",
         "0009": "is empty",
         "0004": "cannot be decoded",
     }

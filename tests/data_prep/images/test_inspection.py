@@ -43,10 +43,10 @@ def huge_png() -> bytes:
     ("data", "fault"),
     [
         (b"", "is empty"),
-        (b"<html>404</html>", "is no image"),
+        (b"<html>404</html>", "is not an image"),
         (JPEG[: len(JPEG) // 2], "cannot be decoded"),
         (PNG[: len(PNG) // 2], "cannot be decoded"),
-        (JPEG[:20], "is no image"),
+        (JPEG[:20], "is not an image"),
         (huge_png(), "more than 67,108,864"),
         (encoded(Image.new("RGB", (7, 90)), "PNG"), "has 7 x 90 pixels only"),
         (encoded(Image.new("RGB", (90, 90)), "GIF"), "is a GIF, which is not read; convert it"),
@@ -56,8 +56,8 @@ def huge_png() -> bytes:
         (encoded(Image.new("RGB", (90, 90)), "JPEG2000"), "is a JPEG 2000, which is not read"),
         (encoded(Image.new("RGB", (90, 90)), "PPM"), "is a PNM, which is not read"),
         (b'\n<svg xmlns="">', "is an SVG, which is not read"),
-        (b"<!DOCTYPE html><html>404", "is no image but a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", "is no image but a Git LFS pointer"),
+        (b"<!DOCTYPE html><html>404", "is not an image but a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is not an image but a Git LFS"),
         (
             encoded(Image.fromarray(np.ones((90, 90), dtype=np.float32)), "TIFF"),
             "is a TIFF of floating-point values; convert it to 8 bits",

@@ -147,11 +147,11 @@ BROKEN_LISTS = [
     ),
     ("ferplus", FERPLUS_LIST, 'a.png,"(0, 0, 48, 48)",1,2,3,4,5,6,7,8,9,0,1', "no 10 vote columns"),
     ("ferplus", FERPLUS_LIST, "a.png,9,1,2,3,4,5,6,7,8,9,0", "no 10 vote columns"),
-    ("ferplus", FERPLUS_LIST, "a.png,inf,2,3,4,5,6,7,8,9,0", "no numbers of people"),
-    ("ferplus", FERPLUS_LIST, "a.png,nan,2,3,4,5,6,7,8,9,0", "no numbers of people"),
-    ("ferplus", FERPLUS_LIST, "a.png,-7,2,3,4,5,6,7,8,9,0", "no numbers of people"),
-    ("ferplus", FERPLUS_LIST, "a.png,7.5,2,3,4,5,6,7,8,9,0", "no numbers of people"),
-    ("ferplus", FERPLUS_LIST, "a.png,1e30,2,3,4,5,6,7,8,9,0", "no numbers of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,inf,2,3,4,5,6,7,8,9,0", "not counts of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,nan,2,3,4,5,6,7,8,9,0", "not counts of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,-7,2,3,4,5,6,7,8,9,0", "not counts of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,7.5,2,3,4,5,6,7,8,9,0", "not counts of people"),
+    ("ferplus", FERPLUS_LIST, "a.png,1e30,2,3,4,5,6,7,8,9,0", "not counts of people"),
     ("ferplus-new", FERPLUS_NEW, "Usage,Image name,fear,neutral", "has the columns"),
     ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,11,0,0", "none of 0 to 10"),
     ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,-1,0,0", "none of 0 to 10"),
@@ -362,9 +362,9 @@ def test_affectnet_finds_images_whose_extension_was_rewritten(tmp_path: Path) ->
     assert len(samples) == 16
     assert {sample.id[-4:] for sample in samples} == {".jpg"}
     assert Counter(entry.reason for entry in skipped) == {
-        "expression 8 (none) is no candidate label": 2,
-        "expression 9 (uncertain) is no candidate label": 2,
-        "expression 10 (non-face) is no candidate label": 2,
+        "expression 8 (none) is not a candidate label": 2,
+        "expression 9 (uncertain) is not a candidate label": 2,
+        "expression 10 (non-face) is not a candidate label": 2,
     }
 
 
@@ -480,7 +480,7 @@ def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
     face.rename(os.fsdecode(os.fsencode(faces) + b"/F\xe9te.png"))
     samples, skipped = read(open_source("sfew", tmp_path), Split.TRAIN)
     assert len(samples) == 6
-    assert ("Train/Train_Aligned_Faces/Sad/F\\udce9te.png", "its name is no UTF-8; rename it") in [
+    assert ("Train/Train_Aligned_Faces/Sad/F\\udce9te.png", "its name is not UTF-8; rename it") in [
         (entry.name, entry.reason) for entry in skipped
     ]
 

@@ -1,4 +1,4 @@
-"""Drawn faces: reproducible pixels, units that act where they should, separable classes."""
+"""Synthetic faces: reproducible pixels, units that act where they should, separable classes."""
 
 from __future__ import annotations
 

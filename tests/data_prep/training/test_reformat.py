@@ -56,7 +56,7 @@ def test_rows_of_both_stages_ask_and_answer_in_the_format(
         assert said["content"] == expected
         assert new == old
     assert 0 < n_tagged < N
-    assert f"{N - n_tagged} responses have no format to change" in capsys.readouterr().out
+    assert f"{N - n_tagged} responses are in no known format" in capsys.readouterr().out
     assert main(["verify", str(cot)]) == 0
 
 

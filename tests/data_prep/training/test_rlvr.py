@@ -210,7 +210,7 @@ def test_what_is_left_out_is_listed_by_name(archives: dict[str, Path], tmp_path:
     assert main(command(own, tmp_path / "out", "--no-leak-check")) == 0
     left_out = lines(tmp_path / "out/left_out.jsonl")
     assert Counter(entry["reason"] for entry in left_out) == {
-        f"expression {8 + n} ({name}) is no candidate label": 2
+        f"expression {8 + n} ({name}) is not a candidate label": 2
         for n, name in enumerate(("none", "uncertain", "non-face"))
     }
     assert len({entry["id"] for entry in left_out}) == 6
@@ -424,8 +424,8 @@ def test_the_papers_file_is_converted(
     assert {entry["reason"] for entry in lines(out / "left_out.jsonl")} == {
         "shows the same as a test image",
         "its image is missing",
-        "its answer is no candidate label",
-        "neither path nor question tells the dataset",
+        "its answer is not a candidate label",
+        "neither path nor question names the dataset",
     }
 
 

@@ -94,7 +94,7 @@ def test_what_cannot_be_paired_is_refused(rows: Any, tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="has no sample log of ferbench_rafdb"):
         baseline_scores(folder, "ferbench_rafdb")
     real = write(tmp_path / "b", rows, stand_in=False)
-    with pytest.raises(PredictionError, match="saw the benchmark's images, this run sees drawn"):
+    with pytest.raises(PredictionError, match="saw the benchmark's images, this run sees synth"):
         baseline_scores(real, TASK)
     others = [{**row, "id": f"other-{row['id']}"} for row in rows]
     with pytest.raises(PredictionError, match="shares no question of ferbench_sfew"):

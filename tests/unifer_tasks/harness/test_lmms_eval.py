@@ -1,4 +1,4 @@
-"""FERBench in the real lmms-eval command line, on drawn faces."""
+"""FERBench in the real lmms-eval command line, on synthetic faces."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class AnnotatedData:
 
     Attributes:
         folder: The folder.
-        stand_in: Whether its faces are drawn.
+        stand_in: Whether its faces are synthetic.
         sha256: Dataset key -> the hash of its file.
         questions: Dataset key -> question id -> its annotations; a dataset that no run answered, or
             without votes and attributes, is absent.

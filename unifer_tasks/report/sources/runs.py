@@ -29,7 +29,7 @@ class Run:
         provenance: How the run was made, as far as the files say, for people: "model", "backend",
             "command", "date", "unifer", "lmms-eval", "transformers", "torch", "generation",
             "pixels", "questions" (hash), "data DATASET" (hash) and the like.
-        stand_in: Whether the faces are drawn; None where the files do not say.
+        stand_in: Whether the faces are synthetic; None where the files do not say.
         questions: Dataset key -> the question that all its samples were asked; a dataset whose
             question is unknown is absent.
         notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
@@ -64,7 +64,7 @@ class Run:
 
 
 def looks_drawn(predictions: Iterable[Prediction]) -> bool | None:
-    """Decide by the ids whether faces are drawn, where nothing else does.
+    """Decide by the ids whether faces are synthetic, where nothing else does.
 
     Returns:
         True if `unifer-data drawn` made up an id; None otherwise, since it also draws under the

@@ -1,4 +1,4 @@
-"""A run goes on from its newest whole checkpoint, and never from the start unasked."""
+"""A run resumes from its newest complete checkpoint, and never restarts unasked."""
 
 from __future__ import annotations
 
