@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.conftest import REPOSITORY, run_command
+
+PRINTED: deque[str] = deque(maxlen=2)
+"""The ends of what the last commands printed: the report of a failed test shows them."""
 
 
 def run_for(
@@ -18,7 +22,9 @@ def run_for(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command from the repository's root, and end it if it takes longer."""
     timed = ["timeout", "--kill-after=20", f"{minutes}m", *command]
-    return run_command(timed, env=env, cwd=REPOSITORY, status=status)
+    done = run_command(timed, env=env, cwd=REPOSITORY, status=status)
+    PRINTED.append(f"{' '.join(map(str, command))}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
+    return done
 
 
 def free_ports(n: int) -> list[int]:

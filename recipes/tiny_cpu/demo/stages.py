@@ -24,6 +24,8 @@ _CORES = os.cpu_count() or 1
 # Of SFT. Two of one thread are a seventh faster than one whose loader has the other core.
 _RANKS = min(2, _CORES)
 _SFT_BATCH = 32
+# Of a stage that failed, to show.
+_LOG_LINES = 20
 # What `Stages.draw` draws to train on.
 _TRAINING_ROWS = ("faces/cot", "faces/rlvr", "skewed/cot")
 
@@ -158,7 +160,10 @@ class Stages:
                 check=False,
             )
         if done.returncode:
-            raise StageError(f"{name} failed with exit status {done.returncode}; see {log}")
+            raise StageError(
+                f"{name} failed with exit status {done.returncode}; see {log}, which ends:\n"
+                + _end(log)
+            )
 
     def seconds(self) -> Mapping[str, float]:
         """Seconds that each stage took, over all its runs."""
@@ -188,3 +193,7 @@ class Stages:
             total[name] = total.get(name, 0) + took
             with atomic_write(self.out / _SECONDS) as partial:
                 partial.write_text(json.dumps(total, indent=2), encoding="utf-8")
+
+
+def _end(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])

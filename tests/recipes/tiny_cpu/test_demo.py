@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.forked import Forked
 from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
@@ -16,7 +17,6 @@ pytest.importorskip("verl")
 from recipes.tiny_cpu.demo.compare import read_outcomes
 from recipes.tiny_cpu.demo.keep import WEIGHTS, keep
 from recipes.training.runs.metrics import read_metrics
-from recipes.training.runs.record import read_record
 from recipes.training.runs.rollouts import read_steps
 
 
@@ -43,48 +43,80 @@ def test_a_kept_checkpoint_is_the_model_in_half_the_bytes(tiny_model: Path, tmp_
     assert all(torch.equal(before[name].bfloat16().float(), after[name]) for name in before)
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A folder of the demo, and what runs it: the trainers are started, lmms-eval is forked."""
+
+    folder: Path
+    forked: Forked
+    path: str
+
+    def run(self, module: str, *options: str | Path) -> str:
+        """Return what a module of the demo prints."""
+        given = ["--out", self.folder, "--quick", "--ignore-memory", *options]
+        command = self.forked.command("-m", module, *map(str, given))
+        return run_for(20, command, {"PATH": self.path}).stdout
+
+
+@pytest.fixture(scope="module")
+def demo(forked: Forked, seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run the demo from the trained checkpoint."""
+    folder = tmp_path_factory.mktemp("demo")
+    demo = Demo(folder / "out", forked, forked.shadow(folder / "bin", "ferbench"))
+    assert "GiB of memory" in demo.run("recipes.tiny_cpu.demo", "--start", seeing_model)
+    return demo
+
+
+def accuracies(demo: Demo) -> dict[str, float]:
+    scores = json.loads((demo.folder / "report" / "scores.json").read_text())
+    return {run["name"]: run["strict"]["pooled"]["accuracy"] for run in scores["runs"]}
+
+
 @pytest.mark.training
-def test_the_demo_goes_from_a_checkpoint_to_a_summary(seeing_model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "demo"
-    command: list[str | Path] = [sys.executable, "-m", "recipes.tiny_cpu.demo"]
-    command += ["--out", out, "--quick", "--start", seeing_model, "--ignore-memory"]
-    assert "GiB of memory" in run_for(12, command, {}).stdout
-    summary = (out / "README.md").read_text()
+def test_the_demo_goes_from_a_checkpoint_to_a_summary(demo: Demo) -> None:
+    summary = (demo.folder / "README.md").read_text()
     for model in ("SFT", "cold start", "GRPO"):
         assert f"| {model} | " in summary
-    assert (out / "reward.png").is_file()
-    assert (out / "report" / "index.html").is_file()
-    scores = json.loads((out / "report" / "scores.json").read_text())
-    accuracy = {run["name"]: run["strict"]["pooled"]["accuracy"] for run in scores["runs"]}
+    assert "| without variance |" in summary
+    assert (demo.folder / "reward.png").is_file()
+    assert (demo.folder / "report" / "index.html").is_file()
     # One face of each label; the start sees.
-    assert accuracy["SFT"] > 0.7
-    steps = read_metrics(out / "grpo")
-    assert list(steps) == [1, 2]
+    assert accuracies(demo)["SFT"] > 0.7
+
+
+@pytest.mark.training
+def test_every_rollout_of_the_demo_is_kept_and_read_as_it_was_rewarded(demo: Demo) -> None:
+    run = demo.folder / "grpo"
+    steps, rollouts = read_metrics(run), read_steps(run)
+    assert list(steps) == list(rollouts) == [1, 2]
     assert all(s["training/rollout_actor_probs_pearson_corr"] > 0.999 for s in steps.values())
     assert all(s["actor/grad_norm"] > 0 for s in steps.values())
-    # Every rollout was kept, and what is read of them is what verl logged.
-    rollouts = read_steps(out / "grpo")
-    assert list(rollouts) == [1, 2]
     for step, kept in rollouts.items():
         assert kept.rollouts == 16 * 8
         assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])
-    assert "| without variance |" in summary
-    # Nothing is left to do, and nothing is done again.
-    again = run_for(3, command, {}).stdout
-    assert "GRPO ..." in again
-    # From the same cold start, on the same faces, another algorithm.
-    command = [sys.executable, "-m", "recipes.tiny_cpu.demo.compare"]
-    command += ["--out", out, "--quick", "--start", seeing_model, "--ignore-memory"]
-    command += ["--algorithms", "dapo", "--seeds", "1"]
-    assert "| dapo | 1 | " in run_for(12, command, {}).stdout
-    (outcome,) = read_outcomes(out)
-    run = out / "runs" / "dapo-1" / "grpo"
-    assert outcome.sampled >= 2 * 16
-    assert outcome.kl >= 0
-    # No group without variance is left, and a group's rewards are the reward of its answers.
-    for step, kept in read_steps(run).items():
-        assert kept.rollouts == 16 * 8
-        assert kept.zero_variance == 0
-        assert kept.reward == pytest.approx(read_metrics(run)[step]["critic/rewards/mean"])
-    record = read_record(run)
-    assert record.algorithm == "dapo"
+
+
+@pytest.mark.training
+def test_a_finished_demo_is_not_run_again(demo: Demo, seeing_model: Path) -> None:
+    written = (demo.folder / "grpo" / "train.log").stat()
+    assert "GRPO ..." in demo.run("recipes.tiny_cpu.demo", "--start", seeing_model)
+    assert (demo.folder / "grpo" / "train.log").stat() == written
+
+
+@pytest.mark.training
+def test_a_comparison_evaluates_and_tabulates_a_run(demo: Demo, seeing_model: Path) -> None:
+    # The run is the demo's, which is finished: what a comparison starts verl with is tested in
+    # test_compare.py, and what each algorithm does in a session of all.
+    run = demo.folder / "runs" / "grpo-1" / "grpo"
+    shutil.copytree(demo.folder / "grpo", run)
+    options = ["--start", seeing_model, "--algorithms", "grpo", "--seeds", "1"]
+    assert "| reasoned | grpo | 1 | " in demo.run("recipes.tiny_cpu.demo.compare", *options)
+    (outcome,) = read_outcomes(demo.folder)
+    # It is evaluated once more, from the checkpoint and not merged.
+    assert outcome.scores.accuracy == accuracies(demo)["GRPO"]
+    steps = read_metrics(run)
+    assert outcome.kl == steps[2]["actor/kl_loss"] >= 0
+    rewards = [step["critic/rewards/mean"] for step in steps.values()]
+    assert outcome.first_reward == outcome.last_reward == pytest.approx(sum(rewards) / 2)
+    assert outcome.sampled == 2 * 16
+    assert outcome.format == "reasoned"
