@@ -32,7 +32,6 @@ from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
 from recipes.tiny_cpu.demo.stages import COLD_START, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.tiny_cpu.memory import available_memory
-from recipes.training.cli.numbers import whole
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
@@ -44,6 +43,7 @@ from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.support.files import atomic_write
+from unifer_tasks.support.numbers import positive_integer
 
 RARE = "contempt"
 SCHEMA = 1
@@ -58,7 +58,8 @@ _EDGE = 3
 _ACTOR = "actor_rollout_ref.actor"
 _LENGTH = "response_length/mean"
 _KL = "actor/kl_loss"
-_EVICTED = "training/filter_groups/evicted_samples"
+# Prompts that dynamic sampling sampled and left out: without variance, or once a batch was full.
+_LEFT_OUT = ("evicted_samples", "discarded_surplus_samples")
 # Two-sided quantiles of Student's t at 0.95, of 1 degree of freedom and on.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
@@ -93,7 +94,7 @@ class Outcome:
         last_reward: Likewise, of the last.
         kl: Of the last step: nats a token from the cold start, by verl's k3 estimate.
         length: Tokens of a response in the last step.
-        sampled: Prompts that were sampled, those without variance that were left out included.
+        sampled: Prompts that were sampled, those that were left out included.
         seconds: Of GRPO, its start included.
         format: The name of the response format.
     """
@@ -223,11 +224,15 @@ def _run(home: Home, algorithm: str, seed: int, cold: Path, sizes: Sizes) -> Out
         last_reward=mean(step[REWARD] for step in steps[-edge:]),
         kl=last[_KL] * (scale / last[_LENGTH] if scale else 1),
         length=last[_LENGTH],
-        sampled=round(
-            sizes.grpo_steps * sizes.prompts + sum(step.get(_EVICTED, 0) for step in steps)
-        ),
+        sampled=sizes.grpo_steps * sizes.prompts + _left_out(steps),
         seconds=stages.seconds()[name],
         format=home.format.key,
+    )
+
+
+def _left_out(steps: Iterable[Mapping[str, float]]) -> int:
+    return round(
+        sum(step.get(f"training/filter_groups/{name}", 0) for step in steps for name in _LEFT_OUT)
     )
 
 
@@ -247,7 +252,7 @@ def _check_sizes(out: Path, sizes: Sizes, start: Path | None) -> None:
     if not path.is_file():
         out.mkdir(parents=True, exist_ok=True)
         _write(path, given)
-    elif json.loads(path.read_text(encoding="utf-8")) != given:
+    elif {**given, **json.loads(path.read_text(encoding="utf-8"))} != given:
         raise CompareError(
             f"{out} holds a comparison of other sizes or of another start ({path.name}); give the "
             "same, or another --out"
@@ -378,7 +383,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("held-out", sizes.held_out, "held-out faces for each label of each dataset"),
     ):
         parser.add_argument(
-            f"--{name}", type=whole, default=default, metavar="N",
+            f"--{name}", type=positive_integer, default=default, metavar="N",
             help=f"{what}; default: %(default)s",
         )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 
-from recipes.training.cli.numbers import whole
 from recipes.training.configuration.settings import STAGES, ConfigurationError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
+from unifer_tasks.support.numbers import positive_integer, positive_number
 
 ERRORS: Sequence[type[Exception]] = ()
 
@@ -20,7 +19,7 @@ def add(commands: Subparsers) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "plan",
-        help="calculate steps, tokens, hours, memory and disk of a run, and start nothing",
+        help="calculate steps, tokens, hours, memory and disk of a run, without starting it",
         description="Calculate what a run will take, from its configuration and its rows: steps, "
         "tokens, hours, memory of a GPU and of a node by part, and disk. Exit 1, with overrides "
         "that would help, where it does not fit. Needs no GPU and no weights.",
@@ -28,37 +27,56 @@ def add(commands: Subparsers) -> None:
         epilog="OVERRIDE: KEY=VALUE of any setting of verl, in hydra's grammar",
         allow_abbrev=False,
     )
-    parser.add_argument("stage", choices=STAGES, help="which stage of the recipe")
+    parser.add_argument("stage", choices=STAGES, help="stage of the recipe")
     parser.add_argument(
         "size", nargs="?", metavar="CONFIG", help="3b, 7b, 32b, tiny, or a YAML file"
     )
     parser.add_argument("--config", metavar="CONFIG", help="the same, as in the other commands")
     parser.add_argument(
-        "--gpu-memory", type=_gib, default="80", metavar="GIB", help="of a GPU; default: 80"
+        "--gpu-memory", type=_gib, default="80", metavar="GIB", help="memory of a GPU (default: 80)"
     )
     parser.add_argument(
-        "--host-memory", type=_gib, metavar="GIB", help="of a node; compared if given"
+        "--host-memory", type=_gib, metavar="GIB", help="memory of a node (default: not checked)"
     )
     parser.add_argument(
-        "--disk", type=_gib, metavar="GIB", help="for the run's folder; compared if given"
+        "--disk", type=_gib, metavar="GIB", help="disk for the run (default: not checked)"
     )
     parser.add_argument(
-        "--rows", type=whole, metavar="N", help="rows to train on, where there is no file yet"
+        "--rows",
+        type=positive_integer,
+        metavar="N",
+        help="training rows (default: counted in data.train_files)",
     )
     parser.add_argument(
-        "--image-side", type=whole, metavar="PIXELS", help="of an image; default: the protocol's"
+        "--image-side",
+        type=positive_integer,
+        metavar="PIXELS",
+        help="side of an image (default: the protocol's)",
     )
     parser.add_argument(
-        "--text-tokens", type=whole, metavar="N", help="of a row's text; default: counted"
+        "--text-tokens",
+        type=positive_integer,
+        metavar="N",
+        help="tokens of a row's text (default: counted)",
     )
     parser.add_argument(
-        "--response-tokens", type=whole, metavar="N", help="of a sampled response; default: 200"
+        "--response-tokens",
+        type=positive_integer,
+        metavar="N",
+        help="tokens of a sampled response (default: 200)",
     )
     parser.add_argument(
         "--tokens-per-second",
-        type=_positive,
+        type=positive_number,
         metavar="N",
-        help="of a GPU, prompts and responses of a whole step; default: as published for an H100",
+        help="throughput of a GPU, prompts and responses over a whole step (default: as "
+        "published for an H100)",
+    )
+    parser.add_argument(
+        "--sampled",
+        type=positive_number,
+        metavar="N",
+        help="prompts sampled for each that is trained on, of dynamic sampling (default: 3)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, sizes in bytes")
     parser.set_defaults(run=_plan, overrides=[], needs=lambda _: [TRAIN])
@@ -79,6 +97,7 @@ def _plan(args: argparse.Namespace) -> int:
         text=args.text_tokens,
         response=args.response_tokens,
         rate=args.tokens_per_second,
+        sampled=args.sampled,
         **given,
     )
     machine = Machine(args.gpu_memory, args.host_memory, args.disk)
@@ -106,14 +125,4 @@ def _configuration(args: argparse.Namespace) -> tuple[str, list[str]]:
 
 
 def _gib(text: str) -> int:
-    return int(_positive(text) * _GIB)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
-    return number
+    return int(positive_number(text) * _GIB)

@@ -137,7 +137,10 @@ def test_other_sizes_need_another_folder(
 def test_each_format_has_its_rows_its_start_and_its_tasks(
     commands_run: list[tuple[str, Path, list[str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = {1: {"critic/rewards/mean": 0.5, "actor/kl_loss": 0.0, "response_length/mean": 9.0}}
+    step = {"critic/rewards/mean": 0.5, "actor/kl_loss": 0.0, "response_length/mean": 9.0}
+    filtered = "training/filter_groups"
+    left_out = {f"{filtered}/evicted_samples": 5, f"{filtered}/discarded_surplus_samples": 2}
+    steps = {1: {**step, **left_out}, 2: step}
     monkeypatch.setattr(module, "read_metrics", lambda _: steps)
     monkeypatch.setattr(module, "read_scores", lambda _: COLD)
     monkeypatch.setattr(Stages, "seconds", lambda _: {"grpo, seed 3": 60.0})
@@ -160,6 +163,7 @@ def test_each_format_has_its_rows_its_start_and_its_tasks(
         str(tmp_path / part): str(tmp_path / "formats" / "direct" / part)
         for part in ("faces/cot", "faces/rlvr", "skewed/cot")
     }
+    assert [one.sampled for one in read_outcomes(tmp_path)] == [15 * 32 + 7] * 2
     lines = (tmp_path / TABLE_NAME).read_text().splitlines()[2:]
     assert [line.split(" | ")[:3] for line in lines] == [
         [f"| {key}", model, seed]

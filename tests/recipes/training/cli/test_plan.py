@@ -22,10 +22,13 @@ def test_the_plan_is_for_people_or_programs(capsys: pytest.CaptureFixture[str]) 
     assert "31 of 256 sequences" in text
     assert "memory of a GPU, GiB" in text
     assert "(assumed)" in text
+    assert "dynamic sampling" not in text
     assert main(["plan", "grpo", "--json", "--config", "7b", *given[3:]]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["steps"], found["problems"]) == (31, [])
     assert found["gpu"]["update"]["weights"] == 4 * found["parameters"] // 8
+    assert main([*given, "algorithm=dapo", "--sampled", "4.5"]) == 0
+    assert "4.5 prompts sampled for one that is trained on" in capsys.readouterr().out
 
 
 def test_what_does_not_fit_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +64,8 @@ def test_rows_and_tokens_are_counted_where_they_are_at_hand(
         (["sft", "7b", "--rows", "none"], 2, "'none': give a whole number of 1 or more"),
         (["sft", "7b", "--disk", "nan"], 2, "'nan': give a number above 0"),
         (["sft", "7b", "--gpu-memory", "-1"], 2, "'-1': give a number above 0"),
+        (["grpo", "7b", *ROWS, "--sampled", "2"], 1, "this run samples each prompt once"),
+        (["grpo", "7b", *ROWS, "--sampled", ".5", "algorithm=dapo"], 1, "--sampled 0.5 is below"),
         (["dpo", "7b"], 2, "invalid choice: 'dpo'"),
     ],
 )
