@@ -22,13 +22,17 @@ from typing import Any
 
 import pytest
 
+from data_prep.output import Output
+from data_prep.synthetic.stand_in import build
 from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import UNUSUAL, Request, serve
 from unifer_tasks.cli.main import main
+from unifer_tasks.data.annotations import read_annotations
 from unifer_tasks.harness.requests.answer_log import AnswerLog, AnswerLogError
 from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.protocol.answers import read_answer
+from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import Outcome
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.scoring.sample_logs import read_responses
@@ -317,6 +321,67 @@ def test_a_run_whose_every_request_failed_is_not_done(
     assert not (tmp_path / "out" / "stub" / "done.json").exists()
 
 
+def test_an_addition_to_a_run_that_is_done_asks_nothing_twice(
+    environment: dict[str, str], forked: Forked, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with serve(lambda request: response("Hm.", "fear")) as server:
+        arguments = f"model=stub,base_url={server.url},num_concurrent=4"
+        path = preset(tmp_path, "stub", "openai", arguments, KEYED)
+        run = ["ferbench", "run", "--models", str(path), "--out", str(out)]
+        run += ["--tasks", "ferbench_sfew,ferbench_ferplus"]
+        base = run_command(forked.command(*run), env=environment)
+        n_base = len(server.asked)
+        with_more = forked.command(*run, "--with", "direct,votes")
+        first = run_command(with_more, env=environment)
+        n_both = len(server.asked)
+        second = run_command(with_more, env=environment)
+        assert len(server.asked) == n_both == 2 * n_base == 60
+    assert "30 requests (14 ferbench_sfew, 16 ferbench_ferplus)" in base.stdout
+    assert "stub: 60 requests (14 ferbench_sfew, 16 ferbench_ferplus, " in first.stdout
+    assert "stub: 60 of 60 answered, 30 of them before, 0 failed" in first.stdout
+    assert "stub: done before" in second.stdout
+    assert "## Annotators' votes\n" in (out / "report" / "leaderboard.md").read_text()
+    scores = json.loads((out / "report" / "scores.json").read_text())
+    assert [one["variant"] for one in scores["runs"]] == ["base", "direct"]
+    assert scores["votes"].keys() == {"stub", "stub (direct)"}
+
+
+def test_a_planted_bias_is_found_in_a_run_and_none_in_a_fair_one(
+    environment: dict[str, str], forked: Forked, tmp_path: Path
+) -> None:
+    """Two models see the same faces: one is right where an expression is strong, one anywhere."""
+    data = tmp_path / "data"
+    labels = LABEL_SPACES["rafdb"].labels
+    targets = {"rafdb": [(f"drawn/{number}", labels[number % 7]) for number in range(98)]}
+    build(Output(data, jobs=1), targets, seed=0, recipe={}, bias=0.9)
+    faces = read_annotations(data / "rafdb" / "test.parquet")
+    paths = []
+    for name in ("biased", "fair"):
+        said = tmp_path / f"{name}.jsonl"
+        with said.open("w") as file:
+            for number, (id_, target) in enumerate(targets["rafdb"]):
+                is_weak = (faces[id_].intensity or 1) < 0.3
+                is_wrong = is_weak if name == "biased" else number % 7 == number // 7 % 7
+                answer = labels[(labels.index(target) + is_wrong) % 7]
+                row = {"dataset": "rafdb", "id": id_, "target": target}
+                file.write(json.dumps({**row, "response": response("Hm.", answer)}) + "\n")
+        paths.append(preset(tmp_path, name, "replay", f"samples={said}"))
+    command = forked.command(
+        "ferbench", "run", "--models", ",".join(map(str, paths)), "--out", str(tmp_path / "out"),
+        "--tasks", "ferbench_rafdb", "--with", "groups",
+    )  # fmt: skip
+    run_command(command, env={**environment, "FERBENCH_DATA": str(data)})
+    scores = json.loads((tmp_path / "out" / "report" / "scores.json").read_text())
+    gaps = {name: of["gender"]["gaps"] for name, of in scores["groups"].items()}
+    assert gaps["biased"]["p_holm"] < 0.01
+    assert gaps["biased"]["excess"]["worst"] == "female"
+    assert gaps["fair"]["p_holm"] > 0.05
+    text = (tmp_path / "out" / "report" / "leaderboard.md").read_text()
+    assert "biased, gender: female is" in text
+    assert "fair, gender" not in text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -326,6 +391,9 @@ def test_a_run_whose_every_request_failed_is_not_done(
         (["--models", "gpt_4o", "--set", "batch_size"], "must have the form [PRESET:]KEY=VALUE"),
         (["--models", "gpt_4o", "--price", "gpt_4o=cheap"], "must have the form PRESET=IN,OUT"),
         (["--models", "gpt_4o", "--price", "gpt_5=1,2"], "names no model of this run"),
+        (["--models", "gpt_4o", "--with", "rankd"], "no such addition; did you mean ranked?"),
+        (["--models", "gpt_4o", "--with", "ranked"], "gpt_4o: ferbench_ranked asks how likely"),
+        (["--models", "gpt_4o", "--with", "votes", "--tasks", "ferbench_sfew"], "about FERPlus"),
     ],
 )
 def test_what_cannot_be_run_is_reported_at_once(
