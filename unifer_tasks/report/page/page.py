@@ -30,7 +30,7 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue
 from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
-from unifer_tasks.report.page.pictures import Gallery, gallery, write_pictures
+from unifer_tasks.report.page.pictures import Gallery, gallery, view_of, write_pictures
 from unifer_tasks.report.page.sanitize import policy, script_json
 from unifer_tasks.report.renderers.numbers import p_value, percent, signed
 from unifer_tasks.report.sections.listed import sections
@@ -108,7 +108,11 @@ def write_page(
     questions = all_questions(assessments)
     wanted: dict[str, list[str]] = {}
     for dataset, id_, _ in questions:
-        wanted.setdefault(LABEL_SPACES[dataset].data_key, []).append(id_)
+        wanted.setdefault(view_of(LABEL_SPACES[dataset].data_key), []).append(id_)
+    for one in assessments:
+        if one.run.variant.corrupts:
+            for row in one.run.predictions:
+                wanted.setdefault(view_of(row.dataset, one.run.variant), []).append(row.id)
     pictures = gallery(data, wanted) if data else None
     rows = pictures.rows if pictures else {}
     unreadable: list[str] = []
@@ -133,9 +137,11 @@ def write_page(
     )
     with atomic_write(out / PAGE_NAME) as partial:
         content.dump(str(partial), encoding="utf-8")
-    missing = sum(id_ not in rows.get(key, {}) for key, ids in wanted.items() for id_ in ids)
+    missing = sum(
+        id_ not in rows.get(LABEL_SPACES[dataset].data_key, {}) for dataset, id_, _ in questions
+    )
     missing = missing if pictures else 0
-    return Page(out / PAGE_NAME, missing, tuple(unreadable))
+    return Page(out / PAGE_NAME, missing, tuple(dict.fromkeys(unreadable)))
 
 
 def _downloads(paths: Iterable[Path], out: Path) -> dict[str, dict[str, str]]:
@@ -292,6 +298,7 @@ def _header(
         "runs": [
             {
                 "name": visible(one.run.title),
+                "spoils": one.run.variant.key if one.run.variant.corrupts else "",
                 "questions": dict(one.run.questions),
                 "scores": {
                     reader: {

@@ -21,8 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 from unifer_tasks.protocol.action_units import AU_NAMES
+from unifer_tasks.protocol.corruptions import condition_of
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.outcomes import Outcome, request_failed
+from unifer_tasks.protocol.variants import Variant
 from unifer_tasks.rationale.lexicon import Side
 from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
@@ -111,9 +113,9 @@ def blocks(
 
 def image_blocks(pictures: Gallery, unreadable: list[str]) -> Iterator[Block]:
     """Pack images; "DATASET ID" of each that cannot be decoded is appended to a list."""
-    for dataset in pictures.rows:
-        for chunk, images in embedded(pictures, dataset, unreadable):
-            yield _block(f"images-{dataset}-{chunk}", images)
+    for view in pictures.rows:
+        for chunk, images in embedded(pictures, view, unreadable):
+            yield _block(f"images-{view}-{chunk}", images)
 
 
 def _run_blocks(
@@ -150,8 +152,19 @@ def _run_blocks(
                     if row and row[0].prediction.label is not None
                 },
                 "rationales": [row and _rationale(*row, meanings) for row in rows],
+                "spoiled": {
+                    place: _spoiled(row[0].prediction, one.run.variant)
+                    for place, row in enumerate(rows)
+                    if row and one.run.variant.corrupts
+                },
             },
         )
+
+
+def _spoiled(prediction: Prediction, variant: Variant) -> str:
+    """Return in words what was done to a question's image."""
+    condition = condition_of(prediction.dataset, prediction.id, variant.corrupts)
+    return f"{condition.kind.replace('_', ' ')}, strength {condition.strength}"
 
 
 def _text(response: str | None) -> str | None:

@@ -41,15 +41,16 @@ const meanings = keeping(() => unpackedJson("meanings"), 1);
 
 const chunk = keeping((id) => unpackedJson(id), KEPT_CHUNKS);
 
-/** A run's responses to `report.chunk` questions in a row: `texts`, `labels`, `rationales`. */
+/** A run's responses to `report.chunk` questions in a row: `texts`, `labels`, `rationales`, and how
+ * images were `spoiled`. */
 const responses = (run, number) => chunk(`responses-${run}-${number}`);
 
 /** Where an image is: a file beside the page, or one that the page holds; null if nowhere. */
-async function imageSource(dataset, row) {
+async function imageSource(view, row) {
   const { images } = report;
   if (row < 0 || !images) return null;
-  if (!images.embedded) return `${images.folders[dataset]}/${String(row).padStart(5, "0")}.jpg`;
-  const embedded = await chunk(`images-${dataset}-${Math.floor(row / images.chunk)}`);
+  if (!images.embedded) return `${images.folders[view]}/${String(row).padStart(5, "0")}.jpg`;
+  const embedded = await chunk(`images-${view}-${Math.floor(row / images.chunk)}`);
   const found = embedded[row % images.chunk];
   return found && `data:image/jpeg;base64,${found}`;
 }

@@ -16,12 +16,13 @@ async function sampleView(i, run, other) {
     el("h3", {}, dataset.title, " ", el("bdi", { class: "id" }, plain(all.id[i]))),
     el(
       "div", { class: "sample-head" },
-      await picture(dataset, all, i),
+      await picture(viewOf(dataset, run, own, i), dataset, all, i),
       el(
         "dl", { class: "facts" },
         ...fact("Truth", report.labels[all.target[i]]),
         ...fact("Answer", verdict(own, all, i)),
         ...fact("Outcome", report.outcomes[own.outcome[i]]),
+        ...(block.spoiled[place] ? fact("Image", `spoiled for this run: ${block.spoiled[place]}`) : []),
         ...fact("Rationale argues for", rationale?.argued.join(", ") || "none of the labels"),
       ),
     ),
@@ -55,8 +56,12 @@ function verdict({ answer }, all, i) {
   return el("span", { class: right ? "right" : "wrong" }, `${right ? "✓" : "✗"} ${given}, ${right ? "right" : "wrong"}`);
 }
 
-async function picture(dataset, all, i) {
-  const source = await imageSource(dataset.images, all.image[i]);
+/** The images that a run was shown: the dataset's own, or those that its variant spoils. */
+const viewOf = (dataset, run, own, i) =>
+  report.runs[run].spoils && own.outcome[i] !== ABSENT ? `${dataset.images}.${report.runs[run].spoils}` : dataset.images;
+
+async function picture(view, dataset, all, i) {
+  const source = await imageSource(view, all.image[i]);
   const nothing = (text) => el("div", { class: "no-image" }, text);
   if (!source) return nothing(report.images ? "No image of this id in the data" : "Images are not part of this page");
   const image = el("img", {
