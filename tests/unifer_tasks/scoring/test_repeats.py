@@ -1,12 +1,21 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.scoring.repeats import Label, Repeated, agree, majority, pass_at, repeat_scores
+from unifer_tasks.scoring.repeats import (
+    Label,
+    Repeated,
+    agree,
+    agreement_at,
+    majority,
+    majority_curve,
+    pass_at,
+    repeat_scores,
+)
 
 LABELS = st.sampled_from(["happy", "sad", "fear", None])
 
@@ -55,6 +64,82 @@ def test_pass_at_k_is_the_share_of_draws_with_a_right_answer(
     k = data.draw(st.integers(1, n))
     draws = [any(drawn) for drawn in combinations(answers, k)]
     assert pass_at(k, n, sum(answers)) == pytest.approx(sum(draws) / len(draws))
+
+
+ANSWERS = st.lists(st.sampled_from(["happy", "sad", "fear", "anger", None]), min_size=1, max_size=8)
+
+
+@given(ANSWERS)
+def test_curves_are_means_over_all_choices_of_the_answers_in_their_order(
+    labels: list[Label],
+) -> None:
+    curve = majority_curve("happy", labels)
+    assert len(curve) == len(labels)
+    for k, share in enumerate(curve, start=1):
+        chosen = list(combinations(labels, k))
+        right = sum(majority(choice) == "happy" for choice in chosen)
+        assert share == pytest.approx(right / len(chosen))
+        alike = sum(map(agree, chosen))
+        assert agreement_at(k, labels) == pytest.approx(alike / len(chosen))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        # A tie goes to what was answered first, so the order of the answers decides.
+        (("happy", "sad"), (1 / 2, 1)),
+        (("sad", "happy"), (1 / 2, 0)),
+        (("sad", "happy", "happy"), (2 / 3, 1 / 3, 1)),
+        (("happy", "happy", "sad"), (2 / 3, 1, 1)),
+        # What cannot be read neither votes nor breaks a tie.
+        ((None, "happy"), (1 / 2, 1)),
+        ((None, None), (0, 0)),
+        (("sad", "fear"), (0, 0)),
+        # Two of five right against three labels once each: the vote finds what one answer misses.
+        (("fear", "happy", "sad", "happy", "anger"), (2 / 5, 4 / 10, 4 / 10, 3 / 5, 1)),
+    ],
+)
+def test_votes_of_k_answers(labels: tuple[Label, ...], expected: tuple[float, ...]) -> None:
+    assert majority_curve("happy", labels) == pytest.approx(expected)
+
+
+def test_many_answers_are_counted_exactly() -> None:
+    n = 200
+    curve = majority_curve("happy", ["happy"] * 110 + ["sad"] * 60 + [None] * 30)
+    assert len(curve) == n
+    assert curve[0] == pytest.approx(110 / n)
+    assert curve[-1] == 1
+    assert all(0 <= share <= 1 for share in curve)
+
+
+@given(
+    st.integers(2, 6).flatmap(
+        lambda n: st.lists(st.lists(LABELS, min_size=n, max_size=n), min_size=1, max_size=12)
+    )
+)
+def test_a_curve_begins_at_the_accuracy_and_ends_at_the_figures_of_all_answers(
+    answers: list[list[Label]],
+) -> None:
+    scores = repeat_scores([Repeated("happy", tuple(labels)) for labels in answers])
+    assert scores is not None
+    n = len(answers)
+    assert [point.k for point in scores.curve] == list(range(1, scores.repeats + 1))
+    first, last = scores.curve[0], scores.curve[-1]
+    assert first.majority_vote.value == pytest.approx(scores.accuracy)
+    assert first.pass_at.value == pytest.approx(scores.accuracy)
+    read = sum(label is not None for labels in answers for label in labels)
+    assert first.agreement.value == pytest.approx(read / (n * scores.repeats))
+    votes = [majority(labels) == "happy" for labels in answers]
+    assert last.majority_vote.value == scores.majority_vote == pytest.approx(sum(votes) / n)
+    assert last.pass_at.value == pytest.approx(sum("happy" in labels for labels in answers) / n)
+    assert last.agreement.value == scores.agreement == pytest.approx(sum(map(agree, answers)) / n)
+    for point in scores.curve:
+        for figure in (point.majority_vote, point.pass_at, point.agreement):
+            low, high = figure.interval
+            assert 0 <= low <= figure.value <= high <= 1
+    for before, after in pairwise(scores.curve):
+        assert before.pass_at.value <= after.pass_at.value + 1e-9
+        assert before.agreement.value >= after.agreement.value - 1e-9
 
 
 @given(st.lists(st.lists(LABELS, min_size=3, max_size=3), min_size=1, max_size=20))

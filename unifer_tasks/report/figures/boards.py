@@ -25,6 +25,9 @@ SCOPES: Mapping[str, str] = {
 }
 """Scope -> its title, in the order in which they are shown."""
 
+MAJORITY = "majority_vote"
+"""The column of the vote of all answers to a question that was asked several times."""
+
 OVERVIEW = "overview"
 TITLES: Mapping[str, str] = {OVERVIEW: "Overview", **SCOPES, POOLED: "Pooled"}
 """Scope -> its title, short enough for a button."""
@@ -166,13 +169,14 @@ def _board(
     scope: str,
 ) -> Board:
     rows = []
+    columns = _columns(assessments, reader, scope)
     for one in assessments:
         if part := one.summary(reader).scope(scope):
             measures = measures_of(one, scope)
             rows.append(
                 BoardRow(
                     one.run.title,
-                    {metric: estimate(part, metric) for metric in HEADLINE},
+                    _cells(one, part, scope, columns),
                     marks(one),
                     part.n if isinstance(part, Section) else None,
                     part.scores["unreadable"],
@@ -189,7 +193,27 @@ def _board(
     n = None if scope == MEAN else N_QUESTIONS
     if scope in LABEL_SPACES:
         n = LABEL_SPACES[scope].n_test or None
-    return Board(scope, reader, HEADLINE, _scale([*rows, *theirs]), rows, theirs, n)
+    return Board(scope, reader, columns, _scale([*rows, *theirs]), rows, theirs, n)
+
+
+def _columns(assessments: Sequence[Assessment], reader: Reader, scope: str) -> Mapping[str, str]:
+    """Return column -> heading: the metrics, and the majority vote where one was taken."""
+    ks = {found.repeats for one in assessments if (found := one.repeats.get(scope)) is not None}
+    if reader != "strict" or not ks:
+        return HEADLINE
+    return {**HEADLINE, MAJORITY: f"majority@{ks.pop() if len(ks) == 1 else 'k'}"}
+
+
+def _cells(
+    one: Assessment, part: Scored, scope: str, columns: Mapping[str, str]
+) -> Mapping[str, Percent]:
+    cells = {metric: estimate(part, metric) for metric in HEADLINE}
+    found = one.repeats.get(scope)
+    if found is not None and MAJORITY in columns:
+        note = f"k = {found.repeats}" if columns[MAJORITY].endswith("k") else ""
+        vote = found.curve[-1].majority_vote
+        cells[MAJORITY] = Percent(vote.value, *vote.interval, note)
+    return cells
 
 
 def _overview(

@@ -14,12 +14,21 @@ from unifer_tasks.protocol.answers import Outcome
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.boards import SCOPES, datasets_shown, measures_of, ranked
+from unifer_tasks.report.figures.boards import (
+    MAJORITY,
+    SCOPES,
+    datasets_shown,
+    measures_of,
+    ranked,
+)
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
+from unifer_tasks.scoring.repeats import RepeatScores
 from unifer_tasks.scoring.summary import Mean, Scored, Section
+
+_VOTE = (MAJORITY, f"{MAJORITY}_low", f"{MAJORITY}_high")
 
 
 def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
@@ -32,7 +41,7 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
     bounds = [f"{metric}_{end}" for metric in HEADLINE for end in ("low", "high")]
     fields = [
         "kind", "model", "variant", "reader", "scope", "n", "complete", "stand_in",
-        *HEADLINE, *bounds, "unreadable", *outcomes, "median_words", "source",
+        *HEADLINE, *bounds, "unreadable", *outcomes, "median_words", "repeats", *_VOTE, "source",
     ]  # fmt: skip
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, restval="", lineterminator="\n")
@@ -118,8 +127,18 @@ def _csv_row(
             if isinstance(part, Section)
         },
         "median_words": "" if median is None else f"{median:g}",
+        **(_vote(one.repeats.get(scope)) if reader == "strict" else {}),
         "source": _csv_text(one.run.source),
     }
+
+
+def _vote(found: RepeatScores | None) -> dict[str, object]:
+    """Return the columns of the majority vote; empty of questions that were asked once."""
+    if found is None:
+        return {}
+    vote = found.curve[-1].majority_vote
+    cells = map(_cell, (vote.value, *vote.interval))
+    return {"repeats": found.repeats, **dict(zip(_VOTE, cells, strict=True))}
 
 
 def _csv_text(text: str) -> str:

@@ -72,7 +72,7 @@ def _board(board: Board) -> Table:
     rows: tuple[Row, ...] = tuple(
         (
             row.title,
-            *(row.cells[metric] for metric in HEADLINE),
+            *(row.cells.get(column) for column in board.columns),
             Percent(row.unreadable),
             row.words,
             row.asked,
@@ -80,7 +80,8 @@ def _board(board: Board) -> Table:
         )
         for row in board.rows
     )
-    return Table(("model", *HEADLINE.values(), "unreadable", "words", "questions", "faces"), rows)
+    columns = ("model", *board.columns.values(), "unreadable", "words", "questions", "faces")
+    return Table(columns, rows)
 
 
 def _upstream(runs: Sequence[Assessment]) -> Table:

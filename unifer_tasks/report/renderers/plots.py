@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,10 @@ from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
+from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.metrics import HEADLINE
+from unifer_tasks.scoring.repeats import AtK
+from unifer_tasks.scoring.summary import POOLED
 from unifer_tasks.support.files import atomic_write
 
 if TYPE_CHECKING:
@@ -31,12 +34,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
+_REPEATS = "repeats"
+_CURVES: Mapping[str, Callable[[AtK], Estimate]] = {
+    "majority@k": lambda point: point.majority_vote,
+    "pass@k": lambda point: point.pass_at,
+    "agreement@k": lambda point: point.agreement,
+}
+"""Panel of the plot of repeated answers -> its figure."""
 
 # Widths of a column and of a page of two, in inches.
 _COLUMN, _PAGE = 3.4, 7.0
 # Of a line of a row's name.
 _LINE = 0.14
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
+_LINES = (_BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", _ORANGE)
+_MARKERS = "osD^v"
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 7.5,
@@ -67,12 +79,13 @@ def write_plots(
     Args:
         assessments: The runs; at least one.
         published: Scores of others; those of pooled headline metrics are shown apart.
-        folder: Where to. Confusion matrices of an earlier report there are removed.
+        folder: Where to. Plots of an earlier report there that this one lacks are removed.
         progress: Receives the name of each plot before it is drawn.
 
     Returns:
-        The files: the leaderboard, per-class recall and label prior of all runs, and the
-        confusion matrix of each, pooled, in the order of the leaderboard.
+        The files: the leaderboard, per-class recall and label prior of all runs, the curves of
+        those that were asked several times, and the confusion matrix of each, pooled, in the
+        order of the leaderboard.
     """
     runs = ranked(assessments)
     digits = len(str(len(runs)))
@@ -81,6 +94,8 @@ def write_plots(
         "recall": functools.partial(recall, runs),
         "prior": functools.partial(prior, runs),
     }
+    if repeated := [one for one in runs if POOLED in one.repeats]:
+        plots[_REPEATS] = functools.partial(repeats, repeated)
     for place, one in enumerate(runs, start=1):
         name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
         plots[name] = functools.partial(confusion, one)
@@ -90,7 +105,7 @@ def write_plots(
             progress(name)
             figure = draw()
             written += _save(figure, folder / name)
-    for path in set(folder.glob("confusion_*")) - set(written):
+    for path in {*folder.glob("confusion_*"), *folder.glob(f"{_REPEATS}.*")} - set(written):
         if path.suffix.removeprefix(".") in FORMATS:
             path.unlink()
     return written
@@ -196,6 +211,32 @@ def prior(runs: Sequence[Assessment]) -> Figure:
         "Answered share − true share (points)",  # noqa: RUF001
         lambda value: signed(value, 0),
     )
+
+
+def repeats(runs: Sequence[Assessment]) -> Figure:
+    """Draw what k answers to each question show, over k, with 95 % intervals; a line a run."""
+    rows = list(map(_row, runs))
+    height = max(2.4, 0.8 + _LINE * sum(row.count("\n") + 1.3 for row in rows))
+    figure, (*panels, key) = _figure(_PAGE, height, len(_CURVES) + 1)
+    for axes, (title, read) in zip(panels, _CURVES.items(), strict=True):
+        for number, (one, row) in enumerate(zip(runs, rows, strict=True)):
+            curve = one.repeats[POOLED].curve
+            ks, figures = [point.k for point in curve], [read(point) for point in curve]
+            turn, place = divmod(number, len(_LINES))
+            low, high = 100 * np.array([found.interval for found in figures]).T
+            axes.fill_between(ks, low, high, color=_LINES[place], alpha=0.15, linewidth=0)
+            axes.plot(
+                ks, [100 * found.value for found in figures], color=_LINES[place], label=row,
+                linewidth=1, marker=_MARKERS[turn % len(_MARKERS)], markersize=2.5,
+            )  # fmt: skip
+        axes.set(xlabel="k answers", title=f"{title} (%)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(axis="y", color="#DDDDDD", linewidth=0.5)
+        axes.set_axisbelow(True)
+    # Beside the panels: names are long, and the caution stands below them.
+    key.set_axis_off()
+    key.legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False, fontsize=6.5)
+    return _titled(figure, f"Several answers to each question, {_scope(runs)}", runs)
 
 
 def _recall(one: Assessment, label: str) -> float:

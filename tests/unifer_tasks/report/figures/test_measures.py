@@ -19,7 +19,7 @@ from unifer_tasks.report.figures.measures import (
 )
 from unifer_tasks.scoring.metrics import READERS, Reader
 from unifer_tasks.scoring.predictions import Prediction
-from unifer_tasks.scoring.summary import Reading, read
+from unifer_tasks.scoring.summary import Reading, pooled_datasets, read
 
 SMILE = "The cheeks are raised, with a smile. This is happiness."
 SCOWL = "The brows are lowered, the lids are tight. It looks like anger."
@@ -233,8 +233,10 @@ def test_any_run_is_measured_and_adds_up(run: list[tuple[str, str, Reader]]) -> 
     json.dumps(asdict(measures), allow_nan=False)
     assert measure(rows) == measures
     parts = measures.overall
-    assert parts.all.responses.n == parts.right.responses.n + parts.wrong.responses.n == len(rows)
-    assert parts.all.responses.n == sum(each.all.responses.n for each in measures.datasets.values())
+    pooled = pooled_datasets(measures.datasets)
+    n = sum(row.prediction.dataset in pooled for row in rows)
+    assert parts.all.responses.n == parts.right.responses.n + parts.wrong.responses.n == n
+    assert n == sum(measures.datasets[dataset].all.responses.n for dataset in pooled)
     for part in (parts.all, parts.right, parts.wrong):
         kinds = asdict(part.consistency).values()
         assert sum(kind["count"] for kind in kinds) == part.consistency.answer.n

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -60,6 +61,24 @@ def always(said: str, n: int, datasets: Iterable[str] = ("rafdb", "sfew")) -> li
         word = next(label for label in labels if canonical(label) == said)
         rows += [prediction(dataset, k, labels[k % len(labels)], word) for k in range(n)]
     return rows
+
+
+def several(name: str, asked: Iterable[tuple[str, Sequence[str]]], dataset: str = "sfew") -> Run:
+    """Return a run that was asked each question several times.
+
+    Args:
+        name: The model's name.
+        asked: Target and answers of each question; an empty answer cannot be read.
+        dataset: What the questions are of.
+    """
+    repeated = tuple(
+        tuple(
+            Prediction(dataset, f"{dataset}/{number:03d}.png", target, label=said)
+            for said in answers
+        )
+        for number, (target, answers) in enumerate(asked)
+    )
+    return replace(run(name, (answers[0] for answers in repeated)), repeated=repeated)
 
 
 def oracle(n: int) -> list[Prediction]:

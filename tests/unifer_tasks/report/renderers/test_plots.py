@@ -13,6 +13,7 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers import plots
 from unifer_tasks.report.renderers.plots import write_plots
+from unifer_tasks.scoring.repeats import Repeated, repeat_scores
 
 pytest.importorskip("matplotlib")
 
@@ -49,7 +50,15 @@ def figures(runs: list[Assessment]) -> dict[str, Any]:
         "recall": plots.recall(runs),
         "prior": plots.prior(runs),
         "confusion": plots.confusion(runs[0]),
+        "repeats": plots.repeats([_repeated(one) for one in runs]),
     }
+
+
+def _repeated(one: Assessment) -> Assessment:
+    """Return a run whose questions were asked five times."""
+    found = repeat_scores([Repeated("sad", ("sad", "fear", "sad", None, "sad"))] * 20)
+    assert found is not None
+    return replace(one, repeats={"pooled": found})
 
 
 @pytest.mark.parametrize("n", [1, 5])
