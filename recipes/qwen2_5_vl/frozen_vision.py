@@ -16,9 +16,6 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-MODULE = __name__
-"""What `external_lib` is given."""
-
 MODEL_TYPE: str = Qwen2_5_VLConfig.model_type
 
 

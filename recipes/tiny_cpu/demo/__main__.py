@@ -35,11 +35,12 @@ from pathlib import Path
 from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
-from recipes.tiny_cpu.demo.stages import COLD_START, SFT, StageError, Stages
+from recipes.tiny_cpu.demo.stages import COLD_START, INTERRUPTED, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import write_summary
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
+from unifer_tasks.support.command import exit_status
 
 
 def run(
@@ -116,21 +117,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     sizes = QUICK if args.quick else Sizes()
     start = args.start.resolve() if args.start else None
-    try:
+
+    def demo() -> int:
         print(check_memory(available_memory(), ignored=args.ignore_memory))
         if not args.quick:
             print(minutes(with_sft=start is None))
         summary = run(
             args.out.resolve(), sizes, start=start, cold_labels=args.cold_start, seed=args.seed
         )
-    except (NeedsError, StageError, MetricsError, RolloutsError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("demo: interrupted; the same command resumes from here", file=sys.stderr)
-        return 130
-    print(summary.read_text(encoding="utf-8"))
-    return 0
+        print(summary.read_text(encoding="utf-8"))
+        return 0
+
+    errors = (NeedsError, StageError, MetricsError, RolloutsError)
+    return exit_status("demo", demo, errors, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from typing import Any
 
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
-from recipes.tiny_cpu.demo.stages import COLD_START, SFT, StageError, Stages
+from recipes.tiny_cpu.demo.stages import COLD_START, INTERRUPTED, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.tiny_cpu.memory import available_memory
 from recipes.training.configuration.compose import compose
@@ -42,6 +42,7 @@ from unifer_tasks.protocol.variants import BASE, VARIANTS, group_name
 from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.support.command import exit_status
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.numbers import positive_integer
 
@@ -395,18 +396,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         sizes, cold_steps=args.cold_steps, grpo_steps=args.steps, prompts=args.prompts,
         held_out=args.held_out,
     )  # fmt: skip
-    try:
+
+    def comparison() -> int:
         print(check_memory(available_memory(), ignored=args.ignore_memory))
         out, start = args.out.resolve(), args.start and args.start.resolve()
         found = compare(out, args.algorithms, args.seeds, start, sizes, args.formats)
-    except (CompareError, MetricsError, NeedsError, StageError) as error:
-        print(f"compare: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("compare: interrupted; the same command resumes from here", file=sys.stderr)
-        return 130
-    print(found.read_text(encoding="utf-8"))
-    return 0
+        print(found.read_text(encoding="utf-8"))
+        return 0
+
+    errors = (CompareError, MetricsError, NeedsError, StageError)
+    return exit_status("compare", comparison, errors, interrupted=INTERRUPTED)
 
 
 if __name__ == "__main__":

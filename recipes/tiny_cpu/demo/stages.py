@@ -31,6 +31,7 @@ _TRAINING_ROWS = ("faces/cot", "faces/rlvr", "skewed/cot")
 
 SFT = "SFT"
 COLD_START = "cold start"
+INTERRUPTED = "interrupted; the same command resumes from here"
 
 
 class StageError(Exception):
