@@ -76,7 +76,7 @@ def test_what_the_losses_clip(trained: Mapping[str, Steps]) -> None:
 
 
 def test_dr_grpo_divides_by_no_deviation(trained: Mapping[str, Steps]) -> None:
-    """Four rewards at most 1.1 apart, DAPO's for length included, are less than 1 from their mean."""
+    """Four rewards at most 1.1 apart, DAPO's for length among it, are within 1 of their mean."""
     largest = {
         name: max(abs(step[f"critic/advantages/{end}"]) for step in steps for end in ("min", "max"))
         for name, steps in trained.items()
