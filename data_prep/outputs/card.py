@@ -26,7 +26,8 @@ _WHAT_LABELS_ARE = """\
 chose none of them. `gender`, `race` and `age_group` are what annotators took a stranger for at the
 sight of one photograph, in the dataset's own words: neither what the people say of themselves nor a
 fact about them. They serve to compare a model's accuracy between groups, and for nothing about a
-single person. These columns stay on this machine: `--push` publishes none of them.
+single person. `landmarks` say where a face is in its image. These columns stay on this machine:
+`--push` publishes none of them.
 """
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from data_prep.errors import ArchiveError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree
+from unifer_tasks.data.annotations import Annotations
 
 DATASET = "affectnet"
 
@@ -58,6 +59,10 @@ _COLUMNS = (
 )
 _READ = (_COLUMNS[0], "expression", "valence", "arousal")
 _UNANNOTATED = -2
+_LANDMARKS = "facial_landmarks"
+# Of the 68 points of a face: an eye each, the tip of the nose, a corner of the mouth each.
+_N_POINTS = 68
+_FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 # Of the newer one.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 
@@ -138,6 +143,9 @@ def _read_list(
         if member is None:
             yield Skipped(DATASET, file, "its image is missing")
             continue
+        annotations = None
+        if split is Split.TEST and _LANDMARKS in columns:
+            annotations = _annotations(row[columns.index(_LANDMARKS)])
         published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
         yield Sample(
             DATASET,
@@ -147,7 +155,20 @@ def _read_list(
             member,
             valence=valence,
             arousal=arousal,
+            annotations=annotations,
         )
+
+
+def _annotations(points: str) -> Annotations | None:
+    """Read where the face is from the points "x;y;x;y;..." of a row; None where they are not 68."""
+    try:
+        numbers = np.array([float(number) for number in points.split(";")])
+    except ValueError:
+        return None
+    if len(numbers) != 2 * _N_POINTS or not np.isfinite(numbers).all():
+        return None
+    five = [numbers.reshape(-1, 2)[each].mean(axis=0) for each in _FIVE]
+    return Annotations(landmarks=tuple(np.round(five, 2).ravel().tolist()))
 
 
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:

@@ -1,4 +1,4 @@
-"""What a benchmark row may hold besides its question: annotators' votes and attributes.
+"""What a benchmark row may hold besides its question: votes, attributes, where the face is.
 
 The columns are optional: an older build lacks them, as do datasets without such annotations. A
 row without an annotation has null.
@@ -20,6 +20,9 @@ from unifer_tasks.data.manifest import DataError
 
 UNSURE = "unsure"
 """The gender that the annotators of RAF-DB could not tell."""
+
+_N_LANDMARKS = 10
+"""Numbers of five places."""
 
 ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -46,6 +49,8 @@ class Annotations:
         age_group: As `gender`, in years.
         intensity: Of a synthetic face: the mean intensity of the action units of its label's
             prototype, from 0 to 1.
+        landmarks: x and y in pixels of the eye on the left of the image, the eye on its right, the
+            tip of the nose, and the left and right corner of the mouth; they may be outside.
     """
 
     votes: tuple[int, ...] | None = None
@@ -54,6 +59,7 @@ class Annotations:
     race: str | None = None
     age_group: str | None = None
     intensity: float | None = None
+    landmarks: tuple[float, ...] | None = None
 
 
 ANNOTATION_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
@@ -62,6 +68,7 @@ ANNOTATION_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
         "votes_other": pa.int64(),
         **dict.fromkeys(ATTRIBUTES, pa.string()),
         "intensity": pa.float64(),
+        "landmarks": pa.list_(pa.float64()),
     }
 )
 """Column -> its type, for each field of `Annotations`."""
@@ -131,8 +138,10 @@ def _small(kind: pa.DataType) -> pa.DataType:
 
 
 def _annotations(row: Mapping[str, Any]) -> Annotations:
-    votes = row.get("votes")
-    return Annotations(**{**row, "votes": None if votes is None else tuple(votes)})
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
+    }
+    return Annotations(**values)
 
 
 def _is_count(value: Any) -> bool:
@@ -141,6 +150,10 @@ def _is_count(value: Any) -> bool:
 
 def _are_votes(value: Any, row: Mapping[str, Any]) -> bool:
     return len(value) == len(row["candidate_labels"] or ()) and all(map(_is_count, value))
+
+
+def _are_landmarks(value: Any) -> bool:
+    return len(value) == _N_LANDMARKS and None not in value and all(map(math.isfinite, value))
 
 
 def _is_one_of(name: str) -> Callable[[Any, Mapping[str, Any]], bool]:
@@ -152,5 +165,6 @@ _FITS: Mapping[str, Callable[[Any, Mapping[str, Any]], bool]] = {
     "votes_other": lambda value, row: _is_count(value),
     **{name: _is_one_of(name) for name in ATTRIBUTES},
     "intensity": lambda value, row: math.isfinite(value) and 0 <= value <= 1,
+    "landmarks": lambda value, row: _are_landmarks(value),
 }
 """Column -> whether a value that is not null may be in it, given its row."""

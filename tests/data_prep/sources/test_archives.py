@@ -23,6 +23,7 @@ from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.packed import open_tree
 from tests.data_prep import official
+from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 
 
@@ -376,6 +377,39 @@ def test_affectnet_keeps_valence_and_arousal(tmp_path: Path, write: Callable[[Pa
     assert {sample.valence for sample in samples} == {valence}
     # One face of the newer release is not annotated: -2.
     assert {sample.arousal for sample in samples} == arousal
+
+
+def _points(**given: str) -> str:
+    points = {str(number): f"{number};{number}.5" for number in range(68)}
+    return ";".join({**points, **given}.values())
+
+
+@pytest.mark.parametrize(
+    ("points", "landmarks"),
+    [
+        (_points(), (38.5, 39.0, 44.5, 45.0, 30.0, 30.5, 48.0, 48.5, 54.0, 54.5)),
+        (
+            _points(**{"30": "-4.125;900"}),
+            (38.5, 39.0, 44.5, 45.0, -4.12, 900.0, 48.0, 48.5, 54.0, 54.5),
+        ),
+        (_points(**{"30": "nan;1"}), None),
+        (_points(**{"30": "1;"}), None),
+        (_points(**{"30": "1"}), None),
+        ("1;2;3", None),
+        ("", None),
+    ],
+    ids=["all", "outside", "nan", "empty number", "one too few", "three", "none"],
+)
+def test_affectnet_keeps_where_the_face_is(
+    tmp_path: Path, points: str, landmarks: tuple[float, ...] | None
+) -> None:
+    root = official.write_affectnet(tmp_path)
+    for path in (root / "Manually_Annotated_file_lists").iterdir():
+        path.write_text(path.read_text("utf-8-sig").replace("1;2;3", points))
+    source = open_source("affectnet", root)
+    expected = None if landmarks is None else Annotations(landmarks=landmarks)
+    assert {sample.annotations for sample in read(source, Split.TEST)[0]} == {expected}
+    assert {sample.annotations for sample in read(source, Split.TRAIN)[0]} == {None}
 
 
 def test_affectnet_names_the_row_of_a_bad_number(tmp_path: Path) -> None:

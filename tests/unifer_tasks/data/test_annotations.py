@@ -13,6 +13,7 @@ from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations, read_an
 from unifer_tasks.data.manifest import DataError
 
 VOTES = [0, 0, 1, 0, 0, 8, 0]
+FIVE = [30.5, 40.0, 70.0, 41.0, 50.0, -3.0, 35.0, 80.0, 66.0, 120.0]
 SOUND: Mapping[str, Sequence[Any]] = {
     "votes": [VOTES, None],
     "votes_other": [1, None],
@@ -20,6 +21,7 @@ SOUND: Mapping[str, Sequence[Any]] = {
     "race": [None, "Asian"],
     "age_group": ["70+", "0-3"],
     "intensity": [0.25, None],
+    "landmarks": [FIVE, None],
 }
 
 
@@ -36,7 +38,7 @@ def test_annotations_are_read_by_the_id_of_their_question(tmp_path: Path) -> Non
     path = tmp_path / "test.parquet"
     ids = write(path, SOUND).column("id").to_pylist()
     assert read_annotations(path) == {
-        ids[0]: Annotations((0, 0, 1, 0, 0, 8, 0), 1, "female", None, "70+", 0.25),
+        ids[0]: Annotations((0, 0, 1, 0, 0, 8, 0), 1, "female", None, "70+", 0.25, tuple(FIVE)),
         ids[1]: Annotations(None, None, "unsure", "Asian", "0-3", None),
     }
 
@@ -80,6 +82,10 @@ def test_a_file_with_some_columns_or_none_is_read_as_before(tmp_path: Path) -> N
         ("age_group", ["30", None], "has '30' as `age_group` of "),
         ("intensity", [float("nan"), None], "has nan as `intensity` of "),
         ("intensity", [1.5, None], "has 1.5 as `intensity` of "),
+        ("landmarks", [FIVE[:9], None], "as `landmarks` of "),
+        ("landmarks", [[*FIVE[:9], None], None], "as `landmarks` of "),
+        ("landmarks", [[*FIVE[:9], float("inf")], None], "as `landmarks` of "),
+        ("landmarks", pa.array([[1], None]), "in the column `landmarks`, where list<"),
     ],
 )
 def test_what_is_wrong_with_annotations_is_reported(
