@@ -85,6 +85,44 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Dot:
+    """A point of a chart.
+
+    Attributes:
+        x: A share in [0, 1].
+        y: A share in [0, 1], with its 95 % interval.
+        n: How many answers it is of.
+    """
+
+    x: float
+    y: Percent
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A square in which shares are drawn over shares, with the line on which both are equal.
+
+    Attributes:
+        title: What it is of.
+        x: The name of its horizontal axis.
+        y: The name of its vertical axis.
+        dots: Its points, from left to right; at least one.
+    """
+
+    title: str
+    x: str
+    y: str
+    dots: tuple[Dot, ...]
+
+    @property
+    def table(self) -> Table:
+        """The same in figures."""
+        rows = tuple((Percent(dot.x), dot.y, dot.n) for dot in self.dots)
+        return Table((self.x, self.y, "answers"), rows)
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of a report.
 
@@ -96,6 +134,7 @@ class Section:
         figures: Its figures, for programs: what `scores.json` holds under the key. Dataclasses
             are written field by field.
         more: Further tables, by their titles, below the first.
+        charts: What is drawn of its figures.
     """
 
     key: str
@@ -104,6 +143,7 @@ class Section:
     table: Table
     figures: Mapping[str, object] = field(default_factory=dict)
     more: Mapping[str, Table] = field(default_factory=dict)
+    charts: tuple[Chart, ...] = ()
 
     @property
     def tables(self) -> Mapping[str, Table]:

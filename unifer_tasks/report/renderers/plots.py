@@ -23,6 +23,8 @@ from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
+from unifer_tasks.report.sections.calibration import measure
+from unifer_tasks.scoring.calibration import Calibration
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.metrics import HEADLINE
 from unifer_tasks.scoring.repeats import AtK
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
-_REPEATS = "repeats"
+_REPEATS, _RELIABILITY = "repeats", "reliability"
 _CURVES: Mapping[str, Callable[[AtK], Estimate]] = {
     "majority@k": lambda point: point.majority_vote,
     "pass@k": lambda point: point.pass_at,
@@ -44,6 +46,8 @@ _CURVES: Mapping[str, Callable[[AtK], Estimate]] = {
 
 # Widths of a column and of a page of two, in inches.
 _COLUMN, _PAGE = 3.4, 7.0
+# Panels of one run each in a row of a page.
+_PANELS = 4
 # Of a line of a row's name.
 _LINE = 0.14
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"
@@ -84,8 +88,8 @@ def write_plots(
 
     Returns:
         The files: the leaderboard, per-class recall and label prior of all runs, the curves of
-        those that were asked several times, and the confusion matrix of each, pooled, in the
-        order of the leaderboard.
+        those that were asked several times, the reliability of those that ranked candidates, and
+        the confusion matrix of each, pooled, in the order of the leaderboard.
     """
     runs = ranked(assessments)
     digits = len(str(len(runs)))
@@ -96,6 +100,8 @@ def write_plots(
     }
     if repeated := [one for one in runs if POOLED in one.repeats]:
         plots[_REPEATS] = functools.partial(repeats, repeated)
+    if calibrated := [(one, found) for one in runs if (found := measure(one)) is not None]:
+        plots[_RELIABILITY] = functools.partial(reliability, calibrated)
     for place, one in enumerate(runs, start=1):
         name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
         plots[name] = functools.partial(confusion, one)
@@ -105,7 +111,12 @@ def write_plots(
             progress(name)
             figure = draw()
             written += _save(figure, folder / name)
-    for path in {*folder.glob("confusion_*"), *folder.glob(f"{_REPEATS}.*")} - set(written):
+    stale = (
+        path
+        for pattern in ("confusion_*", f"{_REPEATS}.*", f"{_RELIABILITY}.*")
+        for path in folder.glob(pattern)
+    )
+    for path in set(stale) - set(written):
         if path.suffix.removeprefix(".") in FORMATS:
             path.unlink()
     return written
@@ -250,6 +261,48 @@ def _surplus(one: Assessment, label: str) -> float:
     return 100 * (found.predicted - found.support) / pooled.n if found else np.nan
 
 
+def reliability(found: Sequence[tuple[Assessment, Calibration]]) -> Figure:
+    """Draw how many answers are right over how sure the model is of them, a panel a run.
+
+    A dot is a bin of confidence, with its 95 % interval; its area grows with its answers.
+    """
+    columns = min(_PANELS, len(found))
+    rows = -(-len(found) // columns)
+    names = [_folded(_name(one), 26) for one, _ in found]
+    lines = max(name.count("\n") + 1 for name in names)
+    height = 0.9 + rows * (_PAGE / _PANELS + _LINE * lines)
+    figure, panels = _figure(
+        max(_COLUMN, columns * _PAGE / _PANELS), height, columns, rows, sharex=True, sharey=True
+    )
+    for axes in panels[len(found) :]:
+        axes.set_axis_off()
+    for axes, name, (_, measured) in zip(panels, names, found, strict=False):
+        most = max(each.n for each in measured.bins)
+        axes.plot([0, 100], [0, 100], color=_GREY, linewidth=0.8, linestyle="--")
+        for each in measured.bins:
+            low, high = each.accuracy.interval
+            value = each.accuracy.value
+            axes.errorbar(
+                100 * each.confidence, 100 * value,
+                yerr=[[100 * max(0.0, value - low)], [100 * max(0.0, high - value)]],
+                fmt="o", color=_BLUE, markersize=2 + 3 * (each.n / most) ** 0.5, elinewidth=0.8,
+                clip_on=False,
+            )  # fmt: skip
+        ticks = range(0, 101, 25)
+        axes.set(xlim=(0, 100), ylim=(0, 100), xticks=ticks, yticks=ticks, aspect="equal")
+        axes.set_title(name, fontsize=7)
+        axes.grid(color="#DDDDDD", linewidth=0.5)
+        axes.set_axisbelow(True)
+    for axes in panels[::columns]:
+        axes.set_ylabel("Right answers (%)")
+    for axes in panels[max(0, len(found) - columns) : len(found)]:
+        axes.set_xlabel("Confidence (%)")
+        axes.tick_params(labelbottom=True)
+    return _titled(
+        figure, f"Reliability, {_scope([one for one, _ in found])}", [one for one, _ in found]
+    )
+
+
 def _by_class(
     runs: Sequence[Assessment],
     values: npt.NDArray[np.float64],
@@ -301,7 +354,7 @@ def _heat(
 
 
 def _figure(
-    width: float, height: float, columns: int, **options: Any
+    width: float, height: float, columns: int, rows: int = 1, **options: Any
 ) -> tuple[Figure, Sequence[Axes]]:
     # Not pyplot: it keeps every figure in a global list.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -309,8 +362,8 @@ def _figure(
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, columns, squeeze=False, **options)[0]
-    return figure, list(axes)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(axes.flat)
 
 
 def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int = 100) -> Figure:

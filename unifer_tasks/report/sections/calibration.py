@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Number, Percent, Row, Section, Table
+from unifer_tasks.report.figures.tables import Chart, Dot, Number, Percent, Row, Section, Table
 from unifer_tasks.scoring.calibration import Calibration, calibration
 
 _TEXT = (
     "The probability of each candidate label as the answer, normalised over the candidates. ECE "
     "is the distance of accuracy and confidence in 15 bins of confidence; chance alone gives a "
     "calibrated model an ECE up to the noise in 95 of 100 runs. The Brier score is the squared "
-    "distance of the probabilities from the truth, from 0 to 2."
+    "distance of the probabilities from the truth, from 0 to 2. A dot of a plot is a bin, larger "
+    "where it holds more answers: on the dashed line they are right as often as the model is "
+    "confident, below it the model is overconfident."
 )
 _COLUMNS = ("model", "variant", "questions", "WAR", "confidence", "ECE", "noise", "Brier score")
 
@@ -24,17 +26,26 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
     found = {
         one.run.title: (one, measured)
         for one in assessments
-        if one.run.variant.ranks and (measured := _measure(one)) is not None
+        if (measured := measure(one)) is not None
     }
     if not found:
         return None
     rows = tuple(_row(one, measured) for one, measured in found.values())
     figures = {title: measured for title, (_, measured) in found.items()}
-    return Section("calibration", "Calibration", _TEXT, Table(_COLUMNS, rows, n_texts=2), figures)
+    return Section(
+        "calibration",
+        "Calibration",
+        _TEXT,
+        Table(_COLUMNS, rows, n_texts=2),
+        figures,
+        charts=tuple(_chart(title, measured) for title, measured in figures.items()),
+    )
 
 
-def _measure(one: Assessment) -> Calibration | None:
+def measure(one: Assessment) -> Calibration | None:
     """Return the calibration of the questions that were ranked; None if none was."""
+    if not one.run.variant.ranks:
+        return None
     pairs = [
         (ranking, row.target)
         for row in one.run.predictions
@@ -44,6 +55,14 @@ def _measure(one: Assessment) -> Calibration | None:
         return None
     rankings, targets = zip(*pairs, strict=True)
     return calibration(rankings, targets)
+
+
+def _chart(title: str, measured: Calibration) -> Chart:
+    dots = (
+        Dot(each.confidence, Percent(each.accuracy.value, *each.accuracy.interval), each.n)
+        for each in measured.bins
+    )
+    return Chart(title, "confidence", "right answers", tuple(dots))
 
 
 def _row(one: Assessment, measured: Calibration) -> Row:

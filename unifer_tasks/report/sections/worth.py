@@ -25,14 +25,11 @@ _TEXT = (
     "unfaithful; nor does dependence prove it true. A forced answer is not what the model would "
     "have written."
 )
-_COLUMNS = ("model", "the reply begins with", "questions", "WAR", "against own", "p", "p (Holm)",
-            "changed", "followed")  # fmt: skip
+_COLUMNS = ("model", "the reply begins with", "WAR", "changed", "followed", "against own", "p",
+            "p (Holm)", "questions")  # fmt: skip
 _NAMES: Mapping[str, str] = MappingProxyType(
     {
-        **{
-            condition: f"first {share:.0%} of it".replace("%", " %")
-            for condition, share in CUTS.items()
-        },
+        **{condition: f"its first {100 * share:.0f} %" for condition, share in CUTS.items()},
         NONE: "nothing",
         OTHER: "another image's rationale",
         DIRECT: "nothing, asked for the answer alone",
@@ -69,19 +66,19 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
 
 
 def _rows(name: str, measured: Worth) -> Iterator[Row]:
-    yield name, "its rationale", measured.n, _percent(measured.own), *(None,) * 5
+    yield name, "its rationale", _percent(measured.own), *(None,) * 5, measured.n
     for condition, title in _NAMES.items():
         if effect := measured.effects.get(condition):
             yield (
                 name,
                 title,
-                effect.counts.n,
                 _percent(effect.accuracy),
+                _percent(effect.changed),
+                effect.followed and _percent(effect.followed),
                 Points(effect.difference.value, *effect.difference.interval),
                 PValue(effect.p),
                 PValue(effect.p_holm),
-                _percent(effect.changed),
-                effect.followed and _percent(effect.followed),
+                effect.counts.n,
             )
 
 

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unifer_tasks.report.figures.assessment import Assessment
+from unifer_tasks.protocol.ranking import write_ranking
+from unifer_tasks.protocol.variants import VARIANTS
+from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers import plots
 from unifer_tasks.report.renderers.plots import write_plots
+from unifer_tasks.scoring.calibration import calibration
+from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.repeats import Repeated, repeat_scores
 
 pytest.importorskip("matplotlib")
@@ -51,7 +55,42 @@ def figures(runs: list[Assessment]) -> dict[str, Any]:
         "prior": plots.prior(runs),
         "confusion": plots.confusion(runs[0]),
         "repeats": plots.repeats([_repeated(one) for one in runs]),
+        "reliability": plots.reliability([(one, _CALIBRATION) for one in runs]),
     }
+
+
+_CALIBRATION = calibration(
+    [{"sad": 0.9, "fear": 0.1}] * 8 + [{"sad": 0.6, "fear": 0.4}], ["sad"] * 9
+)
+
+
+@pytest.mark.parametrize("n", [1, 4, 6])
+def test_each_run_that_ranked_has_a_panel(assessments: list[Assessment], n: int) -> None:
+    with plots._style():
+        figure = plots.reliability([(assessments[0], _CALIBRATION)] * n)
+        figure.draw_without_rendering()
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == n
+    named = [axes for axes in panels if axes.get_xlabel()]
+    assert len(named) == min(n, 4)
+    for axes in named:
+        assert [label.get_text() for label in axes.get_xticklabels() if label.get_visible()]
+    for axes in panels:
+        # The line of equality, and a dot for each of two bins.
+        assert len(axes.lines) == 3
+
+
+def test_the_reliability_of_an_earlier_report_is_removed(
+    assessments: list[Assessment], tmp_path: Path
+) -> None:
+    log_likelihoods = {"happy": -0.1, "sad": -3.0, "fear": -4.0}
+    one = assessments[0]
+    row = Prediction("sfew", "a", "happy", write_ranking(log_likelihoods))
+    run = replace(one.run, variant=VARIANTS["ranked"], predictions=(row,))
+    written = write_plots([assess(run)], [], tmp_path)
+    assert {path.name for path in written} >= {"reliability.png", "reliability.svg"}
+    write_plots([one], [], tmp_path)
+    assert not list(tmp_path.glob("reliability.*"))
 
 
 def _repeated(one: Assessment) -> Assessment:

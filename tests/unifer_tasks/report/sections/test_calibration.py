@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.ranking import write_ranking
 from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.report.figures.tables import Percent
+from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.calibration import section
 from unifer_tasks.scoring.calibration import Calibration
@@ -59,6 +61,31 @@ def test_overconfidence_is_shown(confidence: float, accuracy: float, is_calibrat
     assert ece.high is not None
     assert ece.low - 1e-9 <= confidence - accuracy <= ece.high + 1e-9
     assert isinstance(noise, Percent)
+
+
+def test_each_bin_is_a_dot_and_listed(tmp_path: Path) -> None:
+    runs = assessed(
+        run("Model", ranked(300, 0.9, 0.6), variant=VARIANTS["ranked"]),
+        run("Model", ranked(300, 0.5, 0.5), variant=VARIANTS["ranked_reasoned"]),
+    )
+    found = section(runs, [])
+    assert found is not None
+    assert [chart.title for chart in found.charts] == ["Model (ranked)", "Model (ranked_reasoned)"]
+    ((dot,), (other,)) = (chart.dots for chart in found.charts)
+    assert (dot.x, dot.n) == (pytest.approx(0.9), 300)
+    assert dot.y.value == pytest.approx(0.6, abs=0.06)
+    assert dot.y.high is not None
+    assert dot.y.high < dot.x
+    assert other.y.low is not None
+    assert other.y.low < other.x
+    page = write_page(runs, [], [], tmp_path).path.read_text()
+    assert page.count('<svg viewBox="0 0 262 252" role="img"') == 2
+    assert page.count("<circle cx=") == 2
+    assert '<circle cx="228.0" cy="' in page
+    assert "Right answers over confidence, Model (ranked): 1 point, listed below" in page
+    assert "<caption>Model (ranked); shares in percent</caption>" in page
+    assert "<td>90.0</td>" in page
+    assert "<td>300</td>" in page
 
 
 def test_without_rankings_there_is_no_section() -> None:

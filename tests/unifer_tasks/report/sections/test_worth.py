@@ -122,13 +122,13 @@ def runs() -> list[Assessment]:
         Prediction("sfew", id_, target, write_ranking(figures("sad")))
         for id_, target, _ in questions()
     ]
+    failed = Prediction("sfew", "139", LABELS[139 % 7], error=True)
     return assessed(
         run("Model", always("happiness", 3)),
         run("Model", at_once, variant=RANKED),
-        run("Model", [*forced(depends)[:-1], Prediction("sfew", "139", LABELS[139 % 7], error=True)],
-            variant=FORCED),
+        run("Model", [*forced(depends)[:-1], failed], variant=FORCED),
         run("Other", forced(ignores), variant=FORCED),
-    )  # fmt: skip
+    )
 
 
 def test_it_is_in_the_report_with_the_direct_question_beside_it() -> None:
@@ -137,13 +137,13 @@ def test_it_is_in_the_report_with_the_direct_question_beside_it() -> None:
     assert "Model 1 question." in found.text
     model, other = found.table.groups
     assert [row[1] for row in model] == [
-        "its rationale", "first 75 % of it", "first 50 % of it", "first 25 % of it", "nothing",
+        "its rationale", "its first 75 %", "its first 50 %", "its first 25 %", "nothing",
         "another image's rationale", "nothing, asked for the answer alone",
     ]  # fmt: skip
     assert [row[1] for row in other] == [row[1] for row in model[:-1]]
-    assert model[0][2:5] == (N - 1, model[0][3], None)
-    assert all(isinstance(row[4], Points) and isinstance(row[5], PValue) for row in model[1:])
-    assert [isinstance(row[8], Percent) for row in model] == [False] * 5 + [True, False]
+    assert [row[-1] for row in model] == [N - 1] * 7
+    assert all(isinstance(row[5], Points) and isinstance(row[6], PValue) for row in model[1:])
+    assert [isinstance(row[4], Percent) for row in model] == [False] * 5 + [True, False]
     text = as_markdown(runs(), [], [])
     assert "## What a rationale is worth\n" in text
     document = scores_document(runs(), [], [])["rationale_worth"]
