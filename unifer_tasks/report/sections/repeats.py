@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.boards import SCOPES
+from unifer_tasks.report.figures.boards import SCOPES, TITLES
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Percent, Row, Section, Table
 from unifer_tasks.scoring.intervals import Estimate
@@ -45,7 +45,7 @@ def _rows(title: str, scope: str, found: RepeatScores) -> Iterator[Row]:
         is_step = k <= _EVERY or k.bit_count() == 1
         if k in (1, last) or (scope == POOLED and is_step):
             figures = (point.majority_vote, point.pass_at, point.agreement)
-            yield title, SCOPES[scope], k, *map(_percent, figures), found.questions
+            yield title, TITLES[scope], k, *map(_percent, figures), found.questions
 
 
 def _percent(figure: Estimate) -> Percent:

@@ -37,14 +37,14 @@ def test_the_curve_of_the_pool_and_the_ends_of_each_dataset(runs: list[Assessmen
     assert found is not None
     rows = {(row[1], row[2]): row for row in found.table.rows}
     assert list(rows) == [
-        *(("Pooled over all answers", k) for k in (1, 2, 3)),
+        *(("Pooled", k) for k in (1, 2, 3)),
         ("SFEW 2.0", 1),
         ("SFEW 2.0", 3),
     ]
     shares = {
         key: [cell.value for cell in row if isinstance(cell, Percent)] for key, row in rows.items()
     }
-    pooled = [shares["Pooled over all answers", k] for k in (1, 2, 3)]
+    pooled = [shares["Pooled", k] for k in (1, 2, 3)]
     # Of two answers: FS is fear, FS, SS; FF; A-, AH is angry, -H; none is right in the last.
     assert pooled[0] == pytest.approx([6 / 12, 6 / 12, 9 / 12])
     assert pooled[1] == pytest.approx(
@@ -59,7 +59,7 @@ def test_a_long_curve_is_shown_in_steps_and_written_whole() -> None:
     runs = assessed(several("Sampler", [("sad", ["sad"] * 20), ("fear", ["sad", *["fear"] * 19])]))
     found = section(runs, [])
     assert found is not None
-    pooled = [row[2] for row in found.table.rows if row[1] == "Pooled over all answers"]
+    pooled = [row[2] for row in found.table.rows if row[1] == "Pooled"]
     assert pooled == [1, 2, 3, 4, 5, 6, 7, 8, 16, 20]
     (one,) = scores_document(runs, [], [])["runs"]
     curve = one["repeats"]["pooled"]["curve"]
