@@ -12,6 +12,7 @@ import pytest
 
 from tests.unifer_tasks.report.on_disk import write_lines
 from unifer_tasks.data.manifest import DATA_VARIABLE, sha256
+from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS
 from unifer_tasks.scoring.predictions import PredictionError
@@ -36,8 +37,13 @@ def write(
         change: dict[str, Any] | None = None,
     ) -> tuple[Path, list[dict[str, Any]]]:
         variant, dataset = TASKS[task]
-        file = stand_in / dataset / "test.parquet"
-        rows = pq.read_table(file, columns=["id", "target"]).to_pylist()
+        held = LABEL_SPACES[dataset].data_key
+        file = stand_in / held / "test.parquet"
+        rows = [
+            row
+            for row in pq.read_table(file, columns=["id", "target"]).to_pylist()
+            if row["target"] in LABEL_SPACES[dataset].labels
+        ]
         times = N_ORDERS if variant.key == "shuffled" else 1
         lines = [
             {
@@ -54,7 +60,7 @@ def write(
         write_lines(folder / f"{DATE}_samples_{task}.jsonl", lines)
         if results:
             data = {"dataset_kwargs": {"data_files": {"test": str(file)}}} if recorded else {}
-            metadata = {"sha256": {dataset: digest or sha256(file)}}
+            metadata = {"sha256": {held: digest or sha256(file)}}
             document = {"configs": {task: {"metadata": metadata, **data}}, "model_name": "org/m"}
             (folder / f"{DATE}_results.json").write_text(json.dumps(document))
         return folder, rows
@@ -74,6 +80,15 @@ def test_a_number_counts_the_orders_of_shuffled_candidates(write: Any) -> None:
     found = read_responses(folder, VARIANTS["shuffled"])
     assert found["sfew", rows[2]["id"], 1] == (response("Hm.", f"{2 * N_ORDERS + 1}"),)
     assert len(found) == N_ORDERS * len(rows)
+
+
+def test_a_number_counts_the_questions_of_a_part_alone(write: Any) -> None:
+    folder, rows = write("ferbench_affectnet7")
+    assert len(rows) == 14
+    assert read_responses(folder) == {
+        ("affectnet7", row["id"], 0): (response("Hm.", f"{number}"),)
+        for number, row in enumerate(rows)
+    }
 
 
 @pytest.mark.parametrize("options", [{"recorded": False}, {"results": False}])
