@@ -39,6 +39,16 @@ def test_columns_hold_what_was_read() -> None:
             assert outcomes.count(OUTCOMES.index(outcome)) == count
 
 
+def test_a_part_of_a_dataset_shows_the_images_of_the_whole() -> None:
+    rows = [Prediction(key, "a", "fear", label="fear") for key in ("affectnet", "affectnet7")]
+    runs = assessed(run("R", rows))
+    images = {"affectnet": {"a": 5}}
+    (packed, *_) = blocks(runs, all_questions(runs), images)
+    found = json.loads(gzip.decompress(base64.b64decode(packed.packed)))
+    assert found["image"] == [5, 5]
+    assert found["dataset"][0] != found["dataset"][1]
+
+
 def test_every_response_lies_in_the_block_of_its_number() -> None:
     runs = three_runs(300)
     parts = unpack(runs)
