@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
@@ -115,6 +115,15 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
     return named
 
 
+def _n_lacking(every: Set[tuple[str, str]], own: Set[tuple[str, str]]) -> int:
+    """Count the questions that a run lacks, but for datasets beside FERBench that it lacks whole.
+
+    The figures of these are their own: no figure of the run has a denominator without them.
+    """
+    counted = FERBENCH.keys() | {dataset for dataset, _ in own}
+    return sum(dataset in counted for dataset, _ in every - own)
+
+
 def differences(runs: Sequence[Run]) -> list[str]:
     """Describe what makes the runs of one report unlike each other, a sentence each.
 
@@ -125,9 +134,9 @@ def differences(runs: Sequence[Run]) -> list[str]:
     asked = [{(row.dataset, row.id) for row in run.predictions} for run in runs]
     every = set[tuple[str, str]]().union(*asked)
     if lacking := [
-        f"{run.title} lacks {len(every - own):,}"
+        f"{run.title} lacks {n:,}"
         for run, own in zip(runs, asked, strict=True)
-        if len(own) < len(every)
+        if (n := _n_lacking(every, own))
     ]:
         found.append(
             f"The runs did not answer the same {len(every):,} questions, so their figures have "

@@ -13,8 +13,8 @@ from tests.unifer_tasks.report.on_disk import (
 )
 from unifer_tasks.cli.main import main
 from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.report.sources.runs import differences
-from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.report.sources.runs import Run, differences
+from unifer_tasks.scoring.predictions import Prediction, PredictionError
 
 SFEW = {"sfew": answers("sfew")}
 
@@ -173,6 +173,20 @@ def test_like_runs_have_no_differences(tmp_path: Path) -> None:
     one = write_predictions(tmp_path / "a.jsonl", SFEW)
     two = write_predictions(tmp_path / "b.jsonl", {"sfew": answers("sfew", right=1, wrong=2)})
     assert differences(read_runs([one, two])) == []
+
+
+def test_a_dataset_beside_the_benchmark_is_lacked_by_those_alone_that_have_a_part_of_it() -> None:
+    def run(name: str, *asked: tuple[str, str]) -> Run:
+        return Run(
+            name, name, tuple(Prediction(key, id_, "fear", label="fear") for key, id_ in asked)
+        )
+
+    whole = run("whole", ("affectnet", "a"), ("affectnet7", "a"), ("affectnet7", "b"))
+    assert differences([whole, run("base", ("affectnet", "a"))]) == []
+    (found,) = differences([whole, run("part", ("affectnet", "a"), ("affectnet7", "a"))])
+    assert "part lacks 1" in found
+    (found,) = differences([whole, run("beside", ("affectnet7", "a"), ("affectnet7", "b"))])
+    assert "beside lacks 1" in found
 
 
 def test_differences_between_runs_are_named(tmp_path: Path) -> None:
