@@ -1,18 +1,9 @@
 """Faces as bad cameras, small files and clothes show them, for the variants named `corrupted`.
 
-| kind | what is done | strengths 1, 2, 3 |
-|---|---|---|
-| `blur` | Gaussian blur | standard deviation 1, 3, 6 pixels |
-| `low_resolution` | fewer pixels, enlarged again | 0.6, 0.4, 0.25 of each side |
-| `jpeg` | JPEG compression | quality 25, 15, 7 |
-| `noise` | Gaussian noise on each value | standard deviation 0.08, 0.18, 0.38 of the range |
-| `darkness` | less light, at a gamma of 2.2 | 2, 4, 6 stops |
-| `mask` | a face mask, drawn | over the mouth, the tip of the nose, the cheeks |
-| `sunglasses` | sunglasses, drawn | over the eyes, their sockets, the brows |
-
-The first four are those of ImageNet-C at severities 1, 3 and 5 (D. Hendrycks and T. Dietterich,
-"Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", ICLR 2019,
-`gaussian_blur`, `pixelate`, `jpeg_compression` and `gaussian_noise` of hendrycks/robustness);
+Seven kinds in three strengths; `unifer_tasks/README.md` has a table of them. The first four are
+those of ImageNet-C at severities 1, 3 and 5 (D. Hendrycks and T. Dietterich, "Benchmarking Neural
+Network Robustness to Common Corruptions and Perturbations", ICLR 2019: `gaussian_blur`, `pixelate`,
+`jpeg_compression` and `gaussian_noise` of hendrycks/robustness, `ImageNet-C/imagenet_c`), of which
 `low_resolution` is `pixelate` enlarged bicubically, as small images are. The others are ours.
 
 ImageNet-C's numbers are for images of 224 x 224 pixels, which is what the protocol shows. So the
@@ -45,12 +36,24 @@ STRENGTHS = (1, 2, 3)
 _SEED = "ferbench-corrupted-0"
 
 _BLUR = (1.0, 3.0, 6.0)
+"""Standard deviation in pixels."""
+
 _RESOLUTION = (0.6, 0.4, 0.25)
+"""Shares of each side."""
+
 _QUALITY = (25, 15, 7)
+
 _NOISE = (0.08, 0.18, 0.38)
+"""Standard deviation, as a share of the range of values."""
+
 _STOPS = (2, 4, 6)
+"""Halvings of the light."""
+
 _GAMMA = 2.2
+
 _MASK_TOP = (0.66, 0.45, 0.22)
+"""Where a mask begins: below the nose, above its tip, on the cheeks."""
+
 _LENS = ((0.34, 0.20, 0.80), (0.42, 0.32, 0.95), (0.48, 0.46, 1.0))
 """Half the width, half the height, and the opacity of a lens."""
 
@@ -64,7 +67,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the image of a question is spoiled.
+    """How the image of a question is corrupted.
 
     Attributes:
         kind: One of `KINDS`.
@@ -153,7 +156,7 @@ def seed_of(dataset: str, id_: str) -> int:
 
 
 def condition_of(dataset: str, id_: str, kinds: Sequence[str]) -> Condition:
-    """Return how the image of a question is spoiled.
+    """Return how the image of a question is corrupted.
 
     Args:
         dataset: The dataset's key.
@@ -170,7 +173,7 @@ def corrupt(
     seed: int = 0,
     landmarks: Sequence[float] | None = None,
 ) -> Image.Image:
-    """Return an image as the model is to see it: spoiled, and otherwise as in the base.
+    """Return an image as the model is to see it: corrupted, and otherwise as in the base.
 
     Args:
         image: A decoded image of any mode and size.

@@ -1,9 +1,10 @@
-"""What spoils an image: fixed by the question, stronger from strength to strength, on any image."""
+"""Corruptions: fixed by the question, stronger from strength to strength, of any image."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data_prep.synthetic.faces import paint, sample_face
+from tests.conftest import REPOSITORY
 from unifer_tasks.protocol.corruptions import (
     ALIGNED,
     KINDS,
@@ -230,3 +232,9 @@ def test_noise_is_another_for_each_question() -> None:
     image, condition = face(), Condition("noise", 1)
     assert corrupt(image, condition, 1) != corrupt(image, condition, 2)
     assert corrupt(image, condition, 1) == corrupt(image, condition, 1)
+
+
+def test_the_table_of_the_readme_has_every_kind() -> None:
+    text = (REPOSITORY / "unifer_tasks" / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| kind | what is done |")[2].partition("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == KINDS

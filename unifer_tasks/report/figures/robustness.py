@@ -1,6 +1,6 @@
-"""How much of a model's accuracy is kept when the image is spoiled, by kind and strength.
+"""How much of a model's accuracy is kept when the image is corrupted, by kind and strength.
 
-Each question was asked twice, with its image clean (the base) and spoiled (a variant that
+Each question was asked twice, with its image clean (the base) and corrupted (a variant that
 corrupts), so the two accuracies are paired, and their ratio is known better than either.
 """
 
@@ -21,9 +21,9 @@ class Kept:
     """How much of the accuracy some questions keep.
 
     Attributes:
-        counts: The questions, by which answer was right: a is of the spoiled image, b of the clean
-            one.
-        ratio: The accuracy on spoiled images by that on clean ones; None where the model has no
+        counts: The questions, by which answer was right: a is of the corrupted image, b of the
+            clean one.
+        ratio: The accuracy on corrupted images by that on clean ones; None where the model has no
             clean image right.
         p: Of McNemar's exact test that nothing changes, two-sided.
         p_holm: The same, corrected by Holm over the kinds of the run.
@@ -37,7 +37,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """What a run on spoiled images keeps of its base.
+    """What a run on corrupted images keeps of its base.
 
     Attributes:
         overall: Over all questions.
@@ -51,7 +51,7 @@ class Robustness:
 
 
 def robustness(one: Assessment, base: Assessment) -> Robustness | None:
-    """Compare a run on spoiled images with the base; None if they cannot be compared.
+    """Compare a run on corrupted images with the base; None if they cannot be compared.
 
     Args:
         one: A run of a variant that corrupts.

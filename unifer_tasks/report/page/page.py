@@ -263,7 +263,7 @@ def _shown(cell: Cell) -> _Shown:
         case float():
             return _Shown(cell, f"{cell:,g}")
         case tuple():
-            return _Shown("", ", ".join(_shown(part).text for part in cell))
+            return _Shown("", " / ".join(_shown(part).text for part in cell))
         case PValue(value):
             return _Shown(value, p_value(value))
         case Number(value, low, high):
@@ -298,7 +298,7 @@ def _header(
         "runs": [
             {
                 "name": visible(one.run.title),
-                "spoils": one.run.variant.key if one.run.variant.corrupts else "",
+                "corrupts": one.run.variant.key if one.run.variant.corrupts else "",
                 "questions": dict(one.run.questions),
                 "scores": {
                     reader: {

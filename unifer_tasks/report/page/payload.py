@@ -152,8 +152,8 @@ def _run_blocks(
                     if row and row[0].prediction.label is not None
                 },
                 "rationales": [row and _rationale(*row, meanings) for row in rows],
-                "spoiled": {
-                    place: _spoiled(row[0].prediction, one.run.variant)
+                "corrupted": {
+                    place: _corruption(row[0].prediction, one.run.variant)
                     for place, row in enumerate(rows)
                     if row and one.run.variant.corrupts
                 },
@@ -161,7 +161,7 @@ def _run_blocks(
         )
 
 
-def _spoiled(prediction: Prediction, variant: Variant) -> str:
+def _corruption(prediction: Prediction, variant: Variant) -> str:
     """Return in words what was done to a question's image."""
     condition = condition_of(prediction.dataset, prediction.id, variant.corrupts)
     return f"{condition.kind.replace('_', ' ')}, strength {condition.strength}"

@@ -2,7 +2,7 @@
 
 A page that is opened from disk cannot read parquet, so the images are written as small files
 into `images/` beside it, or on request into the page. A benchmark's images may not be passed
-on; without the folder a page has no images. Runs that saw spoiled images have images of their own.
+on; without the folder a page has no images. Runs that saw corrupted images have their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Robustness: how much of the accuracy is kept when the image is spoiled."""
+"""Robustness: how much of the accuracy is kept when the image is corrupted."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _ALPHA = 0.05
 _ALL = "all kinds"
 
 _TEXT = (
-    "Each question is asked again with its image spoiled in one way and strength, dealt by its id. "
-    "Accuracy kept: the WAR on spoiled images by that on the same images clean, with its 95 % "
-    "interval (Bonett and Price 2006); over 100 where spoiled images are read better. p: McNemar's "
-    "exact test of a change; Holm's correction is over the kinds of a run. Kinds, and the "
-    "strengths of one, are of different questions, so small differences between them mean little. "
-    "Where no loss is shown, one may be too small for so few questions. Masks and sunglasses are "
-    "flat shapes, blur and noise are computed: none is a photograph taken so. These answers are in "
-    "no figure of the benchmark as published."
+    "Each question is asked again with its image corrupted in one way and strength, dealt by its "
+    "id. Accuracy kept: the WAR on corrupted images divided by that on the same images clean, with "
+    "its 95 % interval (Bonett and Price 2006). p: McNemar's exact test of a change; Holm's "
+    "correction is over the kinds of a run. Kinds, and the strengths of one, are of different "
+    "questions, so small differences between them mean little. Where no loss is shown, one may be "
+    "too small for so few questions. All corruptions are computed, masks and sunglasses as flat "
+    "shapes: none is a photograph of such a scene. These answers are in no figure of the benchmark "
+    "as published."
 )
-_COLUMNS = ("model", "image", "questions", "WAR clean", "WAR spoiled", "accuracy kept", "p",
+_COLUMNS = ("model", "image", "questions", "WAR clean", "WAR corrupted", "accuracy kept", "p",
             "p (Holm)", *(f"kept at strength {strength}" for strength in STRENGTHS))  # fmt: skip
 
 
 def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
-    """Return what each run on spoiled images keeps of its base; None if no run has one."""
+    """Return what each run on corrupted images keeps of its base; None if no run has one."""
     bases = {one.run.name: one for one in assessments if one.run.variant is BASE}
-    spoiled = [one for one in assessments if one.run.variant.corrupts]
+    corrupted = [one for one in assessments if one.run.variant.corrupts]
     found: dict[str, Robustness] = {}
-    for one in spoiled:
+    for one in corrupted:
         base = bases.get(one.run.name)
         if base is not None and (measured := robustness(one, base)) is not None:
             found[one.run.title] = measured
     if not found:
         return None
     rows = tuple(row for title, measured in found.items() for row in _rows(title, measured))
-    texts = (*_reading(found), _TEXT, *_left_out(spoiled, found))
+    texts = (*_reading(found), _TEXT, *_left_out(corrupted, found))
     return Section(
         "robustness", "Robustness", " ".join(texts), Table(_COLUMNS, rows, n_texts=2), found
     )
@@ -61,8 +61,8 @@ def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
             yield f"{title}: no loss is shown under any kind (p by Holm of at least {_ALPHA})."
 
 
-def _left_out(spoiled: Sequence[Assessment], found: Mapping[str, Robustness]) -> Iterator[str]:
-    if lacking := [one.run.title for one in spoiled if one.run.title not in found]:
+def _left_out(corrupted: Sequence[Assessment], found: Mapping[str, Robustness]) -> Iterator[str]:
+    if lacking := [one.run.title for one in corrupted if one.run.title not in found]:
         yield (
             f"Not shown for {', '.join(lacking)}: the report has no run of the model on the same "
             "images clean."

@@ -48,39 +48,41 @@ def test_only_the_images_that_are_shown_are_written_and_the_damaged_told(
         assert max(image.size) == SIDE
 
 
-SPOILED = VARIANTS["corrupted"]
+CORRUPTED = VARIANTS["corrupted"]
 
 
-def test_a_run_on_spoiled_images_has_them_as_the_model_saw_them(data: Path, tmp_path: Path) -> None:
-    clean, spoiled = view_of("sfew"), view_of("sfew", SPOILED)
-    found = gallery(data, {clean: WANTED["sfew"], spoiled: WANTED["sfew"][:3]})
+def test_a_run_on_corrupted_images_has_them_as_the_model_saw_them(
+    data: Path, tmp_path: Path
+) -> None:
+    clean, corrupted = view_of("sfew"), view_of("sfew", CORRUPTED)
+    found = gallery(data, {clean: WANTED["sfew"], corrupted: WANTED["sfew"][:3]})
     told = write_pictures(found, tmp_path)
     assert {*told} == {"sfew sfew/003.png"}
-    folders = [tmp_path / found.folders[view] for view in (clean, spoiled)]
+    folders = [tmp_path / found.folders[view] for view in (clean, corrupted)]
     assert [len([*folder.iterdir()]) for folder in folders] == [3, 2]
     for row in (0, 1):
         clean_image, image = (Image.open(folder / f"{row:05d}.jpg") for folder in folders)
-        condition = condition_of("sfew", f"sfew/{row:03d}.png", SPOILED.corrupts)
+        condition = condition_of("sfew", f"sfew/{row:03d}.png", CORRUPTED.corrupts)
         expected = corrupt(clean_image, condition, seed_of("sfew", f"sfew/{row:03d}.png"))
         assert image.size == IMAGE_SIZE
         assert ImageStat.Stat(ImageChops.difference(image, expected)).rms[0] < 20
-    ((_, chunk),) = embedded(found, spoiled, told)
+    ((_, chunk),) = embedded(found, corrupted, told)
     assert [place for place, jpeg in enumerate(chunk) if jpeg] == [0, 1]
     assert base64.b64decode(chunk[1] or "") == (folders[1] / "00001.jpg").read_bytes()
 
 
 def test_landmarks_of_the_data_are_where_a_mask_goes(tmp_path: Path) -> None:
     ids = [f"sfew/{k:03d}.png" for k in range(40)]
-    masked = [id_ for id_ in ids if condition_of("sfew", id_, SPOILED.corrupts).kind == "mask"]
+    masked = [id_ for id_ in ids if condition_of("sfew", id_, CORRUPTED.corrupts).kind == "mask"]
     white = io.BytesIO()
     Image.new("RGB", (100, 100), "white").save(white, "PNG")
     aside = (80.0, 20.0, 90.0, 20.0, 85.0, 25.0, 82.0, 30.0, 88.0, 30.0)
     rows = [Row(id_, white.getvalue(), "sad", Annotations(landmarks=aside)) for id_ in masked]
     manifest = open_build(tmp_path / "data", Manifest("faces", False, {}, {}))
     write_dataset(tmp_path / "data", manifest, "sfew", rows, ["landmarks"])
-    found = gallery(tmp_path / "data", {view_of("sfew", SPOILED): masked})
+    found = gallery(tmp_path / "data", {view_of("sfew", CORRUPTED): masked})
     write_pictures(found, tmp_path)
-    for path in (tmp_path / found.folders[view_of("sfew", SPOILED)]).iterdir():
+    for path in (tmp_path / found.folders[view_of("sfew", CORRUPTED)]).iterdir():
         with Image.open(path) as image:
             drawn_at = np.argwhere(np.asarray(image.convert("L")) < 245)
         (_, left), (bottom, _) = drawn_at.min(axis=0), drawn_at.max(axis=0)

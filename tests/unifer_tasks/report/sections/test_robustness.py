@@ -28,7 +28,7 @@ def answers(
 ) -> list[Prediction]:
     """Return answers that are right as often as `ACCURACY`, times a factor for some kinds.
 
-    A spoiled image is answered as the clean one, but for as many that turn wrong as turn right.
+    A corrupted image is answered as the clean one, but for as many that turn wrong as turn right.
     """
     rows = []
     for number in range(n):
@@ -48,8 +48,8 @@ def runs_of(
     n: int, hurt: Collection[str], factor: float, key: str = "corrupted"
 ) -> list[Assessment]:
     variant = VARIANTS[key]
-    spoiled = answers(n, variant.corrupts, hurt, factor)
-    return assessed(run("Model", answers(n)), run("Model", spoiled, variant=variant))
+    corrupted = answers(n, variant.corrupts, hurt, factor)
+    return assessed(run("Model", answers(n)), run("Model", corrupted, variant=variant))
 
 
 def found_in(runs: list[Assessment]) -> tuple[Section, Robustness]:
@@ -92,8 +92,8 @@ def test_a_row_for_each_kind_adds_up() -> None:
     assert sum(row[2] for row in rows if isinstance(row[2], int)) == 700
     for row in (every, *rows):
         assert len(row) == len(found.table.columns)
-        clean, spoiled, kept = (cell.value for cell in row[3:6] if isinstance(cell, Percent))
-        assert kept == pytest.approx((spoiled or 0) / (clean or 1))
+        clean, corrupted, kept = (cell.value for cell in row[3:6] if isinstance(cell, Percent))
+        assert kept == pytest.approx((corrupted or 0) / (clean or 1))
     assert isinstance(rows[0][7], PValue)
     for kind, parts in measured.strengths.items():
         assert tuple(parts) == STRENGTHS

@@ -42,7 +42,7 @@ const meanings = keeping(() => unpackedJson("meanings"), 1);
 const chunk = keeping((id) => unpackedJson(id), KEPT_CHUNKS);
 
 /** A run's responses to `report.chunk` questions in a row: `texts`, `labels`, `rationales`, and how
- * images were `spoiled`. */
+ * images were `corrupted`. */
 const responses = (run, number) => chunk(`responses-${run}-${number}`);
 
 /** Where an image is: a file beside the page, or one that the page holds; null if nowhere. */

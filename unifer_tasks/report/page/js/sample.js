@@ -22,7 +22,7 @@ async function sampleView(i, run, other) {
         ...fact("Truth", report.labels[all.target[i]]),
         ...fact("Answer", verdict(own, all, i)),
         ...fact("Outcome", report.outcomes[own.outcome[i]]),
-        ...(block.spoiled[place] ? fact("Image", `spoiled for this run: ${block.spoiled[place]}`) : []),
+        ...(block.corrupted[place] ? fact("Image", `corrupted for this run: ${block.corrupted[place]}`) : []),
         ...fact("Rationale argues for", rationale?.argued.join(", ") || "none of the labels"),
       ),
     ),
@@ -56,9 +56,9 @@ function verdict({ answer }, all, i) {
   return el("span", { class: right ? "right" : "wrong" }, `${right ? "✓" : "✗"} ${given}, ${right ? "right" : "wrong"}`);
 }
 
-/** The images that a run was shown: the dataset's own, or those that its variant spoils. */
+/** The images that a run was shown: the dataset's own, or those that its variant corrupts. */
 const viewOf = (dataset, run, own, i) =>
-  report.runs[run].spoils && own.outcome[i] !== ABSENT ? `${dataset.images}.${report.runs[run].spoils}` : dataset.images;
+  report.runs[run].corrupts && own.outcome[i] !== ABSENT ? `${dataset.images}.${report.runs[run].corrupts}` : dataset.images;
 
 async function picture(view, dataset, all, i) {
   const source = await imageSource(view, all.image[i]);
