@@ -38,16 +38,21 @@ class Token(NamedTuple):
             if one does.
         at: The number of its first word in the sentence.
         to: The number of its last word.
+        start: Where its first word begins in the sentence.
+        end: Where its last word ends.
     """
 
     kind: str
     name: str
     at: int
     to: int
+    start: int
+    end: int
 
-    def moved(self, words: int) -> Token:
-        """Return the token with its words numbered from another place on."""
-        return Token(self.kind, self.name, self.at + words, self.to + words)
+    def moved(self, words: int, characters: int) -> Token:
+        """Return the token with its words, and their places, counted from another one on."""
+        kind, name, at, to, start, end = self
+        return Token(kind, name, at + words, to + words, start + characters, end + characters)
 
 
 @dataclass(frozen=True, slots=True)

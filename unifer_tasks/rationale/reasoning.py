@@ -21,109 +21,52 @@ English only; time is linear in the text.
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, groupby, islice, product
 from operator import attrgetter, itemgetter
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.rationale.lexicon import Side, State, lexicon
+from unifer_tasks.rationale.lexicon import State, Token, lexicon
 from unifer_tasks.rationale.markup import shown
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
     MOST_KEPT,
     Claim,
+    Cue,
     Sentence,
-    Sighting,
     read_sentence,
 )
-from unifer_tasks.rationale.words import plain, sentences, spans
+from unifer_tasks.rationale.words import plain, sentences
 
 # The label whose prototype is on one side.
 _ONE_SIDED_LABEL = "contempt"
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A visible sign that a rationale mentions.
-
-    Attributes:
-        units: The action units that it stands for; none where a part is at rest, or does what
-            indicates no expression.
-        present: False if the rationale says that the sign is not there.
-        side: The side of the face that is named, if one is; whose left it is stays open.
-        start: Where the cue's words begin in the rationale.
-        end: Where they end.
-        state: What its words say that a part does.
-    """
-
-    units: tuple[int, ...]
-    present: bool
-    side: Side | None
-    start: int
-    end: int
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """An expression that a rationale names.
-
-    Attributes:
-        label: Its canonical label.
-        present: False if the rationale says that it is another one.
-        sentence: The number of the sentence, from 0; a "but" begins another.
-        start: Where the word begins in the rationale.
-        end: Where it ends.
-    """
-
-    label: str
-    present: bool
-    sentence: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
 class Argument:
     """What a rationale says, in the order in which it says it.
 
-    Where its words stand in the text is found only if it is asked for.
-
     Attributes:
-        text: The rationale in plain spelling, of the same length.
-        seeing: The sentences with a cue in them, each after the number of its first word.
-        naming: The sentences that name an expression, each after the number of its first word
-            and the number of sentences before it.
+        seeing: The sentences with a cue in them, each after the place where it begins.
+        naming: The sentences that name an expression, each after the number of sentences before.
     """
 
-    text: str = field(default="", repr=False, compare=False)
     seeing: tuple[tuple[int, Sentence], ...] = ()
-    naming: tuple[tuple[int, int, Sentence], ...] = ()
+    naming: tuple[tuple[int, Sentence], ...] = ()
 
-    @cached_property
+    @property
     def cues(self) -> tuple[Cue, ...]:
-        """The signs that it mentions; of a loop the first 10,000."""
-        starts, ends = self._spans
+        """The signs that it mentions, with their places in it; of a loop the first 10,000."""
         return tuple(
-            Cue(units, present, side, starts[base + first], ends[base + last], state)
-            for base, sentence in self.seeing
-            for units, present, side, state, first, last in sentence.sightings
+            [
+                Cue(units, present, side, state, begin + start, begin + end)
+                for begin, sentence in self.seeing
+                for units, present, side, state, start, end in sentence.cues
+            ]
         )
-
-    @cached_property
-    def mentions(self) -> tuple[Mention, ...]:
-        """The expressions that it names; of a loop the last 10,000."""
-        starts, ends = self._spans
-        return tuple(
-            Mention(named.label, named.present, before + named.sentence, starts[at], ends[at])
-            for base, before, sentence in self.naming
-            for named in sentence.namings
-            for at in (base + named.word,)
-        )[-MOST_KEPT:]
 
     @cached_property
     def claims(self) -> frozenset[Claim]:
@@ -131,10 +74,6 @@ class Argument:
         affirmed: frozenset[Claim] = frozenset()
         affirmed = affirmed.union(*[sentence.affirmed for _, sentence in self.seeing])
         return affirmed.difference(*[sentence.denied for _, sentence in self.seeing])
-
-    @cached_property
-    def _spans(self) -> tuple[array[int], array[int]]:
-        return spans(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +93,26 @@ class Contradiction:
 
 def read_rationale(text: str) -> Argument:
     """Read the cues and the expressions that a rationale mentions."""
-    spelt = plain(shown(text))
     seeing: list[tuple[int, Sentence]] = []
-    naming: deque[tuple[int, int, Sentence]] = deque(maxlen=MOST_KEPT)
+    naming: deque[tuple[int, Sentence]] = deque(maxlen=MOST_KEPT)
     room = MOST_KEPT
-    base = before = 0
-    previous: Sentence | None = None
-    for words in sentences(spelt):
+    begin = before = 0
+    part: Token | None = None
+    n_words = length = 0
+    for words in sentences(plain(shown(text))):
         sentence = read_sentence(words)
-        if sentence.begins_with_pronoun and previous and previous.part:
-            sentence = read_sentence(words, previous.part.moved(-previous.words))
-        previous = sentence
-        if sentence.sightings and room:
+        if part and sentence.begins_with_pronoun:
+            sentence = read_sentence(words, part.moved(-n_words, -length))
+        if sentence.cues and room:
             seen = sentence.up_to(room)
-            seeing.append((base, seen))
-            room -= len(seen.sightings)
+            seeing.append((begin, seen))
+            room -= len(seen.cues)
         if sentence.namings:
-            naming.append((base, before, sentence))
-        base += sentence.words
+            naming.append((before, sentence))
+        part, n_words, length = sentence.part, sentence.words, len(words)
+        begin += length
         before += sentence.count
-    return Argument(spelt if seeing or naming else "", tuple(seeing), tuple(naming))
+    return Argument(tuple(seeing), tuple(naming))
 
 
 def argued_labels(argument: Argument) -> frozenset[str]:
@@ -184,7 +123,7 @@ def argued_labels(argument: Argument) -> frozenset[str]:
     """
     from_the_end = (
         (before + named.sentence, named)
-        for _, before, sentence in reversed(argument.naming)
+        for before, sentence in reversed(argument.naming)
         for named in reversed(sentence.namings)
     )
     affirmed = (
@@ -246,17 +185,17 @@ def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
     affirmed one that has all of its units: who denies a smile denies a smirk, but who denies
     raised brows may see the inner ends raised. What is said of different sides agrees.
     """
-    sightings = chain.from_iterable(sentence.sightings for _, sentence in argument.seeing)
-    firsts: dict[tuple[object, ...], tuple[int, Sighting]] = {}
-    for number, seen in enumerate(sightings):
-        firsts.setdefault(seen[:4], (number, seen))
-    affirmed = [(number, seen) for number, seen in firsts.values() if seen.present]
-    denied = [(number, seen) for number, seen in firsts.values() if not seen.present]
+    cues = chain.from_iterable([sentence.cues for _, sentence in argument.seeing])
+    firsts: dict[tuple[object, ...], _Numbered] = {}
+    for numbered in enumerate(cues):
+        firsts.setdefault(numbered[1][:4], numbered)
+    affirmed = [numbered for numbered in firsts.values() if numbered[1].present]
+    denied = [numbered for numbered in firsts.values() if not numbered[1].present]
     found = chain(_exclusions(affirmed), _denials(affirmed, denied))
     return tuple(sorted(found, key=attrgetter("first", "second")))
 
 
-_Numbered = tuple[int, Sighting]
+_Numbered = tuple[int, Cue]
 
 
 def _exclusions(affirmed: Iterable[_Numbered]) -> Iterator[Contradiction]:
@@ -265,18 +204,18 @@ def _exclusions(affirmed: Iterable[_Numbered]) -> Iterator[Contradiction]:
         of_state.setdefault(seen.state, []).append((number, seen))
     exclusions = lexicon().exclusions
     for state in exclusions.keys() & of_state.keys():
-        for other, reason in exclusions[state].items():
-            for (first, cue), (second, later) in product(of_state[state], of_state.get(other, ())):
+        reasons = exclusions[state]
+        if reasons.keys().isdisjoint(of_state):
+            continue
+        for other in reasons.keys() & of_state.keys():
+            for (first, cue), (second, later) in product(of_state[state], of_state[other]):
                 if first < second and {cue.side, later.side} != {"left", "right"}:
-                    yield Contradiction(first, second, reason)
+                    yield Contradiction(first, second, reasons[other])
 
 
 def _denials(affirmed: Sequence[_Numbered], denied: Iterable[_Numbered]) -> Iterator[Contradiction]:
-    affirmed_units = {unit for _, seen in affirmed for unit in seen.units}
     for number, denial in denied:
-        if not denial.units or not affirmed_units.issuperset(denial.units):
-            continue
-        for other, cue in affirmed:
+        for other, cue in affirmed if denial.units else ():
             on_its_side = denial.side in {None, "both", cue.side}
             if on_its_side and set(denial.units) <= set(cue.units):
                 yield Contradiction(min(number, other), max(number, other), "affirmed and denied")

@@ -41,34 +41,39 @@ Claim = tuple[int, bool]
 """An action unit, and whether it is one that acts on one side of the face only."""
 
 
-class Sighting(NamedTuple):
-    """A cue in a sentence; `reasoning.Cue` has the meaning of its fields.
+class Cue(NamedTuple):
+    """A visible sign that a sentence, or a rationale, mentions.
 
     Attributes:
-        first: The number of its first word in the sentence; below 0 in a sentence before.
-        last: The number of its last word.
+        units: The action units that it stands for; none where a part is at rest, or does what
+            indicates no expression.
+        present: False if the text says that the sign is not there.
+        side: The side of the face that is named, if one is; whose left it is stays open.
+        state: What its words say that a part does.
+        start: Where its words begin in the text; below 0 in a sentence before.
+        end: Where they end.
     """
 
     units: tuple[int, ...]
     present: bool
     side: Side | None
     state: State
-    first: int
-    last: int
+    start: int
+    end: int
 
 
 class Naming(NamedTuple):
-    """An expression that a sentence names; `reasoning.Mention` has the meaning of its fields.
+    """An expression that a sentence names.
 
     Attributes:
+        label: Its canonical label.
+        present: False if the sentence says that it is another one.
         sentence: How many sentences began before it in this one: a "but" begins another.
-        word: The number of the word that names it.
     """
 
     label: str
     present: bool
     sentence: int
-    word: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Sentence:
     """What a sentence says.
 
     Attributes:
-        sightings: The cues that it mentions, the first 10,000 of them.
+        cues: The cues that it mentions, the first 10,000 of them.
         namings: The expressions that it names, the last 10,000 of them.
         words: The number of its words.
         count: As how many sentences it counts.
@@ -86,7 +91,7 @@ class Sentence:
         denied: What they deny of them.
     """
 
-    sightings: tuple[Sighting, ...]
+    cues: tuple[Cue, ...]
     namings: tuple[Naming, ...]
     words: int
     count: int
@@ -96,13 +101,13 @@ class Sentence:
     denied: frozenset[Claim]
 
     def up_to(self, most: int) -> Sentence:
-        """Return the same with no more than so many sightings."""
-        if len(self.sightings) <= most:
+        """Return the same with no more than so many cues."""
+        if len(self.cues) <= most:
             return self
-        kept = self.sightings[:most]
+        kept = self.cues[:most]
         return replace(
             self,
-            sightings=kept,
+            cues=kept,
             affirmed=_claims(kept, present=True),
             denied=_claims(kept, present=False),
         )
@@ -113,8 +118,8 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
 
     Args:
         sentence: Its words in plain spelling, with what ends it.
-        part: The part of the face that was named before it, its words numbered from the
-            beginning of this sentence on.
+        part: The part of the face that was named before it, its words and their places counted
+            from the beginning of this sentence on.
     """
     if len(sentence) > _LONGEST_REMEMBERED:
         return _read(sentence, part)
@@ -122,7 +127,7 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
 
 
 def _read(sentence: str, part: Token | None) -> Sentence:
-    sightings: list[Sighting] = []
+    cues: list[Cue] = []
     namings: deque[Naming] = deque(maxlen=MOST_KEPT)
     count = 0
     begins_with_pronoun = False
@@ -137,18 +142,18 @@ def _read(sentence: str, part: Token | None) -> Sentence:
         if ending != "question" and not _SAYING.isdisjoint(kinds):
             standing = _standing(clause, kinds)
             namings += _namings(clause, standing, count)
-            seen = _sightings(clause, standing, has_side="side" in kinds)
-            sightings += islice(seen, MOST_KEPT - len(sightings))
+            seen = _cues(clause, standing, has_side="side" in kinds)
+            cues += islice(seen, MOST_KEPT - len(cues))
         count += ending != "break"
     return Sentence(
-        tuple(sightings),
+        tuple(cues),
         tuple(namings),
-        len(words),
+        len(words.texts),
         count,
         part,
         begins_with_pronoun,
-        _claims(sightings, present=True),
-        _claims(sightings, present=False),
+        _claims(cues, present=True),
+        _claims(cues, present=False),
     )
 
 
@@ -159,11 +164,11 @@ def _last_part(clause: Sequence[Token]) -> Token | None:
     return next((token for token in reversed(clause) if token.kind == "part"), None)
 
 
-def _claims(sightings: Iterable[Sighting], *, present: bool) -> frozenset[Claim]:
+def _claims(cues: Iterable[Cue], *, present: bool) -> frozenset[Claim]:
     """Return what cues affirm, or deny, of the units that distinguish expressions."""
     return frozenset(
         (unit, seen.side not in {None, "both"} and unit in LATERAL_UNITS)
-        for seen in sightings
+        for seen in cues
         if seen.present is present
         for unit in seen.units
         if unit in _TELLING_UNITS
@@ -404,7 +409,7 @@ def _namings(
         if token.kind != "label" or present is None:
             continue
         if not _described(clause, index):
-            yield Naming(token.name, present, sentence, token.at)
+            yield Naming(token.name, present, sentence)
 
 
 def _described(clause: Sequence[Token], index: int) -> Token | None:
@@ -417,9 +422,9 @@ def _described(clause: Sequence[Token], index: int) -> Token | None:
     return following if adjoins and following and following.name != "face" else None
 
 
-def _sightings(
+def _cues(
     clause: Sequence[Token], standing: Sequence[bool | None], *, has_side: bool
-) -> Iterator[Sighting]:
+) -> Iterator[Cue]:
     predicate = False
     for index, token in enumerate(clause):
         if token.kind == "copula":
@@ -430,18 +435,18 @@ def _sightings(
         if present is None:
             continue
         if token.kind == "unit":
-            yield from _sighting(clause, index, index, present, has_side)
+            yield from _cue(clause, index, index, present, has_side)
         elif token.kind == "label" and token.name == "neutral" and present:
             if part := _described(clause, index):
-                yield Sighting((), True, None, (part.name, "resting"), token.at, part.to)
+                yield Cue((), True, None, (part.name, "resting"), token.start, part.end)
         elif token.kind == "movement":
             for owner in _owners(clause, index, predicate=predicate) or [index]:
-                yield from _sighting(clause, index, owner, present, has_side)
+                yield from _cue(clause, index, owner, present, has_side)
 
 
-def _sighting(
+def _cue(
     clause: Sequence[Token], index: int, owner: int, present: bool, has_side: bool
-) -> Iterator[Sighting]:
+) -> Iterator[Cue]:
     """Yield the cue that a movement makes with its owner, which may be itself."""
     movement, part = clause[index], clause[owner] if owner != index else None
     found = sign(movement, part)
@@ -449,8 +454,8 @@ def _sighting(
     if found and (found.units or present):
         first, last = (index, owner) if index < owner else (owner, index)
         side = (_side(clause, first, last) if has_side else None) or found.side
-        at, to = clause[first].at, clause[last].to
-        yield Sighting(found.units, present, side, state(movement, part), at, to)
+        start, end = clause[first].start, clause[last].end
+        yield Cue(found.units, present, side, state(movement, part), start, end)
 
 
 def _owners(clause: Sequence[Token], index: int, *, predicate: bool) -> list[int]:

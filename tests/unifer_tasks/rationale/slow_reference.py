@@ -32,13 +32,19 @@ BEGINNINGS = {words[:length] for words in MEANING_OF for length in range(1, len(
 
 
 def tokens(words: Sequence[str]) -> Iterator[Token]:
-    """Find the phrases in a sentence without numbers, each by the words that are left."""
+    """Find the phrases in a sentence without numbers, each by the words that are left.
+
+    A space stands between two words.
+    """
     at = 0
     while at < len(words):
         if found := _longest_phrase(words[at:]):
             (kind, name), last = found
             comma = kind == "comma"
-            yield Token(kind, "".join(words[at + 1 : at + 2]) if comma else name, at, at + last)
+            name = "".join(words[at + 1 : at + 2]) if comma else name
+            start = sum(len(word) + 1 for word in words[:at])
+            end = start + len(" ".join(words[at : at + last + 1]))
+            yield Token(kind, name, at, at + last, start, end)
             at += last
         at += 1
 

@@ -17,7 +17,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 import numpy as np
@@ -34,13 +34,13 @@ from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
 from unifer_tasks.rationale.reasoning import (
     Argument,
     Contradiction,
-    Cue,
     agreement,
     argued_labels,
     contradictions,
     read_rationale,
 )
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
+from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
 
 _SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
@@ -57,7 +57,7 @@ class RationaleRecord:
         repeats: Whether it repeats itself.
         rationale: The text of its first think block, into which the cues point; None where
             there is none, or it holds no word.
-        cues: What the rationale sees or denies.
+        argument: What the rationale says; nothing without one.
         n_affirmed: The number of affirmed cues that name an action unit, each unit once a
             sentence.
         argued: The labels that the rationale concludes with, in alphabetical order.
@@ -72,7 +72,7 @@ class RationaleRecord:
     truncated: bool
     repeats: bool
     rationale: str | None = None
-    cues: tuple[Cue, ...] = ()
+    argument: Argument = field(default_factory=Argument)
     n_affirmed: int = 0
     argued: tuple[str, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
@@ -80,9 +80,14 @@ class RationaleRecord:
     agreement_with_truth: float | None = None
 
     @property
+    def cues(self) -> tuple[Cue, ...]:
+        """What the rationale sees or denies."""
+        return self.argument.cues
+
+    @property
     def no_evidence(self) -> bool:
         """True if there is a rationale and it names nothing visible of the face."""
-        return self.rationale is not None and not self.cues
+        return self.rationale is not None and not self.argument.seeing
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +241,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         truncated=answer.outcome is Outcome.TRUNCATED,
         repeats=repetition(response) < MIN_DISTINCT,
         rationale=rationale,
-        cues=argument.cues,
+        argument=argument,
         n_affirmed=_count_affirmed(rationale or "", argument.cues),
         argued=tuple(sorted(argued_labels(argument))),
         contradictions=contradictions(argument),
