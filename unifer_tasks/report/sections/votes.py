@@ -14,6 +14,7 @@ from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import read
 from unifer_tasks.scoring.votes import (
+    KS,
     Distance,
     Voted,
     VoteScores,
@@ -24,8 +25,8 @@ from unifer_tasks.support.counted import counted
 
 _TEXT = (
     "The true label is what most annotators of a face chose. Ceiling: how often a random annotator "
-    "agrees with the majority of the others; a model is not one annotator and may exceed it. By k "
-    "or more: the answer is a label that at least k annotators chose, of the questions that have "
+    "agrees with the majority of the others; a model is not one annotator and may exceed it. By 2 "
+    "or more: the answer is a label that at least 2 annotators chose, of the questions that have "
     "one. Votes for the answer: the share that it got, of at most that of the most voted label. "
     "Votes for none of the candidates do not count; an unreadable answer is wrong."
 )
@@ -36,7 +37,8 @@ _DISTANCE = (
     "votes."
 )
 _DISTANCE_TITLE = "Distance from the votes"
-_COLUMNS = ("model", "dataset", "questions", "WAR", "ceiling", "WAR less ceiling", "by k or more",
+_BY_K = f"by {' / '.join(map(str, KS))} or more"
+_COLUMNS = ("model", "dataset", "questions", "WAR", "ceiling", "WAR less ceiling", _BY_K,
             "votes for the answer", "of at most")  # fmt: skip
 _DISTANCE_COLUMNS = ("model", "dataset", "questions", "distance", "cross-entropy",
                      "entropy of the votes")  # fmt: skip
@@ -175,7 +177,9 @@ def _row(each: _Measured) -> Row:
         _percent(scores.accuracy),
         _percent(scores.ceiling),
         None if gap is None else Points(gap.value, *gap.interval),
-        tuple(Percent(part.accuracy.value, note=f"k = {k}") for k, part in scores.at_least.items()),
+        tuple(
+            Percent(scores.at_least[k].accuracy.value if k in scores.at_least else None) for k in KS
+        ),
         _percent(scores.share),
         Percent(scores.best_share),
     )

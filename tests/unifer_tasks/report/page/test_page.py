@@ -11,11 +11,14 @@ from tests.unifer_tasks.report.page.conftest import Browser
 from tests.unifer_tasks.report.page.made_up import (
     LEFT_OUT,
     N_EACH,
+    always,
     assessed,
     run,
     three_runs,
     write_data,
 )
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.tables import Section, Table
 from unifer_tasks.report.page import write_page
 from unifer_tasks.scoring.predictions import Prediction
 
@@ -160,6 +163,22 @@ def test_nothing_but_tables_scrolls_sideways(browser: Browser, page: Path, width
         assert browser.js("return document.documentElement.scrollWidth") <= width
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("n", "has_index"), [(1, False), (4, False), (5, True), (12, True)])
+def test_the_navigation_fits_whatever_was_measured(
+    browser: Browser, tmp_path: Path, n: int, has_index: bool
+) -> None:
+    table = Table(("model", "figure"), (("Model", 1),))
+    found = [Section(f"s{k}", f"A measure with the number {k}", "Text.", table) for k in range(n)]
+    page = write_page([assess(run("Model", always("sadness", 7)))], [], [], tmp_path, found=found)
+    browser.open(page.path)
+    if has_index:
+        fits = "const n = document.querySelector('.top nav'); return n.scrollWidth <= n.clientWidth"
+        assert browser.js(fits)
+    linked = "#measured a" if has_index else "nav a"
+    assert {section.title for section in found} <= {*browser.texts(linked)}
+    assert ("Measures" in browser.texts("nav a")) is has_index
 
 
 def test_structure_for_those_who_do_not_see_it(opened: Browser) -> None:
