@@ -172,6 +172,42 @@ def test_each_format_has_its_rows_its_start_and_its_tasks(
     ]
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "measured", "kl"),
+    [
+        ("grpo", False, 0.08),
+        ("dapo", True, 0.08),
+        # It divides the sum over 9 tokens by the 64 that a response may have.
+        ("dr_grpo", True, 0.08 * 64 / 9),
+    ],
+)
+def test_divergence_is_measured_whatever_the_algorithm(
+    algorithm: str,
+    measured: bool,
+    kl: float,
+    commands_run: list[tuple[str, Path, list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = {"critic/rewards/mean": 0.5, "actor/kl_loss": 0.08, "response_length/mean": 9.0}
+    name = f"{algorithm}, seed 3"
+    monkeypatch.setattr(
+        module, "read_metrics", lambda _: {1: {**step, "actor/kl_loss": 0}, 2: step}
+    )
+    monkeypatch.setattr(module, "read_scores", lambda _: COLD)
+    monkeypatch.setattr(Stages, "seconds", lambda _: {name: 60.0})
+    compare(tmp_path, [algorithm], [3], None, Sizes())
+    (words,) = (words for done, _, words in commands_run if done == name)
+    assert words[:4] == ["unifer-train", "grpo", "--config", "tiny"]
+    assert {f"algorithm={algorithm}", "data.seed=3"} <= set(words)
+    actor = "actor_rollout_ref.actor"
+    added = {f"{actor}.use_kl_loss=true", f"{actor}.kl_loss_coef=0"}
+    assert added & set(words) == (added if measured else set())
+    (outcome,) = read_outcomes(tmp_path)
+    assert (outcome.algorithm, outcome.seed) == (algorithm, 3)
+    assert outcome.kl == pytest.approx(kl)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema": 0}', '{"schema": 1, "algorithm": "dapo"}'])
 def test_a_result_that_is_none_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / "outcomes" / "dapo-1.json"
