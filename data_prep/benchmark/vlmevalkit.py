@@ -15,7 +15,7 @@ import base64
 import csv
 import io
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,8 +55,6 @@ _COLUMNS: Mapping[Form, tuple[str, ...]] = {
     Form.CHOICE: ("index", "id", "dataset", "category", "question", *_LETTERS, "answer", "image"),
     Form.OPEN: ("index", "id", "dataset", "category", "question", "answer", "image"),
 }
-
-Progress = Callable[[str, Iterable[dict[str, Any]], int], Iterable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

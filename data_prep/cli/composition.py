@@ -9,7 +9,9 @@ from pathlib import Path
 from data_prep.cli.options import (
     INCOMPLETE,
     add_jobs,
+    add_numbers,
     add_push,
+    add_seed,
     say,
     unpacked,
     warn,
@@ -59,24 +61,18 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-leaks", action="store_true", help="list images of the benchmark, but keep them"
     )
-    parser.add_argument(
-        "--near-bits",
-        type=natural_number,
-        default=MAX_BITS,
-        metavar="N",
-        help="count images as near duplicates up to N different bits of a fingerprint's 256 "
-        "(default: %(default)s)",
+    add_numbers(
+        parser,
+        (
+            "--near-bits",
+            natural_number,
+            "N",
+            MAX_BITS,
+            "most different bits of near duplicates",
+        ),
+        ("--valid", share, "SHARE", 0.0, "share held out for validation"),
     )
-    parser.add_argument(
-        "--valid", type=share, default=0.0, metavar="SHARE", help="share held out for validation"
-    )
-    parser.add_argument(
-        "--seed",
-        type=natural_number,
-        default=0,
-        metavar="N",
-        help="seed of every random choice (default: %(default)s)",
-    )
+    add_seed(parser)
     add_jobs(parser, "decode and compare")
     add_push(parser)
 

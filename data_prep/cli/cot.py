@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -18,11 +17,11 @@ from data_prep.cli.composition import (
     composition_options,
     published_inputs,
 )
-from data_prep.cli.options import INCOMPLETE, output, say, warn
+from data_prep.cli.options import INCOMPLETE, add_numbers, output, say, warn
 from data_prep.cot import finish as cot
 from data_prep.cot.answer_log import AnswerLog
 from data_prep.cot.rationales import Limits, Mode
-from data_prep.cot.teacher import Pace, Reporter, Tally, Teacher, ask_all
+from data_prep.cot.teacher import Pace, Tally, Teacher, ask_all
 from data_prep.errors import PreparationError
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import TrainingManifest, open_folder
@@ -66,90 +65,21 @@ def add(commands: Subparsers) -> None:
         help="blind: show the teacher the image alone; hinted: the label as well "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--limit", type=positive_integer, metavar="N", help="ask only the first N questions"
-    )
-    parser.add_argument(
-        "--concurrency",
-        type=positive_integer,
-        default=8,
-        metavar="N",
-        help="concurrent requests (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--per-minute",
-        type=positive_integer,
-        metavar="N",
-        help="most requests per minute (default: no limit)",
-    )
-    parser.add_argument(
-        "--budget",
-        type=non_negative_number,
-        metavar="COST",
-        help="stop asking at this cost, in the currency of the prices",
-    )
-    parser.add_argument(
-        "--price-in",
-        type=non_negative_number,
-        default=0.0,
-        metavar="COST",
-        help="price of a million input tokens (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--price-out",
-        type=non_negative_number,
-        default=0.0,
-        metavar="COST",
-        help="price of a million output tokens (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-tokens",
-        type=positive_integer,
-        default=1024,
-        metavar="N",
-        help="most tokens of an answer (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--temperature",
-        type=non_negative_number,
-        default=1.0,
-        metavar="T",
-        help="sampling temperature (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=non_negative_number,
-        default=120.0,
-        metavar="SECONDS",
-        help="most time of a request (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--tries",
-        type=positive_integer,
-        default=6,
-        metavar="N",
-        help="attempts per question (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--backoff",
-        type=non_negative_number,
-        default=1.0,
-        metavar="SECONDS",
-        help="wait before the second attempt, doubled for each further one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--min-words",
-        type=positive_integer,
-        default=20,
-        metavar="N",
-        help="fewest words of a rationale (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-words",
-        type=positive_integer,
-        default=400,
-        metavar="N",
-        help="most words of a rationale (default: %(default)s)",
+    add_numbers(
+        parser,
+        ("--limit", positive_integer, "N", None, "ask only the first N questions"),
+        ("--concurrency", positive_integer, "N", 8, "concurrent requests"),
+        ("--per-minute", positive_integer, "N", None, "most requests per minute"),
+        ("--budget", non_negative_number, "COST", None, "stop asking at this cost"),
+        ("--price-in", non_negative_number, "COST", 0.0, "price of a million input tokens"),
+        ("--price-out", non_negative_number, "COST", 0.0, "price of a million output tokens"),
+        ("--max-tokens", positive_integer, "N", 1024, "most tokens of an answer"),
+        ("--temperature", non_negative_number, "T", 1.0, "sampling temperature"),
+        ("--timeout", non_negative_number, "SECONDS", 120.0, "most time of a request"),
+        ("--tries", positive_integer, "N", 6, "attempts per question"),
+        ("--backoff", non_negative_number, "SECONDS", 1.0, "wait before a retry, then doubled"),
+        ("--min-words", positive_integer, "N", 20, "fewest words of a rationale"),
+        ("--max-words", positive_integer, "N", 400, "most words of a rationale"),
     )
     parser.add_argument(
         "--balance-classes",
@@ -203,9 +133,16 @@ def _ask(args: argparse.Namespace) -> int:
     open_folder(args.out)
     with (
         AnswerLog(args.out / cot.ANSWERS_NAME, args.mode, args.teacher) as log,
-        _bar(args.teacher, len(log), n_questions) as bar,
+        tqdm(
+            desc=args.teacher, initial=len(log), total=n_questions, unit="answer", disable=None
+        ) as bar,
     ):
-        tally = ask_all(task.questions(), teacher, pace, log, _Bar(bar, pace))
+
+        def show(tally: Tally, log: AnswerLog) -> None:
+            bar.set_postfix(failed=len(tally.failed), cost=f"{pace.cost(log):.2f}")
+            bar.update(len(log) - bar.n)
+
+        tally = ask_all(task.questions(), teacher, pace, log, show)
         manifest = cot.finish(args.out, task, log)
         write_training_card(args.out, manifest)
         return _report(args.out, manifest, tally, pace, log)
@@ -219,20 +156,6 @@ def _key(base_url: str | None) -> str:
         raise PreparationError(f"set {KEY_VARIABLE}, or name another endpoint with --base-url")
     # `vllm serve` asks for no key, the client asks for some text.
     return "none"
-
-
-def _bar(title: str, done: int, total: int) -> tqdm[Any]:
-    return tqdm(desc=title, initial=done, total=total, unit="answer", disable=None)
-
-
-class _Bar(Reporter):
-    def __init__(self, bar: tqdm[Any], pace: Pace) -> None:
-        self._bar = bar
-        self._pace = pace
-
-    def update(self, tally: Tally, log: AnswerLog) -> None:
-        self._bar.set_postfix(failed=len(tally.failed), cost=f"{self._pace.cost(log):.2f}")
-        self._bar.update(len(log) - self._bar.n)
 
 
 def _report_labels(manifest: TrainingManifest) -> None:

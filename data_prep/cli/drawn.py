@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, output, say
+from data_prep.cli.options import add_jobs, add_numbers, add_seed, output, say
 from data_prep.sources.index import read_index
 from data_prep.synthetic import stand_in
 from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
@@ -65,28 +65,12 @@ def add(commands: Subparsers) -> None:
         help="distribution of the labels of training faces: uniform, that of the official "
         "training splits, or by the square roots of their counts (default: %(default)s)",
     )
-    parser.add_argument(
-        "--untagged",
-        type=share,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the SFT rows that answer in a sentence instead of in tags "
-        "(default: %(default)s)",
+    add_numbers(
+        parser,
+        ("--untagged", share, "SHARE", 0.0, "share of SFT rows that answer without tags"),
+        ("--valid", natural_number, "N", 0, "validation faces, in addition to --train"),
     )
-    parser.add_argument(
-        "--valid",
-        type=natural_number,
-        default=0,
-        metavar="N",
-        help="validation faces, in addition to --train (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=natural_number,
-        default=0,
-        metavar="N",
-        help="seed of every random choice (default: %(default)s)",
-    )
+    add_seed(parser)
     add_jobs(parser, "draw")
     parser.set_defaults(run=_run, writes="out")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,10 +16,13 @@ from data_prep.sources.archives import DATASETS, open_source
 from data_prep.sources.samples import Source
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.support.numbers import positive_integer
+from unifer_tasks.support.numbers import natural_number, positive_integer
 
 INCOMPLETE = 3
 """Exit status of a run that did what it could and left something out."""
+
+Number = tuple[str, Callable[[str], float], str, float | None, str]
+"""An option, its reader, the name of its value, the default and the help text."""
 
 Item = TypeVar("Item")
 
@@ -93,11 +96,22 @@ def add_push(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_numbers(parser: argparse.ArgumentParser, *rows: Number) -> None:
+    """Add options that take a number, with their defaults in the help texts."""
+    for option, read, metavar, default, text in rows:
+        shown = text if default is None else f"{text} (default: %(default)s)"
+        parser.add_argument(option, type=read, metavar=metavar, help=shown, default=default)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add `--seed`."""
+    add_numbers(parser, ("--seed", natural_number, "N", 0, "seed of every random choice"))
+
+
 def add_jobs(parser: argparse.ArgumentParser, work: str) -> None:
     """Add `--jobs`."""
-    parser.add_argument(
-        "--jobs", type=positive_integer, help=f"processes that {work} (default: one per core)"
-    )
+    text = f"processes that {work} (default: one per core)"
+    add_numbers(parser, ("--jobs", positive_integer, "N", None, text))
 
 
 def _progress(title: str, items: Iterable[Item], total: int) -> Iterable[Item]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from data_prep.cli.composition import add_composition, build, composition_options, published_inputs
-from data_prep.cli.options import add_sources, open_sources, output
+from data_prep.cli.options import add_numbers, add_sources, open_sources, output
 from data_prep.outputs.training_folder import open_folder
 from data_prep.sources.inputs import Input, inputs_of
 from data_prep.sources.published import RLVR_KEYS
@@ -52,12 +52,7 @@ def add(commands: Subparsers) -> None:
             default=Balance.NONE,
             help=f"repeat or leave out rows for other shares of the {what} (default: %(default)s)",
         )
-    parser.add_argument(
-        "--rows",
-        type=positive_integer,
-        metavar="N",
-        help="training rows to aim at (default: as many as samples)",
-    )
+    add_numbers(parser, ("--rows", positive_integer, "N", None, "training rows to aim at"))
     parser.add_argument(
         "--processor",
         metavar="MODEL",

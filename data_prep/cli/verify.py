@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, say, warn
+from data_prep.cli.options import add_jobs, add_numbers, say, warn
 from data_prep.images.fingerprints import FOLDER
 from data_prep.outputs import verify
 from data_prep.outputs.training_folder import is_training_folder
@@ -32,19 +32,10 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--processor", metavar="MODEL", help="read the rows with verl and this model's processor"
     )
-    parser.add_argument(
-        "--max-prompt-tokens",
-        type=positive_integer,
-        default=4096,
-        metavar="N",
-        help="most tokens of a GRPO row's prompt (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-tokens",
-        type=positive_integer,
-        default=4096,
-        metavar="N",
-        help="most tokens of an SFT row (default: %(default)s)",
+    add_numbers(
+        parser,
+        ("--max-prompt-tokens", positive_integer, "N", 4096, "most tokens of a GRPO row's prompt"),
+        ("--max-tokens", positive_integer, "N", 4096, "most tokens of an SFT row"),
     )
     add_jobs(parser, "decode")
     parser.set_defaults(run=_run, needs=lambda args: [TRAIN] if args.processor else [])

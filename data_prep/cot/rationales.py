@@ -47,7 +47,6 @@ class Limits:
 
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001
-_SENTENCE = re.compile(r"[.!?\n]+")
 
 # Words that make up a fifth and more of any English prose.
 _ENGLISH = re.compile(

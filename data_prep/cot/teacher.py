@@ -7,7 +7,7 @@ import base64
 import io
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,15 +147,12 @@ class Tally:
     changes: list[str] = field(default_factory=list)
 
 
-class Reporter:
-    """What sees the run's progress; this one shows nothing."""
-
-    def update(self, tally: Tally, log: AnswerLog) -> None:
-        """Take note that a question was answered or given up."""
+Report = Callable[[Tally, AnswerLog], None]
+"""Show the progress, after each question that was answered or given up."""
 
 
 def ask_all(
-    questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, reporter: Reporter
+    questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, report: Report
 ) -> Tally:
     """Ask every question that the log does not answer yet.
 
@@ -164,13 +161,13 @@ def ask_all(
         teacher: Whom to ask.
         pace: How fast and how far.
         log: Gets every answer as it arrives.
-        reporter: Sees the progress.
+        report: Shows the progress.
 
     Raises:
         PreparationError: The openai client is not installed, the endpoint refuses the key or the
             model, or it answers nothing.
     """
-    return asyncio.run(_Run(questions, teacher, pace, log, reporter).run())
+    return asyncio.run(_Run(questions, teacher, pace, log, report).run())
 
 
 class _Run:
@@ -180,13 +177,13 @@ class _Run:
         teacher: Teacher,
         pace: Pace,
         log: AnswerLog,
-        reporter: Reporter,
+        report: Report,
     ) -> None:
         self._questions = questions
         self._teacher = teacher
         self._pace = pace
         self._log = log
-        self._reporter = reporter
+        self._report = report
         self._tally = Tally()
         self._failures_in_a_row = 0
         self._next_start = 0.0
@@ -239,7 +236,7 @@ class _Run:
             else:
                 self._tally.answered += 1
                 self._failures_in_a_row = 0
-            self._reporter.update(self._tally, self._log)
+            self._report(self._tally, self._log)
 
     async def _ask(self, client: AsyncOpenAI, asked: Request) -> LoggedAnswer:
         """Ask until there is an answer.

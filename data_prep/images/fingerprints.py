@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -74,24 +74,15 @@ class Examined:
     perceptual: bytes = b""
 
 
-_SCHEMA = pa.schema(
-    [
-        ("dataset", pa.string()),
-        ("split", pa.string()),
-        ("id", pa.string()),
-        ("file", pa.string()),
-        ("label", pa.string()),
-        ("left_out", pa.string()),
-        ("by_rule", pa.bool_()),
-        ("votes", pa.list_(pa.int64())),
-        ("valence", pa.float64()),
-        ("arousal", pa.float64()),
-        ("prompt", pa.string()),
-        ("response", pa.string()),
-        ("pixels", pa.binary()),
-        ("perceptual", pa.binary()),
-    ]
-)
+_TYPES: Mapping[object, pa.DataType] = {
+    str: pa.string(),
+    str | None: pa.string(),
+    bool: pa.bool_(),
+    tuple[int, ...] | None: pa.list_(pa.int64()),
+    float | None: pa.float64(),
+    bytes: pa.binary(),
+}
+_SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in get_type_hints(Examined).items()])
 
 
 @dataclass(frozen=True, slots=True)

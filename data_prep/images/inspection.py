@@ -33,7 +33,7 @@ _UNUSUAL: Mapping[str, str] = MappingProxyType(
 """Pillow's modes whose values have no agreed white, and what they hold."""
 
 _HEAD = 256
-"""Bytes at a file's start -> the kind of file."""
+"""Bytes at a file's start that show its kind."""
 
 _BRANDS: Mapping[bytes, str] = MappingProxyType(
     dict.fromkeys((b"avif", b"avis"), "an AVIF")
