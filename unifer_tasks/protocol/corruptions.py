@@ -149,6 +149,11 @@ class _Scene:
     seed: int
 
 
+def in_words(kind: str) -> str:
+    """Return a kind as a text names it."""
+    return "JPEG" if kind == "jpeg" else kind.replace("_", " ")
+
+
 def seed_of(dataset: str, id_: str) -> int:
     """Return a question's own seed, of 64 bits."""
     digest = hashlib.sha256(f"{_SEED} {dataset} {id_}".encode(errors="surrogatepass")).digest()

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from unifer_tasks.protocol.action_units import AU_NAMES
-from unifer_tasks.protocol.corruptions import condition_of
+from unifer_tasks.protocol.corruptions import condition_of, in_words
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.outcomes import Outcome, request_failed
 from unifer_tasks.protocol.variants import Variant
@@ -164,7 +164,7 @@ def _run_blocks(
 def _corruption(prediction: Prediction, variant: Variant) -> str:
     """Return in words what was done to a question's image."""
     condition = condition_of(prediction.dataset, prediction.id, variant.corrupts)
-    return f"{condition.kind.replace('_', ' ')}, strength {condition.strength}"
+    return f"{in_words(condition.kind)}, strength {condition.strength}"
 
 
 def _text(response: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from unifer_tasks.protocol.corruptions import STRENGTHS
+from unifer_tasks.protocol.corruptions import STRENGTHS, in_words
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
@@ -55,8 +55,8 @@ def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
             if kept.ratio is not None and kept.ratio.value < 1 and kept.p_holm < _ALPHA
         )
         if losses:
-            named = ", ".join(f"{_word(kind)} {100 * ratio:.1f} %" for ratio, kind in losses)
-            yield f"{title} keeps less of its accuracy than chance explains under: {named}."
+            named = ", ".join(f"{in_words(kind)} ({100 * ratio:.1f} %)" for ratio, kind in losses)
+            yield f"{title} loses accuracy beyond chance, and keeps so much of it: {named}."
         else:
             yield f"{title}: no loss is shown under any kind (p by Holm of at least {_ALPHA})."
 
@@ -75,7 +75,7 @@ def _rows(title: str, measured: Robustness) -> Iterator[Row]:
     for kind, kept in measured.kinds.items():
         parts = measured.strengths[kind]
         at_strengths = (_ratio(parts.get(strength)) for strength in STRENGTHS)
-        yield title, _word(kind), *_cells(kept, tested=True), *at_strengths
+        yield title, in_words(kind), *_cells(kept, tested=True), *at_strengths
 
 
 def _cells(kept: Kept, *, tested: bool) -> Row:
@@ -94,7 +94,3 @@ def _ratio(kept: Kept | None) -> Cell:
     if kept is None or kept.ratio is None:
         return None
     return Percent(kept.ratio.value, *kept.ratio.interval)
-
-
-def _word(kind: str) -> str:
-    return kind.replace("_", " ")

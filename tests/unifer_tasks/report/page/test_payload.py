@@ -10,6 +10,7 @@ import pytest
 from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
 from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.page.payload import CHUNK, GAP, HEAD, OUTCOMES, TAIL, all_questions, blocks
 from unifer_tasks.scoring.predictions import Prediction
@@ -47,6 +48,13 @@ def test_a_part_of_a_dataset_shows_the_images_of_the_whole() -> None:
     found = json.loads(gzip.decompress(base64.b64decode(packed.packed)))
     assert found["image"] == [5, 5]
     assert found["dataset"][0] != found["dataset"][1]
+
+
+def test_what_was_done_to_an_image_lies_beside_its_response() -> None:
+    rows = [Prediction("sfew", id_, "fear", label="fear") for id_ in ("a", "b")]
+    parts = unpack(assessed(run("R", rows), run("R", rows[:1], variant=VARIANTS["corrupted"])))
+    found = [json.loads(parts[f"responses-{number}-0"])["corrupted"] for number in (0, 1)]
+    assert found == [{}, {"0": "mask, strength 3"}]
 
 
 def test_every_response_lies_in_the_block_of_its_number() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
-from unifer_tasks.protocol.corruptions import KINDS, STRENGTHS, condition_of
+from unifer_tasks.protocol.corruptions import KINDS, STRENGTHS, condition_of, in_words
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants import BASE, VARIANTS
@@ -74,12 +74,12 @@ def test_the_kinds_that_hurt_are_found_and_no_others(hurt: set[str]) -> None:
 def test_the_text_names_the_losses_the_worst_first() -> None:
     found, measured = found_in(runs_of(1500, {"mask", "low_resolution"}, 0.5))
     losses = sorted(
-        (kept.ratio.value, kind.replace("_", " "))
+        (kept.ratio.value, in_words(kind))
         for kind, kept in measured.kinds.items()
         if kept.ratio is not None and kind in {"mask", "low_resolution"}
     )
-    listed = ", ".join(f"{kind} {100 * ratio:.1f} %" for ratio, kind in losses)
-    assert f"than chance explains under: {listed}." in found.text
+    listed = ", ".join(f"{kind} ({100 * ratio:.1f} %)" for ratio, kind in losses)
+    assert f"keeps so much of it: {listed}." in found.text
     unhurt, _ = found_in(runs_of(700, set(), 1.0))
     assert unhurt.text.startswith("Model (corrupted): no loss is shown under any kind")
 
@@ -88,7 +88,7 @@ def test_a_row_for_each_kind_adds_up() -> None:
     found, measured = found_in(runs_of(700, {"blur"}, 0.7))
     every, *rows = found.table.rows
     assert every[:3] == ("Model (corrupted)", "all kinds", 700)
-    assert [row[1] for row in rows] == [kind.replace("_", " ") for kind in KINDS]
+    assert [row[1] for row in rows] == [*map(in_words, KINDS)]
     assert sum(row[2] for row in rows if isinstance(row[2], int)) == 700
     for row in (every, *rows):
         assert len(row) == len(found.table.columns)
