@@ -121,9 +121,20 @@ def run_presets(
     from unifer_tasks.harness.selection import check_data, selected
     from unifer_tasks.runner.additions import check_annotations, find_additions
     from unifer_tasks.runner.jobs import check
+    from unifer_tasks.runner.rationales import lacks_rationales, with_own_rationales
 
     found = find_additions(additions)
     jobs = _jobs(presets, out, tasks, found, limit, changes)
+    before = [each.name for each in found if not (each.variant and each.variant.forces)]
+    if len(before) < len(found) and any(map(lacks_rationales, jobs)):
+        check(jobs, gpus)
+        # In processes of their own: what is forced follows a run that has ended.
+        if status := run_presets(
+            presets, out, tasks=tasks, additions=before, limit=limit, changes=changes, gpus=gpus,
+            prices=prices,
+        ):  # fmt: skip
+            return status
+    jobs = with_own_rationales(jobs)
     by_name = _prices(prices, jobs)
     to_do = [job for job in jobs if not job.is_done()]
     check(to_do, gpus)

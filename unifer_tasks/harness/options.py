@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.data.headings import GROUPS
-from unifer_tasks.harness.rationales import check_rationales
+from unifer_tasks.harness.rationales import asked_counts, check_rationales
 from unifer_tasks.harness.selection import check_data, question_counts, selected
 from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.scoring.predictions import PredictionError
@@ -123,20 +123,11 @@ def _check_rationales(
             "ferbench with --log_samples"
         )
     check_data(forced)
-    counts = question_counts(forced)
-    asked = {TASKS[task][1]: _asked(args, n) for task, n in counts.items()}
+    asked = asked_counts(forced, args.limit, args.offset)
     try:
         check_rationales(str(source), str(given["pretrained"]), asked)
     except PredictionError as error:
         raise OptionError(str(error)) from None
-
-
-def _asked(args: argparse.Namespace, rows: int) -> int:
-    """Return how many of the questions of a task are asked; less than one is a share of them."""
-    left = rows - (args.offset or 0)
-    if args.limit in (None, -1):
-        return left
-    return min(left, int(args.limit if args.limit >= 1 else args.limit * rows))
 
 
 def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from loguru import logger
 
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import data_root, read_manifest
+from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.protocol.forced import Beginnings, Said, beginnings
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, TASKS
@@ -48,6 +49,25 @@ def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:
             "are forced without one and left out of the comparison"
         )
     return found
+
+
+def asked_counts(
+    tasks: Iterable[str], limit: float | None, offset: int | None
+) -> Mapping[str, int]:
+    """Return how many questions of each dataset a run asks.
+
+    Args:
+        tasks: Names of tasks and groups of one variant.
+        limit: `--limit`: a number of questions, or a share of them below 1; None or -1 for all.
+        offset: `--offset`.
+    """
+    asked = {}
+    for task, rows in question_counts(tasks).items():
+        left = rows - (offset or 0)
+        if limit is not None and limit != -1:
+            left = min(left, int(limit if limit >= 1 else limit * rows))
+        asked[TASKS[task][1]] = left
+    return asked
 
 
 def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> None:

@@ -54,7 +54,7 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
             continue
         owner, dot, name = change.key.partition(".")
         if dot and owner in _NESTED:
-            settings[owner] = _with_argument(settings, owner, name, change.value)
+            settings[owner] = with_argument(settings, owner, name, change.value)
         else:
             settings[change.key] = _value(change.value)
     if settings.get("tasks") is None:
@@ -62,8 +62,17 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
     return settings
 
 
-def _with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
-    """Add an argument; of two of one name, lmms-eval takes the last."""
+def with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
+    """Return the arguments of a configuration with one more, in the form that they have there.
+
+    Of two of one name, lmms-eval takes the last.
+
+    Args:
+        settings: The configuration.
+        owner: The key of the arguments.
+        name: Of the argument.
+        value: Its value.
+    """
     before = settings.get(owner) or ""
     if isinstance(before, Mapping):
         return {**before, name: _value(value)}
