@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 import xxhash
@@ -27,18 +26,16 @@ MIN_SIDE = 8
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
-_UNUSUAL: Mapping[str, str] = MappingProxyType(
-    {"F": "floating-point values", "I": "32-bit integers"}
-)
+_UNUSUAL: Mapping[str, str] = {"F": "floating-point values", "I": "32-bit integers"}
 """Pillow's modes whose values have no agreed white, and what they hold."""
 
 _HEAD = 256
 """Bytes at a file's start that show its kind."""
 
-_BRANDS: Mapping[bytes, str] = MappingProxyType(
-    dict.fromkeys((b"avif", b"avis"), "an AVIF")
-    | dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC")
-)
+_BRANDS: Mapping[bytes, str] = {
+    **dict.fromkeys((b"avif", b"avis"), "an AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC"),
+}
 """What follows `ftyp` in the files that phones and browsers write."""
 
 _NO_IMAGES = ("a web page", "a Git LFS pointer", "a zip", "a PDF", "a gzip")

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from data_prep.errors import ArchiveError
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
@@ -27,12 +26,10 @@ READERS = (rafdb, ferplus, affectnet, sfew)
 DATASETS: Sequence[str] = tuple(module.DATASET for module in READERS)
 """The datasets whose archives can be read; a dataset needs no reader to be evaluated."""
 
-_OPENERS: Mapping[str, Callable[[Tree], Source]] = MappingProxyType(
-    {module.DATASET: module.open_source for module in READERS}
-)
-_NESTED: Mapping[str, Sequence[str]] = MappingProxyType(
-    {module.DATASET: module.NESTED for module in READERS}
-)
+_OPENERS: Mapping[str, Callable[[Tree], Source]] = {
+    module.DATASET: module.open_source for module in READERS
+}
+_NESTED: Mapping[str, Sequence[str]] = {module.DATASET: module.NESTED for module in READERS}
 
 
 def open_source(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 
 from data_prep.errors import ArchiveError, brief
 from data_prep.sources.pixels import PixelTable
@@ -30,16 +29,18 @@ NESTED = ("fer*", "icml_face_data", "data", "train", "challenges*")
 VOTE_COLUMNS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """The labels of the first eight of the ten vote columns; `unknown` and `NF` follow."""
 
-FOLDERS: Mapping[Split, str] = MappingProxyType(
-    {Split.TRAIN: "FER2013Train", Split.VALID: "FER2013Valid", Split.TEST: "FER2013Test"}
-)
-USAGES: Mapping[Split, str] = MappingProxyType(
-    {Split.TRAIN: "Training", Split.VALID: "PublicTest", Split.TEST: "PrivateTest"}
-)
+FOLDERS: Mapping[Split, str] = {
+    Split.TRAIN: "FER2013Train",
+    Split.VALID: "FER2013Valid",
+    Split.TEST: "FER2013Test",
+}
+USAGES: Mapping[Split, str] = {
+    Split.TRAIN: "Training",
+    Split.VALID: "PublicTest",
+    Split.TEST: "PrivateTest",
+}
 
-ORIGINAL_ROWS: Mapping[Split, int] = MappingProxyType(
-    {Split.TRAIN: 28_709, Split.VALID: 3_589, Split.TEST: 3_589}
-)
+ORIGINAL_ROWS: Mapping[Split, int] = {Split.TRAIN: 28_709, Split.VALID: 3_589, Split.TEST: 3_589}
 """Rows of FER2013, the most that a folder of the original can hold."""
 
 _NEW = "fer2013new.csv"

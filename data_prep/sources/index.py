@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from data_prep.errors import IndexFileError, brief
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.records import RecordError, read_json, record
 
-INDEX_FILES: Mapping[str, str] = MappingProxyType(
-    {
-        "rafdb": "rafdb_qa.json",
-        "ferplus": "ferplus_qa.json",
-        "affectnet": "affectnet_qa.json",
-        "sfew": "sfew_2.0_qa.json",
-    }
-)
+INDEX_FILES: Mapping[str, str] = {
+    "rafdb": "rafdb_qa.json",
+    "ferplus": "ferplus_qa.json",
+    "affectnet": "affectnet_qa.json",
+    "sfew": "sfew_2.0_qa.json",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any, TextIO
 
 from data_prep.errors import PreparationError, brief
@@ -27,10 +26,15 @@ _CHUNK = 2**20
 _MAX_OBJECT = 2**24
 """Characters of one object at most."""
 
-_DATASET_OF_FOLDER: Mapping[str, str] = MappingProxyType(
-    {"raf-db": "rafdb", "rafdb": "rafdb", "ferplus": "ferplus", "affectnet": "affectnet"}
-    | {"sfew-2.0": "sfew", "sfew_2.0": "sfew", "sfew": "sfew"}
-)
+_DATASET_OF_FOLDER: Mapping[str, str] = {
+    "raf-db": "rafdb",
+    "rafdb": "rafdb",
+    "ferplus": "ferplus",
+    "affectnet": "affectnet",
+    "sfew-2.0": "sfew",
+    "sfew_2.0": "sfew",
+    "sfew": "sfew",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Any
 
 from data_prep.errors import ArchiveError, brief
@@ -172,9 +171,7 @@ def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Samp
     return Sample(DATASET, f"/RAF-DB/aligned/{stem}.jpg", label, split, member)
 
 
-_LABEL_OF: Mapping[str, str] = MappingProxyType(
-    {str(number): label for number, label in enumerate(LABELS, start=1)}
-)
+_LABEL_OF: Mapping[str, str] = {str(number): label for number, label in enumerate(LABELS, start=1)}
 
 
 def _label(label_id: str, tree: Tree, where: str) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 from PIL import Image
 
@@ -25,17 +24,15 @@ DATASET = "sfew"
 NESTED = ("train", "val", "*_aligned_faces*", "sfew*")
 """Names of archives within the archive to look into; as in `with_nested`."""
 
-LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        "Angry": "angry",
-        "Disgust": "disgust",
-        "Fear": "fear",
-        "Happy": "happy",
-        "Neutral": "neutral",
-        "Sad": "sad",
-        "Surprise": "surprise",
-    }
-)
+LABELS: Mapping[str, str] = {
+    "Angry": "angry",
+    "Disgust": "disgust",
+    "Fear": "fear",
+    "Happy": "happy",
+    "Neutral": "neutral",
+    "Sad": "sad",
+    "Surprise": "surprise",
+}
 """Class folder -> label."""
 
 FACE_SIZE = (143, 181)
@@ -44,7 +41,7 @@ FACE_SIZE = (143, 181)
 _ENDINGS = ("", "_new")
 """Of `Val_Aligned_Faces`: as first handed out, and as the authors call it now."""
 
-_PART = MappingProxyType({Split.TRAIN: "Train", Split.TEST: "Val"})
+_PART = {Split.TRAIN: "Train", Split.TEST: "Val"}
 
 
 def open_source(tree: Tree) -> Source:

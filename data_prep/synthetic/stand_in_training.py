@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -40,9 +39,11 @@ from unifer_tasks.protocol.prompts import response
 from unifer_tasks.support.files import atomic_write
 
 Labels = Literal["uniform", "sqrt", "official"]
-_BALANCE: Mapping[Labels, Balance] = MappingProxyType(
-    {"uniform": Balance.UNIFORM, "sqrt": Balance.SQRT, "official": Balance.NONE}
-)
+_BALANCE: Mapping[Labels, Balance] = {
+    "uniform": Balance.UNIFORM,
+    "sqrt": Balance.SQRT,
+    "official": Balance.NONE,
+}
 LABELS = tuple(_BALANCE)
 
 # The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 
 import xxhash
 
@@ -21,9 +20,7 @@ class Balance(StrEnum):
     UNIFORM = "uniform"
 
 
-_EXPONENT: Mapping[Balance, float] = MappingProxyType(
-    {Balance.NONE: 1.0, Balance.SQRT: 0.5, Balance.UNIFORM: 0.0}
-)
+_EXPONENT: Mapping[Balance, float] = {Balance.NONE: 1.0, Balance.SQRT: 0.5, Balance.UNIFORM: 0.0}
 
 Counts = Mapping[str, Mapping[str, int]]
 """Dataset -> label -> samples."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,11 +25,6 @@ class Percent:
     high: float | None = None
     note: str = ""
     digits: int = 0
-
-    @property
-    def is_known(self) -> bool:
-        """Whether anything was measured."""
-        return self.value is not None and not math.isnan(self.value)
 
 
 @dataclass(frozen=True, slots=True)
