@@ -31,10 +31,13 @@ VLLM_IN_PROCESS: Mapping[str, str] = {
 _LONGEST = (
     "cli/test_run.py",
     "tests/test_readme.py",
-    "tests/test_package.py",
     "harness/test_lmms_eval.py",
-    "checks/test_preflight.py",
+    "tests/test_package.py",
+    "cot/test_cot.py",
     "unifer_tasks/test_no_secrets.py",
+    "qwen2_5_vl/test_methods.py",
+    "outputs/test_outputs.py",
+    "sources/test_archives.py",
 )
 
 

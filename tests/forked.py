@@ -5,8 +5,8 @@
 A start of lmms-eval imports for ten seconds and then works for two. Here one server imports, and
 forks for each command: a process of its own, with the caller's environment, folder, input and
 output, the command's real entry point, and an exit status. It differs from a start in that what
-the imports read of the environment is the server's. What such a process starts by `sys.executable`
-and `-m` is forked too.
+the imports read of the environment is the server's, and in `task_files`. What such a process
+starts by `sys.executable` and `-m` is forked too.
 """
 
 from __future__ import annotations
@@ -35,8 +35,17 @@ LOADED = (
     "lmms_eval.models.chat.qwen2_5_vl",
     "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl",
     "transformers.models.auto.processing_auto",
+    "transformers.models.qwen2_5_vl.processing_qwen2_5_vl",
     "unifer_tasks.harness.models.unifer",
     "unifer_tasks.harness.models.replay",
+    # What a run or a report imports once it is at it: tokenizers, standard errors, tables, plots.
+    "transformers.tokenization_mistral_common",
+    "lmms_eval.tasks.coco_cap_chair.utils",
+    "pytablewriter",
+    "jinja2",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "tests.task_files",
 )
 """What the server imports."""
 

@@ -47,7 +47,7 @@ def test_every_command_runs(tiny_model: Path, tmp_path: Path, forked: Forked) ->
         script = script.replace(example, stand_in)
     with serve(lambda request: response("Hm.", "fear")) as server:
         env = {
-            "PATH": forked.shadow(tmp_path / "bin", "lmms-eval", "accelerate"),
+            "PATH": forked.shadow(tmp_path / "bin", "lmms-eval", "accelerate", "ferbench"),
             "TINY": str(tiny_model),
             "BASE_URL": server.url,
             "OPENAI_API_KEY": "unused",
@@ -55,7 +55,9 @@ def test_every_command_runs(tiny_model: Path, tmp_path: Path, forked: Forked) ->
         run_command(["bash", "-c", script], env=env, cwd=tmp_path)
     for name in ("results", "results-8", "results-qwen", "results-api"):
         assert list((tmp_path / name).rglob("*_samples_ferbench_sfew.jsonl")), name
-    assert list((tmp_path / "results-variants").rglob("*_samples_ferbench_shuffled_sfew.jsonl"))
+    for variant in ("shuffled", "rationale"):
+        found = (tmp_path / "results-variants").rglob(f"*_samples_ferbench_{variant}_sfew.jsonl")
+        assert list(found), variant
     assert (tmp_path / "report" / "index.html").exists()
     assert (tmp_path / "flips.jsonl").exists()
     assert (tmp_path / "scores.json").exists()
@@ -100,10 +102,20 @@ def test_the_way_from_archives_to_training(
         assert (tmp_path / "data" / name / "manifest.json").is_file()
 
 
-def test_make_demo_shows_the_four_datasets_and_the_pool(tmp_path: Path) -> None:
-    if not (REPOSITORY / ".venv" / ".eval").exists():
+def test_make_demo_shows_the_four_datasets_and_the_pool(
+    bin_folder: Path, forked: Forked, tmp_path: Path
+) -> None:
+    set_up = REPOSITORY / ".venv" / ".eval"
+    if not set_up.exists():
         pytest.skip("make has not set up .venv here")
-    done = run_command(["make", "demo", f"OUT={tmp_path}"], cwd=REPOSITORY)
+    commands = tmp_path / "bin"
+    forked.shadow(commands, "ferbench")
+    (commands / "unifer-data").symlink_to(bin_folder / "unifer-data")
+    make = ["make", f"--old-file={set_up.relative_to(REPOSITORY)}", "demo"]
+    # The tests may be run by a make of several jobs, which this one is none of.
+    done = run_command(
+        [*make, f"BIN={commands}", f"OUT={tmp_path}"], env={"MAKEFLAGS": ""}, cwd=REPOSITORY
+    )
     for task in ("ferbench", "ferbench_rafdb", "ferbench_ferplus", "ferbench_affectnet"):
         assert f"{task} [STAND-IN faces" in done.stdout
     demo = tmp_path / "demo"

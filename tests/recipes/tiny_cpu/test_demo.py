@@ -109,7 +109,7 @@ def test_a_comparison_evaluates_and_tabulates_a_run(demo: Demo, seeing_model: Pa
     # test_compare.py, and what each algorithm does in a session of all.
     run = demo.folder / "runs" / "grpo-1" / "grpo"
     shutil.copytree(demo.folder / "grpo", run)
-    options = ["--start", seeing_model, "--algorithms", "grpo", "--seeds", "1"]
+    options: list[str | Path] = ["--start", seeing_model, "--algorithms", "grpo", "--seeds", "1"]
     assert "| reasoned | grpo | 1 | " in demo.run("recipes.tiny_cpu.demo.compare", *options)
     (outcome,) = read_outcomes(demo.folder)
     # It is evaluated once more, from the checkpoint and not merged.
