@@ -16,6 +16,7 @@ from data_prep.sources.archives import DATASETS, open_source
 from data_prep.sources.samples import Source
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
+from unifer_tasks.support.command import in_one_line
 from unifer_tasks.support.numbers import natural_number, positive_integer
 
 INCOMPLETE = 3
@@ -29,20 +30,12 @@ Item = TypeVar("Item")
 
 def say(text: str) -> None:
     """Print a line, whatever names it holds."""
-    print(_in_one_line(text))
+    print(in_one_line(text))
 
 
 def warn(text: str) -> None:
     """Print a line to standard error, whatever names it holds."""
-    print(_in_one_line(text), file=sys.stderr)
-
-
-def _in_one_line(text: str) -> str:
-    """Spell out what would break a line, as `visible_output` does with all else that acts unseen.
-
-    Names of files and cells of tables may hold a line that looks like one of ours.
-    """
-    return text.replace("\n", "U+000A").replace("\t", "U+0009")
+    print(in_one_line(text), file=sys.stderr)
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:

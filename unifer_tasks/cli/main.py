@@ -10,7 +10,7 @@ from unifer_tasks.cli import compare, doctor, preset, report, run, score, tasks_
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
-from unifer_tasks.support.command import exit_status, require_extras, sole_run
+from unifer_tasks.support.command import exit_status, in_one_line, require_extras, sole_run
 from unifer_tasks.support.records import FileError
 
 _COMMANDS = (doctor, tasks_path, preset, run, score, report, compare, tiny_model)
@@ -39,7 +39,13 @@ def _run(arguments: Sequence[str]) -> int:
         with sole_run(args):
             return int(args.run(args))
 
-    return exit_status("ferbench", selected, (FileError, DataError))
+    return exit_status("ferbench", selected, (FileError, DataError), say=_say)
+
+
+def _say(text: str) -> None:
+    """Print a message, whose own further lines are indented: any other is a part of a name."""
+    first, *more = text.split("\n  ")
+    print("\n  ".join([in_one_line(first), *map(in_one_line, more)]), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

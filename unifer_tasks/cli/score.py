@@ -20,7 +20,6 @@ from unifer_tasks.scoring.predictions import (
     Prediction,
     PredictionError,
     iter_predictions,
-    kept,
 )
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
@@ -90,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
             readings = (read(prediction, args.reader) for prediction in predictions)
             summary = score(_noted(readings, note) if note else readings, args.reader)
     except BadRowsError as error:
-        raise PredictionError(f"{error}\n(--skip-bad leaves them out)") from None
+        raise PredictionError(f"{error}\n  (--skip-bad leaves them out)") from None
     annotated = _by_annotations(all_predictions, args) if args.data else _Annotated()
     if args.json:
         with atomic_write(args.json) as partial:
@@ -113,7 +112,7 @@ class _Annotated:
 
 def _kept(predictions: Iterator[Prediction], into: list[Prediction]) -> Iterator[Prediction]:
     for prediction in predictions:
-        into.append(kept(prediction))
+        into.append(prediction)
         yield prediction
 
 

@@ -157,7 +157,7 @@ def find_additions(names: Iterable[str]) -> list[Addition]:
             raise PresetError(f"--with {name}: {_ELSEWHERE[name]}")
         if name not in ADDITIONS:
             near = did_you_mean(name, ADDITIONS) or f"; there is {', '.join(ADDITIONS)}"
-            raise PresetError(f"--with {name}: there is no such addition{near}")
+            raise PresetError(f"--with has no addition {name!r}{near}")
     return [ADDITIONS[name] for name in wanted]
 
 

@@ -59,6 +59,14 @@ def sole_run(args: argparse.Namespace) -> Iterator[None]:
         yield
 
 
+def in_one_line(text: str) -> str:
+    """Spell out what would break a line; `visible_output` does so with all else that acts unseen.
+
+    Names of files and cells of tables may hold a line that looks like one of ours.
+    """
+    return text.replace("\n", "U+000A").replace("\t", "U+0009")
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
@@ -83,14 +91,16 @@ def exit_status(
     Returns:
         The status of `run`, 1 after an error, 130 after an interrupt.
     """
-    known: tuple[type[Exception], ...] = (HoldError, MissingModuleError, *errors)
     try:
         return run()
-    except known as error:
+    except (HoldError, MissingModuleError) as error:
+        say(f"{name}: {in_one_line(str(error))}")
+        return 1
+    except errors as error:
         say(f"{name}: {error}")
         return 1
     except OSError as error:
-        say(f"{name}: {explain(error)}")
+        say(f"{name}: {in_one_line(explain(error))}")
         return 1
     except KeyboardInterrupt:
         say(f"{name}: {interrupted}")

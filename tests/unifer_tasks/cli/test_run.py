@@ -391,7 +391,10 @@ def test_a_planted_bias_is_found_in_a_run_and_none_in_a_fair_one(
         (["--models", "gpt_4o", "--set", "batch_size"], "must have the form [PRESET:]KEY=VALUE"),
         (["--models", "gpt_4o", "--price", "gpt_4o=cheap"], "must have the form PRESET=IN,OUT"),
         (["--models", "gpt_4o", "--price", "gpt_5=1,2"], "names no model of this run"),
-        (["--models", "gpt_4o", "--with", "rankd"], "no such addition; did you mean ranked?"),
+        (
+            ["--models", "gpt_4o", "--with", "rankd"],
+            "--with has no addition 'rankd'; did you mean ranked?",
+        ),
         (["--models", "gpt_4o", "--with", "ranked"], "gpt_4o: ferbench_ranked asks how likely"),
         (["--models", "gpt_4o", "--with", "votes", "--tasks", "ferbench_sfew"], "about FERPlus"),
     ],

@@ -73,7 +73,7 @@ def test_tasks_are_added_beside_their_base(tasks: str, names: list[str], expecte
 @pytest.mark.parametrize(
     ("names", "tasks", "message"),
     [
-        (["rankd"], "ferbench", "no such addition; did you mean ranked?"),
+        (["rankd"], "ferbench", "--with has no addition 'rankd'; did you mean ranked?"),
         (["Votes"], "ferbench", "did you mean votes?"),
         (["zzz"], "ferbench", "there is votes, groups, direct"),
         ([""], "ferbench", "names an empty addition; remove the comma too many"),
