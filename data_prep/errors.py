@@ -29,6 +29,13 @@ class DamagedError(ArchiveError):
     """One file of an archive cannot be read."""
 
 
+class ListError(ArchiveError):
+    """A list in an archive is not what its authors made."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; download it again, or correct it")
+
+
 class IndexFileError(PreparationError):
     """A published question file is absent or not what it should be."""
 

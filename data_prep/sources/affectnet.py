@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from data_prep.errors import ArchiveError, brief
+from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree
 from unifer_tasks.data.annotations import Annotations
@@ -122,19 +122,19 @@ def _read_list(
     try:
         path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
     except ValueError as error:
-        raise ArchiveError(f"{tree.path}: {name} lacks a column: {brief(error)}") from None
+        raise ListError(f"{tree.path}: {name} lacks a column: {brief(error)}") from None
     for number, row in rows if has_header or start is None else chain([start], rows):
         where = f"{tree.path}: {name}, row {number}"
         try:
             file, expression = row[path_at], int(row[expression_at])
             valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
         except (IndexError, ValueError):
-            raise ArchiveError(
+            raise ListError(
                 f"{where} lacks a file, or a number for expression, valence or arousal: "
                 f"{brief(row[:1])}"
             ) from None
         if len(row) != len(columns):
-            raise ArchiveError(f"{where} has {len(row)} columns, {len(columns)} are expected")
+            raise ListError(f"{where} has {len(row)} columns, {len(columns)} are expected")
         if not _is_emotion(expression, where):
             yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
             continue
@@ -218,7 +218,7 @@ def _number(tree: Tree, name: str) -> float:
         file.seek(0)
         return float(np.load(file, allow_pickle=False).reshape(()))
     except _NO_NUMBER as error:
-        raise ArchiveError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
+        raise ListError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
 
 
 _HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], Any]] = {
@@ -235,7 +235,7 @@ def _is_emotion(expression: float, where: str) -> bool:
         ArchiveError: It is not an id of AffectNet.
     """
     if expression not in range(len(LABELS) + len(_NOT_EXPRESSIONS)):
-        raise ArchiveError(f"{where} has expression {brief(expression)}, which is none of 0 to 10")
+        raise ListError(f"{where} has expression {brief(expression)}, which is none of 0 to 10")
     return expression < len(LABELS)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from data_prep.errors import ArchiveError, brief
+from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.pixels import PixelTable
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree
@@ -128,12 +128,12 @@ def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, st
     if table is None:
         raise ArchiveError(
             f"{tree.path} has FERPlus's votes and no images: neither "
-            f"{FOLDERS[Split.TEST]}/*.png nor {_PIXELS[0]} is in it"
+            f"{FOLDERS[Split.TEST]}/*.png nor {_PIXELS[0]} is in it; add either of them"
         )
     if joint is None:
         raise ArchiveError(
-            f"{tree.path} has {table} and no {_NEW}, which says what each of its rows is called; "
-            "it is in microsoft/FERPlus"
+            f"{tree.path} has {table} and no {_NEW}, which names its rows; "
+            "put that file of microsoft/FERPlus beside it"
         )
     return PixelTable(tree, table, joint, USAGES, FOLDERS), dict(FOLDERS), table
 
@@ -205,7 +205,7 @@ def _check_header(row: Sequence[str], tree: Tree, name: str) -> None:
     found = [canonical(cell.strip().lower()) for cell in row[2 : 2 + len(VOTE_COLUMNS)]]
     expected = [canonical(label) for label in VOTE_COLUMNS]
     if found != expected or len(row) != _N_VOTES + 2:
-        raise ArchiveError(
+        raise ListError(
             f"{tree.path}: {name} has the columns {brief(list(row))}; usage, name, "
             f"{', '.join(expected)}, unknown and NF are expected"
         )
@@ -218,9 +218,9 @@ def _votes(cells: list[str], tree: Tree, where: str) -> list[int]:
     except ValueError:
         votes = []
     if len(votes) != _N_VOTES:
-        raise ArchiveError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {brief(cells)}")
+        raise ListError(f"{tree.path}: {where} has no {_N_VOTES} vote columns: {brief(cells)}")
     if not all(vote.is_integer() and 0 <= vote <= _MAX_VOTES for vote in votes):
-        raise ArchiveError(
+        raise ListError(
             f"{tree.path}: {where} has votes that are not counts of people: {brief(cells)}"
         )
     return [int(vote) for vote in votes]

@@ -59,7 +59,7 @@ def _read(dataset: str, path: Path) -> list[Question]:
     except RecordError as error:
         raise IndexFileError(f"{path} {brief(error)}; download it again") from None
     if not isinstance(rows, list) or not rows:
-        raise IndexFileError(f"{path} holds no list of questions")
+        raise IndexFileError(f"{path} holds no list of questions; download it again")
     labels = label_space(dataset).labels
     questions: dict[str, Question] = {}
     for number, row in enumerate(rows, start=1):
@@ -73,6 +73,8 @@ def _read(dataset: str, path: Path) -> list[Question]:
                 f"{where}: label {brief(question.target)} is none of {list(labels)}"
             )
         if question.id in questions:
-            raise IndexFileError(f"{where}: {brief(question.id)} is listed twice")
+            raise IndexFileError(
+                f"{where}: {brief(question.id)} is listed twice; download it again"
+            )
         questions[question.id] = question
     return list(questions.values())

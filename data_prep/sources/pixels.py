@@ -16,7 +16,7 @@ from typing import IO
 
 from PIL import Image
 
-from data_prep.errors import ArchiveError, brief
+from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Split
 from data_prep.storage.tree import Tree
 
@@ -64,7 +64,7 @@ class PixelTable(Tree):
         table = self._tree.table(self._pixels)
         columns = [cell.strip() for cell in next(table, (1, []))[1]]
         if not {"pixels", "Usage"} <= set(columns):
-            raise ArchiveError(
+            raise ListError(
                 f"{self.path}: {self._pixels} has the columns {brief(columns)}; emotion, pixels "
                 "and Usage are expected"
             )
@@ -77,12 +77,10 @@ class PixelTable(Tree):
             number, usage, name = named
             where = f"{self.path}: {self._pixels}, row {number}"
             if len(row[1]) != len(columns):
-                raise ArchiveError(
-                    f"{where} has {len(row[1])} columns, its header has {len(columns)}"
-                )
+                raise ListError(f"{where} has {len(row[1])} columns, its header has {len(columns)}")
             cells = dict(zip(columns, row[1], strict=True))
             if cells["Usage"] != usage:
-                raise ArchiveError(
+                raise ListError(
                     f"{where} is of {brief(cells['Usage'])}, in {self._names} of {usage!r}"
                 )
             if name:
@@ -96,7 +94,7 @@ class PixelTable(Tree):
             if number == 1:
                 continue
             if row[0] not in self._folder_of:
-                raise ArchiveError(
+                raise ListError(
                     f"{self.path}: {self._names}, row {number}: usage {brief(row[0])} is none of "
                     f"{list(self._folder_of)}"
                 )
@@ -132,5 +130,5 @@ def _parse(text: str, where: str) -> bytes:
     except ValueError:
         pixels = b""
     if len(pixels) != SIDE * SIDE:
-        raise ArchiveError(f"{where} does not hold {SIDE * SIDE} gray values from 0 to 255")
+        raise ListError(f"{where} does not hold {SIDE * SIDE} gray values from 0 to 255")
     return pixels

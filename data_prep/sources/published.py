@@ -86,11 +86,10 @@ def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
                 row[key] for key in ("image_path", keys.question, keys.answer)
             )
         except (KeyError, TypeError):
-            raise PreparationError(
-                f"{path}, object {number} lacks one of image_path, {keys.question}, {keys.answer}"
-            ) from None
+            lacking = f"lacks one of image_path, {keys.question}, {keys.answer}"
+            raise _broken(path, lacking, number) from None
         if not all(map(_is_text, (image_path, prompt, answer))):
-            raise PreparationError(f"{path}, object {number} holds something else than text")
+            raise _broken(path, "holds something else than text", number)
         # Training text of other tools marks the image's place; rows have a mark of their own.
         prompt = prompt.replace("<image>", "").strip()
         yield PublishedRow(_dataset(image_path, prompt), image_path, prompt, answer)
@@ -198,24 +197,27 @@ class _Text:
             PreparationError: There is none, or it is cut.
         """
         if not self.peek():
-            raise PreparationError(
-                f"{self.path} is not JSON: it ends in the middle of its list; download it again"
-            )
+            raise _broken(self.path, "is not JSON: it ends in the middle of its list")
         while True:
             try:
                 value, end = _DECODER.raw_decode(self.rest, self.at)
             except PreparationError as error:
-                raise PreparationError(f"{self.path}: {error}") from None
+                raise _broken(self.path, f"is not JSON: {error}") from None
             except RecursionError:
-                raise PreparationError(f"{self.path} is not JSON: nested too deeply") from None
+                raise _broken(self.path, "is not JSON: nested too deeply") from None
             except ValueError as error:
                 # It may continue in what was not read yet.
                 if self.has_ended:
-                    raise PreparationError(f"{self.path} is not JSON: {brief(error)}") from None
+                    raise _broken(self.path, f"is not JSON: {brief(error)}") from None
             else:
                 self.at = end
                 return value
             self.more()
+
+
+def _broken(path: Path, what: str, number: int | None = None) -> PreparationError:
+    where = f"{path}" if number is None else f"{path}, object {number}"
+    return PreparationError(f"{where} {what}; download it again")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -239,12 +241,12 @@ def _objects(path: Path) -> Iterator[Any]:
         PreparationError: The file is neither, is cut, or holds nothing.
     """
     if path.exists() and not path.is_file():
-        raise PreparationError(f"{path} is not a file")
+        raise PreparationError(f"{path} is not a file; give the published JSON file")
     with path.open(encoding="utf-8-sig") as file:
         text = _Text(path, file)
         first = text.peek()
         if not first:
-            raise PreparationError(f"{path} is empty")
+            raise _broken(path, "is empty")
         yield from _of_list(text) if first == "[" else _of_lines(text)
 
 
@@ -256,22 +258,22 @@ def _of_lines(text: _Text) -> Iterator[Any]:
 def _of_list(text: _Text) -> Iterator[Any]:
     text.at += 1
     if text.peek() == "]":
-        raise PreparationError(f"{text.path} is an empty list")
+        raise _broken(text.path, "is an empty list")
     for number in count(1):
         yield text.value()
         mark = text.peek()
         if not mark:
-            raise PreparationError(
-                f"{text.path} ends after object {number:,} without the `]` of its list: it was cut "
-                "there; download it again"
+            raise _broken(
+                text.path,
+                f"ends after object {number:,} without the `]` of its list: it was cut there",
             )
         text.at += 1
         if mark == "]":
             break
         if mark != ",":
-            raise PreparationError(
-                f"{text.path} is not JSON: {mark!r} follows object {number:,}, where `,` or `]` "
-                "is expected"
+            raise _broken(
+                text.path,
+                f"is not JSON: {mark!r} follows object {number:,}, where `,` or `]` is expected",
             )
     if junk := text.peek():
-        raise PreparationError(f"{text.path} continues after the `]` of its list: {junk!r}")
+        raise _broken(text.path, f"continues after the `]` of its list: {junk!r}")

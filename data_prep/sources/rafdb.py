@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from data_prep.errors import ArchiveError, brief
+from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, join
 from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
@@ -113,7 +113,7 @@ def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Samp
         where = f"{name}, line {number}"
         file, *rest = line.split() or [""]
         if len(rest) > 1:
-            raise ArchiveError(
+            raise ListError(
                 f"{tree.path}: {where} has {1 + len(rest)} columns; a file and its label are "
                 "expected"
             )
@@ -154,12 +154,12 @@ def _table(tree: Tree, name: str) -> Iterator[tuple[str, str, str]]:
     for number, row in rows:
         where = f"{name}, line {number}"
         if len(row) != len(columns):
-            raise ArchiveError(
+            raise ListError(
                 f"{tree.path}: {where} has {len(row)} columns, its header has {len(columns)}"
             )
         cells = dict(zip(columns, row, strict=True))
         if not {"image", "label"} <= cells.keys():
-            raise ArchiveError(f"{tree.path}: {where} lacks `image` or `label`")
+            raise ListError(f"{tree.path}: {where} lacks `image` or `label`")
         yield cells["image"].strip(), cells["label"].strip(), where
 
 

@@ -48,6 +48,9 @@ _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 """Compression methods of zips that Python reads."""
 
+_UNSAFE = "not read; download it from the dataset's authors"
+"""What becomes of an archive that nobody packs by accident."""
+
 _SMALL = 64 * 2**20
 """Bytes that an archive of any size may unpack to."""
 
@@ -131,7 +134,7 @@ def limit(packed_size: int) -> int:
 
 def bomb(path: Path) -> str:
     """Return why an archive that unpacks to too much is not read."""
-    return f"{path} unpacks to more than {MAX_RATIO} times its size, as no images do; not read"
+    return f"{path} unpacks to more than {MAX_RATIO} times its size, as no images do; {_UNSAFE}"
 
 
 def safe_name(name: str, path: Path) -> str:
@@ -143,7 +146,7 @@ def safe_name(name: str, path: Path) -> str:
     # Some Windows programs pack with backslashes.
     parts = name.replace("\\", "/").removeprefix("./").split("/")
     if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
-        raise ArchiveError(f"{path} holds {name!r}, which leads out of it; not read")
+        raise ArchiveError(f"{path} holds {name!r}, which leads out of it; {_UNSAFE}")
     return "/".join(parts)
 
 
@@ -172,7 +175,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
             for member in members:
                 safe_name(member.filename, path)
                 if not (member.is_file or member.is_directory):
-                    raise ArchiveError(f"{path} holds {member.filename!r}, a link; not read")
+                    raise ArchiveError(f"{path} holds {member.filename!r}, a link; {_UNSAFE}")
             _check_space(unpacked, sum(member.uncompressed for member in members), path)
             partial.mkdir(parents=True)
             archive.extractall(partial)
@@ -261,7 +264,7 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
         for info in self._zip.infolist():
             name = safe_name(info.filename, path)
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise ArchiveError(f"{path} holds the link {name!r}; not read")
+                raise ArchiveError(f"{path} holds the link {name!r}; {_UNSAFE}")
             if not info.is_dir():
                 self._add(name, info, _is_same_in_zip)
         for name, info in self._members.items():
@@ -306,7 +309,7 @@ class TarTree(_PackedTree[tarfile.TarInfo]):
         for info in self._tar:
             name = safe_name(info.name, path)
             if not (info.isfile() or info.isdir()):
-                raise ArchiveError(f"{path} holds {name!r}, a link or device; not read")
+                raise ArchiveError(f"{path} holds {name!r}, a link or device; {_UNSAFE}")
             if info.isfile():
                 self._add(name, info, _is_same_in_tar)
 

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from data_prep.errors import ArchiveError, DamagedError
+from data_prep.errors import ArchiveError, DamagedError, ListError
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """Most bytes read of an image; no image of these datasets comes near."""
@@ -196,7 +196,7 @@ class Tree(ABC):
                 if row:
                     yield number, row
         except csv.Error as error:
-            raise ArchiveError(f"{self.path}: {name}, line {rows.line_num}: {error}") from None
+            raise ListError(f"{self.path}: {name}, line {rows.line_num}: {error}") from None
 
     def resolve(self, name: str) -> str | None:
         """Find a file by its folder and stem, whatever its extension; None if there is none."""
