@@ -125,7 +125,7 @@ def _check_rationales(
     check_data(forced)
     asked = asked_counts(forced, args.limit, args.offset)
     try:
-        check_rationales(str(source), str(given["pretrained"]), asked)
+        check_rationales(str(source), str(given.get("pretrained", "")), asked)
     except PredictionError as error:
         raise OptionError(str(error)) from None
 

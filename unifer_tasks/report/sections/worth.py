@@ -74,7 +74,7 @@ def _rows(name: str, measured: Worth) -> Iterator[Row]:
                 title,
                 _percent(effect.accuracy),
                 _percent(effect.changed),
-                effect.followed and _percent(effect.followed),
+                _percent(effect.followed) if effect.followed else None,
                 Points(effect.difference.value, *effect.difference.interval),
                 PValue(effect.p),
                 PValue(effect.p_holm),

@@ -97,8 +97,9 @@ def test_an_answerer_that_depends_on_its_rationale_is_told_from_one_that_ignores
         assert effect.changed.value == effect.difference.value == 0
         assert effect.difference.interval[0] < 0 < effect.difference.interval[1]
         assert (effect.p, effect.p_holm) == (1, 1)
-    assert found.effects[OTHER].followed is not None
-    assert found.effects[OTHER].followed.value < 0.3
+    followed = found.effects[OTHER].followed
+    assert followed is not None
+    assert followed.value < 0.3
 
 
 def test_differences_are_paired() -> None:
