@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,16 +11,21 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from pyarrow import parquet
 
 pytest.importorskip("lmms_eval")
 
 from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 
+from unifer_tasks.ferbench.utils import doc_to_text, doc_to_visual
 from unifer_tasks.harness.models.ranking import RankingModel
 from unifer_tasks.harness.models.unifer import UniFER
+from unifer_tasks.protocol.answers import read_answer
+from unifer_tasks.protocol.forced import OTHER, OWN, Beginnings, Said, beginnings, read_forced
 from unifer_tasks.protocol.prompts import direct_question
-from unifer_tasks.protocol.ranking import DIRECT, RANK, REASONED, answer_block
+from unifer_tasks.protocol.ranking import DIRECT, FORCED, RANK, REASONED, answer_block
+from unifer_tasks.scoring.predictions import PredictionError
 
 # Of several lengths in tokens, as are the questions and how replies begin, so that all are padded.
 CANDIDATES = (["happy", "sad", "fear"], ["happiness", "an unknown word", "a"], ["contempt"])
@@ -39,7 +45,7 @@ def messages(labels: list[str], seed: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def model(seeing_model: Path) -> UniFER:
-    return UniFER(str(seeing_model), device="cpu")
+    return UniFER(str(seeing_model), device="cpu", batch_size=7)
 
 
 @torch.inference_mode()
@@ -79,6 +85,39 @@ def test_one_token_is_the_next_tokens_probability(model: UniFER) -> None:
     assert figures == pytest.approx([one_by_one(model, chat, "", t) for t in singles], abs=1e-4)
 
 
+def test_the_trained_checkpoint_answers_what_the_rationale_argues_for(
+    model: UniFER, stand_in: Path
+) -> None:
+    rows = parquet.read_table(stand_in / "sfew" / "test.parquet").to_pylist()
+    docs = [{**row, "image": Image.open(io.BytesIO(row["image"]["bytes"]))} for row in rows]
+    model.task_dict = {"t": {"test": docs}}
+    replies = model.generate_until([request(None, k, as_messages) for k in range(len(docs))])
+    said = [
+        Said(doc["id"], reply.text, read_answer(reply.text, "sfew").label)
+        for doc, reply in zip(docs, replies, strict=True)
+        if isinstance(reply, GenerationResult)
+    ]
+    model.rationales = {("sfew", id_): begun for id_, begun in beginnings(said).items()}
+    answers = model.generate_until([request(FORCED, k, as_messages) for k in range(len(docs))])
+    found = [read_forced(str(answer)) for answer in answers]
+    pairs = [(one, own.label) for one, own in zip(found, said, strict=True) if one]
+    assert len(pairs) == 14
+    assert sum(one.answer(OWN) == label for one, label in pairs) >= 12
+    assert sum(one.answer(OTHER) == one.other_answer != label for one, label in pairs) >= 12
+
+
+def as_messages(doc: Any) -> list[dict[str, Any]]:
+    (image,), text = doc_to_visual(doc), doc_to_text(doc)
+    content = [{"type": "image", "url": image}, {"type": "text", "text": text}]
+    return [{"role": "user", "content": content}]
+
+
+def request(rank: str | None, number: int, messages: Any = lambda doc: []) -> Instance:
+    options = {RANK: rank} if rank else {"max_new_tokens": 64, "until": []}
+    metadata = {"task": "t", "doc_id": number, "repeats": 1}
+    return Instance("generate_until", ("", messages, options, number, "t", "test"), 0, metadata)
+
+
 class Echo(RankingModel):
     """A model to which a label is the likelier the longer it is."""
 
@@ -86,7 +125,8 @@ class Echo(RankingModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.task_dict = {"t": {"test": [{"candidate_labels": labels} for labels in CANDIDATES]}}
+        docs: list[dict[str, Any]] = [{"candidate_labels": labels} for labels in CANDIDATES]
+        self.task_dict = {"t": {"test": docs}}
         self.seen: list[tuple[Sequence[str], int]] = []
 
     def log_likelihoods(
@@ -124,15 +164,7 @@ class Both(Echo, Thinking):
 
 def test_requests_of_both_kinds_keep_their_order() -> None:
     kinds = [REASONED, None, DIRECT]
-    requests = [
-        Instance(
-            "generate_until",
-            ("", lambda doc: [], {RANK: kind} if kind else {}, number, "t", "test"),
-            0,
-            {"task": "t", "doc_id": number, "repeats": 1},
-        )
-        for number, kind in enumerate(kinds)
-    ]
+    requests = [request(kind, number) for number, kind in enumerate(kinds)]
     model = Both()
     first, second, third = model.generate_until(requests)
     assert isinstance(first, str)
@@ -140,3 +172,18 @@ def test_requests_of_both_kinds_keep_their_order() -> None:
     assert second == GenerationResult("<think>No. 1.</think><answer>sad</answer>")
     assert third == '<answer>contempt</answer> {"contempt": 25.0}'
     assert model.seen == [(["<think>No. 0.</think>\n"], 3), ([""], 1)]
+
+
+def test_a_question_that_the_earlier_run_lacks_is_named() -> None:
+    model = Both()
+    model.task_dict = {"t": {"test": [{"dataset": "sfew", "id": "a/1.png"}]}}
+    with pytest.raises(PredictionError, match=r"has no response to sfew 'a/1.png'; it is of"):
+        model.generate_until([request(FORCED, 0)])
+
+
+def test_answers_are_kept_by_what_the_replies_begin_with() -> None:
+    model = Both()
+    model.task_dict = {"t": {"test": [{"dataset": "sfew", "id": "a"}]}}
+    model.rationales = {("sfew", "a"): Beginnings({OWN: "Seen.\n"})}
+    begun = [list(model.begins_with(request(kind, 0))) for kind in (FORCED, DIRECT, None)]
+    assert begun == [["Seen.\n"], [], []]
