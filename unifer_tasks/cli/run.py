@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from unifer_tasks.runner.presets import Preset, Price
 
 _ABOUT = (
-    "Run presets one after the other, or side by side with --gpus, and end with a report. What "
-    "is done is skipped; what failed or was killed continues where it was, and failed requests are "
-    "asked again. Exit status 1 if a model failed, 3 if requests failed."
+    "Run presets one after the other, or side by side with --gpus, and end with a report. "
+    "Finished work is skipped, killed runs resume, and failed models and requests are tried again. "
+    "Exit status 1 if a model failed, 3 if requests failed."
 )
 
 
