@@ -11,6 +11,7 @@ from typing import Any
 
 from unifer_rewards.presets import DEFAULT_PRESET, Response, make_reward
 from unifer_rewards.rows import read_target
+from unifer_rewards.terms.format import format_kept
 from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_literal
 from unifer_tasks.protocol.formats import FORMATS
 
@@ -57,11 +58,11 @@ def compute_score(
     text = solution_str if isinstance(solution_str, str) else ""
     # What the benchmark takes off a model family's own format is not paid for.
     paid = read_literal(text, target.labels)
-    asked = FORMATS[reward.response_format]
-    response = Response(text, paid, target, len(text.split()), asked)
+    in_format = format_kept(text, FORMATS[reward.response_format])
+    response = Response(text, paid, target, len(text.split()), in_format)
     terms = reward.terms(response)
     # In the form that was asked for, nothing is left for a model family's own.
-    is_plain = paid.label is not None and response.format_kept
+    is_plain = paid.label is not None and in_format
     answer = paid if is_plain else read_choice(text, target.labels)
     return {
         "score": reward.total(terms, right=paid.label == target.label),

@@ -15,10 +15,9 @@ from unifer_rewards.terms.action_units import action_units
 from unifer_rewards.terms.brevity import FREE_WORDS, MOST_WORDS, brevity
 from unifer_rewards.terms.consistency import consistency
 from unifer_rewards.terms.evidence import evidence
-from unifer_rewards.terms.format import format_kept
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers import Answer
-from unifer_tasks.protocol.formats import FORMATS, REASONED, ResponseFormat
+from unifer_tasks.protocol.formats import FORMATS, REASONED
 from unifer_tasks.rationale.reasoning import Argument
 from unifer_tasks.rationale.repetition import repetition
 
@@ -35,19 +34,14 @@ class Response:
         answer: What it answered in the form that was asked for.
         target: What it is scored against.
         n_words: The number of its words, separated by white space.
-        asked: The format that was asked for.
+        format_kept: Whether it has the form that was asked for: 0 or 1.
     """
 
     text: str
     answer: Answer
     target: Target
     n_words: int
-    asked: ResponseFormat = REASONED
-
-    @cached_property
-    def format_kept(self) -> float:
-        """Whether it has the form that was asked for: 0 or 1."""
-        return format_kept(self.text, self.asked)
+    format_kept: float
 
     @cached_property
     def evidence(self) -> Argument:

@@ -104,7 +104,7 @@ def read_rationale(text: str) -> Argument:
         if part and sentence.begins_with_pronoun:
             sentence = read_sentence(words, part.moved(-n_words, -length))
         if sentence.cues and room:
-            seen = sentence.up_to(room)
+            seen = sentence if len(sentence.cues) <= room else sentence.up_to(room)
             seeing.append((begin, seen))
             room -= len(seen.cues)
         if sentence.namings:

@@ -102,8 +102,6 @@ class Sentence:
 
     def up_to(self, most: int) -> Sentence:
         """Return the same with no more than so many cues."""
-        if len(self.cues) <= most:
-            return self
         kept = self.cues[:most]
         return replace(
             self,
@@ -160,8 +158,8 @@ def _read(sentence: str, part: Token | None) -> Sentence:
 remembered = lru_cache(_MOST_REMEMBERED)(_read)
 
 
-def _last_part(clause: Sequence[Token]) -> Token | None:
-    return next((token for token in reversed(clause) if token.kind == "part"), None)
+def _last_part(clause: Sequence[Token]) -> Token:
+    return [token for token in clause if token.kind == "part"][-1]
 
 
 def _claims(cues: Iterable[Cue], *, present: bool) -> frozenset[Claim]:
@@ -435,27 +433,29 @@ def _cues(
         if present is None:
             continue
         if token.kind == "unit":
-            yield from _cue(clause, index, index, present, has_side)
+            yield from _made(clause, index, [index], present, has_side)
         elif token.kind == "label" and token.name == "neutral" and present:
             if part := _described(clause, index):
                 yield Cue((), True, None, (part.name, "resting"), token.start, part.end)
         elif token.kind == "movement":
-            for owner in _owners(clause, index, predicate=predicate) or [index]:
-                yield from _cue(clause, index, owner, present, has_side)
+            owners = _owners(clause, index, predicate=predicate) or [index]
+            yield from _made(clause, index, owners, present, has_side)
 
 
-def _cue(
-    clause: Sequence[Token], index: int, owner: int, present: bool, has_side: bool
+def _made(
+    clause: Sequence[Token], index: int, owners: Iterable[int], present: bool, has_side: bool
 ) -> Iterator[Cue]:
-    """Yield the cue that a movement makes with its owner, which may be itself."""
-    movement, part = clause[index], clause[owner] if owner != index else None
-    found = sign(movement, part)
-    # That a part is not at rest says nothing of what it does.
-    if found and (found.units or present):
-        first, last = (index, owner) if index < owner else (owner, index)
-        side = (_side(clause, first, last) if has_side else None) or found.side
-        start, end = clause[first].start, clause[last].end
-        yield Cue(found.units, present, side, state(movement, part), start, end)
+    """Yield the cues that a movement makes with its owners, which may be itself."""
+    movement = clause[index]
+    for owner in owners:
+        part = clause[owner] if owner != index else None
+        found = sign(movement, part)
+        # That a part is not at rest says nothing of what it does.
+        if found and (found.units or present):
+            first, last = (index, owner) if index < owner else (owner, index)
+            side = (_side(clause, first, last) if has_side else None) or found.side
+            start, end = clause[first].start, clause[last].end
+            yield Cue(found.units, present, side, state(movement, part), start, end)
 
 
 def _owners(clause: Sequence[Token], index: int, *, predicate: bool) -> list[int]:

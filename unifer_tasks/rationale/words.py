@@ -85,12 +85,13 @@ def tokens(sentence: Words) -> Iterator[Token]:
     words, starts, ends = sentence
     numbering = False
     following = 0
-    for at, word in enumerate(words):
-        if at < following or word not in phrases:
+    for at, node in enumerate(map(phrases.get, words)):
+        if node is None or at < following:
             continue
         # Between two phrases, a word without a meaning ends an enumeration of units.
         numbering = numbering and at == following
-        (kind, name), to = _longest_phrase(words, at, phrases[word])
+        is_whole = len(node) == 1 and "" in node
+        (kind, name), to = (node[""], at) if is_whole else _longest_phrase(words, at, node)
         following = to + 1
         if kind == "number":
             if numbering or not name.isdecimal():
@@ -112,8 +113,6 @@ def _longest_phrase(
 ) -> tuple[tuple[str, str], int]:
     """Return the meaning and the last word of the longest phrase that begins at a word."""
     meaning, to = node.get("", _NO_MEANING), at
-    if len(node) == 1 and "" in node:
-        return meaning, to
     skipped = lexicon().skipped
     last = at
     for position in range(at + 1, len(words)):
