@@ -226,6 +226,8 @@ def prior(runs: Sequence[Assessment]) -> Figure:
 
 def repeats(runs: Sequence[Assessment]) -> Figure:
     """Draw what k answers to each question show, over k, with 95 % intervals; a line a run."""
+    from matplotlib.ticker import MaxNLocator
+
     rows = list(map(_row, runs))
     height = max(2.4, 0.8 + _LINE * sum(row.count("\n") + 1.3 for row in rows))
     figure, (*panels, key) = _figure(_PAGE, height, len(_CURVES) + 1)
@@ -241,7 +243,7 @@ def repeats(runs: Sequence[Assessment]) -> Figure:
                 linewidth=1, marker=_MARKERS[turn % len(_MARKERS)], markersize=2.5,
             )  # fmt: skip
         axes.set(xlabel="k answers", title=f"{title} (%)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.5)
         axes.set_axisbelow(True)
     # Beside the panels: names are long, and the caution stands below them.

@@ -134,9 +134,9 @@ def differences(runs: Sequence[Run]) -> list[str]:
     asked = [{(row.dataset, row.id) for row in run.predictions} for run in runs]
     every = set[tuple[str, str]]().union(*asked)
     if lacking := [
-        f"{run.title} lacks {n:,}"
+        f"{run.title} lacks {lacks:,}"
         for run, own in zip(runs, asked, strict=True)
-        if (n := _n_lacking(every, own))
+        if (lacks := _n_lacking(every, own))
     ]:
         found.append(
             f"The runs did not answer the same {len(every):,} questions, so their figures have "

@@ -79,6 +79,7 @@ def test_leaderboards_have_the_vote_beside_the_first_answers(runs: list[Assessme
         if is_voted:
             vote = cells["Sampler"]
             assert vote is not None
+            assert vote.value is not None
             assert (vote.value, cells["Once"]) == (0.5, None)
             assert 0 <= board.scale.place(vote.value) <= 100
     text = as_markdown(runs, [], [])
