@@ -98,6 +98,7 @@ def test_a_published_rate_gives_the_published_seconds(
         ("sft", [], 6_661_070 + 13_322_363 + 6_624_640),
         ("grpo", [], 6_661_070 + 13_322_363 + 6_624_640),
         ("grpo", [f"{_GROUP}.model.lora_rank=8"], 6_823_611 + 295_242 + 6_762_216),
+        ("grpo", ["method=frozen_vision"], 6_661_070 + 2_940_720 + 6_624_640),
         ("sft", ["method=frozen_vision"], 2 * (3_352_718 + 1_486_192) + 6_624_640),
     ],
 )  # fmt: skip
