@@ -8,7 +8,8 @@ from importlib.resources import files
 from itertools import combinations, product
 
 from unifer_tasks.rationale.lexicon import Token, lexicon
-from unifer_tasks.rationale.reasoning import Argument, Contradiction, Cue
+from unifer_tasks.rationale.reasoning import Argument, Contradiction
+from unifer_tasks.rationale.sentences import Cue
 
 LEXICON = tomllib.loads(files("unifer_tasks.rationale").joinpath("lexicon.toml").read_text())
 
