@@ -333,8 +333,10 @@ def test_a_model_that_takes_other_parameters_teaches(
         return None
 
     with serving(Teacher(replies=replies)) as teacher:
-        run = command(rlvr, tmp_path / "out", teacher, "--concurrency", concurrency)
-        assert main([*run, "--tries", "1", "--max-tokens", "300"]) == 0
+        # One try for each question, on however busy a machine.
+        options = ("--concurrency", concurrency, "--tries", "1", "--timeout", "60")
+        run = command(rlvr, tmp_path / "out", teacher, *options)
+        assert main([*run, "--max-tokens", "300"]) == 0
     # Decided once: what was under way already is all that is asked in vain.
     assert len(bodies) <= N_QUESTIONS + len(refused) * int(concurrency)
     said = capsys.readouterr().err
