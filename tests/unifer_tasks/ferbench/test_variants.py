@@ -16,9 +16,11 @@ from pyarrow import parquet
 from tests.conftest import run_command
 from tests.forked import Forked
 from unifer_tasks.ferbench.utils import Record, doc_to_visual
+from unifer_tasks.harness.rationales import check_rationales, read_rationales
 from unifer_tasks.protocol.corruptions import condition_of
+from unifer_tasks.protocol.forced import CONDITIONS, OWN
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
-from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.prompts import describe, response
 from unifer_tasks.protocol.variants import (
     BASE,
     N_ORDERS,
@@ -30,6 +32,7 @@ from unifer_tasks.protocol.variants import (
 )
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.robustness import robustness
+from unifer_tasks.report.figures.worth import worth
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.predictions import Prediction, PredictionError
@@ -92,20 +95,38 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
 
 RANKED = ("ranked", "ranked_reasoned")
 CORRUPTED = ("corrupted", "corrupted_mask")
+FORCED = VARIANTS["rationale"]
 
 
 @pytest.fixture(scope="module")
 def tasks() -> str:
     sfew = [
-        task_name("sfew", VARIANTS[key]) for key in ("native", "described", *RANKED, *CORRUPTED)
+        task_name("sfew", VARIANTS[key])
+        for key in ("native", "described", *RANKED, *CORRUPTED, FORCED.key)
     ]
     return ",".join(["ferbench_sfew", "ferbench_direct", "ferbench_shuffled_sfew", *sfew])
 
 
 @pytest.fixture(scope="module")
-def tiny_run(evaluate: Any, tiny_model: Path, tasks: str) -> Any:
+def rationales(stand_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Predictions whose rationales show the signs of their answers, all of them wrong."""
+    labels = LABEL_SPACES["sfew"].labels
+    table = parquet.read_table(stand_in / "sfew" / "test.parquet", columns=["id", "target"])
+    lines = []
+    for row in table.to_pylist():
+        said = labels[(labels.index(row["target"]) + 1) % len(labels)]
+        row |= {"dataset": "sfew", "response": response(f"{describe(said)}.", said)}
+        lines.append(json.dumps(row))
+    path = tmp_path_factory.mktemp("rationales") / "predictions.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny_run(evaluate: Any, tiny_model: Path, rationales: Path, tasks: str) -> Any:
     return evaluate(
-        "--model", "unifer", "--model_args", f"pretrained={tiny_model},device=cpu",
+        "--model", "unifer",
+        "--model_args", f"pretrained={tiny_model},device=cpu,rationales={rationales}",
         "--batch_size", "16", "--gen_kwargs", "max_new_tokens=4", "--tasks", tasks,
     )  # fmt: skip
 
@@ -205,6 +226,69 @@ def test_a_ranking_is_always_read(tiny_run: Any, variant: str) -> None:
         assert probabilities.keys() == set(LABEL_SPACES["sfew"].labels)
         assert sum(probabilities.values()) == pytest.approx(1)
         assert probabilities[record["prediction"]] == max(probabilities.values())
+
+
+def test_answers_are_forced_after_the_rationales_of_an_earlier_run(
+    tiny_run: Any, rationales: Path
+) -> None:
+    folder, _, samples = tiny_run
+    logged = samples[task_name("sfew", FORCED)]
+    said = {row["id"]: row["response"] for row in map(json.loads, rationales.open())}
+    for sample in logged:
+        record = sample["accuracy"]
+        thought, _, answer = said[record["id"]].partition("<answer>")
+        assert sample["filtered_resps"].startswith(thought)
+        assert [*record["forced"]] == [*CONDITIONS]
+        for probabilities in record["forced"].values():
+            assert probabilities.keys() == set(LABEL_SPACES["sfew"].labels)
+            assert sum(probabilities.values()) == pytest.approx(1)
+        own = record["forced"][OWN]
+        assert record["prediction"] == max(own, key=own.__getitem__)
+        assert record["other_answer"] != answer.removesuffix("</answer>")
+    (run,) = (run for run in read_runs([folder]) if run.variant is FORCED)
+    found = worth(assess(run))
+    assert found is not None
+    assert (found.n, found.lacking) == (len(logged), 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "pretrained", "asked", "message"),
+    [
+        ("{run}", "{model}", 14, None),
+        ("{run}/nowhere", "{model}", 14, "nowhere is not there"),
+        ("{run}", "{model}/..", 14, "name a run of the same model"),
+        ("{run}", "{model}", 15, "has 14 of the 15 questions of SFEW 2.0 that are asked"),
+    ],
+)
+def test_an_earlier_run_is_of_the_same_model_and_long_enough(
+    tiny_run: Any, tiny_model: Path, stand_in: Path, monkeypatch: pytest.MonkeyPatch,
+    source: str, pretrained: str, asked: int, message: str | None,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
+    run, model = (text.format(run=tiny_run[0], model=tiny_model) for text in (source, pretrained))
+    if message is None:
+        check_rationales(run, model, {"sfew": asked})
+        return
+    with pytest.raises(PredictionError, match=message):
+        check_rationales(run, model, {"sfew": asked})
+
+
+def test_an_earlier_run_is_of_the_same_data_and_has_rationales(
+    tiny_run: Any, tiny_model: Path, stand_in: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder, _, _ = tiny_run
+    manifest = json.loads((stand_in / "manifest.json").read_text())
+    manifest["datasets"]["sfew"]["sha256"] = "0" * 64
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("FERBENCH_DATA", str(tmp_path))
+    with pytest.raises(PredictionError, match=r"is a run on other data of sfew .*, here 000000"):
+        check_rationales(str(folder), str(tiny_model), {"sfew": 14})
+    bare = tmp_path / "bare.jsonl"
+    row = {"dataset": "sfew", "id": "a", "target": "sad", "response": "<answer>sad</answer>"}
+    bare.write_text(json.dumps(row))
+    with pytest.raises(PredictionError, match="holds no rationale: each of its 1 answers is"):
+        read_rationales(str(bare))
 
 
 def test_replay_gives_each_variant_its_own_responses(
