@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,14 @@ def _checked(file: Path, overrides: Sequence[str]) -> _Composed:
     given = quoted(overrides)
     named = [override for override in given if makes_choice(override)]
     chosen: Mapping[str, str] = {}
+    look = _compose_once if is_recipe_file(file) else _compose
     if named:
-        base = _compose(file, [])
+        base = look(file, ())
         chosen = hydra_choices(file, stage_of(base.verl), named, base.choices)
     if given:
         # What a chosen file sets is there to be set otherwise.
         settings = [override for override in given if override not in chosen]
-        check_overrides(_compose(file, [*chosen.values()]).verl, settings)
+        check_overrides(look(file, tuple(chosen.values())).verl, settings)
     return _compose(file, [chosen.get(override, override) for override in given])
 
 
@@ -166,6 +168,12 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
         {str(key): value for key, value in found.items()} for found in (resolved, written)
     )
     return _Composed(verl, as_written, tuple(overrides), choices)
+
+
+@cache
+def _compose_once(file: Path, overrides: tuple[str, ...]) -> _Composed:
+    """Compose a file of a recipe to look at; it changes with no run, and hydra takes a second."""
+    return _compose(file, overrides)
 
 
 def _yaml_problem(file: Path, error: Exception) -> str:
