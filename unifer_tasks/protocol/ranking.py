@@ -97,6 +97,14 @@ def read_figures(response: str) -> object:
         return None
 
 
+def without_figures(response: str) -> str:
+    """Return a response less the figures behind its last answer block, which no model wrote."""
+    if not isinstance(read_figures(response), dict):
+        return response
+    before, closing, _ = response.rpartition(f"</{ANSWER_TAG}> ")
+    return before + closing.rstrip()
+
+
 def probabilities(figures: object) -> Mapping[str, float] | None:
     """Return the probability of each candidate, in sum 1; None if these are not its figures."""
     if not isinstance(figures, dict) or not figures:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from unifer_tasks.protocol.answers import read_answer, read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.ranking import read_ranking, reasoning, write_ranking
+from unifer_tasks.protocol.ranking import (
+    read_ranking,
+    reasoning,
+    without_figures,
+    write_ranking,
+)
 
 LABELS = LABEL_SPACES["sfew"].labels
 THOUGHTS = ("", "<think>Corners down, so happy it is not.</think>\n")
@@ -66,6 +71,16 @@ def test_what_stands_before_the_answer(response: str, expected: str) -> None:
 )  # fmt: skip
 def test_what_is_no_ranking_is_none(response: str) -> None:
     assert read_ranking(response) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<answer>sad</answer>", "<answer>sad</answer> {", "<answer>sad</answer> 1", "Sad."]
+)
+def test_figures_are_no_words_of_the_model(text: str) -> None:
+    assert without_figures(text) == text
+    for begun in THOUGHTS:
+        ranked = write_ranking({"sad": -0.1, "fear": -2}, begun)
+        assert without_figures(ranked) == f"{begun}<answer>sad</answer>"
 
 
 @pytest.mark.parametrize("figures", [{}, {"sad": math.nan}, {"sad": -math.inf}])

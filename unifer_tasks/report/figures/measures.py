@@ -31,6 +31,7 @@ from unifer_tasks.protocol.answers import (
     request_failed,
 )
 from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.ranking import without_figures
 from unifer_tasks.rationale.reasoning import (
     Argument,
     Contradiction,
@@ -231,6 +232,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
     response = prediction.response
     if prediction.error or response is None or request_failed(response):
         return None
+    response = without_figures(response)
     answer = reading.answer or read_answer(response, prediction.dataset)
     words = response.split()
     rationale = answer.rationale if has_visible_text(answer.rationale or "") else None

@@ -39,6 +39,14 @@ def overall(*texts: str) -> Measures:
     return measure([reading(text) for text in texts]).overall.all
 
 
+def test_figures_of_a_ranking_are_no_part_of_what_was_said() -> None:
+    said = response(SMILE, "happy")
+    ranked = f'{said} {{"happy": -0.1, "sad": -3}}'
+    assert record(ranked) == record(said)
+    forced = f'{said} {{"own": {{"happy": -0.1, "sad": -3}}, "other_answer": "sad"}}'
+    assert record(forced) == record(said)
+
+
 def test_a_record_of_a_good_response() -> None:
     found = record(response(SMILE, "happy"))
     assert found.format_kept
