@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,7 @@ class Problems:
 
 def read_predictions(path: Path) -> list[Prediction]:
     """Return what `iter_predictions` yields, all of it or nothing."""
-    return [kept(prediction) for prediction in iter_predictions(path)]
-
-
-def kept(prediction: Prediction) -> Prediction:
-    """Return a prediction that shares its id's text: a report holds a question for many models."""
-    return replace(prediction, id=sys.intern(prediction.id))
+    return list(iter_predictions(path))
 
 
 def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> Iterator[Prediction]:
@@ -174,7 +169,8 @@ def as_prediction(row: Mapping[str, Any]) -> Prediction:
     target = _target(dataset, _string(row, "target"))
     failed = _is_error(row.get("error"))
     response, label = (None, None) if failed else _answer(row)
-    return Prediction(dataset, _id(row), target, response, label, failed)
+    # A report holds a question for many models.
+    return Prediction(dataset, sys.intern(_id(row)), target, response, label, failed)
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,6 @@ from unifer_tasks.scoring.predictions import (
     PredictionError,
     Problems,
     as_prediction,
-    kept,
     read_predictions,
 )
 from unifer_tasks.support.records import RecordError, require_file
@@ -218,9 +217,7 @@ class _LoggedLines:
         else:
             dataset, asked = self._recorded(sample)
         row = {"dataset": dataset, "id": asked.id, "target": asked.target}
-        answers = tuple(
-            kept(as_prediction({**row, "response": text})) for text in _responses(sample)
-        )
+        answers = tuple(as_prediction({**row, "response": text}) for text in _responses(sample))
         if not answers:
             raise ValueError("has no response")
         return LoggedSample(answers, sys.intern(asked.text), asked.permutation)

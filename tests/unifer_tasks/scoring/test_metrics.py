@@ -35,6 +35,7 @@ def named(pairs: Pairs) -> tuple[list[str], list[str]]:
     return [true for true, _ in pairs], [label or "unknown" for _, label in pairs]
 
 
+@settings(deadline=None)
 @given(pairs_of("ferplus"))
 def test_strict_is_scikit_learn_over_the_label_space(pairs: Pairs) -> None:
     true, predicted = named(pairs)
@@ -49,6 +50,7 @@ def test_strict_is_scikit_learn_over_the_label_space(pairs: Pairs) -> None:
     assert found["unreadable"] == pytest.approx(predicted.count("unknown") / len(pairs))
 
 
+@settings(deadline=None)
 @given(pairs_of("rafdb"))
 def test_upstream_is_scikit_learn_over_the_union_of_labels(pairs: Pairs) -> None:
     true, predicted = named(pairs)
@@ -62,6 +64,7 @@ def test_upstream_is_scikit_learn_over_the_union_of_labels(pairs: Pairs) -> None
     assert found["macro_f1"] == pytest.approx(f1)
 
 
+@settings(deadline=None)
 @given(pairs_of("sfew"), pairs_of("affectnet"))
 def test_pooling_is_scoring_all_answers_at_once(sfew: Pairs, affectnet: Pairs) -> None:
     pooled = pool([dataset_confusion("sfew", sfew), dataset_confusion("affectnet", affectnet)])

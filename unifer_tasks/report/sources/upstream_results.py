@@ -22,7 +22,6 @@ from unifer_tasks.scoring.predictions import (
     Prediction,
     PredictionError,
     as_prediction,
-    kept,
 )
 from unifer_tasks.support.counted import counted
 
@@ -109,5 +108,5 @@ def _prediction(row: Any) -> Prediction:
         "target": row.get("true_label"),
     }
     if row.get("error"):
-        return kept(as_prediction({**prediction, "error": True}))
-    return kept(as_prediction({**prediction, "response": row.get("model_response")}))
+        return as_prediction({**prediction, "error": True})
+    return as_prediction({**prediction, "response": row.get("model_response")})
