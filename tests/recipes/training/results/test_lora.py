@@ -69,7 +69,7 @@ def cold_start(
     ]  # fmt: skip
     for steps in (2, 4):
         checkpoint = launch(
-            "sft", drawn_rows, out / "run", 4, *overrides, f"trainer.total_training_steps={steps}"
+            "sft", drawn_rows, out / "run", 10, *overrides, f"trainer.total_training_steps={steps}"
         )
         assert checkpoint == out / "run" / f"global_step_{steps}"
     return Stage(out / "run", checkpoint, merge(checkpoint, out / "merged"))
@@ -81,7 +81,7 @@ def grpo(drawn_rows: Path, cold_start: Stage, tmp_path_factory: pytest.TempPathF
     out = tmp_path_factory.mktemp("lora-grpo")
     model = "actor_rollout_ref.model"
     checkpoint = launch(
-        "grpo", drawn_rows, out / "run", 12,
+        "grpo", drawn_rows, out / "run", 20,
         "method=lora", *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
         "data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8",
         # Warm enough that the rewards of a group differ, fast enough that a step is seen.
