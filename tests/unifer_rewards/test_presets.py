@@ -41,7 +41,7 @@ def score(preset: str, response: str, dataset: str, label: str, **options: Any) 
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize(("dataset", "label"), QUESTIONS)
-def test_gold_answer_scores_the_maximum(preset: str, dataset: str, label: str) -> None:
+def test_the_right_answer_scores_the_maximum(preset: str, dataset: str, label: str) -> None:
     assert score(preset, perfect_response(label), dataset, label) == PRESETS[preset].maximum
 
 

@@ -231,7 +231,7 @@ def wait_for(process: subprocess.Popen[bytes], seen: Sequence[Path]) -> None:
         time.sleep(0.005)
 
 
-def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
+def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     archives: dict[str, Path], tmp_path: Path, bin_folder: Path
 ) -> None:
     def run(out: Path) -> list[str]:

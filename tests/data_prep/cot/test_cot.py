@@ -153,7 +153,7 @@ def test_an_endpoint_that_never_answers_ends_the_run(
     assert sum(teacher.requests.values()) <= 2 * N_QUESTIONS
 
 
-def test_the_budget_ends_the_run_and_a_larger_one_goes_on(
+def test_the_budget_ends_the_run_and_a_larger_one_resumes(
     rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

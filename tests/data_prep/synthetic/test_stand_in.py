@@ -96,7 +96,7 @@ def test_the_index_gives_ids_and_labels(tmp_path: Path, index_folder: Path) -> N
     assert targets["rafdb"][0] == (first["image_path"], first["true_label"])
 
 
-def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
+def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     tmp_path: Path, bin_folder: Path
 ) -> None:
     command: list[str | Path]

@@ -339,7 +339,7 @@ def test_leaks_are_checked_unless_that_is_declined(
     assert "--ferbench DIR), or decline with --no-leak-check" in capsys.readouterr().err
 
 
-def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(
+def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     archives: dict[str, Path], benchmark: Path, tmp_path: Path, bin_folder: Path
 ) -> None:
     def run(out: Path) -> list[str]:

@@ -114,7 +114,7 @@ def test_only_what_verl_names_is_a_checkpoint(tmp_path: Path) -> None:
         ([2], [2], None, None),
     ],
 )
-def test_a_run_goes_on_from_the_newest_whole_one(
+def test_a_run_resumes_from_the_newest_whole_one(
     steps: list[int], cut_off: list[int], named: str | None, resumed: int | None, tmp_path: Path
 ) -> None:
     for step in steps:
@@ -139,7 +139,7 @@ def test_a_run_goes_on_from_the_newest_whole_one(
         ([1, 2], 4, "was written by 2 GPUs and this run has 4"),
     ],
 )
-def test_what_cannot_go_on_says_so(
+def test_what_cannot_resume_says_so(
     steps: list[int], n_gpus: int, message: str, tmp_path: Path
 ) -> None:
     for step in steps:

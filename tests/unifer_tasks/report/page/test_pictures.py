@@ -90,7 +90,7 @@ def test_landmarks_of_the_data_are_where_a_mask_goes(tmp_path: Path) -> None:
         assert bottom < 224 * 0.5
 
 
-def test_a_second_call_goes_on_where_the_first_was_killed(data: Path, tmp_path: Path) -> None:
+def test_a_second_call_resumes_where_the_first_was_killed(data: Path, tmp_path: Path) -> None:
     found = gallery(data, WANTED)
     write_pictures(found, tmp_path)
     folder = tmp_path / found.folders["sfew"]

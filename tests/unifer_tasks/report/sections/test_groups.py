@@ -69,7 +69,7 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
     assert (gap.low > 0.1) is is_found
 
 
-def test_a_bias_of_drawn_faces_is_found(tmp_path: Path) -> None:
+def test_a_bias_of_synthetic_faces_is_found(tmp_path: Path) -> None:
     targets = {"rafdb": [(f"drawn/{number}", LABELS[number % 7]) for number in range(98)]}
     build(Output(tmp_path, jobs=1), targets, seed=0, recipe={}, bias=1.0)
     data = read_annotated(tmp_path, [run("Model", always("sadness", 7, ["rafdb"]))])

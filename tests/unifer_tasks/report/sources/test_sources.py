@@ -54,7 +54,7 @@ def test_a_path_is_named_in_one_line(tmp_path: Path) -> None:
     assert read_runs([path])[0].source == str(tmp_path / "a b.jsonl")
 
 
-def test_ids_of_drawn_faces_show_a_stand_in(tmp_path: Path) -> None:
+def test_ids_of_synthetic_faces_show_a_stand_in(tmp_path: Path) -> None:
     path = write_predictions(tmp_path / "a.jsonl", {"sfew": {"fear-1": "fear"}})
     path.write_text(path.read_text().replace("fear-1", "drawn/sfew/00000"))
     assert read_runs([path])[0].stand_in is True
