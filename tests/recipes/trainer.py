@@ -7,8 +7,12 @@ import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.conftest import REPOSITORY, run_command
+
+if TYPE_CHECKING:
+    import torch
 
 PRINTED: deque[str] = deque(maxlen=2)
 """The ends of what the last commands printed: the report of a failed test shows them."""
@@ -42,3 +46,22 @@ def data(folder: Path) -> list[str]:
         f"data.train_files={folder / 'train-00000.parquet'}",
         f"data.val_files={folder / 'valid-00000.parquet'}",
     ]
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of a model in float32."""
+    import torch
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    loaded = Qwen2_5_VLForConditionalGeneration.from_pretrained(model, dtype=torch.float32)
+    return dict(loaded.named_parameters())
+
+
+def assert_moved_but_vision(before: Path, after: Path) -> None:
+    """Check that training moved every weight of a model but those of its vision tower."""
+    import torch
+
+    first, last = weights(before), weights(after)
+    assert first.keys() == last.keys()
+    for name, weight in first.items():
+        assert torch.equal(weight, last[name]) == (".visual." in name), name
