@@ -188,7 +188,7 @@ def printed(copy: Path, code: str) -> str:
 def test_a_term_of_a_reward_is_weighed_logged_and_checked(copy: Path) -> None:
     (copy / "unifer_rewards/terms/exclamation.py").write_text(TERM, encoding="utf-8")
     presets = copy / "unifer_rewards/presets.py"
-    before = "from unifer_rewards.terms.format import"
+    before = "from unifer_rewards.terms.upstream import"
     change(presets, before, f"from unifer_rewards.terms.exclamation import exclamation\n{before}")
     row = '"repetition": lambda'
     change(presets, row, f'"exclamation": lambda response, _: exclamation(response.text), {row}')

@@ -26,18 +26,21 @@ from verl.workers.utils.losses import ppo_loss
 
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.registry import find_configuration, named_files
+from recipes.training.runs.rollouts import FOLDER as ROLLOUTS
 
 # The first has a reference model and a reward manager, which all others find there.
 STARTED_WITH = ("algorithm=dapo", "actor_rollout_ref.actor.use_kl_loss=true")
 
 
-def configurations(overrides: Sequence[str]) -> dict[str, DictConfig]:
-    """Return what each algorithm's name composes."""
+def configurations(out: Path, overrides: Sequence[str]) -> dict[str, DictConfig]:
+    """Return what each algorithm's name composes, with a place of its own for the rollouts."""
     file = find_configuration("grpo", "tiny")
-    return {
-        algorithm.name: OmegaConf.create(compose(file, [*overrides, f"algorithm={algorithm.name}"]))
-        for algorithm in named_files("algorithm")
-    }
+    chosen = {}
+    for algorithm in named_files("algorithm"):
+        name = algorithm.name
+        own = [f"algorithm={name}", f"trainer.rollout_data_dir={out / name / ROLLOUTS}"]
+        chosen[name] = OmegaConf.create(compose(file, [*overrides, *own]))
+    return chosen
 
 
 @ray.remote
@@ -104,7 +107,7 @@ def main(argv: Sequence[str]) -> None:
     """Run the session."""
     out, *overrides = argv
     started = compose(find_configuration("grpo", "tiny"), [*overrides, *STARTED_WITH])
-    runner = _Runner(Path(out), configurations(overrides))
+    runner = _Runner(Path(out), configurations(Path(out), overrides))
     run_ppo(OmegaConf.create(started), task_runner_class=runner)
 
 

@@ -1,4 +1,7 @@
-"""Two steps of every algorithm, in one start of verl: the settings of a name reach its loss."""
+"""Two steps of every algorithm, in one start of verl: the settings of a name reach its loss.
+
+The vision tower is frozen meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.recipes import hashed_reward
-from tests.recipes.trainer import data, run_for
+from tests.recipes.trainer import assert_moved_but_vision, data, run_for
 
 pytest.importorskip("verl")
 
 from data_prep.cli.main import main as unifer_data
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.configuration.registry import named_files
+from recipes.training.runs.rollouts import read_steps
 
 pytestmark = pytest.mark.training
 
@@ -27,8 +31,8 @@ FILTERED = "training/filter_groups/evicted_samples"
 
 
 @pytest.fixture(scope="module")
-def trained(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Steps]:
-    """Algorithm -> the metrics of its steps."""
+def out(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where all algorithms have trained."""
     out = tmp_path_factory.mktemp("session")
     assert unifer_data(["drawn", "--out", str(out / "rows"), "--train", "16", "--valid", "4"]) == 0
     optimizer = "actor_rollout_ref.actor.optim"
@@ -36,15 +40,23 @@ def trained(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Map
     command: list[str | Path] = [
         sys.executable, "-m", "tests.recipes.session", out, *data(out / "rows" / "rlvr"),
         f"actor_rollout_ref.model.path={seeing_model}", f"trainer.default_local_dir={out}",
-        "trainer.total_training_steps=2", "trainer.total_epochs=9", "trainer.save_freq=-1",
+        "trainer.total_training_steps=2", "trainer.total_epochs=9", "trainer.save_freq=2",
         "trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.logger=[file]",
-        "trainer.rollout_data_dir=null", "actor_rollout_ref.rollout.n=4",
+        "actor_rollout_ref.rollout.n=4",
+        # The checkpoints of all are in one place, which the last one overwrites.
+        "method=frozen_vision", "trainer.max_actor_ckpt_to_keep=null",
         # What a trained model earns may be the same for all answers of all groups: no gradient.
         f"{reward}.path={hashed_reward.__file__}", "actor_rollout_ref.rollout.temperature=1.5",
         # One optimizer for all, and no step of it at a rate of 0.
         f"{optimizer}.lr_warmup_steps=0", f"{optimizer}.lr_scheduler_type=constant",
     ]  # fmt: skip
     run_for(20, command, {**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(out: Path) -> Mapping[str, Steps]:
+    """Algorithm -> the metrics of its steps."""
     return {
         name: [json.loads(line)["data"] for line in (out / f"{name}.jsonl").open()]
         for name in NAMES
@@ -63,6 +75,22 @@ def test_two_steps(name: str, trained: Mapping[str, Steps]) -> None:
         assert step["actor/grad_norm"] > 0
     # The groups that have no variance are left out by two alone.
     assert any(FILTERED in step for step in steps) == (name in {"dapo", "cispo"})
+
+
+def test_the_vision_tower_is_frozen(seeing_model: Path, out: Path) -> None:
+    assert_moved_but_vision(seeing_model, out / "global_step_2" / "actor" / "huggingface")
+
+
+def test_dynamic_sampling_leaves_no_group_without_variance(
+    out: Path, trained: Mapping[str, Steps]
+) -> None:
+    assert any(kept.zero_variance > 0 for kept in read_steps(out / "grpo").values())
+    steps = read_steps(out / "dapo")
+    assert list(steps) == [1, 2]
+    for (step, kept), metrics in zip(steps.items(), trained["dapo"], strict=True):
+        assert kept.rollouts == 16 * 4, step
+        assert kept.zero_variance == 0, step
+        assert kept.reward == pytest.approx(metrics["critic/rewards/mean"]), step
 
 
 def test_what_the_losses_clip(trained: Mapping[str, Steps]) -> None:

@@ -54,7 +54,7 @@ def test_an_error_is_true_or_its_message(error: object, failed: bool) -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"dataset": "AffectNet-7"}, "unknown dataset 'AffectNet-7'; known: rafdb, ferplus, aff"),
+        ({"dataset": "AffectNet-9"}, "unknown dataset 'AffectNet-9'; known: rafdb, ferplus, aff"),
         ({"dataset": "fer2013"}, "unknown dataset"),
         ({"dataset": ""}, "unknown dataset"),
         ({"dataset": ["sfew"]}, "`dataset` must be a string"),
