@@ -127,9 +127,7 @@ def _beside_the_base(checkpoint: str, questions: int, folder: Path) -> None:
         )
 
 
-def _requests(
-    questions: int, folder: Path
-) -> tuple[Mapping[str, list[Any]], Mapping[str, Any]]:
+def _requests(questions: int, folder: Path) -> tuple[Mapping[str, list[Any]], Mapping[str, Any]]:
     """Return lmms-eval's requests of each task, the base first, and the datasets behind them."""
     import lmms_eval.models  # noqa: F401  (loads the plug-ins)
     from lmms_eval.tasks import TaskManager, get_task_dict

@@ -94,7 +94,7 @@ def _check(
     ]
     if found and not (partial and all(difference.is_absence for difference in found)):
         remedy = (
-            "; --partial builds without them"
+            "; --partial builds what is there"
             if all(difference.is_absence for difference in found)
             else ""
         )

@@ -132,7 +132,7 @@ def test_counts_a_label_are_checked_without_an_index(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "sfew: 2 faces are angry, 77 are published"
     assert "7 differences" in lines[-1]
-    assert "--partial builds without them" in lines[-1]
+    assert "--partial builds what is there" in lines[-1]
     assert not out.exists()
 
 
