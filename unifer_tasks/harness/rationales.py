@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from loguru import logger
-
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.harness.selection import question_counts
@@ -29,6 +27,8 @@ def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:
     Raises:
         PredictionError: It cannot be read, is of several models, or holds no rationale.
     """
+    from loguru import logger
+
     said: defaultdict[str, list[Said]] = defaultdict(list)
     for (dataset, id_, _), responses in read_responses(_path(source), BASE, logger.warning).items():
         label = BASE.read(responses[0], dataset).label
@@ -82,6 +82,8 @@ def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> 
         PredictionError: It is not.
         DataError: The data is absent or damaged.
     """
+    from loguru import logger
+
     path = _path(source)
     logs = _logs(path)
     if not logs:
