@@ -12,10 +12,15 @@ from typing import Any
 
 from unifer_tasks.data.manifest import Manifest, data_root, read_manifest
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, group_name
+from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, Variant, group_name
 
 GROUPS = {group_name(variant): variant for variant in (BASE, *VARIANTS.values())}
 """Group name -> its variant."""
+
+
+def variant_of(name: str) -> Variant:
+    """Return the variant that a task or group of FERBench asks."""
+    return GROUPS[name] if name in GROUPS else TASKS[name][0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unifer_tasks.data.headings import GROUPS
+from unifer_tasks.data.headings import variant_of
 from unifer_tasks.harness.rationales import asked_counts, check_rationales
 from unifer_tasks.harness.selection import check_data, question_counts, selected
-from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.extras import BACKENDS, require
@@ -99,7 +98,7 @@ def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
     Returns:
         A sentence; None if no task does.
     """
-    ranked = [name for name in tasks if (GROUPS.get(name) or TASKS[name][0]).ranks]
+    ranked = [name for name in tasks if variant_of(name).ranks]
     if not ranked:
         return None
     return (
@@ -112,7 +111,7 @@ def _check_rationales(
     args: argparse.Namespace, given: Mapping[str, Any], tasks: Sequence[str]
 ) -> None:
     """Check the earlier run whose rationales a task needs; one that is replayed has them."""
-    forced = [name for name in tasks if (GROUPS.get(name) or TASKS[name][0]).forces]
+    forced = [name for name in tasks if variant_of(name).forces]
     source = given.get("rationales")
     if not forced or args.model == "replay":
         return

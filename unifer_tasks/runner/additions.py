@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from unifer_tasks.data.headings import GROUPS
+from unifer_tasks.data.headings import variant_of
 from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.harness.selection import NAMES, question_counts, selected
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS, label_space
@@ -174,7 +174,7 @@ def with_additions(tasks: str, additions: Iterable[Addition]) -> str:
         PresetError: A variant would be added to nothing.
     """
     asked = selected(tasks.split(","))
-    base = [name for name in asked if (GROUPS.get(name) or TASKS[name][0]) is BASE]
+    base = [name for name in asked if variant_of(name) is BASE]
     added: list[str] = []
     for addition in additions:
         more = addition.tasks(base)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from unifer_tasks.data.headings import GROUPS
+from unifer_tasks.data.headings import variant_of
 from unifer_tasks.harness.rationales import asked_counts, check_rationales
 from unifer_tasks.harness.selection import selected
-from unifer_tasks.protocol.variants import TASKS
 from unifer_tasks.runner.jobs import Job
 from unifer_tasks.runner.presets import model_arguments
 from unifer_tasks.runner.settings import with_argument
@@ -43,7 +42,7 @@ def lacks_rationales(job: Job) -> bool:
 
 def _forced(job: Job) -> list[str]:
     names = selected(job.tasks)
-    return [name for name in names if (GROUPS.get(name) or TASKS[name][0]).forces]
+    return [name for name in names if variant_of(name).forces]
 
 
 def _own(job: Job) -> object:

@@ -7,7 +7,8 @@ are exact or closed formulae; nothing is drawn at random.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -29,6 +30,12 @@ class PairedCounts:
     only_a: int
     only_b: int
     neither: int
+
+    @classmethod
+    def of(cls, questions: Iterable[tuple[bool, bool]]) -> PairedCounts:
+        """Count questions, of each whether a and whether b is right."""
+        cells = Counter(questions)
+        return cls(cells[True, True], cells[True, False], cells[False, True], cells[False, False])
 
     @property
     def n(self) -> int:

@@ -139,12 +139,12 @@ def paired_counts(
         group: A question, as the first run has it -> its group.
     """
     other = _by_key(b)
-    cells: dict[Group, list[int]] = {}
+    questions: dict[Group, list[tuple[bool, bool]]] = {}
     for key, first in _by_key(a).items():
         if (second := other.get(key)) is not None:
-            row = cells.setdefault(group(first.prediction), [0, 0, 0, 0])
-            row[2 * (not _is_right(first)) + (not _is_right(second))] += 1
-    return {name: PairedCounts(*row) for name, row in cells.items()}
+            pair = (_is_right(first), _is_right(second))
+            questions.setdefault(group(first.prediction), []).append(pair)
+    return {name: PairedCounts.of(pairs) for name, pairs in questions.items()}
 
 
 def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:

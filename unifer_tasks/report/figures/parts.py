@@ -7,7 +7,6 @@ eight and 66.3 % over seven (github.com/av-savchenko/face-emotion-recognition, `
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -96,11 +95,10 @@ def _figures(dataset: str, rows: Iterable[Reading]) -> Figures | None:
 
 
 def _difference(a: Mapping[str, Reading], b: Mapping[str, Reading]) -> Estimate | None:
-    shared = Counter((_is_right(a[id_]), _is_right(b[id_])) for id_ in a.keys() & b.keys())
+    shared = a.keys() & b.keys()
     if not shared:
         return None
-    cells = ((True, True), (True, False), (False, True), (False, False))
-    counts = PairedCounts(*(shared[cell] for cell in cells))
+    counts = PairedCounts.of((_is_right(a[id_]), _is_right(b[id_])) for id_ in shared)
     return Estimate(counts.difference, difference_interval(counts))
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeVar, overload
+
+from unifer_tasks.scoring.intervals import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,18 @@ class Number:
     value: float
     low: float
     high: float
+
+
+_Cell = TypeVar("_Cell", Percent, Points, Number)
+
+
+@overload
+def with_interval(kind: type[_Cell], found: Estimate) -> _Cell: ...
+@overload
+def with_interval(kind: type[_Cell], found: Estimate | None) -> _Cell | None: ...
+def with_interval(kind: type[_Cell], found: Estimate | None) -> _Cell | None:
+    """Return the cell that shows an estimate; None, an empty one, of none."""
+    return None if found is None else kind(found.value, *found.interval)
 
 
 @dataclass(frozen=True, slots=True)

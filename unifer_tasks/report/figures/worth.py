@@ -129,11 +129,9 @@ def _effect(rows: Sequence[_Answered], condition: str) -> Effect | None:
     shared = [row for row in rows if condition in row.answers]
     if not shared:
         return None
-    cells = [0, 0, 0, 0]
-    for row in shared:
-        wrong, own_wrong = (row.answers[name] != row.target for name in (condition, OWN))
-        cells[2 * wrong + own_wrong] += 1
-    counts = PairedCounts(*cells)
+    counts = PairedCounts.of(
+        (row.answers[condition] == row.target, row.answers[OWN] == row.target) for row in shared
+    )
     p = mcnemar(counts)
     return Effect(
         counts,

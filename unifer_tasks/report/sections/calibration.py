@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Chart, Dot, Number, Percent, Row, Section, Table
+from unifer_tasks.report.figures.tables import (
+    Chart,
+    Dot,
+    Number,
+    Percent,
+    Row,
+    Section,
+    Table,
+    with_interval,
+)
 from unifer_tasks.scoring.calibration import Calibration, calibration
 
 _TEXT = (
@@ -59,7 +68,7 @@ def measure(one: Assessment) -> Calibration | None:
 
 def _chart(title: str, measured: Calibration) -> Chart:
     dots = (
-        Dot(each.confidence, Percent(each.accuracy.value, *each.accuracy.interval), each.n)
+        Dot(each.confidence, with_interval(Percent, each.accuracy), each.n)
         for each in measured.bins
     )
     return Chart(title, "confidence", "right answers", tuple(dots))
@@ -72,7 +81,7 @@ def _row(one: Assessment, measured: Calibration) -> Row:
         measured.n,
         Percent(measured.accuracy),
         Percent(measured.confidence),
-        Percent(measured.ece.value, *measured.ece.interval),
+        with_interval(Percent, measured.ece),
         Percent(measured.noise),
-        Number(measured.brier.value, *measured.brier.interval),
+        with_interval(Number, measured.brier),
     )

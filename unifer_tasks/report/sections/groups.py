@@ -8,9 +8,16 @@ from unifer_tasks.data.annotations import ATTRIBUTES, UNSURE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Percent, Points, PValue, Row, Section, Table
+from unifer_tasks.report.figures.tables import (
+    Percent,
+    Points,
+    PValue,
+    Row,
+    Section,
+    Table,
+    with_interval,
+)
 from unifer_tasks.scoring.groups import FLOOR, Grouping, corrected, group_scores
-from unifer_tasks.scoring.intervals import Estimate
 
 _DATASET = "rafdb"
 
@@ -96,9 +103,9 @@ def _rows(title: str, attribute: str, grouping: Grouping) -> Iterator[Row]:
             f"{attribute}: {group.name}",
             group.n,
             group.labels,
-            _percent(group.war),
-            _percent(group.uar),
-            _points(group.excess),
+            with_interval(Percent, group.war),
+            with_interval(Percent, group.uar),
+            with_interval(Points, group.excess),
             None,
             None,
         )
@@ -110,7 +117,7 @@ def _rows(title: str, attribute: str, grouping: Grouping) -> Iterator[Row]:
             f"{attribute}: gap",
             None,
             None,
-            *(_points(gap.difference) for gap in (gaps.war, gaps.uar, gaps.excess)),
+            *(with_interval(Points, gap.difference) for gap in (gaps.war, gaps.uar, gaps.excess)),
             PValue(gaps.p),
             PValue(gaps.p_holm),
         )
@@ -118,11 +125,3 @@ def _rows(title: str, attribute: str, grouping: Grouping) -> Iterator[Row]:
 
 def _word(attribute: str) -> str:
     return attribute.replace("_", " ")
-
-
-def _percent(figure: Estimate | None) -> Percent | None:
-    return Percent(figure.value, *figure.interval) if figure else None
-
-
-def _points(figure: Estimate | None) -> Points | None:
-    return Points(figure.value, *figure.interval) if figure else None

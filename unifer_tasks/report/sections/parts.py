@@ -9,8 +9,7 @@ from unifer_tasks.protocol.variants import BASE, task_name
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.parts import PARTS, Figures, PartScores, part_scores
-from unifer_tasks.report.figures.tables import Percent, Points, Row, Section, Table
-from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.report.figures.tables import Percent, Points, Row, Section, Table, with_interval
 from unifer_tasks.scoring.metrics import HEADLINE
 
 _COLUMNS = ("model", "figure", "questions", *HEADLINE.values(), "WAR against the row above",
@@ -84,15 +83,7 @@ def _rows(title: str, space: LabelSpace, scores: PartScores) -> Iterator[Row]:
             title,
             name,
             part.questions,
-            *(_percent(part.scores[metric]) for metric in HEADLINE),
-            _points(scores.difference) if part is scores.part else None,
+            *(with_interval(Percent, part.scores[metric]) for metric in HEADLINE),
+            with_interval(Points, scores.difference) if part is scores.part else None,
             scores.outside if part is scores.view else None,
         )
-
-
-def _percent(figure: Estimate) -> Percent:
-    return Percent(figure.value, *figure.interval)
-
-
-def _points(figure: Estimate | None) -> Points | None:
-    return Points(figure.value, *figure.interval) if figure else None

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import SCOPES, TITLES
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Percent, Row, Section, Table
-from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.report.figures.tables import Percent, Row, Section, Table, with_interval
 from unifer_tasks.scoring.repeats import VOTING_RULE, RepeatScores
 from unifer_tasks.scoring.summary import POOLED
 
@@ -45,8 +44,10 @@ def _rows(title: str, scope: str, found: RepeatScores) -> Iterator[Row]:
         is_step = k <= _EVERY or k.bit_count() == 1
         if k in (1, last) or (scope == POOLED and is_step):
             figures = (point.majority_vote, point.pass_at, point.agreement)
-            yield title, TITLES[scope], k, *map(_percent, figures), found.questions
-
-
-def _percent(figure: Estimate) -> Percent:
-    return Percent(figure.value, *figure.interval)
+            yield (
+                title,
+                TITLES[scope],
+                k,
+                *(with_interval(Percent, figure) for figure in figures),
+                found.questions,
+            )

@@ -9,7 +9,15 @@ from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.robustness import Kept, Robustness, robustness
-from unifer_tasks.report.figures.tables import Cell, Percent, PValue, Row, Section, Table
+from unifer_tasks.report.figures.tables import (
+    Cell,
+    Percent,
+    PValue,
+    Row,
+    Section,
+    Table,
+    with_interval,
+)
 
 _ALPHA = 0.05
 _ALL = "all kinds"
@@ -91,6 +99,4 @@ def _cells(kept: Kept, *, tested: bool) -> Row:
 
 
 def _ratio(kept: Kept | None) -> Cell:
-    if kept is None or kept.ratio is None:
-        return None
-    return Percent(kept.ratio.value, *kept.ratio.interval)
+    return with_interval(Percent, kept.ratio) if kept else None

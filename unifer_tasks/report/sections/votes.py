@@ -9,8 +9,15 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Number, Percent, Points, Row, Section, Table
-from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.report.figures.tables import (
+    Number,
+    Percent,
+    Points,
+    Row,
+    Section,
+    Table,
+    with_interval,
+)
 from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import read
 from unifer_tasks.scoring.votes import (
@@ -169,18 +176,17 @@ def _row(each: _Measured) -> Row:
     scores = each.scores
     if scores is None:
         return (each.one.run.title, each.title, 0, *[None] * (len(_COLUMNS) - 3))
-    gap = scores.gap
     return (
         each.one.run.title,
         each.title,
         scores.n,
-        _percent(scores.accuracy),
-        _percent(scores.ceiling),
-        None if gap is None else Points(gap.value, *gap.interval),
+        with_interval(Percent, scores.accuracy),
+        with_interval(Percent, scores.ceiling),
+        with_interval(Points, scores.gap),
         tuple(
             Percent(scores.at_least[k].accuracy.value if k in scores.at_least else None) for k in KS
         ),
-        _percent(scores.share),
+        with_interval(Percent, scores.share),
         Percent(scores.best_share),
     )
 
@@ -190,11 +196,7 @@ def _distance(each: _Measured, found: Distance) -> Row:
         each.one.run.title,
         each.title,
         found.n,
-        Number(found.jensen_shannon.value, *found.jensen_shannon.interval),
-        Number(found.cross_entropy.value, *found.cross_entropy.interval),
+        with_interval(Number, found.jensen_shannon),
+        with_interval(Number, found.cross_entropy),
         round(found.entropy, 3),
     )
-
-
-def _percent(one: Estimate | None) -> Percent | None:
-    return None if one is None else Percent(one.value, *one.interval)

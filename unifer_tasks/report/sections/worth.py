@@ -9,9 +9,16 @@ from unifer_tasks.protocol.forced import CUTS, NONE, OTHER
 from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.tables import Percent, Points, PValue, Row, Section, Table
+from unifer_tasks.report.figures.tables import (
+    Percent,
+    Points,
+    PValue,
+    Row,
+    Section,
+    Table,
+    with_interval,
+)
 from unifer_tasks.report.figures.worth import DIRECT, Worth, worth
-from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.support.counted import counted
 
 _TEXT = (
@@ -66,21 +73,17 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
 
 
 def _rows(name: str, measured: Worth) -> Iterator[Row]:
-    yield name, "its rationale", _percent(measured.own), *(None,) * 5, measured.n
+    yield name, "its rationale", with_interval(Percent, measured.own), *(None,) * 5, measured.n
     for condition, title in _NAMES.items():
         if effect := measured.effects.get(condition):
             yield (
                 name,
                 title,
-                _percent(effect.accuracy),
-                _percent(effect.changed),
-                _percent(effect.followed) if effect.followed else None,
-                Points(effect.difference.value, *effect.difference.interval),
+                with_interval(Percent, effect.accuracy),
+                with_interval(Percent, effect.changed),
+                with_interval(Percent, effect.followed),
+                with_interval(Points, effect.difference),
                 PValue(effect.p),
                 PValue(effect.p_holm),
                 effect.counts.n,
             )
-
-
-def _percent(found: Estimate) -> Percent:
-    return Percent(found.value, *found.interval)
