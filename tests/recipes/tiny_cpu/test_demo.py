@@ -14,7 +14,7 @@ from tests.recipes.trainer import run_for
 
 pytest.importorskip("verl")
 
-from recipes.tiny_cpu.demo.compare import read_outcomes
+from recipes.tiny_cpu.demo.compare import read_outcomes, read_scores
 from recipes.tiny_cpu.demo.keep import WEIGHTS, keep
 from recipes.training.runs.metrics import read_metrics
 from recipes.training.runs.rollouts import read_steps
@@ -112,8 +112,9 @@ def test_a_comparison_evaluates_and_tabulates_a_run(demo: Demo, seeing_model: Pa
     options: list[str | Path] = ["--start", seeing_model, "--algorithms", "grpo", "--seeds", "1"]
     assert "| reasoned | grpo | 1 | " in demo.run("recipes.tiny_cpu.demo.compare", *options)
     (outcome,) = read_outcomes(demo.folder)
-    # It is evaluated once more, from the checkpoint and not merged.
-    assert outcome.scores.accuracy == accuracies(demo)["GRPO"]
+    # It is evaluated once more, from the checkpoint's float32: the demo's merged model is bfloat16,
+    # which changes some answers.
+    assert outcome.scores == read_scores(run.parent / "results")
     steps = read_metrics(run)
     assert outcome.kl == steps[2]["actor/kl_loss"] >= 0
     rewards = [step["critic/rewards/mean"] for step in steps.values()]
