@@ -1,4 +1,4 @@
-"""What the task files of this folder call.
+"""The functions that the task files of this folder call.
 
 lmms-eval loads this file by path, once for each `!function` of each task file, and resolves
 a name by `getattr`. So names made on demand (`__getattr__` below) can hold what is only known

@@ -79,7 +79,7 @@ def baseline_scores(path: Path, task: str) -> dict[int, float]:
 def check_baseline(
     load: Callable[[str, str], Any], baseline: str, tasks: Iterable[str], *, log_samples: bool
 ) -> None:
-    """Find out before any question is asked whether a baseline serves.
+    """Check, before any question is asked, that a baseline can be compared with.
 
     Args:
         load: What loads the baseline of a task.
@@ -88,8 +88,8 @@ def check_baseline(
         log_samples: Whether lmms-eval logs samples, which is what it compares.
 
     Raises:
-        PredictionError: It serves no task of FERBench, though there are some, or no samples are
-            logged.
+        PredictionError: It cannot be compared with any of the run's FERBench tasks, or no samples
+            are logged.
     """
     ours = [task for task in tasks if task in TASKS]
     if ours and not log_samples:
@@ -107,7 +107,7 @@ def check_baseline(
 
 
 def rows_in_percent(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Give each of our tasks that was compared a row of its own for the comparison.
+    """Add a row for the comparison below each of our tasks that was compared.
 
     lmms-eval repeats it beside every metric, and takes the baseline's percentage from a value
     between 0 and 1. The comparison is of the accuracy alone, here in percent, on the questions

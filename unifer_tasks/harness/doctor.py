@@ -1,4 +1,4 @@
-"""Is everything there that a FERBench run needs?"""
+"""Check that everything a FERBench run needs is installed and in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What FERBench adds to lmms-eval's evaluator, for its own tasks and models and for no other.
+"""Extensions of lmms-eval's evaluator, which apply to FERBench's own tasks and models only.
 
 * The options of a run are checked before its model is loaded (see `unifer_tasks.harness.options`).
 * The rows of the results say how much of a task was asked (`--limit`, `--repeats`).

@@ -1,4 +1,4 @@
-"""lmms-eval, run from here: FERBench registered first, failures told by the exit status."""
+"""Run lmms-eval in this process, with FERBench registered and failures in the exit status."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
 
 
 def _report(lacking: Shortfall) -> int:
-    """Say what a run lacks and return its exit status."""
+    """Print what a run lacks and return its exit status."""
     status = 0
     if lacking.failed:
         _say(

@@ -1,7 +1,7 @@
 """Options of lmms-eval, checked before anything is loaded.
 
-lmms-eval takes a misspelt model argument for a traceback at best and ignores it at worst, and
-finds that a batch size is no number after minutes of loading.
+lmms-eval answers a misspelt model argument with a traceback at best and ignores it at worst, and
+rejects a batch size that is not a number only after minutes of loading.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from lmms_eval.api.model import lmms
 
 _MISSPELT = 0.88
-"""How alike an unknown argument and a known one are at least, if one was meant to be the other.
+"""The similarity from which an unknown argument counts as a misspelling of a known one.
 
-Only for models that hand what they do not know to their back end, as vLLM's does.
+Only for models that pass unknown arguments on to their back end, as vLLM's does.
 """
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
@@ -37,7 +37,7 @@ _LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 
 
 class OptionError(ValueError):
-    """An option has no such value; the message names it and says what to give."""
+    """An option has an invalid value; the message names it and what to give instead."""
 
 
 def check_run(args: argparse.Namespace) -> None:
@@ -89,10 +89,10 @@ def check_run(args: argparse.Namespace) -> None:
 
 
 def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
-    """Explain which of these tasks asks a back end for likelihoods that it does not tell.
+    """Explain which of these tasks needs likelihoods that a back end does not compute.
 
     Args:
-        backend: A model id whose model tells none.
+        backend: A model id whose model computes none.
         tasks: Names of tasks and groups of FERBench.
 
     Returns:
@@ -103,14 +103,14 @@ def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
         return None
     return (
         f"{ranked[0]} asks how likely each candidate label is, which --model {backend} does not "
-        "tell: use --model unifer or unifer_vllm"
+        "compute: use --model unifer or unifer_vllm"
     )
 
 
 def _check_rationales(
     args: argparse.Namespace, given: Mapping[str, Any], tasks: Sequence[str]
 ) -> None:
-    """Check the earlier run whose rationales a task needs; one that is replayed has them."""
+    """Check the earlier run whose rationales a task needs; a replayed log holds them already."""
     forced = [name for name in tasks if variant_of(name).forces]
     source = given.get("rationales")
     if not forced or args.model == "replay":
@@ -375,7 +375,7 @@ def positive(name: str, value: int | str) -> int:
     """Return an option's value as the positive integer that it must be.
 
     Raises:
-        OptionError: It is none.
+        OptionError: It is not.
     """
     try:
         number = int(str(value))

@@ -1,4 +1,4 @@
-"""How lmms-eval finds FERBench: the entry point `lmms_eval.models`.
+"""The plug-in by which lmms-eval finds FERBench: its entry point `lmms_eval.models`.
 
 lmms-eval has an entry point for models and none for task folders. It loads the models'
 whenever it starts, before it looks for tasks, so ours also adds our task folder to every

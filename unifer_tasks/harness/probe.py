@@ -1,4 +1,4 @@
-"""Import what a run imports, in a process of its own.
+"""Import everything that a run imports, in a separate process.
 
     python -m unifer_tasks.harness.probe MODEL...
 

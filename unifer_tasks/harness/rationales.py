@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
@@ -13,7 +14,7 @@ from unifer_tasks.protocol.forced import Beginnings, Said, beginnings
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, TASKS
 from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import read_responses
+from unifer_tasks.scoring.sample_logs import Responses, read_responses
 
 
 def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:
@@ -30,7 +31,7 @@ def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:
     from loguru import logger
 
     said: defaultdict[str, list[Said]] = defaultdict(list)
-    for (dataset, id_, _), responses in read_responses(_path(source), BASE, logger.warning).items():
+    for (dataset, id_, _), responses in _responses(_path(source)).items():
         label = BASE.read(responses[0], dataset).label
         said[dataset].append(Said(id_, responses[0], label))
     found = {
@@ -102,7 +103,7 @@ def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> 
                 f"rationales={source} is a run on other data of {log.dataset} (sha256 "
                 f"{recorded[:12]}, here {file.sha256[:12]}): run ferbench on this data first"
             )
-    held = Counter(dataset for dataset, _, _ in read_responses(path))
+    held = Counter(dataset for dataset, _, _ in _responses(path))
     for dataset, n in asked.items():
         if held[dataset] < n:
             raise PredictionError(
@@ -115,8 +116,25 @@ def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> 
 def _path(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.exists():
-        raise PredictionError(f"rationales={source} is not there")
+        raise PredictionError(
+            f"rationales={source} does not exist; name the --output_path of this model's run of "
+            "ferbench with --log_samples"
+        )
     return path
+
+
+def _responses(path: Path) -> Responses:
+    """Return the responses of a source, read once for its check and its use."""
+    files = sorted(filter(Path.is_file, path.rglob("*") if path.is_dir() else [path]))
+    stats = [(str(file), file.stat()) for file in files]
+    return _read(path, tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _state: tuple[tuple[str, int, int], ...]) -> Responses:
+    from loguru import logger
+
+    return read_responses(path, BASE, logger.warning)
 
 
 def _logs(path: Path) -> Collection[Log]:

@@ -1,4 +1,4 @@
-"""Which tasks of FERBench a run selects: each is asked once, of data that is whole."""
+"""The FERBench tasks that a run selects: each is asked once, on complete and undamaged data."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_data(tasks: Iterable[str]) -> None:
     """Check the data of those of these tasks and groups that are FERBench's.
 
     Raises:
-        DataError: It is absent, damaged or not what it is taken for.
+        DataError: It is absent, damaged or of another kind.
     """
     if datasets := dict.fromkeys(TASKS[task][1] for task in _leaves(tasks)):
         root = data_root()

@@ -1,8 +1,8 @@
-"""lmms-eval's output files: without credentials, numbered, and missed if they were not written.
+"""lmms-eval's output files: free of credentials, numbered, and reported if they were not written.
 
-Its results file lists every argument of the run, its sample logs what a server said to a request
-that failed. lmms-eval hides some names of its own accord (`api_key`), and no password of a URL.
-And what it cannot write, it mentions and ends with status 0.
+Its results file lists every argument of the run, its sample logs what a server replied to a request
+that failed. lmms-eval itself hides some names (`api_key`), but no password of a URL. If it cannot
+write a file, it logs that and still exits with status 0.
 """
 
 from __future__ import annotations

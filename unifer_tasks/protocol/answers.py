@@ -1,16 +1,16 @@
-"""What a model answered: a response in, an `Answer` out.
+"""Read the answer from a response: text in, an `Answer` out.
 
 Two readers, both reported by every run:
 
 * **strict** (the headline): the last well-formed `<answer>` block outside the thinking, without
   what belongs to a model family's own format (`model_formats`), must be one candidate label or
-  one declared synonym and nothing else. Whatever is not has an outcome of its own, counts as
-  wrong and stays in the denominator.
+  one declared synonym and nothing else. Anything else has another outcome, counts as wrong and
+  stays in the denominator.
 * **upstream**: the behaviour of the paper's evaluators, label for label, with their substring
   fallbacks ("unhappy" reads as "happy"), for comparison with published numbers.
 
 The reward reads the strict way too, but only the form that the question asks for
-(`read_literal`, `has_valid_format`). All run in time linear in the response, whatever it holds.
+(`read_literal`, `read_in_format`). All run in time linear in the response, whatever it holds.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ __all__ = [
     "read_answer",
     "read_bare",
     "read_choice",
+    "read_in_format",
     "read_label",
     "read_literal",
     "read_upstream",
@@ -70,7 +71,7 @@ class Answer:
 
     Attributes:
         label: The candidate label, in the dataset's own word; None unless answered.
-        outcome: What became of the question.
+        outcome: Whether a label was read, and if not, why.
         rationale: The text of the first think block with a word in it, or of the first if none
             has one; None where there is no well-formed block. It is a part of the response. Where
             a closing mark that no opening mark explains stands right before the answer, the
@@ -173,8 +174,34 @@ def read_literal(response: str, labels: Sequence[str]) -> Answer:
     return _read(response, labels, _LITERAL)
 
 
+def read_in_format(
+    response: str, labels: Sequence[str], blocks: Sequence[str] = (THINK_TAG, ANSWER_TAG)
+) -> Answer | None:
+    """Read a response that has the form that its question asks for, and nothing else.
+
+    Args:
+        response: As for `read_choice`.
+        labels: Likewise.
+        blocks: As for `has_valid_format`; one of them is the answer.
+
+    Returns:
+        What `read_literal` reads, in one pass; None where `has_valid_format` is False.
+
+    Raises:
+        ValueError: As in `read_choice`, if the response has the form.
+    """
+    blocks = tuple(blocks)
+    texts = _texts(response, blocks)
+    if texts is None:
+        return None
+    text_of = dict(zip(blocks, texts, strict=True))
+    words = _LITERAL.unwrap(text_of[ANSWER_TAG])
+    label, outcome = _read_label(words, _label_of_form(tuple(labels)))
+    return Answer(label, outcome, text_of.get(THINK_TAG))
+
+
 def read_bare(response: str, dataset: str) -> Answer:
-    """Read what a response says outside its thoughts as if it stood in an answer block.
+    """Read the text of a response outside its thoughts as if it were an answer block.
 
     Args:
         response: The model's whole output.
@@ -215,14 +242,7 @@ def has_valid_format(response: str, blocks: Sequence[str] = (THINK_TAG, ANSWER_T
         response: The model's whole output.
         blocks: The tags in the order that was asked for; the benchmark's unless given.
     """
-    form = [mark for block in blocks for mark in (f"<{block}>", f"</{block}>")]
-    # In turn: what no block holds, an opening tag, what its block holds, a closing tag.
-    pieces = _TAG.split(response, len(form) + 1)
-    return (
-        pieces[1::2] == form
-        and all(map(has_visible_text, pieces[2::4]))
-        and not any(map(str.strip, pieces[::4]))
-    )
+    return _texts(response, tuple(blocks)) is not None
 
 
 def has_visible_text(text: str) -> bool:
@@ -304,6 +324,25 @@ def read_upstream_label(text: str, dataset: str) -> str:
     return label if label in label_space(dataset).labels else UNKNOWN
 
 
+def _texts(response: str, blocks: tuple[str, ...]) -> Sequence[str] | None:
+    """Return the text of each block of a response in a valid format; None without one."""
+    marks = _marks(blocks)
+    # In turn: what no block holds, an opening tag, what its block holds, a closing tag.
+    pieces = _TAG.split(response, len(marks) + 1)
+    texts = pieces[2::4]
+    is_valid = (
+        pieces[1::2] == marks
+        and all(map(_VISIBLE.search, texts))
+        and not any(map(str.strip, pieces[::4]))
+    )
+    return texts if is_valid else None
+
+
+@cache
+def _marks(blocks: tuple[str, ...]) -> Sequence[str]:
+    return [mark for block in blocks for mark in (f"<{block}>", f"</{block}>")]
+
+
 def _read(response: str, labels: Sequence[str], form: _Form) -> Answer:
     forms = _label_of_form(tuple(labels))
     if noted := noted_outcome(response):
@@ -373,7 +412,7 @@ class _Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What a reader takes for marks of a thought and for wrappers of a label.
+    """The marks of a thought and the wrappers of a label that a reader recognises.
 
     Attributes:
         marks: Matches every mark of a thought.

@@ -1,4 +1,4 @@
-"""Faces as bad cameras, small files and clothes show them, for the variants named `corrupted`.
+"""Corruptions of an image: blur, compression, darkness, masks, ... for the variants `corrupted`.
 
 Seven kinds in three strengths; `unifer_tasks/README.md` has a table of them. The first four are
 those of ImageNet-C at severities 1, 3 and 5 (D. Hendrycks and T. Dietterich, "Benchmarking Neural
@@ -127,7 +127,7 @@ class Face:
 _LEAST = 0.02
 
 ALIGNED = Face((0.31, 0.41), (0.69, 0.41), (0.5, 0.75))
-"""Where a face is taken to be whose landmarks are not known: it fills the image, upright."""
+"""The assumed place of a face without landmarks: it is upright and fills the image."""
 
 
 def _point(array: NDArray[np.float64]) -> Point:
@@ -136,7 +136,7 @@ def _point(array: NDArray[np.float64]) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What a corruption may go by besides the image.
+    """What a corruption depends on besides the image.
 
     Attributes:
         size: Width and height that the image has of its own.
@@ -150,7 +150,7 @@ class _Scene:
 
 
 def in_words(kind: str) -> str:
-    """Return a kind as a text names it."""
+    """Return the name of a kind in prose."""
     return "JPEG" if kind == "jpeg" else kind.replace("_", " ")
 
 

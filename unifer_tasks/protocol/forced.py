@@ -53,7 +53,7 @@ _SEED = "ferbench-rationale-0"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a model said to a question in an earlier run.
+    """The response of a model to a question in an earlier run.
 
     Attributes:
         id: The question.
@@ -87,7 +87,7 @@ class Beginnings:
 
 @dataclass(frozen=True, slots=True)
 class ForcedAnswers:
-    """What a response says.
+    """The answers of a response.
 
     Attributes:
         probabilities: Condition -> candidate -> its probability as the answer, in sum 1.

@@ -1,4 +1,4 @@
-"""Response formats: what the question asks a response to consist of.
+"""Response formats: the blocks that the question asks a response to consist of.
 
 | format | blocks of a response | asked by the tasks |
 |---|---|---|
@@ -29,7 +29,7 @@ from unifer_tasks.protocol.prompts import (
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """What a response consists of.
+    """The blocks of a response, and the question that asks for them.
 
     Attributes:
         key: Its name in options, rewards and recipes.

@@ -1,4 +1,4 @@
-"""What model families put around a thought or an answer by their own format.
+"""The marks that model families put around a thought or an answer.
 
 The benchmark's strict reader takes these marks for what their makers declare them to be, so that
 no family loses points, or its rationale, to the format that it was trained in. Nothing else is

@@ -1,4 +1,4 @@
-"""What became of a question, and the notes that lmms-eval returns in place of a response."""
+"""The outcomes of a question, and the notes that lmms-eval returns in place of a response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 
 class Outcome(StrEnum):
-    """What became of a question. Only `ANSWERED` can be right."""
+    """The outcome of a question. Only `ANSWERED` can be right."""
 
     ANSWERED = "answered"
     """One candidate label was read."""

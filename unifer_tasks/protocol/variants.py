@@ -66,7 +66,7 @@ def read_direct(response: str, dataset: str) -> Answer:
     """Read a response to the direct question.
 
     The strict reader decides wherever there is an answer tag. A response without any is read, its
-    thoughts aside, as if it stood in an answer block: it must be one candidate label or synonym
+    thoughts aside, as if it were an answer block: it must be one candidate label or synonym
     and nothing else.
     """
     answer = read_answer(response, dataset)
@@ -78,7 +78,7 @@ def read_direct(response: str, dataset: str) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is asked, shown and read; each as in the base unless it is given.
+    """A variant: how it asks, shows and reads; each as in the base unless given.
 
     Attributes:
         key: Its name in tasks and records.

@@ -1,4 +1,4 @@
-"""What `ferbench run --with` adds to the base: tasks that ask more, and figures of annotations.
+"""The additions of `ferbench run --with`: further tasks, and figures of annotations.
 
 Every variant and every dataset beside FERBench can be added by its key, so a new one is here
 without an edit but for what a variant shows. Figures of annotations ask nothing: they are in every
@@ -44,7 +44,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "repeats": "how often each question is asked is a setting of the whole run: --set repeats=5 "
     "--set gen_kwargs.temperature=0.7",
 }
-"""What is no addition, and might be taken for one -> how it is asked for."""
+"""A name that looks like an addition but is not one -> how to ask for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Annotated:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What one name of `--with` stands for: a variant, a dataset, or annotations.
+    """The meaning of a name of `--with`: a variant, a dataset, or annotations.
 
     Attributes:
         name: The name.

@@ -138,7 +138,7 @@ class JobResult:
 
     @property
     def cause(self) -> str:
-        """How the process ended."""
+        """The exit status or the signal that ended the process."""
         if self.status >= 0:
             return f"exit status {self.status}"
         name = signal.Signals(-self.status).name

@@ -1,4 +1,4 @@
-"""The presets: what lmms-eval needs to run each of the usual MLLMs, from `presets.toml`.
+"""The presets: lmms-eval's configuration for each of the usual MLLMs, from `presets.toml`.
 
 A user's own file is read in the same way. If it is a TOML file, its presets may be based on the
 shipped ones' bases; a YAML file is a configuration of lmms-eval.
@@ -32,7 +32,7 @@ class PresetError(FileError):
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an API asks, in a currency of the user's choice.
+    """The price of an API's tokens, in a currency of the user's choice.
 
     Attributes:
         tokens_in: For a million tokens of requests.
@@ -122,12 +122,12 @@ OPTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What people want to know of a model, and the command before it asks.
+    """Information about a model for people, and for the command before a run.
 
     Attributes:
         title: The model's name, for people.
         licence: Of the weights, or of the service.
-        peculiar: What is not as with the others.
+        peculiar: How it differs from the others.
         parameters: Billions; None where nobody says.
         key: The environment variable that an API's key is taken from; None for open weights.
         price: Of an API's tokens, if given.
@@ -146,9 +146,9 @@ class Preset:
     """A model and how lmms-eval is to run it.
 
     Attributes:
-        name: What it is called on the command line.
+        name: Its name on the command line.
         settings: The lmms-eval configuration.
-        card: What people want to know.
+        card: Information for people.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is changed in a preset for one run: `--tasks`, `--limit` and `--set`."""
+"""Changes of a preset for one run: `--tasks`, `--limit` and `--set`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str
 
 
 def _value(text: str) -> bool | int | float | str:
-    """lmms-eval takes the values of a file as they are, and hands them on unconverted."""
+    """Convert a value as YAML would: lmms-eval does not convert those of a file."""
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     for read in (int, float):

@@ -1,4 +1,4 @@
-"""What an API run costs, before and after. Prices are the user's; none is known here."""
+"""The cost of an API run, estimated before and counted after. Prices are given by the user."""
 
 from __future__ import annotations
 

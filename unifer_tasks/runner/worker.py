@@ -2,9 +2,9 @@
 
     python -m unifer_tasks.runner.worker LMMS_EVAL_OPTIONS
 
-Standard input is a pipe that nobody writes to. It ends with the starter, however that ends, and
-then this process ends too, with all that it started: a model that nobody waits for would hold a
-GPU and go on spending.
+Standard input is a pipe that nobody writes to. It closes when the starter ends, for whatever
+reason, and then this process ends too, with all that it started: an abandoned model would keep
+holding a GPU and spending money.
 """
 
 from __future__ import annotations

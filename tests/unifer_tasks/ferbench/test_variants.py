@@ -255,7 +255,7 @@ def test_answers_are_forced_after_the_rationales_of_an_earlier_run(
     ("source", "pretrained", "asked", "message"),
     [
         ("{run}", "{model}", 14, None),
-        ("{run}/nowhere", "{model}", 14, "nowhere is not there"),
+        ("{run}/nowhere", "{model}", 14, "nowhere does not exist; name the --output_path"),
         ("{run}", "{model}/..", 14, "name a run of the same model"),
         ("{run}", "{model}", 15, "has 14 of the 15 questions of SFEW 2.0 that are asked"),
     ],

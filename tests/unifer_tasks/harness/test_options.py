@@ -96,7 +96,7 @@ def test_an_instruction_that_a_chat_model_never_sees_is_reported(
         (("--model", "qwen2_5_vl", "--model_args", "min_pixel=3"), "did you mean min_pixels"),
         (("--model", "vllm", "--model_args", "modle=X"), "did you mean model"),
         ((*QWEN, "--tasks", "ferbench_ranked"), "ferbench_ranked asks how likely each candidate"),
-        ((*QWEN, "--tasks", "ferbench_ranked_sfew"), "qwen2_5_vl does not tell: use --model unif"),
+        ((*QWEN, "--tasks", "ferbench_ranked_sfew"), "2_5_vl does not compute: use --model unif"),
         ((*UNIFER[:2], "--tasks", "ferbench_rationale_sfew", "--model_args", "pretrained=X"),
          "of an earlier run: add rationales=RUN to --model_args, where RUN is the --output_path"),
         ((*UNIFER, "--batch_size", "auto"), "--batch_size must be a positive integer, got 'auto'"),

@@ -1,4 +1,4 @@
-"""What our models have in common."""
+"""The base class of our models, and the precisions that they take."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def precision(name: str, device: torch.device) -> torch.dtype:
         device: Where they are to be.
 
     Raises:
-        OptionError: It has another name.
+        OptionError: The name is unknown.
     """
     names = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
     if name == "auto":

@@ -1,4 +1,4 @@
-"""Models that can say how likely each candidate label is as the answer."""
+"""Models that rank the candidate labels by their likelihood as the answer."""
 
 from __future__ import annotations
 
@@ -177,13 +177,13 @@ def continued_log_likelihoods(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a model has read of several texts.
+    """The state of a model after it has read several texts.
 
     Attributes:
         mask: 1 where a token is, 0 where there is padding; (N, L).
         cache: Keys and values of the tokens.
         logits: Of the token that comes next; (N, V).
-        deltas: By how much a position is less than the number of tokens before it; (N, 1).
+        deltas: The difference of a token's position and the number of tokens before it; (N, 1).
     """
 
     mask: torch.Tensor
@@ -193,7 +193,7 @@ class _Read:
 
 
 def _read_on(model: Any, read: _Read, texts: Sequence[int], more: Sequence[Tokens]) -> _Read:
-    """Return what a model has read once it reads on in some of the texts; `read` stays as it is."""
+    """Let a model read more of some of the texts and return its new state; `read` is unchanged."""
     index = torch.tensor(texts, device=read.logits.device)
     tokens, given = _padded(more, read.logits.device, side="left")
     logits = read.logits[index]
@@ -255,7 +255,7 @@ def _forward(
 
 
 def _selected(cache: Any, index: torch.Tensor) -> Any:
-    """Return the cache of some rows; the given one stays as it is."""
+    """Return the cache of some rows; the given one is unchanged."""
     selected = copy.copy(cache)
     # Layers take new tensors in place of their own, and change none.
     selected.layers = list(map(copy.copy, cache.layers))

@@ -1,4 +1,4 @@
-"""`lmms-eval --model replay`: scores again what a model said in an earlier run."""
+"""`lmms-eval --model replay`: score the responses of an earlier run again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Replay(OurModel):
         self.device = self.accelerator.device
         self._samples = Path(samples).expanduser()
         if not self._samples.exists():
-            raise PredictionError(f"{samples} is not there")
+            raise PredictionError(
+                f"samples={samples} does not exist; name the --output_path of a run with "
+                "--log_samples, one of its sample logs, or a prediction file"
+            )
         self._responses: dict[Variant, Responses] = {}
         self._ids: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
         self._asked = Counter[tuple[str, int]]()
@@ -64,12 +67,16 @@ class Replay(OurModel):
         return [self._response(request) for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refuse: a log holds text, no likelihoods."""
-        raise NotImplementedError("replay answers questions; it knows no likelihoods")
+        """Refuse: a log holds responses, and the likelihood of no other text."""
+        raise NotImplementedError(
+            "replay has no likelihoods; run the task with --model unifer or unifer_vllm"
+        )
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
-        """FERBench asks once."""
-        raise NotImplementedError("replay answers single questions, not conversations")
+        """Refuse: FERBench asks single questions."""
+        raise NotImplementedError(
+            "replay answers single questions; run a task of several rounds with its own model"
+        )
 
     def _response(self, request: Instance) -> str:
         *_, doc_id, task, split = request.args
@@ -81,8 +88,9 @@ class Replay(OurModel):
             answers = self._responses[variant][key]
         except KeyError:
             raise PredictionError(
-                f"{self._samples} has no response to {key[0]} {key[1]!r}; "
-                "the log is of other data or of an interrupted run"
+                f"{self._samples} has no response to {key[0]} {key[1]!r}: it is of other data or "
+                "of fewer questions; set FERBENCH_DATA to the data of that run, and give its "
+                "--tasks, --limit and --offset"
             ) from None
         # Processes are evened out by asking a question again; it starts over then.
         turn = self._asked[task, doc_id] % len(answers)

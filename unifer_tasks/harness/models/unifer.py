@@ -5,7 +5,7 @@ bounds that leave a 224 x 224 image at 64 tokens, the precision of one's choice,
 device, several CPU processes included.
 
 lmms-eval constructs a model before it builds the tasks. This one loads its weights when they are
-first needed, so that data which is missing is told before minutes of loading.
+first needed, so that missing data is reported before minutes of loading.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The requests of a run: sorted replies, kept answers, resuming, progress."""
+"""The requests of a run: reading replies, keeping answers, resuming, progress."""

@@ -1,6 +1,6 @@
-"""How a model is asked, so that what is no answer is noted as a failed request.
+"""Ask a model, and mark what is not an answer as a failed request.
 
-lmms-eval keeps an empty text for an answer that is wrong, whoever it came from.
+lmms-eval counts an empty text as a wrong answer, whatever its cause.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ APIS = frozenset(
         "reka",
     }
 )
-"""Back ends that ask an API. An empty text is then no answer: a request that failed, or was not
-made since the budget was spent. A model in this process may have nothing to say."""
+"""Back ends that ask an API. An empty text from one means that a request failed, or was not made
+because the budget was spent. A model in this process may answer with an empty text."""
 
 Generate = Callable[[list["Instance"]], Sequence[Any]]
 
@@ -43,7 +43,7 @@ Generate = Callable[[list["Instance"]], Sequence[Any]]
 def ask(
     lm: lmms, generate: Generate, requests: Sequence[Instance], *, asks_an_api: bool
 ) -> list[GenerationResult]:
-    """Return a model's answer to each request, or the note of a request that failed.
+    """Return a model's answer to each request, or a note that the request failed.
 
     Args:
         lm: The model.

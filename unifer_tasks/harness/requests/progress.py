@@ -1,4 +1,4 @@
-"""How far a model has come: a small file that its process writes and `ferbench run` shows."""
+"""The progress of a run: a small file that its process writes and `ferbench run` shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "progress.json"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What became of a model's questions so far.
+    """The state of a model's questions.
 
     Attributes:
         total: Questions of the run.
@@ -49,7 +49,7 @@ class Progress:
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Replace what the folder tells."""
+    """Write the folder's progress file."""
     with atomic_write(folder / _NAME) as partial:
         partial.write_text(json.dumps(asdict(progress)) + "\n", encoding="utf-8")
 
@@ -66,9 +66,9 @@ def read_progress(folder: Path) -> Progress | None:
     except FileNotFoundError:
         return None
     except RecordError as error:
-        raise FileError(f"{path} {error}; remove it, and run again to go on") from None
+        raise FileError(f"{path} {error}; remove it, and run again to continue") from None
 
 
 def forget_progress(folder: Path) -> None:
-    """Remove what an earlier run told."""
+    """Remove the progress of an earlier run."""
     (folder / _NAME).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a chat API replied, as the text that the readers of answers expect.
+"""Turn the reply of a chat API into the text that the answer readers expect.
 
 lmms-eval's `openai`, `async_openai` and `litellm` take `choices[0].message.content` for the
 answer, whatever it is. Here a reply is read before they see it:
@@ -85,7 +85,7 @@ class Reply:
     """A chat completion as it was read.
 
     Attributes:
-        text: What the readers of answers get: the text, or the note that stands for it.
+        text: What the answer readers get: the text, or a note in its place.
         ending: How it ended.
         thinking: What the server kept apart as thinking, as it came.
     """
@@ -116,7 +116,7 @@ def careful_client(lm: Any) -> Iterator[None]:
 
 
 def read_reply(reply: Any) -> str:
-    """Return a chat completion's text, or the note that stands for it; see `parse_reply`."""
+    """Return a chat completion's text, or a note in its place; see `parse_reply`."""
     return parse_reply(reply).text
 
 

@@ -1,4 +1,4 @@
-"""Answers that outlive a kill, in the place of lmms-eval's response cache.
+"""Answers that survive a kill; they replace lmms-eval's response cache.
 
 lmms-eval hands the requests of a run to a cache if `--use_cache` names one. Its own keeps failed
 answers as if they were answers, knows no image content (a rebuilt benchmark gets the answers to
@@ -76,7 +76,7 @@ _NOT_DECISIVE = frozenset(
 
 
 class ResumedAnswers:
-    """What lmms-eval takes for its `ResponseCache`."""
+    """A replacement for lmms-eval's `ResponseCache`."""
 
     def __init__(
         self, folder: Path, backend: str, decisive: str, rank: int, world_size: int
@@ -86,7 +86,7 @@ class ResumedAnswers:
         Args:
             folder: Where answers and progress are kept.
             backend: The model id of lmms-eval.
-            decisive: What tells this model from others.
+            decisive: What distinguishes this model from others.
             rank: This process's number.
             world_size: The number of processes.
         """
@@ -108,7 +108,7 @@ class ResumedAnswers:
         world_size: int = 1,
         global_rank: int = 0,
     ) -> ResumedAnswers:
-        """Is called by lmms-eval once the tasks are built."""
+        """Open the log of a run; lmms-eval calls this once the tasks are built."""
         return cls(Path(cache_root), model, _decisive(model, model_args), global_rank, world_size)
 
     def execute(self, lm: lmms, reqtype: str, requests: Sequence[Instance]) -> list[Any]:
@@ -123,7 +123,7 @@ class ResumedAnswers:
 
         def ask() -> None:
             nonlocal progress
-            self._tell(progress)
+            self._write_progress(progress)
             start = time.monotonic()
             questions = [requests[number] for number in missing]
             outputs = ask_model(lm, lm.generate_until, questions, asks_an_api=self._asks_an_api)
@@ -160,27 +160,27 @@ class ResumedAnswers:
                 ask()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        self._tell(progress)
+        self._write_progress(progress)
         return answers
 
     def finalize(self, *, success: bool, dist_backend: str, accelerator: Any) -> None:
-        """Is called by lmms-eval after the run, whether it succeeded or not."""
+        """Close the log; lmms-eval calls this after the run, whether it succeeded or not."""
         self._log.close()
 
-    def _tell(self, progress: Progress) -> None:
+    def _write_progress(self, progress: Progress) -> None:
         if self._rank == 0:
             write_progress(self._folder, progress)
 
 
 class _CallSize:
-    """How many questions to hand a model in one call."""
+    """The number of questions to hand a model in one call."""
 
     def __init__(self, lm: lmms) -> None:
         values = (getattr(lm, name, 0) or 0 for name in _BATCH_ATTRIBUTES)
         self._smallest = self.size = max(1, *map(int, values))
 
     def took(self, seconds: float, n_questions: int) -> None:
-        """Learn from a call; one of fewer questions than asked for tells nothing."""
+        """Adapt the size to how long a call took; one of fewer questions does not count."""
         short, long = _CALL_SECONDS
         if n_questions < self.size:
             return
@@ -191,7 +191,7 @@ class _CallSize:
 
 
 def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
-    """Return what tells a model from others: back end, arguments and the files that they name."""
+    """Return what distinguishes a model: back end, arguments and the files that they name."""
     from lmms_eval.utils import simple_parse_args_string
 
     given = simple_parse_args_string(model_args) if isinstance(model_args, str) else model_args

@@ -1,6 +1,6 @@
-"""What a run lacks although it came to its end: answers, or a file that it was to write.
+"""What a finished run lacks: answers to failed requests, or files that could not be written.
 
-lmms-eval ends with status 0 all the same. Each process notes its own.
+lmms-eval exits with status 0 in both cases. Each process keeps its own record.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 FAILED_REQUESTS_STATUS = 3
-"""The exit status of a run that is whole but for failed requests."""
+"""The exit status of a run that lacks nothing but the answers to failed requests."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ _current: ContextVar[Shortfall | None] = ContextVar("shortfall", default=None)
 
 @contextmanager
 def shortfall() -> Iterator[Shortfall]:
-    """Yield what the runs within the block turn out to lack."""
+    """Yield a record of what the runs within the block lack."""
     noted = Shortfall()
     token = _current.set(noted)
     try:
