@@ -11,8 +11,7 @@ from typing import Any
 
 from unifer_rewards.presets import DEFAULT_PRESET, Response, make_reward
 from unifer_rewards.rows import read_target
-from unifer_rewards.terms.format import format_kept
-from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_literal
+from unifer_tasks.protocol.answers import UNKNOWN, read_choice, read_in_format, read_literal
 from unifer_tasks.protocol.formats import FORMATS
 
 
@@ -56,16 +55,17 @@ def compute_score(
     reward = make_reward(preset, weights, **options)
     target = read_target(data_source, ground_truth, extra_info)
     text = solution_str if isinstance(solution_str, str) else ""
-    # What the benchmark takes off a model family's own format is not paid for.
-    paid = read_literal(text, target.labels)
-    in_format = format_kept(text, FORMATS[reward.response_format])
-    response = Response(text, paid, target, len(text.split()), in_format)
+    formatted = read_in_format(text, target.labels, FORMATS[reward.response_format].blocks)
+    # A model family's own format is part of the benchmark's answer, and is not rewarded.
+    rewarded = formatted or read_literal(text, target.labels)
+    in_format = formatted is not None
+    response = Response(text, rewarded, target, len(text.split()), in_format)
     terms = reward.terms(response)
-    # In the form that was asked for, nothing is left for a model family's own.
-    is_plain = paid.label is not None and in_format
-    answer = paid if is_plain else read_choice(text, target.labels)
+    # A label in the format asked for is the benchmark's answer too.
+    is_plain = in_format and rewarded.label is not None
+    answer = rewarded if is_plain else read_choice(text, target.labels)
     return {
-        "score": reward.total(terms, right=paid.label == target.label),
+        "score": reward.total(terms, right=rewarded.label == target.label),
         "acc": float(answer.label == target.label),
         **terms,
         "answered": float(answer.label is not None),

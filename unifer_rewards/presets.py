@@ -34,14 +34,14 @@ class Response:
         answer: What it answered in the form that was asked for.
         target: What it is scored against.
         n_words: The number of its words, separated by white space.
-        format_kept: Whether it has the form that was asked for: 0 or 1.
+        in_format: Whether it has the format that was asked for (`has_valid_format`).
     """
 
     text: str
     answer: Answer
     target: Target
     n_words: int
-    format_kept: float
+    in_format: bool
 
     @cached_property
     def evidence(self) -> Argument:
@@ -54,7 +54,7 @@ TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
         "accuracy": lambda response, reward: accuracy(
             response.answer, response.target.label, response.target.votes, reward.vote_credit
         ),
-        "format": lambda response, _: response.format_kept,
+        "format": lambda response, _: float(response.in_format),
         "consistency": lambda response, _: consistency(response.answer, response.evidence),
         "action_units": lambda response, _: action_units(
             response.answer, response.target.label, response.evidence

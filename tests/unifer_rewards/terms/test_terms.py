@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 
 from tests.unifer_rewards.cases import RESPONSES
+from unifer_rewards.fer import compute_score
 from unifer_rewards.terms.accuracy import accuracy
 from unifer_rewards.terms.action_units import action_units
 from unifer_rewards.terms.brevity import brevity
 from unifer_rewards.terms.consistency import consistency
-from unifer_rewards.terms.format import format_kept
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers import Answer, Outcome
 from unifer_tasks.rationale.reasoning import read_rationale
@@ -16,6 +16,10 @@ from unifer_tasks.rationale.repetition import repetition
 
 FEAR = Answer("fear", Outcome.ANSWERED)
 NOTHING = Answer(None, Outcome.EMPTY)
+
+
+def format_term(response: str) -> float:
+    return float(compute_score("rafdb", response, "fear", preset="unifer")["format"])
 
 
 @pytest.mark.parametrize(
@@ -67,12 +71,12 @@ def test_accuracy(
     ],
 )
 def test_format(response: str, score: float) -> None:
-    assert format_kept(response) == score
+    assert format_term(response) == score
 
 
 @given(RESPONSES)
 def test_our_form_is_also_upstreams(response: str) -> None:
-    assert format_kept(response) <= upstream_format(response.strip())
+    assert format_term(response) <= upstream_format(response.strip())
 
 
 @pytest.mark.parametrize(
