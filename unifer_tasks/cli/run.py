@@ -51,6 +51,8 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument(
         "--with",
+        action="append",
+        default=[],
         dest="additions",
         metavar="A,B,...",
         help="measure more of the same models; the additions are listed below",
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
             find_presets(args.models.split(",")),
             args.out,
             tasks=args.tasks,
-            additions=args.additions.split(",") if args.additions is not None else (),
+            additions=",".join(args.additions).split(",") if args.additions else (),
             limit=args.limit,
             changes=args.changes,
             gpus=args.gpus.split(",") if args.gpus else None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.data.headings import variant_of
-from unifer_tasks.harness.rationales import asked_counts, check_rationales
+from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
 from unifer_tasks.harness.selection import check_data, question_counts, selected
 from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.support.arguments import named_arguments
@@ -103,17 +103,17 @@ def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
         return None
     return (
         f"{ranked[0]} asks how likely each candidate label is, which --model {backend} does not "
-        "compute: use --model unifer or unifer_vllm"
+        "compute: use --model unifer or unifer_vllm, or leave it out"
     )
 
 
 def _check_rationales(
     args: argparse.Namespace, given: Mapping[str, Any], tasks: Sequence[str]
 ) -> None:
-    """Check the earlier run whose rationales a task needs; a replayed log holds them already."""
-    forced = [name for name in tasks if variant_of(name).forces]
+    """Check the earlier run whose rationales a task needs."""
+    forced = forced_tasks(args.model, tasks)
     source = given.get("rationales")
-    if not forced or args.model == "replay":
+    if not forced:
         return
     if source is None:
         raise OptionError(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from unifer_tasks.data.headings import variant_of
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.harness.selection import question_counts
@@ -50,6 +51,16 @@ def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:
             "are forced without one and left out of the comparison"
         )
     return found
+
+
+def forced_tasks(backend: str, tasks: Iterable[str]) -> list[str]:
+    """Return the tasks that need the rationales of an earlier run.
+
+    Args:
+        backend: A model id; a log that is replayed holds the forced answers themselves.
+        tasks: Names of tasks and groups.
+    """
+    return [name for name in tasks if backend != "replay" and variant_of(name).forces]
 
 
 def asked_counts(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from unifer_tasks.data.headings import variant_of
-from unifer_tasks.harness.rationales import asked_counts, check_rationales
+from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
 from unifer_tasks.harness.selection import selected
 from unifer_tasks.runner.jobs import Job
 from unifer_tasks.runner.presets import model_arguments
@@ -41,8 +40,7 @@ def lacks_rationales(job: Job) -> bool:
 
 
 def _forced(job: Job) -> list[str]:
-    names = selected(job.tasks)
-    return [name for name in names if variant_of(name).forces]
+    return forced_tasks(job.preset.backend, selected(job.tasks))
 
 
 def _own(job: Job) -> object:

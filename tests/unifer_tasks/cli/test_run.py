@@ -395,7 +395,9 @@ def test_a_planted_bias_is_found_in_a_run_and_none_in_a_fair_one(
             ["--models", "gpt_4o", "--with", "rankd"],
             "--with has no addition 'rankd'; did you mean ranked?",
         ),
+        (["--models", "gpt_4o", "--with", "rankd", "--with", "votes"], "no addition 'rankd'"),
         (["--models", "gpt_4o", "--with", "ranked"], "gpt_4o: ferbench_ranked asks how likely"),
+        (["--models", "gpt_4o", "--with", "ranked"], "unifer or unifer_vllm, or leave it out"),
         (["--models", "gpt_4o", "--with", "votes", "--tasks", "ferbench_sfew"], "about FERPlus"),
     ],
 )

@@ -43,9 +43,11 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     return done
 
 
-def start(tmp_path: Path, additions: Sequence[str], changes: Sequence[str] = ()) -> int:
+def start(
+    tmp_path: Path, additions: Sequence[str], changes: Sequence[str] = (), preset: str = PRESET
+) -> int:
     path = tmp_path / "mine.toml"
-    path.write_text(PRESET)
+    path.write_text(preset)
     return run.run_presets(
         find_presets([str(path)]), tmp_path / "out", tasks="ferbench_sfew", additions=additions,
         changes=changes,
@@ -70,6 +72,15 @@ def test_rationales_that_are_named_are_taken(
     monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
     assert start(tmp_path, ["rationale"], ["model_args.rationales=earlier"]) == 0
     assert ran == [("ferbench_sfew,ferbench_rationale_sfew", "earlier")]
+
+
+def test_a_log_that_is_replayed_has_its_forced_answers(
+    ran: list[tuple[str, Any]], stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
+    replayed = '[preset.mine]\nbase = "every"\nmodel = "replay"\ntitle = "Mine"\n'
+    assert start(tmp_path, ["rationale"], preset=replayed) == 0
+    assert ran == [("ferbench_sfew,ferbench_rationale_sfew", None)]
 
 
 def test_without_forced_answers_nothing_is_added(
