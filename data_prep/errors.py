@@ -1,4 +1,4 @@
-"""The errors that every command reports in one line and ends on."""
+"""Errors that end a command and that it reports in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PreparationError(Exception):
 
 
 class ArchiveError(PreparationError):
-    """An archive is absent, of no known layout, damaged or unsafe."""
+    """An archive is missing, of unknown layout, damaged or unsafe."""
 
 
 class DamagedError(ArchiveError):
@@ -30,33 +30,33 @@ class DamagedError(ArchiveError):
 
 
 class ListError(ArchiveError):
-    """A list in an archive is not what its authors made."""
+    """A list in an archive differs from what its authors published."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"{message}; download it again, or correct it")
 
 
 class IndexFileError(PreparationError):
-    """A published question file is absent or not what it should be."""
+    """A published question file is missing or malformed."""
 
 
 class BuildError(PreparationError):
     """A folder cannot be written as asked."""
 
 
-_MOST_SHOWN = 120
+_MAX_SHOWN = 120
 
 
 def brief(value: object) -> str:
-    """Return what a message shows of a value that came from a file, however long that is."""
+    """Return a value from a file as a message shows it, shortened if it is long."""
     text = str(value) if isinstance(value, BaseException) else repr(value)
     text = " ".join(text.split())
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 @contextmanager
 def reading_parquet(path: Path, content: str, remedy: str = "build it again") -> Iterator[None]:
-    """Say in one sentence what pyarrow raises on a file that is damaged or of other columns.
+    """Report in one sentence what pyarrow raises on a file that is damaged or has other columns.
 
     Args:
         path: The file.
@@ -64,8 +64,8 @@ def reading_parquet(path: Path, content: str, remedy: str = "build it again") ->
         remedy: What to do.
 
     Raises:
-        PreparationError: The block met such a file.
-        OSError: The file system refused; a damaged file has no error number.
+        PreparationError: The file is damaged or has other columns.
+        OSError: The file system failed; the error of a damaged file has no number.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where a command writes and how it works on it: made once, of its options."""
+"""Where and how a command writes, built once from its options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Progress = Callable[[str, Iterable[Any], int], Iterable[Any]]
-"""Wrap items that are worked on, given their title and how many they are."""
+"""Wraps items to show the progress over them, given a title and their number."""
 
 IMAGES = "images"
 
@@ -24,8 +24,8 @@ class Output:
 
     Attributes:
         folder: The folder.
-        jobs: Processes that work on it; None for one a core.
-        progress: Shows how far the work is.
+        jobs: Worker processes; None for one per core.
+        progress: Shows the progress.
     """
 
     folder: Path
@@ -34,18 +34,18 @@ class Output:
 
     @property
     def images(self) -> Path:
-        """Where images that have no file of their own are written."""
+        """The folder for images that are extracted from archives."""
         return self.folder / IMAGES
 
     def map(
         self, title: str, function: Callable[[Item], Result], items: Iterable[Item], n: int
     ) -> Iterable[Result]:
-        """Map in the output's processes, in the items' order, and show the progress.
+        """Map in `jobs` processes, in order, and show the progress.
 
         Args:
-            title: Of the progress.
-            function: Can be pickled.
-            items: Taken in this process.
-            n: How many there are.
+            title: Title of the progress bar.
+            function: A function that can be pickled.
+            items: Its arguments, consumed in this process.
+            n: Their number.
         """
         return self.progress(title, ordered_map(function, items, self.jobs), n)

@@ -1,4 +1,4 @@
-"""A map over processes that keeps order and never runs far ahead."""
+"""An ordered map over processes that never runs far ahead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHUNK = 16
-"""Few enough to share out evenly, enough for images of some kilobytes."""
+"""Small enough to balance the load, large enough for images of a few kilobytes."""
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -36,18 +36,18 @@ def ordered_map(
     *,
     chunk: int = CHUNK,
 ) -> Iterator[Result]:
-    """Map in several processes and yield in the items' order.
+    """Map in several processes and yield the results in order.
 
-    Items are taken as results are, a few chunks ahead, so memory does not grow with them.
+    Items are consumed only a few chunks ahead of the results, so memory stays bounded.
 
     Args:
-        function: Can be pickled.
-        items: Taken in this process.
-        jobs: Processes; None for one a core. With 1 all happens in this process.
-        chunk: Items that one message carries to a process.
+        function: A function that can be pickled.
+        items: Its arguments, consumed in this process.
+        jobs: Worker processes; None for one per core, 1 for this process alone.
+        chunk: Items that are sent to a process at a time.
 
     Raises:
-        PreparationError: A process was killed.
+        PreparationError: A worker process was killed.
     """
     jobs = jobs or os.cpu_count() or 1
     if jobs == 1:
@@ -64,8 +64,8 @@ def ordered_map(
             yield from waiting.popleft().result()
     except BrokenProcessPool:
         raise PreparationError(
-            "a process that helped was killed, most often for want of memory; the same command "
-            "continues from here, with --jobs 1 in less memory"
+            "a worker process was killed, most likely for lack of memory; the same command "
+            "continues from here, and --jobs 1 takes less memory"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -76,13 +76,13 @@ def _map_all(function: Callable[[Item], Result], batch: Sequence[Item]) -> list[
 
 
 def _follow_the_parent() -> None:
-    """Leave interrupts to the parent, and end when it is killed: its queue never closes."""
+    """Leave interrupts to the parent, and exit when it is killed: its queue never closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
 
-def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
+def _exit_with(parent: multiprocessing.process.BaseProcess) -> None:
     parent.join()
     os._exit(1)

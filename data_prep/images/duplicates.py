@@ -1,4 +1,4 @@
-"""Images that a split holds twice, exactly or nearly, and whether their labels agree."""
+"""Exact and near duplicates within a split, and whether their labels agree."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from data_prep.images.nearness import Images, Numbers
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Images of one split that show the same.
+    """Images of one split that show the same picture.
 
     Attributes:
         dataset: Their dataset.
         split: Their split.
-        ids: Their ids: of all that have equal pixels, or of two that nearly have.
-        labels: Their labels, as `ids`; more than one kind is a conflict.
+        ids: Their ids: all images with equal pixels, or two nearly equal ones.
+        labels: Their labels, in the order of `ids`; different labels are a conflict.
         bits: How many of 256 bits of the perceptual hashes differ; None for equal pixels.
     """
 
@@ -37,7 +37,7 @@ class Duplicate:
 def find_duplicates(images: Images) -> Iterator[Duplicate]:
     """Yield the groups of equal images of each split, then the pairs of nearly equal ones.
 
-    Of equal images the first represents all in the pairs.
+    In the pairs, the first of several equal images represents them all.
     """
     groups = [group for split in np.unique(images.splits) for group in _groups(images, split)]
     row_of = images.rows({image for members, _ in groups for image in members})
@@ -53,7 +53,7 @@ def find_duplicates(images: Images) -> Iterator[Duplicate]:
 
 
 Group = tuple[tuple[int, ...], int | None]
-"""Images that show the same; `bits` as in `Duplicate`."""
+"""Images that show the same picture, and `bits` as in `Duplicate`."""
 
 
 def _groups(images: Images, split: int) -> list[Group]:
@@ -73,7 +73,7 @@ def _groups(images: Images, split: int) -> list[Group]:
 
 
 def _equal(values: Numbers, images: Numbers) -> tuple[list[Numbers], Numbers]:
-    """Return the images of each value that several have, and the first image of every value."""
+    """Return the images of each repeated value, and the first image of every value."""
     _, first, inverse, counts = np.unique(
         values[images], return_index=True, return_inverse=True, return_counts=True
     )

@@ -1,8 +1,8 @@
-"""Every image decoded once: where it lies, whether it is sound, what it looks like.
+"""Every image decoded once: where it is, whether it is intact, what it looks like.
 
-The findings go to small parquet files whose names carry a digest of all that they depend on, the
-images' sizes and times among them. What is found under its name is not done again: that is how a
-build continues after a kill and how a second run does next to nothing.
+The findings go to small parquet files whose names hold a digest of everything they depend on,
+including the sizes and times of the images. A file that exists is not written again: so a build
+continues after a kill, and a second run does next to nothing.
 """
 
 from __future__ import annotations
@@ -34,28 +34,22 @@ _BENCHMARK = "ferbench"
 ROWS_PER_FILE = 4096
 
 _VERSION = 3
-"""Part of every digest: to be raised when an examination finds something else."""
+"""Part of every digest; raise it when the findings of an image change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One entry of an archive and what came of it.
+    """One entry of an archive and the findings on it.
 
     Attributes:
         dataset: The dataset's key.
         split: The official split.
         id: The sample's id; a skipped entry's name.
-        file: The image's name below its source's root; empty if it has none.
-        label: In the dataset's own word; None if the entry gives no sample.
+        file: The image's name below the root of its source; empty if it has none.
+        label: The label, in the dataset's own words; None if the entry gives no sample.
         left_out: Why the image cannot be used; None if it can.
-        by_rule: As in `Skipped`.
-        votes: As in `Sample`.
-        valence: As in `Sample`.
-        arousal: As in `Sample`.
-        prompt: As in `Sample`.
-        response: As in `Sample`.
-        pixels: As in `Inspection`.
-        perceptual: As in `Inspection`.
+
+    The other fields are those of `Skipped`, `Sample` and `Inspection`.
     """
 
     dataset: str
@@ -96,12 +90,12 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source lists, before an image is read.
+    """The entries of a source, before any image is read.
 
     Attributes:
-        paths: The files that its findings are in or go to, in the entries' order.
+        paths: The files of its findings, in the order of the entries; some may not exist yet.
         counts: Label -> samples.
-        pending: Entries without findings yet.
+        pending: Entries that have no findings yet.
     """
 
     paths: list[Path]
@@ -110,14 +104,14 @@ class Listing:
 
 
 def list_entries(given: Input, folder: Path) -> Listing:
-    """List a source's entries, and where the findings of each are kept.
+    """List a source's entries and the files of their findings.
 
     Args:
         given: The source.
-        folder: Where findings are kept.
+        folder: The folder of findings.
 
     Raises:
-        ArchiveError: An archive is damaged as a whole, or a list of it is.
+        ArchiveError: An archive or one of its lists is damaged.
     """
     paths: list[Path] = []
     counts: Counter[str] = Counter()
@@ -135,11 +129,11 @@ def examine(given: Input, listing: Listing, output: Output) -> None:
 
     Args:
         given: The source.
-        listing: What it lists.
-        output: Gets the images that have no file of their own.
+        listing: Its entries.
+        output: Receives images that are extracted from archives.
 
     Raises:
-        ArchiveError: An image lies outside of its root, or an archive is damaged as a whole.
+        ArchiveError: An image lies outside its root, or an archive is damaged.
     """
     root = given.root(output.images)
     pending: deque[tuple[Path, int]] = deque()
@@ -162,7 +156,7 @@ def examine(given: Input, listing: Listing, output: Output) -> None:
                 rows = []
 
 
-def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
+def remove_stale_findings(folder: Path, listings: Iterable[Listing]) -> None:
     """Remove the findings of entries that are no longer listed."""
     kept = {path for listing in listings for path in listing.paths}
     for path in folder.glob("*.parquet"):
@@ -171,10 +165,10 @@ def forget_others(folder: Path, listings: Iterable[Listing]) -> None:
 
 
 def examine_benchmark(root: Path, manifest: Manifest, output: Output) -> list[Path]:
-    """Examine the images of a benchmark folder; return one file of findings a dataset.
+    """Examine the images of a benchmark folder; return one file of findings per dataset.
 
     Raises:
-        DataError: A dataset's file is gone or damaged.
+        DataError: A dataset's file is missing or damaged.
     """
     folder = output.folder / FOLDER
     paths = []
@@ -213,13 +207,13 @@ def read_findings(path: Path, columns: Sequence[str] = _SCHEMA.names) -> pa.Tabl
 
 
 def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:
-    """Return the pixels of every sound image that was examined for rows, by dataset and id.
+    """Return the pixel hashes of all intact training images, by dataset and id.
 
     Args:
-        folder: Where findings are kept; it need not be there.
+        folder: The folder of findings; it need not exist.
 
     Raises:
-        PreparationError: One file of findings is damaged.
+        PreparationError: A file of findings is damaged.
     """
     return {
         (row["dataset"], row["id"]): row["pixels"]
@@ -231,7 +225,7 @@ def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:
 
 
 def _digest(batch: list[Sample | Skipped], tree: Tree) -> str:
-    """Return a digest of all that findings depend on, and not of where on a disk the images lie."""
+    """Return a digest of everything that findings depend on, but not of the images' location."""
     digest = xxhash.xxh3_128(bytes([_VERSION]))
     for entry in batch:
         facts: list[Any] = [

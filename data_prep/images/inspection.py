@@ -1,4 +1,4 @@
-"""One decoding of an image: is it sound, and what does it look like?"""
+"""Decode an image once: is it intact, and what does it look like?"""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from data_prep.storage.tree import MAX_IMAGE_BYTES
 from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits
 
 MAX_PIXELS = 2**26
-"""A decoded image may have 67 million pixels; one that asks for more is a bomb."""
+"""Maximum number of pixels, 67 million; an image with more is a decompression bomb."""
 
 MIN_SIDE = 8
-"""Width and height in pixels below which an image shows no face."""
+"""Minimum width and height in pixels; a smaller image cannot show a face."""
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
 _UNUSUAL: Mapping[str, str] = {"F": "floating-point values", "I": "32-bit integers"}
-"""Pillow's modes whose values have no agreed white, and what they hold."""
+"""Pillow modes without a defined white, and what they hold."""
 
 _HEAD = 256
-"""Bytes at a file's start that show its kind."""
+"""Bytes at the start of a file that identify its kind."""
 
 _BRANDS: Mapping[bytes, str] = {
     **dict.fromkeys((b"avif", b"avis"), "an AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "a HEIC"),
 }
-"""What follows `ftyp` in the files that phones and browsers write."""
+"""Brands that follow `ftyp` in files of phones and browsers."""
 
 _NO_IMAGES = ("a web page", "a Git LFS pointer", "a zip", "a PDF", "a gzip")
 
@@ -58,7 +58,7 @@ _MARKS = (
     (b"%pdf", "a PDF"),
     (b"\x1f\x8b", "a gzip"),
 )
-"""How other files begin, in lower case."""
+"""The first bytes of other kinds of files, in lower case."""
 
 PERCEPTUAL_BYTES = 32
 
@@ -66,7 +66,7 @@ _GRID = 32
 _FREQUENCIES = 16
 
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
-"""What Pillow's decoders raise on broken files."""
+"""Exceptions that Pillow's decoders raise on broken files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ class Inspection:
     """The findings on an image's bytes.
 
     Attributes:
-        fault: Why it cannot be used; None if it can. The rest is empty if it cannot.
+        fault: Why it cannot be used, in which case the rest is empty; None if it can.
         pixels: 16 bytes, equal for equal RGB pixels of equal size, whatever the file format.
-        perceptual: `PERCEPTUAL_BYTES` bytes; few bits differ between versions of one picture.
-        sixteen_bits: True if it is gray of 16 bits, which others than FERBench show as white.
+        perceptual: `PERCEPTUAL_BYTES` bytes; versions of one picture differ in few bits.
+        sixteen_bits: True for 16-bit gray, which readers other than FERBench show as white.
     """
 
     fault: str | None
@@ -89,11 +89,11 @@ class Inspection:
 def inspect(data: bytes | str) -> Inspection:
     """Decode an image once and describe it.
 
-    Pillow is told, for the whole process, not to fill in what a cut file lacks: other packages
-    (lmms-eval on import) tell it to, and a face half gray would pass for sound.
+    This turns off, for the whole process, that Pillow fills in truncated files: other packages
+    (lmms-eval on import) turn it on, and a half-gray face would then pass as intact.
 
     Args:
-        data: What `Tree.try_read` gave.
+        data: The result of `Tree.try_read`.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     if isinstance(data, str):
@@ -129,7 +129,7 @@ def inspect(data: bytes | str) -> Inspection:
 
 
 def _not_read(data: bytes) -> str:
-    """Return why a file of none of `FORMATS` is not read, and what it is where that is known."""
+    """Return why a file in none of `FORMATS` is not read, and what it is if that is known."""
     head = data[:_HEAD]
     if head[4:8] == b"ftyp":
         kind = _BRANDS.get(head[8:12], "a video")
@@ -145,15 +145,15 @@ def _not_read(data: bytes) -> str:
 def perceptual_hash(image: Image.Image) -> bytes:
     """Return a hash that survives another encoding or size.
 
-    The signs of the 16 x 16 lowest cosine coefficients of the 32 x 32 gray picture, about their
-    median and without the mean (Zauner 2010, "Implementation and benchmarking of perceptual
-    image hash functions", at four times the usual 64 bits, since faces are alike).
+    The signs of the 16 x 16 lowest cosine coefficients of the 32 x 32 gray picture, relative to
+    their median and without the mean (Zauner 2010, "Implementation and benchmarking of perceptual
+    image hash functions", at four times the usual 64 bits, since faces look alike).
     """
     gray = image.convert("L").resize((_GRID, _GRID), Image.Resampling.LANCZOS)
     basis = _cosines()
     coefficients = basis @ np.asarray(gray, dtype=np.float32) @ basis.T
     flat = coefficients.ravel()[1:]
-    # A picture of one colour has rounding errors for coefficients.
+    # The coefficients of a picture of one colour are rounding errors.
     bits = flat > np.median(flat) + 1e-3
     return np.packbits(np.concatenate([[False], bits])).tobytes()
 

@@ -13,7 +13,7 @@ from data_prep.images.nearness import Images, Numbers
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A training image and a test image that show the same.
+    """A training image and a test image that show the same picture.
 
     Attributes:
         dataset: The training sample's dataset.
@@ -31,7 +31,7 @@ class Leak:
 
 
 def find_leaks(images: Images) -> Iterator[Leak]:
-    """Yield every leak among images that can be used, in the order of the training images."""
+    """Yield every leak among usable images, in the order of the training images."""
     tests = np.flatnonzero(images.is_usable & images.is_test)
     training = np.flatnonzero(images.is_usable & ~images.is_test)
     with_pixels, with_hash = _by(images.pixels, tests), _by(images.hashes, tests)
@@ -56,7 +56,7 @@ def find_leaks(images: Images) -> Iterator[Leak]:
 
 
 def _by(values: Numbers, images: Numbers) -> Mapping[int, Sequence[int]]:
-    """Return value -> those of some images that have it."""
+    """Return value -> the images that have it."""
     by_value: dict[int, list[int]] = defaultdict(list)
     for image in images.tolist():
         by_value[int(values[image])].append(image)

@@ -1,8 +1,8 @@
-"""Which images show the same: equal pixels, or perceptual hashes a few bits apart.
+"""Find images that show the same picture: equal pixels, or perceptual hashes a few bits apart.
 
-341K images make 58 billion pairs. Two hashes that differ in k bits agree wholly in one of any k + 1
-bands that the bits are cut into (the pigeonhole principle), so only images that share a band
-are compared: a few pairs in a hundred.
+341K images make 58 billion pairs. If the bits of two hashes that differ in k bits are cut into
+k + 1 bands, at least one band is equal (the pigeonhole principle), so only images that share a band
+are compared: a few percent of the pairs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from data_prep.images.inspection import PERCEPTUAL_BYTES
 from data_prep.parallel import ordered_map
 
 MAX_BITS = 20
-"""Of 256 bits, how many may differ between versions of one picture.
+"""How many of 256 bits may differ between versions of one picture.
 
 Of 300 synthetic faces of 100 pixels, versions at 48, 64 and 224 pixels, in gray, or at JPEG quality
 30 differ in 20 bits at most, other faces in 50 and more.
@@ -31,24 +31,24 @@ Of 300 synthetic faces of 100 pixels, versions at 48, 64 and 224 pixels, in gray
 _BITS = 8 * PERCEPTUAL_BYTES
 
 _MAX_BANDS = 32
-"""More bands than this are of fewer than 8 bits."""
+"""With more bands than this, each would have fewer than 8 bits."""
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The decoded images of training and tests, in order, as some 100 bytes each.
+    """The decoded training and test images, in order, at about 100 bytes each.
 
     Attributes:
-        paths: The files of findings that they are in.
-        places: Of each, its row among those of all files.
+        paths: The files of findings on them.
+        places: The row of each among those of all files.
         is_test: Whether each is a test image.
-        is_usable: Whether each can be trained on or asked about.
-        splits: A number for the dataset and split of each, in the order of their first images.
-        pixels: A number for the pixels of each.
-        hashes: A number for the perceptual hash of each.
-        near: Rows of two numbers of hashes, the lower first, and the bits in which they differ.
+        is_usable: Whether each can be trained on or evaluated.
+        splits: The number of each one's dataset and split, in order of appearance.
+        pixels: The number of each one's pixels, equal for equal pixels.
+        hashes: The number of each one's perceptual hash.
+        near: Rows of two hash numbers, the lower first, and the bits in which they differ.
     """
 
     paths: Sequence[Path]
@@ -61,7 +61,7 @@ class Images:
     near: Numbers
 
     def rows(self, images: Iterable[int]) -> Mapping[int, Examined]:
-        """Read the findings on some images from the files that hold them.
+        """Read the findings on some images from their files.
 
         Args:
             images: Their numbers.
@@ -91,7 +91,7 @@ def compare(
         training: Files of findings of training images.
         tests: Files of findings of test images.
         max_bits: How many of 256 bits may differ.
-        jobs: Processes that compare; None for one a core.
+        jobs: Worker processes; None for one per core.
     """
     paths = [*training, *tests]
     places: list[int] = []
@@ -131,10 +131,10 @@ def compare(
 
 
 def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None) -> Numbers:
-    """Return rows of two places, the first one lower, and the bits that differ.
+    """Return rows of two hashes' positions, the lower first, and the number of bits that differ.
 
     Args:
-        hashes: Different perceptual hashes, a row of bytes each.
+        hashes: Distinct perceptual hashes, one row of bytes each.
         max_bits: How many bits may differ.
         jobs: As in `compare`.
     """
@@ -145,9 +145,9 @@ def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None
 
 
 def _bands(max_bits: int) -> list[tuple[int, int]]:
-    """Cut the bits so that hashes within reach agree on one band: first bit, and after the last.
+    """Cut the bits into bands, of which near hashes share one; return first bit and end of each.
 
-    Bands of few bits distinguish little; one of none is shared by all.
+    Narrow bands distinguish little, so for many bits there is one empty band that all hashes share.
     """
     if max_bits >= _MAX_BANDS:
         return [(0, 0)]
@@ -161,14 +161,14 @@ def _pairs_of_band(band: tuple[int, int], hashes: NDArray[np.uint8], max_bits: i
     keys = keys[order]
     words = np.ascontiguousarray(hashes[order].view(np.uint64).T)
     found = [np.empty((0, 3), dtype=np.int64)]
-    # Equal bands are side by side now: each is compared with the next, the one after, and so on.
+    # Equal bands are now adjacent: compare each hash with the next, the one after, and so on.
     one = np.arange(order.size)
     for step in range(1, order.size):
         one = one[: np.searchsorted(one, order.size - step)]
         one = one[keys[one] == keys[one + step]]
         if not one.size:
             break
-        # Bits that differ in one word are no more than those that differ in all.
+        # The bits that differ in the first word are a lower bound.
         near = one[np.bitwise_count(words[0][one] ^ words[0][one + step]) <= max_bits]
         bits = np.bitwise_count(words[:, near] ^ words[:, near + step]).sum(axis=0, dtype=np.int64)
         near, bits = near[bits <= max_bits], bits[bits <= max_bits]

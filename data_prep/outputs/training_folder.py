@@ -1,13 +1,13 @@
-"""A folder of training rows: shards that are whole or absent, and a manifest written last.
+"""A folder of training rows: shards that are complete or absent, and a manifest written last.
 
-`manifest.json` says what was read, by which rules, how much of it was left out and why, and what
-was written. A folder without one is not finished; the command that started it continues it.
+`manifest.json` records what was read, by which rules, how much was left out and why, and what was
+written. A folder without one is not finished; the command that started it continues it.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,14 +30,14 @@ from unifer_tasks.support.records import RecordError, read_json, record
 SCHEMA = 1
 
 KINDS = ("rlvr", "cot")
-"""The stages that rows are for."""
+"""The training stages that rows are for."""
 
 ROWS_PER_SHARD = 65_536
 ROWS_PER_GROUP = 4096
-"""Bounds the memory of writer and reader."""
+"""Limits the memory of writer and reader."""
 
 WORK_FOLDERS = (EXAMINED_FOLDER, UNPACKED, IMAGES, "answers.jsonl")
-"""What an unfinished folder may hold."""
+"""The content of an unfinished folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Shard:
     sha256: str
 
     def __post_init__(self) -> None:
-        # Read and rewritten by its name: it must be a file of this folder.
+        # Files are read and rewritten by this name, so it must be in this folder.
         if self.path in ("", "..") or Path(self.path).name != self.path:
             raise ValueError(f"names {brief(self.path)}, which is not in its folder; not read")
         _require_counts(self.rows)
@@ -68,8 +68,8 @@ class Repeats:
     Attributes:
         available: Images that could be trained on.
         distinct: Different images among the rows.
-        repeated: Images that are in more than one row.
-        most: Rows of the image that is in most of them.
+        repeated: Images in more than one row.
+        most: The most rows that any image is in.
     """
 
     available: int
@@ -82,7 +82,7 @@ class Repeats:
 
     @classmethod
     def of(cls, rows: Collection[int]) -> Repeats:
-        """Count, given the rows of each image that could be trained on."""
+        """Count the repeats, given the rows of each image that could be trained on."""
         return cls(
             available=len(rows),
             distinct=sum(n > 0 for n in rows),
@@ -92,7 +92,7 @@ class Repeats:
 
     @classmethod
     def total(cls, parts: Collection[Repeats]) -> Repeats:
-        """Sum up the images of several labels."""
+        """Add up the images of several labels."""
         return cls(
             available=sum(part.available for part in parts),
             distinct=sum(part.distinct for part in parts),
@@ -106,7 +106,7 @@ class Repeats:
 
     @property
     def is_even(self) -> bool:
-        """Whether every image is in one row."""
+        """Whether every image is in exactly one row."""
         return self.distinct == self.available and not self.repeated
 
 
@@ -162,11 +162,11 @@ class TrainingManifest:
 
     @property
     def is_composed(self) -> bool:
-        """Whether the rows come from sources that were examined, and may hold copies."""
+        """Whether the rows were composed of examined sources, and so may repeat images."""
         return "examined" in self.recipe
 
     def uneven_repeats(self) -> dict[tuple[str, str], Repeats]:
-        """Return (dataset, label) -> repeats in training, if any image is not in just one row."""
+        """Return (dataset, label) -> repeats in training; empty if each image is in one row."""
         found = {
             (dataset, label): repeats
             for dataset, labels in self.repeats.get("train", {}).items()
@@ -175,9 +175,9 @@ class TrainingManifest:
         return {} if all(repeats.is_even for repeats in found.values()) else found
 
     def source_of(self, dataset: str) -> str | None:
-        """Return which of the `roots` a row's images lie below; None if it cannot be told.
+        """Return the source in `roots` of a dataset's rows; None if it is unclear.
 
-        A source not called after a dataset (a published file, synthetic faces) is the only one.
+        A source not named after a dataset (a published file, synthetic faces) is the only one.
         """
         if dataset in self.roots:
             return dataset
@@ -185,7 +185,7 @@ class TrainingManifest:
 
 
 class Image(NamedTuple):
-    """What identifies a training image."""
+    """The identity of a training image."""
 
     dataset: str
     label: str
@@ -196,7 +196,7 @@ def repeats_of(rows: Mapping[Image, int]) -> dict[str, dict[str, Repeats]]:
     """Return how often the images of each dataset and label are repeated.
 
     Args:
-        rows: Image -> rows that show it, 0 for one that could be trained on and is not.
+        rows: Image -> rows that show it, 0 for an image that could be trained on but is not.
     """
     by_label: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for image, n in rows.items():
@@ -205,6 +205,15 @@ def repeats_of(rows: Mapping[Image, int]) -> dict[str, dict[str, Repeats]]:
         dataset: {label: Repeats.of(counts) for label, counts in labels.items()}
         for dataset, labels in by_label.items()
     }
+
+
+def counts_of(rows: Mapping[Image, int]) -> dict[str, dict[str, int]]:
+    """Return dataset -> label -> rows, given the rows of each image."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for image, n in rows.items():
+        if n:
+            counts[image.dataset][image.label] += n
+    return {dataset: dict(labels) for dataset, labels in counts.items()}
 
 
 def _require_counts(*numbers: int) -> None:
@@ -238,7 +247,7 @@ def read_training_manifest(root: Path) -> TrainingManifest:
 
 
 def is_training_folder(root: Path) -> bool:
-    """Return whether a folder says that it holds training rows and no benchmark."""
+    """Return whether a folder's manifest is one of training rows, not of a benchmark."""
     try:
         content = read_json(root / MANIFEST_NAME)
     except (OSError, RecordError):
@@ -247,14 +256,14 @@ def is_training_folder(root: Path) -> bool:
 
 
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest atomically."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"
     with atomic_write(root / MANIFEST_NAME) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def open_folder(out: Path) -> None:
-    """Make a folder for a build, or take one that a build was started in.
+    """Create a folder for a build, or accept one that a build was started in.
 
     Raises:
         BuildError: It holds something else.
@@ -269,7 +278,7 @@ def open_folder(out: Path) -> None:
 
 
 def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
-    """Return the manifest of a finished build; None if there is none, or a shard is damaged.
+    """Return the manifest of a finished build; None if it is missing or a shard is damaged.
 
     Raises:
         BuildError: The folder holds a build by another recipe.
@@ -295,9 +304,9 @@ def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest 
 def write_shards(
     out: Path, part: str, rows: Iterable[Mapping[str, Any]], schema: pa.Schema
 ) -> tuple[Shard, ...]:
-    """Write rows to `PART-00000.parquet` and on, a few thousand at a time.
+    """Write rows to `PART-00000.parquet` and so on, a few thousand at a time.
 
-    Shards of an earlier build that are too many are removed.
+    Surplus shards of an earlier build are removed.
     """
     shards: list[Shard] = []
     groups = batches(rows, ROWS_PER_GROUP)

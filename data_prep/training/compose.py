@@ -1,4 +1,4 @@
-"""Sources of training images -> rows for verl, without what the benchmark asks about.
+"""Sources of training images -> rows for verl, without the images of the benchmark.
 
 The official training splits hold 329,371 samples (RAF-DB 12,271, FERPlus 28,558, AffectNet 287,651,
 SFEW 891), 332,950 with FERPlus's validation split. The paper's 360K is not a sum of these.
@@ -20,7 +20,7 @@ from data_prep.images.fingerprints import (
     Examined,
     examine,
     examine_benchmark,
-    forget_others,
+    remove_stale_findings,
     list_entries,
     read_examined,
 )
@@ -30,6 +30,7 @@ from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
+    counts_of,
     finished_manifest,
     open_folder,
     repeats_of,
@@ -53,12 +54,8 @@ LEAKED = "shows the same as a test image"
 NO_VOTES = "nobody voted for an expression"
 
 
-@dataclass(frozen=True, slots=True)
-class _Findings:
-    """Examined entries, and the folder below which their images lie."""
-
-    root: Path
-    paths: Sequence[Path]
+_Findings = tuple[Path, Sequence[Path]]
+"""The folder below which a source's images lie, and the files of findings on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +65,11 @@ class Options:
     Attributes:
         classes: Balance of the labels within a dataset.
         datasets: Balance of the datasets.
-        rows: Rows to expect in training; None for as many as there are samples.
-        valid: Share of the samples that is held out for validation, neither balanced nor repeated.
+        rows: Expected training rows; None for the number of samples.
+        valid: Share of samples held out for validation, which is neither balanced nor repeated.
         seed: Seed of both draws.
-        keep_leaks: Keep training images that the benchmark also holds; they are still listed.
-        near_bits: How many of 256 bits of perceptual hashes may differ in near duplicates.
+        keep_leaks: Keep training images that are also in the benchmark; they are still listed.
+        near_bits: How many of the 256 bits of the perceptual hashes of near duplicates may differ.
     """
 
     classes: Balance = Balance.NONE
@@ -92,9 +89,9 @@ class Composition:
         inputs: Samples to train on.
         form: Schema of a row.
         options: How rows are chosen.
-        benchmark: A folder that `unifer-data ferbench` wrote, whose images training must not hold;
-            None to check nothing.
-        partial: Accept sources that hold other counts than the official splits.
+        benchmark: A folder that `unifer-data ferbench` wrote, whose images must not be trained on;
+            None for no check.
+        partial: Accept sources whose counts differ from the official splits.
         count_tokens: Counts the tokens of a dataset's prompt with its image.
     """
 
@@ -109,13 +106,13 @@ class Composition:
 def build(output: Output, composition: Composition) -> TrainingManifest:
     """Write a folder of training rows.
 
-    Killed at any point and started again it continues, and ends with the same bytes. A finished
-    folder is returned as it is, wherever `rebase` says that its images lie.
+    If it is killed and started again, it continues and ends with the same bytes. A finished folder
+    is kept as it is, including image paths that `rebase` changed.
 
     Raises:
-        PreparationError: An archive or the folder is not what it should be, or a source holds
-            other counts than its official split and `partial` is not set.
-        DataError: The benchmark is not what it should be.
+        PreparationError: An archive or the folder is malformed, or a source's counts differ from
+            its official split and `partial` is not set.
+        DataError: The benchmark folder is missing or damaged.
     """
     out, inputs, options = output.folder, composition.inputs, composition.options
     open_folder(out)
@@ -145,7 +142,7 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
         }
     for given, listing in zip(inputs, listings, strict=True):
         examine(given, listing, output)
-    forget_others(work, listings)
+    remove_stale_findings(work, listings)
     training = [path for listing in listings for path in listing.paths]
     recipe = {
         "kind": composition.form.kind,
@@ -162,7 +159,7 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
     leaked = _list_leaks(out, images)
     _list_duplicates(out, images)
     findings = [
-        _Findings(given.root(output.images), listing.paths)
+        (given.root(output.images), listing.paths)
         for given, listing in zip(inputs, listings, strict=True)
     ]
     written = _write(out, composition, findings, leaked)
@@ -189,7 +186,7 @@ def _list_duplicates(out: Path, images: Images) -> None:
 
 @dataclass(slots=True)
 class _Survey:
-    """What there is, counted in one pass before a row is written."""
+    """Counts of the samples, taken in one pass before a row is written."""
 
     present: dict[str, Counter[str]]
     trained: dict[str, Counter[str]]
@@ -200,7 +197,7 @@ class _Survey:
 def _survey(
     out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
 ) -> _Survey:
-    """Count samples by dataset and label, and list those left out."""
+    """Count samples by dataset and label, and list those that are left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
     with atomic_write_lines(out / LEFT_OUT_NAME) as write:
         for row in _rows(findings):
@@ -208,7 +205,7 @@ def _survey(
                 survey.present[row.dataset][row.label] += 1
             reason = _reason(row, leaked)
             if reason is not None:
-                # What follows a colon tells one broken file from another.
+                # What follows a colon differs from file to file.
                 survey.left_out[reason.partition(":")[0]] += 1
                 survey.unusable += row.left_out is not None and not row.by_rule
                 where = {"dataset": row.dataset, "id": row.id, "file": row.file}
@@ -224,13 +221,12 @@ def _write(
     findings: Sequence[_Findings],
     leaked: set[tuple[str, str]],
 ) -> TrainingManifest:
-    """Write lists and shards; return what they hold, which is not yet said on disk."""
+    """Write lists and shards; return their manifest, not yet written."""
     form, options, count_tokens = composition.form, composition.options, composition.count_tokens
     leaked = set() if options.keep_leaks else leaked
     survey = _survey(out, findings, leaked, options)
     expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
     n_tokens = {key: count_tokens(key) for key in survey.present} if count_tokens else {}
-    counts_out: dict[str, dict[str, Counter[str]]] = {part: defaultdict(Counter) for part in _PARTS}
     rows_of_image: dict[str, Counter[Image]] = {part: Counter() for part in _PARTS}
 
     def rows_of(part: str) -> Iterator[dict[str, Any]]:
@@ -243,7 +239,6 @@ def _write(
             n = copies(wanted, f"copies {row.dataset} {row.id}", options.seed)
             rows_of_image[part][Image(row.dataset, label, row.id)] += n
             for _ in range(n):
-                counts_out[part][row.dataset][label] += 1
                 yield form.row(row, part, index, n_tokens.get(row.dataset))
                 index += 1
 
@@ -253,8 +248,8 @@ def _write(
         recipe={},
         versions={name: version(name) for name in ("unifer", "pyarrow", "pillow")},
         roots={},
-        counts_in=_plain(survey.present),
-        counts_out={part: _plain(counts) for part, counts in counts_out.items()},
+        counts_in={dataset: dict(labels) for dataset, labels in survey.present.items()},
+        counts_out={part: counts_of(rows) for part, rows in rows_of_image.items()},
         left_out=dict(survey.left_out),
         unusable=survey.unusable,
         shards=shards,
@@ -262,15 +257,11 @@ def _write(
     )
 
 
-def _plain(counts: Mapping[str, Counter[str]]) -> dict[str, dict[str, int]]:
-    return {dataset: dict(labels) for dataset, labels in counts.items()}
-
-
 def _rows(findings: Sequence[_Findings]) -> Iterator[Examined]:
-    for found in findings:
-        for path in found.paths:
+    for root, paths in findings:
+        for path in paths:
             for row in read_examined(path):
-                yield replace(row, file=f"{found.root}/{row.file}") if row.file else row
+                yield replace(row, file=f"{root}/{row.file}") if row.file else row
 
 
 def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
@@ -282,5 +273,5 @@ def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
 
 
 def _is_valid(row: Examined, options: Options) -> bool:
-    """Return whether a row is held out: by its pixels, so that copies stay on one side."""
+    """Return whether a row is held out, by its pixels, so that copies stay in one part."""
     return uniform(f"valid {row.pixels.hex()}", options.seed) < options.valid

@@ -92,7 +92,7 @@ def test_workers_end_with_a_parent_that_was_killed() -> None:
 
 
 def test_a_killed_process_is_a_sentence() -> None:
-    with pytest.raises(PreparationError, match="was killed, most often for want of memory"):
+    with pytest.raises(PreparationError, match="was killed, most likely for lack of memory"):
         list(ordered_map(kill_itself, range(9), 2, chunk=1))
 
 
