@@ -16,6 +16,7 @@ from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import EVAL, REPORT
 from unifer_tasks.support.locks import hold
+from unifer_tasks.support.numbers import positive_integer
 
 if TYPE_CHECKING:
     from unifer_tasks.runner.additions import Addition
@@ -57,7 +58,9 @@ def add(commands: Subparsers) -> None:
         metavar="A,B,...",
         help="measure more of the same models; the additions are listed below",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="ask only N questions per task")
+    parser.add_argument(
+        "--limit", type=positive_integer, metavar="N", help="ask only N questions per task"
+    )
     parser.add_argument(
         "--set",
         action="append",

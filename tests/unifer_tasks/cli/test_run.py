@@ -417,6 +417,14 @@ def test_what_cannot_be_run_is_reported_at_once(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "many"])
+def test_a_limit_is_a_number_of_questions(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--models", "gpt_4o", "--out", "out", f"--limit={limit}"])
+    assert caught.value.code == 2
+    assert "--limit: " in capsys.readouterr().err
+
+
 def test_an_unknown_preset_is_reported_before_missing_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
