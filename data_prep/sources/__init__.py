@@ -1,5 +1,5 @@
 """Official archives, published files and question indices -> samples.
 
-The reader of a dataset knows the layouts that it is handed out in and nothing else. It names
+The reader of a dataset knows only the layouts in which it is distributed. It names
 images and never decodes them.
 """

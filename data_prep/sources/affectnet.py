@@ -1,20 +1,18 @@
-"""AffectNet: faces from the web, labelled by one annotator each.
+"""AffectNet: faces from the web, each labelled by one annotator.
 
 Two releases. The first lists `<subdirectory>/<hash>.<extension>` in `training.csv` and
 `validation.csv`; FERBench's ids are these names with every extension rewritten to `.jpg`, so
-images are found by folder and stem. The newer one has numbered images and one `N_exp.npy` each:
-the numbers say nothing of the hashes, so it can be trained on and gives no benchmark.
+images are found by folder and stem. The newer one has numbered images with an `N_exp.npy` each:
+the numbers cannot be mapped to the hashes, so it serves for training but not for the benchmark.
 """
 
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import IO, Any
 
 import numpy as np
 
@@ -26,7 +24,7 @@ from unifer_tasks.data.annotations import Annotations
 DATASET = "affectnet"
 
 NESTED = ("manually_annotated*", "train_set", "val_set", "training", "validation", "affectnet*")
-"""Names of archives within the archive to look into; as in `with_nested`."""
+"""Names of nested archives to open; as in `with_nested`."""
 
 LABELS = (
     "neutral",
@@ -41,7 +39,7 @@ LABELS = (
 """The label of the ids 0 to 7."""
 
 _NOT_EXPRESSIONS = ("none", "uncertain", "non-face")
-"""What the ids 8 to 10 mean."""
+"""The meaning of the ids 8 to 10."""
 
 # File and column names of the first release.
 _PART = {Split.TRAIN: "training", Split.TEST: "validation"}
@@ -60,10 +58,10 @@ _COLUMNS = (
 _READ = (_COLUMNS[0], "expression", "valence", "arousal")
 _UNANNOTATED = -2
 _LANDMARKS = "facial_landmarks"
-# Of the 68 points of a face: an eye each, the tip of the nose, a corner of the mouth each.
+# Of the 68 points of a face: both eyes, the tip of the nose, both corners of the mouth.
 _N_POINTS = 68
 _FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
-# Of the newer one.
+# Folder names of the newer release.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 
 
@@ -71,7 +69,7 @@ def open_source(tree: Tree) -> Source:
     """Open either release of AffectNet.
 
     Raises:
-        ArchiveError: The tree is neither release, or lists without images.
+        ArchiveError: The tree is neither release, or has lists and no images.
     """
     lists = {
         split: name for split, part in _PART.items() if (name := tree.find_first(f"{part}.csv"))
@@ -138,7 +136,8 @@ def _read_list(
         if not _is_emotion(expression, where):
             yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
             continue
-        path = PurePosixPath(file.strip())
+        # A list that was saved on Windows may have its separators.
+        path = PurePosixPath(file.strip().replace("\\", "/"))
         member = tree.resolve(f"{faces}/{path}")
         if member is None:
             yield Skipped(DATASET, file, "its image is missing")
@@ -160,7 +159,7 @@ def _read_list(
 
 
 def _annotations(points: str) -> Annotations | None:
-    """Read where the face is from the points "x;y;x;y;..." of a row; None where they are not 68."""
+    """Read five landmarks from the points "x;y;x;y;..." of a row; None unless there are 68."""
     try:
         numbers = np.array([float(number) for number in points.split(";")])
     except ValueError:
@@ -174,10 +173,13 @@ def _annotations(points: str) -> Annotations | None:
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
     folder = sets[split]
     annotations = f"{folder}/annotations"
-    # Four kinds of annotation lie beside one another; `exp` is the expression's.
-    for file in tree.files(annotations):
-        if not file.endswith("_exp.npy"):
-            continue
+    # The folder holds four kinds of annotation; `exp` is the expression.
+    expressions = [file for file in tree.files(annotations) if file.endswith("_exp.npy")]
+    annotated = {file.removesuffix("_exp.npy") for file in expressions}
+    for file in tree.files(f"{folder}/images"):
+        if PurePosixPath(file).stem not in annotated:
+            yield Skipped(DATASET, f"{folder}/images/{file}", "has no *_exp.npy")
+    for file in expressions:
         number = file.removesuffix("_exp.npy")
         name = f"{annotations}/{file}"
         expression = _number(tree, name)
@@ -206,30 +208,24 @@ def _number(tree: Tree, name: str) -> float:
     """Read an annotation: an array of one number, or of its text.
 
     Raises:
-        ArchiveError: It is none.
+        ArchiveError: The file holds anything else.
     """
-    file = io.BytesIO(tree.read(name))
     try:
-        version: tuple[int, int] = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        reader = _HEADERS.get(version)
-        # What the header promises is not made room for before it is known to be one value.
-        if reader is None or math.prod(reader(file)[0]) != 1:
-            raise ValueError("it is not a single value")
-        file.seek(0)
-        return float(np.load(file, allow_pickle=False).reshape(()))
+        file = io.BytesIO(tree.read(name))
+        array = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+        return float(array.reshape(()))
     except _NO_NUMBER as error:
-        raise ListError(f"{tree.path}: {name} holds no number: {brief(error)}") from None
+        raise ListError(
+            f"{tree.path}: {name} holds no number: it is not a single value in NumPy's format "
+            f"({brief(error)})"
+        ) from None
 
 
-_HEADERS: Mapping[tuple[int, int], Callable[[IO[bytes]], Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 _NO_NUMBER = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 def _is_emotion(expression: float, where: str) -> bool:
-    """Return whether an id is one of the eight emotions'.
+    """Return whether an id is that of one of the eight emotions.
 
     Raises:
         ArchiveError: It is not an id of AffectNet.
@@ -240,7 +236,7 @@ def _is_emotion(expression: float, where: str) -> bool:
 
 
 def _degree(value: float | str) -> float | None:
-    """Read valence or arousal, from -1 to 1; None outside of that, as -2 where nobody said."""
+    """Read valence or arousal, from -1 to 1; None outside that range, such as -2 for unknown."""
     number = float(value or _UNANNOTATED)
     return number if -1 <= number <= 1 else None
 

@@ -1,7 +1,7 @@
-"""One reader a dataset: an official archive, or a folder unpacked from it, to samples.
+"""One reader per dataset: an official archive, or a folder unpacked from it -> samples.
 
-A reader knows the layouts that its dataset is handed out in and nothing else. It names images
-and never decodes them.
+A reader knows only the layouts in which its dataset is distributed. It names images and never
+decodes them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from data_prep.storage.tree import Tree
 from unifer_tasks.protocol.labels import label_space
 
 READERS = (rafdb, ferplus, affectnet, sfew)
-"""One module a dataset, with `DATASET`, `NESTED` and `open_source`."""
+"""One module per dataset, with `DATASET`, `NESTED` and `open_source`."""
 
 DATASETS: Sequence[str] = tuple(module.DATASET for module in READERS)
-"""The datasets whose archives can be read; a dataset needs no reader to be evaluated."""
+"""The datasets whose archives can be read; evaluating a dataset needs no reader."""
 
 _OPENERS: Mapping[str, Callable[[Tree], Source]] = {
     module.DATASET: module.open_source for module in READERS
@@ -35,15 +35,15 @@ _NESTED: Mapping[str, Sequence[str]] = {module.DATASET: module.NESTED for module
 def open_source(
     dataset: str, path: Path, unpacked: Path | None = None, *, majority: bool = False
 ) -> Source:
-    """Open a dataset's archive and find out which layout it has.
+    """Open a dataset's archive and detect its layout.
 
-    Archives in the archive are opened where the layout is not found without them.
+    Nested archives are opened if the layout is not found without them.
 
     Args:
         dataset: The dataset's key.
         path: A folder, a zip, a tar or a 7z.
         unpacked: As in `open_tree`.
-        majority: Label FERPlus by the majority rule of its paper, not as FERBench does.
+        majority: Label FERPlus by the majority rule of its paper instead of FERBench's.
 
     Raises:
         ArchiveError: The path holds no layout of that dataset; the message lists those known.
@@ -67,7 +67,7 @@ def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
     }
     try:
         source = openers[dataset](tree)
-        # Often one part was unpacked by hand and the other was not.
+        # Often only one part was unpacked by hand.
         if Split.TEST in source.splits:
             return source
     except ArchiveError:
@@ -80,7 +80,7 @@ def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
 
 
 def _hint(dataset: str, tree: Tree) -> str:
-    """Return what a tree that is not this dataset holds, if that is known."""
+    """Return what a tree holds instead of this dataset, if it is recognised."""
     if not (tree.files("") or tree.folders("")):
         return ". It is empty"
     for other, opener in _OPENERS.items():
@@ -94,7 +94,7 @@ def _hint(dataset: str, tree: Tree) -> str:
 def _with_readable_names(
     read: Callable[[Split], Iterator[Sample | Skipped]], split: Split
 ) -> Iterator[Sample | Skipped]:
-    """Skip files whose names are not UTF-8, which no list of rows can hold."""
+    """Skip files whose names are not UTF-8, since rows cannot hold them."""
     for entry in read(split):
         name = entry.member if isinstance(entry, Sample) else entry.name
         shown = name.encode(errors="backslashreplace").decode()

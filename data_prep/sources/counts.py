@@ -1,11 +1,11 @@
-"""How many samples of each label the official training splits hold.
+"""The label counts of the official training splits.
 
 Counted from the datasets' own label files (RAF-DB `list_patition_label.txt`, AffectNet
 `training.csv`) and, for FERPlus, by the benchmark's rule over microsoft/FERPlus `label.csv`. The
 test splits' counts are those of the benchmark: `unifer_tasks.protocol.labels`.
 
-They add up to 329,371, or 332,950 with FERPlus's validation split. The 360K of the paper is no
-sum of official splits.
+They add up to 329,371, or 332,950 with FERPlus's validation split. The paper's 360K is not a sum
+of official splits.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _TRAINING: Mapping[tuple[str, Split], Mapping[str, int]] = {
 
 
 def official_counts(dataset: str, split: Split) -> Mapping[str, int]:
-    """Return the samples of each label in an official split; empty where none are official."""
+    """Return label -> samples of an official split; empty if no counts are official."""
     if split is Split.TEST:
         return label_space(dataset).test_counts
     return _TRAINING.get((dataset, split), {})

@@ -1,12 +1,12 @@
 """FERPlus: the faces of FER2013, each labelled by ten people.
 
-The votes are microsoft/FERPlus's; the images are FER2013's and come as PNG folders or as
-rows of `fer2013.csv`. The two are joined by row through `fer2013new.csv`: file names do not
-follow the row number.
+The votes are those of microsoft/FERPlus; the images are those of FER2013 and come as PNG folders or
+as rows of `fer2013.csv`. The two are joined by row through `fer2013new.csv`: file names do not
+follow the row numbers.
 
-The benchmark's rule takes the most voted of the eight emotions in `data/FER2013*/label.csv`, ties
-to the first in the file's order, whatever the votes for `unknown` and `NF` (no face). Those
-files and `fer2013new.csv` disagree on some votes, so only the former give the benchmark.
+The benchmark's label is the most voted of the eight emotions in `data/FER2013*/label.csv`; in a tie
+the first in the file's order, whatever the votes for `unknown` and `NF` (no face). Those files and
+`fer2013new.csv` disagree on some votes, so only the former give the benchmark.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unifer_tasks.protocol.labels import canonical, label_space
 DATASET = "ferplus"
 
 NESTED = ("fer*", "icml_face_data", "data", "train", "challenges*")
-"""Names of archives within the archive to look into; as in `with_nested`."""
+"""Names of nested archives to open; as in `with_nested`."""
 
 VOTE_COLUMNS = ("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt")
 """The labels of the first eight of the ten vote columns; `unknown` and `NF` follow."""
@@ -41,28 +41,28 @@ USAGES: Mapping[Split, str] = {
 }
 
 ORIGINAL_ROWS: Mapping[Split, int] = {Split.TRAIN: 28_709, Split.VALID: 3_589, Split.TEST: 3_589}
-"""Rows of FER2013, the most that a folder of the original can hold."""
+"""Rows of FER2013: the maximum for a folder of the original images."""
 
 _NEW = "fer2013new.csv"
 _PIXELS = ("fer2013.csv", "icml_face_data.csv")
 _N_VOTES = 10
 _MAX_VOTES = 100
-"""More people than were asked about any face."""
+"""More than the number of annotators of any face."""
 
 Rule = Callable[[Sequence[int]], str | None]
 
 
 def benchmark_rule(votes: Sequence[int]) -> str:
-    """Return the label that FERBench gives: most votes of the eight emotions, first of equals."""
+    """Return FERBench's label: the most voted of the eight emotions, the first in a tie."""
     emotions = votes[: len(VOTE_COLUMNS)]
     return VOTE_COLUMNS[emotions.index(max(emotions))]
 
 
 def majority_rule(votes: Sequence[int]) -> str | None:
-    """Return the label by the majority rule of the FER+ paper, None where it drops the image.
+    """Return the label by the majority rule of the FER+ paper; None if it drops the image.
 
-    Single votes are outliers; the others must give one of ten columns more than half, and that
-    must be an emotion (Barsoum et al. 2016; microsoft/FERPlus `src/ferplus.py`).
+    Single votes are outliers; of the others, more than half must be for one of the ten columns, and
+    that must be an emotion (Barsoum et al. 2016; microsoft/FERPlus `src/ferplus.py`).
     """
     kept = [vote if vote > 1 else 0 for vote in votes]
     most = max(kept)
@@ -76,11 +76,11 @@ def open_source(tree: Tree, *, majority: bool = False) -> Source:
     """Open FERPlus.
 
     Args:
-        tree: Holds the votes and the images.
+        tree: The tree of the votes and the images.
         majority: Label by the majority rule instead of the benchmark's.
 
     Raises:
-        ArchiveError: Votes or images are absent, or the images are the augmented re-upload.
+        ArchiveError: Votes or images are missing, or the images are the augmented re-upload.
     """
     labels = {
         split: name
@@ -116,7 +116,7 @@ def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, st
     folders = {}
     for split, name in FOLDERS.items():
         for folder in tree.find(name):
-            faces = [file for file in tree.files(folder) if file.endswith(".png")]
+            faces = [file for file in tree.files(folder) if file.lower().endswith(".png")]
             if len(faces) > ORIGINAL_ROWS[split]:
                 raise ArchiveError(_augmented(tree, len(faces), split))
             if faces:
@@ -201,7 +201,7 @@ def _joint_rows(tree: Tree, name: str, usage: str) -> Iterator[tuple[str, str, l
 
 
 def _check_header(row: Sequence[str], tree: Tree, name: str) -> None:
-    """Look whether the votes are in the order that they are read in."""
+    """Check that the vote columns are in the expected order."""
     found = [canonical(cell.strip().lower()) for cell in row[2 : 2 + len(VOTE_COLUMNS)]]
     expected = [canonical(label) for label in VOTE_COLUMNS]
     if found != expected or len(row) != _N_VOTES + 2:
@@ -229,7 +229,7 @@ def _votes(cells: list[str], tree: Tree, where: str) -> list[int]:
 def _augmented(tree: Tree, n_images: int, split: Split) -> str:
     return (
         f"{tree.path} holds {n_images:,} images in {split}, FER2013 has {ORIGINAL_ROWS[split]:,}: "
-        "this is the augmented re-upload, whose copies would be taken for faces of their own; "
+        "this is the augmented re-upload, whose copies would count as different faces; "
         "get fer2013.csv and microsoft/FERPlus"
     )
 

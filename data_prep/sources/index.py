@@ -1,4 +1,4 @@
-"""The published question files: which questions FERBench asks, without the images.
+"""The published question files: the questions of FERBench, without the images.
 
 They are the `eval_*/data/*_qa.json` of zfkarl/UniFER: a list of objects with `image_path`,
 `true_label`, `prompt` and `candidate_labels`.
@@ -27,8 +27,8 @@ class Question:
     """One published question.
 
     Attributes:
-        id: The file's `image_path`, unique in its dataset.
-        target: The true label, in the dataset's own word.
+        id: The `image_path` of the file, unique in its dataset.
+        target: The true label, in the dataset's own words.
         prompt: The text that is asked.
         candidate_labels: The labels that the text lists.
     """
@@ -43,8 +43,8 @@ def read_index(folder: Path) -> dict[str, list[Question]]:
     """Read the four question files, in the files' order.
 
     Raises:
-        IndexFileError: A file is absent or malformed, lacks a key, repeats an id or has a
-            label that the dataset does not; the message names the file and the row.
+        IndexFileError: A file is missing or malformed, lacks a key, repeats an id or has a
+            label unknown to the dataset; the message names the file and the row.
     """
     return {dataset: _read(dataset, folder / name) for dataset, name in INDEX_FILES.items()}
 

@@ -1,4 +1,4 @@
-"""What training rows are composed of: splits of official archives, or one of the paper's files."""
+"""The inputs of training rows: splits of official archives, or one of the paper's files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from data_prep.storage.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Entries of one split of one source.
+    """One split of one source.
 
     Attributes:
-        name: Names the source in files and in the manifest.
+        name: The source's name in files and in the manifest.
         split: The split.
         tree: Holds the images.
-        read: Yields the entries anew at each call.
-        official: Label -> samples of the official split; None where none are published: for the
-            paper's files, and for labels by another rule.
+        read: Returns a new iterator over the entries.
+        official: Label -> samples of the official split; None for the paper's files, and for
+            labels that follow another rule.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Input:
         """Return the absolute folder below which the images lie, by their names in the tree.
 
         Args:
-            images: Where images that have no file of their own are written, a folder a source.
+            images: The folder for extracted images, with a subfolder per source.
         """
         return (self.tree.folder or images / self.name).resolve()
 
     def differences(self, counts: Mapping[str, int]) -> list[str]:
-        """Return a line for each label of which the source has another number than is official."""
+        """Return a line for each label whose count differs from the official one."""
         return [
             f"{self.name} {self.split}: {counts.get(label, 0):,} samples are {label}, "
             f"{expected:,} are official"

@@ -1,9 +1,9 @@
 """`fer2013.csv` as a folder of PNG files.
 
-The file has no names: `fer2013new.csv` lists the same rows in the same order and names them.
-Some names occur twice there. The first row is the one whose votes FERPlus's `label.csv` kept,
-so the first picture counts. (Microsoft's own script writes both to one file and leaves the last;
-which of the two FERBench shows cannot be known.)
+The file has no names: `fer2013new.csv` names the same rows in the same order. Some names occur
+twice there. `label.csv` of FERPlus keeps the votes of the first row, so the first picture is used.
+(Microsoft's own script writes both to one file, which keeps the last; which of the two FERBench
+shows is unknown.)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIDE = 48
 class PixelTable(Tree):
     """The images of `fer2013.csv`, by folder and name.
 
-    Pixels are read when the first image is asked for, and kept: 83 MB for all 35,887 rows.
+    Pixels are read with the first image and kept: 83 MB for all 35,887 rows.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class PixelTable(Tree):
         return file
 
     def _stamp(self, name: str) -> str:
-        return self._of_tables
+        return self._table_stamps
 
     @cached_property
-    def _of_tables(self) -> str:
+    def _table_stamps(self) -> str:
         return f"{self._tree.stamp(self._pixels)}-{self._tree.stamp(self._names)}"
 
 

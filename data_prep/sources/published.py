@@ -1,7 +1,7 @@
 """The paper's published training files: JSON lists that name images and answers.
 
 `UniFER_RLVR_360K.json` has `image_path`, `problem` and `solution`; `UniFER_CoT_230K.json` has
-`image_path`, `question` and `response`. Objects are read one at a time, whatever the file's size.
+`image_path`, `question` and `response`. Objects are streamed, whatever the file's size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unifer_tasks.protocol.prompts import ANSWER_TAG, question
 _CHUNK = 2**20
 
 _MAX_OBJECT = 2**24
-"""Characters of one object at most."""
+"""Maximum characters of one object."""
 
 _DATASET_OF_FOLDER: Mapping[str, str] = {
     "raf-db": "rafdb",
@@ -39,7 +39,7 @@ _DATASET_OF_FOLDER: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a file calls the question and the answer."""
+    """The keys of the question and the answer in a file."""
 
     question: str
     answer: str
@@ -54,8 +54,8 @@ class PublishedRow:
     """One object of a file.
 
     Attributes:
-        dataset: The dataset's key; None if neither path nor question names it.
-        image_path: As the file has it.
+        dataset: The dataset's key; None if neither path nor question reveals it.
+        image_path: As in the file.
         prompt: The question as asked.
         answer: The whole of the answer's text.
     """
@@ -67,7 +67,7 @@ class PublishedRow:
 
     @property
     def read(self) -> Answer:
-        """The label that the answer gives, with tags or without."""
+        """The label of the answer, with or without tags."""
         if self.dataset is None:
             raise ValueError("no dataset, no labels")
         reader = read_answer if f"<{ANSWER_TAG}>" in self.answer else read_label
@@ -75,7 +75,7 @@ class PublishedRow:
 
 
 def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
-    """Read a file of the paper's, a JSON list or JSON lines.
+    """Read one of the paper's files, a JSON list or JSON lines.
 
     Raises:
         PreparationError: It is not such a file; the message names the object.
@@ -90,7 +90,7 @@ def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
             raise _broken(path, lacking, number) from None
         if not all(map(_is_text, (image_path, prompt, answer))):
             raise _broken(path, "holds something else than text", number)
-        # Training text of other tools marks the image's place; rows have a mark of their own.
+        # Other tools mark the image's place in the text; our rows add their own mark.
         prompt = prompt.replace("<image>", "").strip()
         yield PublishedRow(_dataset(image_path, prompt), image_path, prompt, answer)
 
@@ -98,8 +98,8 @@ def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
 def _is_text(value: object) -> bool:
     if not isinstance(value, str):
         return False
-    # JSON can name halves of characters, which no file can hold.
-    return _HALF.search(value) is None
+    # JSON can escape half a surrogate pair, which no file can hold.
+    return _SURROGATE.search(value) is None
 
 
 def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | Skipped]:
@@ -107,11 +107,11 @@ def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | S
 
     Args:
         path: The file.
-        keys: What it calls question and answer.
-        tree: The root that its image paths start from.
+        keys: Its keys of question and answer.
+        tree: The root of its image paths.
 
     Raises:
-        PreparationError: The file is none of these.
+        PreparationError: As `read_published`.
     """
     for row in read_published(path, keys):
         name = row.image_path.lstrip("/")
@@ -147,14 +147,14 @@ def _dataset(image_path: str, prompt: str) -> str | None:
 
 @dataclass(slots=True)
 class _Text:
-    """A file's text, read piece by piece.
+    """A file's text, read in chunks.
 
     Attributes:
         path: For messages.
         file: The open file.
-        rest: Read and not yet taken.
-        at: Where in `rest` the reader is.
-        has_ended: True once all is read.
+        rest: The text that was read and is not yet consumed.
+        at: The position in `rest`.
+        has_ended: Whether the whole file was read.
     """
 
     path: Path
@@ -164,7 +164,7 @@ class _Text:
     has_ended: bool = False
 
     def more(self) -> None:
-        """Read a piece more.
+        """Read another chunk.
 
         Raises:
             PreparationError: One object is longer than `_MAX_OBJECT`, or the text is not UTF-8.
@@ -182,7 +182,7 @@ class _Text:
         self.has_ended = not piece
 
     def peek(self) -> str:
-        """Skip white space and return the next character, nothing at the end."""
+        """Skip white space and return the next character; empty at the end."""
         while True:
             while self.at < len(self.rest) and self.rest[self.at] in _SPACE:
                 self.at += 1
@@ -191,10 +191,10 @@ class _Text:
             self.more()
 
     def value(self) -> Any:
-        """Take one JSON value.
+        """Consume one JSON value.
 
         Raises:
-            PreparationError: There is none, or it is cut.
+            PreparationError: There is none, or it is incomplete.
         """
         if not self.peek():
             raise _broken(self.path, "is not JSON: it ends in the middle of its list")
@@ -206,7 +206,7 @@ class _Text:
             except RecursionError:
                 raise _broken(self.path, "is not JSON: nested too deeply") from None
             except ValueError as error:
-                # It may continue in what was not read yet.
+                # The value may continue in the next chunk.
                 if self.has_ended:
                     raise _broken(self.path, f"is not JSON: {brief(error)}") from None
             else:
@@ -230,15 +230,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats)
-_HALF = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SPACE = " \t\r\n"
 
 
 def _objects(path: Path) -> Iterator[Any]:
-    """Yield the objects of a JSON list, or of JSON lines, without reading all of them at once.
+    """Yield the objects of a JSON list, or of JSON lines, without reading them all at once.
 
     Raises:
-        PreparationError: The file is neither, is cut, or holds nothing.
+        PreparationError: The file is neither, is incomplete, or is empty.
     """
     if path.exists() and not path.is_file():
         raise PreparationError(f"{path} is not a file; give the published JSON file")
@@ -247,15 +247,15 @@ def _objects(path: Path) -> Iterator[Any]:
         first = text.peek()
         if not first:
             raise _broken(path, "is empty")
-        yield from _of_list(text) if first == "[" else _of_lines(text)
+        yield from _list_objects(text) if first == "[" else _line_objects(text)
 
 
-def _of_lines(text: _Text) -> Iterator[Any]:
+def _line_objects(text: _Text) -> Iterator[Any]:
     while text.peek():
         yield text.value()
 
 
-def _of_list(text: _Text) -> Iterator[Any]:
+def _list_objects(text: _Text) -> Iterator[Any]:
     text.at += 1
     if text.peek() == "]":
         raise _broken(text.path, "is an empty list")

@@ -2,7 +2,7 @@
 
 Two layouts: the official one (`EmoLabel/list_patition_label.txt`, `Image/aligned`; the
 spelling is theirs) and class folders (`DATASET/{train,test}/{1..7}`, with
-`train_labels.csv` and `test_labels.csv`) that re-packagings use. Both name an aligned face
+`train_labels.csv` and `test_labels.csv`) of repackaged copies. Both name an aligned face
 `<stem>_aligned.jpg`, as FERBench's ids do.
 """
 
@@ -22,7 +22,7 @@ from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
 DATASET = "rafdb"
 
 NESTED = ("aligned", "image", "emolabel", "basic", "dataset", "raf*")
-"""Names of archives within the archive to look into; as in `with_nested`."""
+"""Names of nested archives to open; as in `with_nested`."""
 
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """The label of the ids 1 to 7."""
@@ -33,7 +33,7 @@ _ALIGNED = "_aligned"
 
 ATTRIBUTES_FOLDER = "Annotation/manual"
 ATTRIBUTES_NESTED = ("manual",)
-"""Names of archives within the archive that may hold the folder; as in `with_nested`."""
+"""Names of nested archives that may hold the folder; as in `with_nested`."""
 
 _ATTRIBUTES = "_manu_attri.txt"
 
@@ -45,16 +45,17 @@ def open_source(tree: Tree) -> Source:
         ArchiveError: The tree has neither layout.
     """
     for name in tree.find(_LIST):
-        root = name.removesuffix(_LIST).rstrip("/")
-        faces = join(root, _FACES)
-        if not tree.files(faces):
+        root = name[: -len(_LIST)].rstrip("/")
+        faces = tree.find_in(root, _FACES)
+        if faces is None or not tree.files(faces):
             raise ArchiveError(
-                f"{tree.path} has {name} and no {faces}/*.jpg; unpack aligned.zip there"
+                f"{tree.path} has {name} and no {join(root, _FACES)}/*.jpg; unpack aligned.zip "
+                "there"
             )
         return Source(DATASET, _LIST, tree, partial(_read_list, tree, name, faces))
     for folder in tree.find("train"):
         if set("1234567") <= set(tree.folders(folder)):
-            root = folder.removesuffix("train").rstrip("/")
+            root = folder.rpartition("/")[0]
             return Source(DATASET, "class folders", tree, partial(_read_folders, tree, root))
     raise ArchiveError(
         f"{tree.path} is not RAF-DB: neither {_LIST} with {_FACES}/ nor train/1 to train/7 is in it"
@@ -62,11 +63,11 @@ def open_source(tree: Tree) -> Source:
 
 
 def with_attributes(source: Source, tree: Callable[[], Tree]) -> Source:
-    """Return a source whose test samples have the attributes that annotators saw, if there are any.
+    """Return a source whose test samples have the annotators' attributes, if the archive has any.
 
     Args:
         source: RAF-DB in either layout.
-        tree: Opens what may hold `Annotation/manual`, once a test sample is read.
+        tree: Opens the tree that may hold `Annotation/manual`, when test samples are read.
     """
     return replace(source, read=partial(_read_annotated, source.read, tree))
 
@@ -78,7 +79,7 @@ def _read_annotated(
         yield from read(split)
         return
     tree = open_tree()
-    folder = next(iter(tree.find(ATTRIBUTES_FOLDER)), None)
+    folder = tree.find_first(ATTRIBUTES_FOLDER)
     for entry in read(split):
         if folder is not None and isinstance(entry, Sample):
             stem = PurePosixPath(entry.id).stem.removesuffix(_ALIGNED)
@@ -125,21 +126,17 @@ def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Samp
 
 def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skipped]:
     listed: set[str] = set()
-    table = next(
-        (
-            name
-            for folder in (root, root.rpartition("/")[0])
-            if tree.has(name := join(folder, f"{split}_labels.csv"))
-        ),
-        None,
-    )
+    folder = tree.find_in(root, split) or join(root, split)
+    places = (root, root.rpartition("/")[0])
+    tables = (tree.find_in(place, f"{split}_labels.csv") for place in places)
+    table = next((name for name in tables if name is not None), None)
     if table is not None:
         for file, label_id, where in _table(tree, table):
             listed.add(file)
-            faces = join(root, f"{split}/{label_id}")
-            yield _sample(tree, split, file, _label(label_id, tree, where), faces)
+            label = _label(label_id, tree, where)
+            yield _sample(tree, split, file, label, f"{folder}/{label_id}")
     for number, label in enumerate(LABELS, start=1):
-        faces = join(root, f"{split}/{number}")
+        faces = f"{folder}/{number}"
         for file in tree.files(faces):
             if table is None:
                 yield _sample(tree, split, file, label, faces)
@@ -148,7 +145,7 @@ def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skip
 
 
 def _table(tree: Tree, name: str) -> Iterator[tuple[str, str, str]]:
-    """Yield file, label and place of each row of a table with `image` and `label`."""
+    """Yield the file, label and location of each row of a table with `image` and `label`."""
     rows = tree.table(name)
     _, columns = next(rows, (1, []))
     for number, row in rows:

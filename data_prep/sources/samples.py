@@ -1,4 +1,4 @@
-"""What a reader yields, and the source that it reads."""
+"""Sources of labelled faces, and what their readers yield."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unifer_tasks.data.annotations import Annotations
 
 
 class Split(StrEnum):
-    """A dataset's own division. FERBench asks about `TEST` (AffectNet's and SFEW's Val)."""
+    """A dataset's official splits. FERBench asks about `TEST` (Val of AffectNet and SFEW)."""
 
     TRAIN = "train"
     VALID = "valid"
@@ -26,17 +26,16 @@ class Sample:
         dataset: The dataset's key.
         id: Unique in its dataset. A test sample has the id that FERBench publishes; the others
             follow the same pattern.
-        label: In the dataset's own word.
+        label: The label, in the dataset's own words.
         split: The official split.
         member: The image's name in the source's tree.
         votes: How many annotators chose each candidate label, in the order of the dataset's
             label space; None where the dataset has one label and no votes.
         valence: From -1, unpleasant, to 1; None where the dataset does not say.
         arousal: From -1, calm, to 1; None where the dataset does not say.
-        prompt: The question, where it is not the benchmark's.
-        response: An answer with its rationale, where the source has one.
-        annotations: What a test sample's row keeps besides its question; None where the source has
-            nothing of it.
+        prompt: The question, if it is not the benchmark's.
+        response: An answer with its rationale, if the source has one.
+        annotations: Further columns of a test sample's row; None where the source has none.
     """
 
     dataset: str
@@ -54,14 +53,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something that an archive lists and that gives no sample.
+    """An entry of an archive that gives no sample.
 
     Attributes:
         dataset: The dataset's key.
-        name: As the archive has it: a file, or a row of a list.
-        reason: Why, in words that many entries share.
-        by_rule: True if the dataset's own rules leave it out of any copy; False if this copy
-            lacks something.
+        name: A file or a row of a list, as the archive names it.
+        reason: Why, in the same words for all entries of a kind.
+        by_rule: True if the dataset's own rules exclude it from every copy; False if this copy is
+            incomplete.
     """
 
     dataset: str
@@ -76,12 +75,12 @@ class Source:
 
     Attributes:
         dataset: The dataset's key.
-        layout: The layout that was found, for people and manifests.
-        images: Holds the images that samples name.
-        read: Yields a split's samples, in an order that depends on the archive alone.
-        splits: What `read` can be asked for.
+        layout: The detected layout, for messages and manifests.
+        images: The tree of the images that samples name.
+        read: Yields the samples of a split, in an order that depends only on the archive.
+        splits: The splits that `read` accepts.
         not_benchmark: Why its test split is not FERBench's, None if it is.
-        has_official_labels: False if the labels follow another rule than the official counts do.
+        has_official_labels: False if the labels follow another rule than the official counts.
     """
 
     dataset: str

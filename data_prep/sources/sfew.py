@@ -1,14 +1,14 @@
-"""SFEW 2.0: frames of films, with the faces that its authors cut out and aligned.
+"""SFEW 2.0: film frames, with the faces that its authors cropped and aligned.
 
 `Train` and `Val` hold class folders; FERBench asks about `Val/Val_Aligned_Faces`. The class
-folders directly in `Val` hold whole frames, unless a re-packaging put the aligned faces there,
-recognised by their size.
+folders directly in `Val` hold whole frames, unless a repackaged copy has the aligned faces there,
+which are recognised by their size.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
@@ -17,12 +17,12 @@ from PIL import Image
 
 from data_prep.errors import ArchiveError
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree, join
+from data_prep.storage.tree import Tree
 
 DATASET = "sfew"
 
 NESTED = ("train", "val", "*_aligned_faces*", "sfew*")
-"""Names of archives within the archive to look into; as in `with_nested`."""
+"""Names of nested archives to open; as in `with_nested`."""
 
 LABELS: Mapping[str, str] = {
     "Angry": "angry",
@@ -39,7 +39,7 @@ FACE_SIZE = (143, 181)
 """Width and height in pixels of the authors' aligned faces."""
 
 _ENDINGS = ("", "_new")
-"""Of `Val_Aligned_Faces`: as first handed out, and as the authors call it now."""
+"""Endings of `Val_Aligned_Faces`: as first released, and as the authors name it now."""
 
 _PART = {Split.TRAIN: "Train", Split.TEST: "Val"}
 
@@ -74,7 +74,7 @@ def open_source(tree: Tree) -> Source:
 
 
 def _aligned(tree: Tree, part: str) -> str | None:
-    """Return the folder of a part's aligned faces, the tree itself if it has that name."""
+    """Return the folder of a part's aligned faces, or the root of a tree of that name."""
     names = [f"{part}_Aligned_Faces{ending}" for ending in _ENDINGS]
     itself = [""] if tree.path.name.partition(".")[0] in names else []
     places = chain(itself, *map(tree.find, names))
@@ -82,24 +82,27 @@ def _aligned(tree: Tree, part: str) -> str | None:
 
 
 def _has_classes(tree: Tree, folder: str) -> bool:
-    return not LABELS.keys().isdisjoint(tree.folders(folder))
+    return any(tree.find_in(folder, name) for name in LABELS)
+
+
+def _files(tree: Tree, folder: str, name: str) -> Sequence[str]:
+    """Return the paths of the files of a class, images or not."""
+    place = tree.find_in(folder, name)
+    return [] if place is None else [f"{place}/{file}" for file in tree.files(place)]
+
+
+def _is_image(file: str) -> bool:
+    return file.lower().endswith((".png", ".jpg"))
 
 
 def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
     """Check one image of a class folder.
 
     Raises:
-        ArchiveError: There is none, or it is a whole frame.
+        ArchiveError: There is no image, or it is a whole frame.
     """
-    first = next(
-        (
-            f"{folder}/{name}/{file}"
-            for name in LABELS
-            for file in tree.files(f"{folder}/{name}")
-            if file.endswith(".png")
-        ),
-        None,
-    )
+    files = chain.from_iterable(_files(tree, folder, name) for name in LABELS)
+    first = next(filter(_is_image, files), None)
     if first is None:
         raise ArchiveError(f"{tree.path}: {folder}/ has no class folder with PNG files")
     try:
@@ -119,20 +122,17 @@ def _read(
     part = _PART[split]
     for name, label in LABELS.items():
         stems = set()
-        for file in tree.files(join(faces[split], name)):
-            stem = PurePosixPath(file).stem
-            if not file.lower().endswith((".png", ".jpg")):
-                yield Skipped(DATASET, f"{name}/{file}", "is not an image")
+        for file in _files(tree, faces[split], name):
+            path = PurePosixPath(file)
+            if not _is_image(file):
+                yield Skipped(DATASET, f"{name}/{path.name}", "is not an image")
                 continue
-            stems.add(stem)
-            yield Sample(
-                DATASET,
-                f"/SFEW-2.0/{part}/{part}_Aligned_Faces/{name}/{stem}.png",
-                label,
-                split,
-                join(faces[split], f"{name}/{file}"),
-            )
-        for file in tree.files(f"{frames[split]}/{name}") if split in frames else ():
-            if PurePosixPath(file).stem not in stems and file.lower().endswith((".png", ".jpg")):
+            stems.add(path.stem)
+            published = f"/SFEW-2.0/{part}/{part}_Aligned_Faces/{name}/{path.stem}.png"
+            yield Sample(DATASET, published, label, split, file)
+        for file in _files(tree, frames[split], name) if split in frames else ():
+            path = PurePosixPath(file)
+            if path.stem not in stems and _is_image(file):
                 # The authors' own alignment fails on a few frames.
-                yield Skipped(DATASET, f"{part}/{name}/{file}", "has no aligned face", by_rule=True)
+                shown = f"{part}/{name}/{path.name}"
+                yield Skipped(DATASET, shown, "has no aligned face", by_rule=True)

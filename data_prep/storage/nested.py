@@ -1,7 +1,7 @@
-"""Archives within a folder or an archive, read as if they were unpacked beside themselves.
+"""Archives inside a folder or another archive, read as if they had been unpacked in place.
 
-RAF-DB hands out `Image/aligned.zip`, SFEW `Train_Aligned_Faces.zip`, and people pack once more what
-they downloaded. Files on disk are read in place; archives within archives are unpacked once.
+RAF-DB ships `Image/aligned.zip`, SFEW `Train_Aligned_Faces.zip`, and people repack what they
+downloaded. Archives on disk are read in place; archives inside archives are extracted once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import xxhash
 
 from data_prep.errors import ArchiveError
 from data_prep.storage.packed import PARTS, SUFFIXES, copy_within, open_tree, unpack_first
-from data_prep.storage.tree import DAMAGE, MAX_DEPTH, Tree, join
+from data_prep.storage.tree import DAMAGE, Tree, join
 from unifer_tasks.support.files import atomic_write
 
 _MAX_NESTING = 3
-"""How many archives may be packed in one another."""
+"""How deeply archives may be nested."""
 
 
 _COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+| - copy| copy)+$", re.IGNORECASE)
@@ -31,7 +31,7 @@ _COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+| - copy| copy)+$", re.IGNOR
 
 @dataclass(frozen=True, slots=True)
 class _Mount:
-    """An archive's files, under the folder that unpacking it would make.
+    """An archive's files, below the folder that unpacking it would create.
 
     Attributes:
         at: The folder's name in the outer tree.
@@ -54,14 +54,14 @@ class _Mount:
 
 
 class NestedTree(Tree):
-    """A tree with the archives in it shown as folders; the outer tree's own files count last."""
+    """A tree with its archives shown as folders, whose files take precedence over its own."""
 
     def __init__(self, outer: Tree, mounts: Sequence[_Mount]) -> None:
         super().__init__(outer.path)
         self._layers = (*mounts, _Mount("", outer, ""))
 
     def _views(self, name: str) -> Iterator[tuple[Tree, str]]:
-        """Yield the trees that may hold a name, and what it is called there."""
+        """Yield the trees that may hold a name, with its name in each."""
         for layer in self._layers:
             inner = layer.inner(name)
             if inner is not None:
@@ -84,7 +84,7 @@ class NestedTree(Tree):
 
     def _holder(self, name: str) -> tuple[Tree, str]:
         views = list(self._views(name))
-        # The outer tree, which comes last, says what is wrong with a name that no tree has.
+        # For a name that no tree has, the outer tree, which comes last, raises the error.
         return next((view for view in views if view[0].has(view[1])), views[-1])
 
     def _open(self, name: str) -> IO[bytes]:
@@ -101,16 +101,16 @@ def with_nested(tree: Tree, wanted: Sequence[str], unpacked: Path, depth: int = 
 
     Args:
         tree: A folder or an archive.
-        wanted: Patterns of names without their endings, in lower case, of the archives to open. An
-            archive that is all a tree holds is opened whatever it is called.
+        wanted: Lower-case patterns for the names of archives to open, without extensions. An
+            archive that is the only file of a tree is opened whatever its name.
         unpacked: As in `open_tree`.
-        depth: How many archives this one is in, and itself.
+        depth: The nesting depth of this archive, from 1.
 
     Returns:
-        The tree itself if there is none in it.
+        The tree itself if it holds no such archive.
 
     Raises:
-        ArchiveError: Such an archive is damaged, unsafe or of a kind that is not read.
+        ArchiveError: Such an archive is damaged, unsafe or of an unsupported kind.
     """
     if depth > _MAX_NESTING:
         return tree
@@ -120,15 +120,14 @@ def with_nested(tree: Tree, wanted: Sequence[str], unpacked: Path, depth: int = 
 
 @dataclass(frozen=True, slots=True)
 class _Archive:
-    """An archive's name in a tree, and whether it only wraps what belongs in its place."""
+    """An archive's name in a tree, and whether its contents belong in its own folder."""
 
     name: str
     is_wrapping: bool
 
 
 def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
-    level = [""]
-    for _ in range(MAX_DEPTH):
+    for level in tree.levels():
         for folder in level:
             files = tree.files(folder)
             for file in files:
@@ -138,7 +137,6 @@ def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
                 is_wanted = _is_wanted(file, wanted)
                 if is_alone or is_wanted:
                     yield _Archive(join(folder, file), is_wrapping=not is_wanted)
-        level = [join(folder, inner) for folder in level for inner in tree.folders(folder)]
 
 
 def _is_wanted(file: str, wanted: Iterable[str]) -> bool:
@@ -146,7 +144,7 @@ def _is_wanted(file: str, wanted: Iterable[str]) -> bool:
 
 
 def _stem(file: str) -> str:
-    """Return a name without endings and without what a browser or a cloud drive adds to it."""
+    """Return a name without extensions and without what browsers and cloud drives append."""
     return _COPY.sub("", file.partition(".")[0])
 
 
@@ -160,17 +158,17 @@ def _mount(
     inner = folders[0] if len(folders) == 1 and not tree.files("") else ""
     if archive.is_wrapping:
         return _Mount(parent, tree, inner)
-    # Packed with the folder of its name or without: both unpack to that folder.
+    # With or without a top folder of its own name, it unpacks to that folder.
     same = inner.lower() == _stem(file).lower()
     return _Mount(join(parent, _stem(file)), tree, inner if same else "")
 
 
 def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
-    """Return the path of an archive within a tree; copied out once if the tree is itself packed."""
+    """Return the path of an archive in a tree, extracted once if the tree is itself packed."""
     if PurePosixPath(name).suffix.lower() in PARTS:
         raise ArchiveError(unpack_first(outer.path / name))
     if outer.folder is not None:
-        # Opened, and so refused if it is a link that leads out.
+        # Opening it rejects a link that leads outside.
         outer.open(name).close()
         return outer.folder / name
     digest = xxhash.xxh3_64_hexdigest(f"{name} {outer.stamp(name)}".encode())
@@ -181,7 +179,7 @@ def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
             with atomic_write(path) as partial:
                 with outer.open(name) as source, partial.open("wb") as target:
                     copy_within(source, target, outer.path.stat().st_size, outer.path)
-                # Findings depend on a tar's time: copied out again, it is the same file.
+                # Findings depend on a tar's time, which stays the same if it is extracted again.
                 os.utime(partial, (0, 0))
         except DAMAGE as error:
             raise ArchiveError(

@@ -1,8 +1,8 @@
-"""A zip, a tar or a 7z, read as a folder is.
+"""A zip, a tar or a 7z, read like a folder.
 
-An archive that holds an absolute name, a `..` or a link is refused as a whole: nobody packs a
-dataset so by accident. A zip and a plain tar are read in place; what cannot be read in any order
-is unpacked once, to a folder below the output.
+An archive that holds an absolute name, a `..` or a link is rejected as a whole: no
+dataset is packed that way by accident. Zips and plain tars are read in place; archives without
+random access are unpacked once, to a folder below the output.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ from unifer_tasks.support.files import atomic_write
 Member = TypeVar("Member")
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z")
-"""How the names of archives that are read end."""
+"""Extensions of supported archives."""
 
 PARTS = (".rar", ".001", ".z01")
-"""How the names of archives that are not read end, those in several parts among them."""
+"""Extensions of unsupported archives, including those in several parts."""
 
 UNPACKED = ".unpacked"
-"""The folder below an output for what must be unpacked to be read."""
+"""The folder below an output for archives that are unpacked to be read."""
 
 MAX_RATIO = 100
-"""To how many times its own size an archive may unpack; one that holds more is a bomb."""
+"""Maximum ratio of unpacked to packed size; an archive above it counts as a bomb."""
 
 _DAMAGED_7Z = (lzma.LZMAError, EOFError, ValueError, KeyError, TypeError, IndexError)
-"""What a broken 7z raises besides py7zr's own errors."""
+"""Exceptions that a broken 7z raises besides those of py7zr."""
 
 _ENCRYPTED = 0x1
-"""The bit of a zip member's flags."""
+"""The flag bit of an encrypted zip member."""
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-"""Compression methods of zips that Python reads."""
+"""Zip compression methods that Python supports."""
 
 _UNSAFE = "not read; download it from the dataset's authors"
-"""What becomes of an archive that nobody packs by accident."""
+"""How messages about unsafe archives end."""
 
 _SMALL = 64 * 2**20
-"""Bytes that an archive of any size may unpack to."""
+"""Bytes that any archive may unpack to, however small it is."""
 
 
 def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
@@ -60,11 +60,11 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
 
     Args:
         path: The folder or archive.
-        unpacked: Where is unpacked, once, what cannot be read in place; None for a folder that is
-            gone with the process.
+        unpacked: Folder for archives that cannot be read in place, each unpacked once; None for a
+            temporary folder.
 
     Raises:
-        ArchiveError: It is absent, of another kind, damaged or unsafe.
+        ArchiveError: It is missing, unsupported, damaged or unsafe.
     """
     if path.is_dir():
         return FolderTree(path)
@@ -78,7 +78,7 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
     try:
         if path.suffix.lower() == ".7z":
             return FolderTree(unpack_7z(path, unpacked))
-        # Asked first: a tar that ends with a zip is taken for one.
+        # Checked first: `is_zipfile` accepts a tar that ends with a zip.
         if tarfile.is_tarfile(path):
             return TarTree(path, unpacked)
         if zipfile.is_zipfile(path):
@@ -86,20 +86,21 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
     except DAMAGE as error:
         raise ArchiveError(f"{path} is damaged ({error}); download it again") from None
     raise ArchiveError(
-        f"{path} is not a folder, zip, tar or 7z; an interrupted download looks like this"
+        f"{path} is not a folder, zip, tar or 7z; if its download was interrupted, download it "
+        "again"
     )
 
 
 def unpack_first(path: Path) -> str:
-    """Return how to unpack an archive that is not read."""
+    """Return the message for an archive that must be unpacked by hand."""
     return (
-        f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (given the "
-        "first part it takes all), then give that folder"
+        f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (from the "
+        "first part it finds the others), then name that folder"
     )
 
 
 def asks_for_password(path: Path) -> str:
-    """Return how to unpack an archive that only its password opens."""
+    """Return the message for an archive that needs a password."""
     return (
         f"{path} asks for a password; unpack it with the one that its authors sent you, "
         f"`7z x {path.name} -o{path.stem}`, and give that folder"
@@ -107,14 +108,14 @@ def asks_for_password(path: Path) -> str:
 
 
 def unpacked_name(path: Path) -> str:
-    """Return the name under which an archive is unpacked: another one for another file."""
+    """Return the folder name of an unpacked archive, which changes with the file."""
     status = path.stat()
     digest = xxhash.xxh3_64_hexdigest(f"{status.st_size}-{status.st_mtime_ns}".encode())
     return f"{path.name.partition('.')[0]}-{digest}"
 
 
 def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Path) -> None:
-    """Copy a stream, no more of it than an archive of that size may hold.
+    """Copy a stream, up to what an archive of that size may hold.
 
     Raises:
         ArchiveError: It holds more.
@@ -128,12 +129,12 @@ def copy_within(source: IO[bytes], target: IO[bytes], packed_size: int, path: Pa
 
 
 def limit(packed_size: int) -> int:
-    """Return the most bytes that an archive of so many may unpack to."""
+    """Return how many bytes an archive of a given size may unpack to."""
     return MAX_RATIO * packed_size + _SMALL
 
 
 def bomb(path: Path) -> str:
-    """Return why an archive that unpacks to too much is not read."""
+    """Return the message for an archive that unpacks to too much."""
     return f"{path} unpacks to more than {MAX_RATIO} times its size, as no images do; {_UNSAFE}"
 
 
@@ -166,7 +167,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
             f"{path} is a 7z, which needs py7zr: {ARCHIVES.install}; or unpack it, "
             f"`7z x {path.name} -o{path.stem}`, and give that folder"
         ) from None
-    # A kill leaves half of an archive behind.
+    # A killed run may have left a partial folder.
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -195,12 +196,12 @@ def _check_space(folder: Path, needed: int, path: Path) -> None:
     if needed > free:
         raise ArchiveError(
             f"{path} needs {needed / 2**30:.1f} GiB unpacked below {folder}, {free / 2**30:.1f} "
-            "are free; name an output on another disk"
+            "are free; choose an output on another disk"
         )
 
 
 def scratch() -> Path:
-    """Return a folder to unpack to that is gone with the process."""
+    """Return a temporary folder to unpack to, removed when the process ends."""
     return Path(_scratch().name)
 
 
@@ -250,8 +251,8 @@ class _PackedTree(Tree, Generic[Member]):
             return
         if not is_same(self._members.setdefault(name, member), member):
             raise ArchiveError(
-                f"{self.path} holds two different files named {name}, and which of them counts "
-                "cannot be known; unpack it, and give that folder"
+                f"{self.path} holds two different files named {name}, and it is unclear which "
+                "one counts; unpack it, and name that folder"
             )
 
 
@@ -295,7 +296,7 @@ def _is_same_in_zip(one: zipfile.ZipInfo, other: zipfile.ZipInfo) -> bool:
 
 
 def _is_same_in_tar(one: tarfile.TarInfo, other: tarfile.TarInfo) -> bool:
-    # A tar has no check sums; one that was given a file twice holds the same time twice.
+    # A tar has no checksums; the same file added twice has the same time.
     return (one.mtime, one.size) == (other.mtime, other.size)
 
 
@@ -328,7 +329,7 @@ def _seekable_tar(path: Path, unpacked: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(path, "r:")
     except tarfile.ReadError:
-        # Members are read in any order, and going back in a compressed stream starts it anew.
+        # Members are read in any order, and seeking backwards in a compressed stream restarts it.
         plain = unpacked / f"{unpacked_name(path)}.tar"
         if not plain.exists():
             with atomic_write(plain) as partial, tarfile.open(path) as packed:

@@ -1,4 +1,4 @@
-"""Files below one root, wherever they are kept, and never outside of it.
+"""Files below one root, in a folder or an archive, and never outside it.
 
 Names are relative and use `/`.
 """
@@ -22,18 +22,18 @@ from typing import IO
 from data_prep.errors import ArchiveError, DamagedError, ListError
 
 MAX_IMAGE_BYTES = 64 * 2**20
-"""Most bytes read of an image; no image of these datasets comes near."""
+"""Maximum size of an image file; no image of these datasets comes close."""
 
 MAX_LIST_BYTES = 2**30
 MAX_LINE = 2**20
 MAX_LINES = 10**6
-"""Most bytes read of a list: twice AffectNet's or FER2013's, the longest."""
+"""Maximum size of a list: over twice the longest, those of AffectNet and FER2013."""
 
 MAX_DEPTH = 4
-"""How many folders above a layout are looked through for it."""
+"""How many folders deep a layout is searched for."""
 
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
-"""What a broken zip or tar raises."""
+"""Exceptions that a broken zip or tar raises."""
 
 
 _CLUTTER = frozenset(
@@ -55,22 +55,22 @@ _CLUTTER = frozenset(
         "#snapshot",
     )
 )
-"""What macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
+"""Names that macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
 
-_MOST_NAME = 255
+_MAX_NAME = 255
 """Bytes of a name in a folder, on the usual file systems."""
 
-_MOST_PATH = 1024
+_MAX_PATH = 1024
 """Characters of a path below the root; Linux takes 4,096 bytes of a whole one."""
 
 # Characters of one field of a list, as csv has it by default.
-_MOST_FIELD = 1 << 17
+_MAX_FIELD = 1 << 17
 _ZONE = "zone.identifier"
-"""How Windows names the note beside a file that was downloaded."""
+"""The end of the name of the note that Windows keeps beside a downloaded file."""
 
 
 def is_clutter(name: str) -> bool:
-    """Return whether a file or folder is a system's own, which no dataset holds.
+    """Return whether the system left a file or folder, which is then not part of a dataset.
 
     Args:
         name: The last part of its path; hidden ones (`._face.png`, `.DS_Store`,
@@ -128,7 +128,7 @@ class Tree(ABC):
         return self._open(name)
 
     def stamp(self, name: str) -> str:
-        """Return what changes when a file's bytes do: its size and its time or check sum."""
+        """Return a value that changes with a file's bytes: its size with its time or checksum."""
         return self._stamp(name)
 
     def read(self, name: str) -> bytes:
@@ -145,7 +145,7 @@ class Tree(ABC):
                 raise DamagedError(f"cannot be read from {self.path}: {error}") from None
 
     def try_read(self, name: str) -> bytes | str:
-        """Read an image's bytes, or return why they cannot be had.
+        """Read an image's bytes, or return why they cannot be read.
 
         Raises:
             ArchiveError: The file lies outside of the root.
@@ -180,7 +180,7 @@ class Tree(ABC):
                         return
                     yield line
             except (*DAMAGE, OSError) as error:
-                raise DamagedError(f"{self.path}: {name} cannot be read: {error}") from None
+                raise ListError(f"{self.path}: {name} cannot be read: {error}") from None
 
     def table(self, name: str) -> Iterator[tuple[int, list[str]]]:
         """Yield number and cells of each row of a CSV file, from 1; blank ones are left out.
@@ -188,11 +188,14 @@ class Tree(ABC):
         Raises:
             ArchiveError: As `lines`; or it is not CSV.
         """
-        # A limit of the process, which other packages lift.
-        csv.field_size_limit(_MOST_FIELD)
+        # A process-wide limit that other packages raise.
+        csv.field_size_limit(_MAX_FIELD)
         rows = csv.reader(self.lines(name), skipinitialspace=True)
         try:
             for number, row in enumerate(rows, start=1):
+                if number == 1 and row and ";" in row[0]:
+                    # As spreadsheets save it in countries with a decimal comma.
+                    raise ListError(f"{self.path}: {name} has semicolons between its columns")
                 if row:
                     yield number, row
         except csv.Error as error:
@@ -207,31 +210,49 @@ class Tree(ABC):
         found = [file for file in self.files(folder) if PurePosixPath(file).stem == stem]
         return join(folder, found[0]) if found else None
 
+    def levels(self) -> Iterator[Sequence[str]]:
+        """Yield the root and then the folders of each level below it, `MAX_DEPTH` at most.
+
+        Each level costs a listing of all its folders, so callers stop as soon as they can.
+        """
+        level = [""]
+        for _ in range(MAX_DEPTH + 1):
+            yield level
+            level = [join(folder, inner) for folder in level for inner in self.folders(folder)]
+
     def find(self, name: str) -> Iterator[str]:
         """Yield the places where a relative name exists, nearest the root first.
 
-        Looking on costs a listing of every folder, so callers stop at the first that will do.
-
         Args:
-            name: A file or folder, such as `EmoLabel/list_patition_label.txt`.
+            name: A file or folder in any case, such as `EmoLabel/list_patition_label.txt`.
         """
-        first = name.split("/", 1)[0]
-        level = [""]
-        for _ in range(MAX_DEPTH):
+        for level in self.levels():
             for folder in level:
-                if first in (*self.folders(folder), *self.files(folder)):
-                    whole = join(folder, name)
-                    if self.has(whole) or self._has_folder(whole):
-                        yield whole
-            level = [join(folder, inner) for folder in level for inner in self.folders(folder)]
+                if (found := self.find_in(folder, name)) is not None:
+                    yield found
 
     def find_first(self, name: str) -> str | None:
         """Return the place nearest the root where a relative name exists, if any."""
         return next(self.find(name), None)
 
-    def _has_folder(self, name: str) -> bool:
-        folder, _, last = name.rpartition("/")
-        return last in self.folders(folder)
+    def find_in(self, folder: str, name: str) -> str | None:
+        """Return a file or folder below a folder, as the tree spells it; None if there is none.
+
+        Args:
+            folder: The folder.
+            name: The name below it. A part that is not there as it is may differ in case, since
+                archives that were packed again on Windows often do.
+        """
+        found = folder
+        for part in name.split("/"):
+            names = (*self.files(found), *self.folders(found))
+            if part not in names:
+                other = next((each for each in names if each.lower() == part.lower()), None)
+                if other is None:
+                    return None
+                part = other
+            found = join(found, part)
+        return found
 
 
 def join(folder: str, name: str) -> str:
@@ -240,11 +261,11 @@ def join(folder: str, name: str) -> str:
 
 
 def _can_exist(name: str) -> bool:
-    """Return whether file systems admit a name; it is an error to ask them for another."""
+    """Return whether a file system can hold such a name; looking up any other is an error."""
     return (
         "\0" not in name
-        and len(name) <= _MOST_PATH
-        and all(len(os.fsencode(part)) <= _MOST_NAME for part in name.split("/"))
+        and len(name) <= _MAX_PATH
+        and all(len(os.fsencode(part)) <= _MAX_NAME for part in name.split("/"))
     )
 
 
@@ -254,7 +275,7 @@ class FolderTree(Tree):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.folder = self._root = path.resolve()
-        # A few folders at a time: one of AffectNet's lists is as long as its training set.
+        # Few folders: a listing can be as long as AffectNet's training set.
         self._listing = lru_cache(maxsize=16)(self._list)
         self._holds = lru_cache(maxsize=4096)(
             lambda folder: (self._root / folder).resolve().is_relative_to(self._root)
@@ -266,7 +287,7 @@ class FolderTree(Tree):
             return (), ()
         files: list[str] = []
         folders: list[str] = []
-        # Unlike `Path.iterdir`, this knows folders from files without asking about each.
+        # Unlike `Path.iterdir`, this tells folders from files without a call for each.
         with os.scandir(path) as entries:
             for entry in entries:
                 if is_clutter(entry.name):
@@ -283,7 +304,7 @@ class FolderTree(Tree):
     def _open(self, name: str) -> IO[bytes]:
         path = self._inside(name)
         try:
-            # A pipe would be waited for.
+            # Opening a pipe would block.
             if not stat.S_ISREG(path.stat().st_mode):
                 raise DamagedError(f"cannot be read: {path} is not a regular file")
             return path.open("rb")
@@ -301,7 +322,7 @@ class FolderTree(Tree):
         plain = self._holds(folder) and last != ".." and not path.is_symlink()
         if not plain and not path.resolve().is_relative_to(self._root):
             raise ArchiveError(
-                f"{path} leads out of {self._root} to {path.resolve()}; give the folder that "
+                f"{path} leads out of {self._root} to {path.resolve()}; name the folder that "
                 "really holds the files, or copy them in (`cp -rL`)"
             )
         return path

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,8 @@ BROKEN_LISTS = [
     ("ferplus", FERPLUS_LIST, "a.png,-7,2,3,4,5,6,7,8,9,0", "not counts of people"),
     ("ferplus", FERPLUS_LIST, "a.png,7.5,2,3,4,5,6,7,8,9,0", "not counts of people"),
     ("ferplus", FERPLUS_LIST, "a.png,1e30,2,3,4,5,6,7,8,9,0", "not counts of people"),
+    ("ferplus", FERPLUS_LIST, 'a.png;"(0, 0, 48, 48)";1;2;3;4;5;6;7;8;9;0', "has semicolons"),
+    ("affectnet", AFFECTNET_LIST, AFFECTNET_HEAD.replace(",", ";"), "has semicolons"),
     ("ferplus-new", FERPLUS_NEW, "Usage,Image name,fear,neutral", "has the columns"),
     ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,11,0,0", "none of 0 to 10"),
     ("affectnet", AFFECTNET_LIST, f"{AFFECTNET_HEAD}\na/b.jpg,0,0,9,9,1,-1,0,0", "none of 0 to 10"),
@@ -506,6 +509,78 @@ def test_what_a_wrong_folder_holds_is_said(tmp_path: Path) -> None:
     root = official.write_sfew(tmp_path / "faces", 1)
     with pytest.raises(ArchiveError, match=r"is not RAF-DB: .* It holds SFEW.*: --sfew"):
         open_source("rafdb", root)
+
+
+def renamed(root: Path, name: Callable[[str], str], *, files: bool = False) -> Path:
+    """Rename every folder below a root, and every file if asked to."""
+    for path in sorted(root.rglob("*"), key=lambda path: len(path.parts), reverse=True):
+        if path.is_dir() or files:
+            path.rename(path.with_name(name(path.name)))
+    return root
+
+
+def upper_extension(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}{dot}{extension.upper()}" if dot else name
+
+
+def below_four_folders(root: Path) -> Path:
+    inner = root.rename(root.with_name("inner"))
+    shutil.move(inner, root / "My data/faces (1)/new")
+    return root
+
+
+def with_backslashes(root: Path) -> Path:
+    for path in root.rglob("*.csv"):
+        path.write_bytes(path.read_bytes().replace(b"/", b"\\"))
+    return root
+
+
+ODD_COPIES: dict[str, Callable[[Path], Path]] = {
+    "folders in lower case": lambda root: renamed(root, str.lower),
+    "folders in upper case": lambda root: renamed(root, str.upper),
+    "extensions in upper case": lambda root: renamed(root, upper_extension, files=True),
+    "below other folders": below_four_folders,
+    "Windows separators": with_backslashes,
+}
+
+
+@pytest.mark.parametrize("oddity", ODD_COPIES)
+@pytest.mark.parametrize(
+    "write",
+    [
+        *official.WRITERS.values(),
+        official.write_rafdb_folders,
+        partial(official.write_ferplus, as_png=True),
+    ],
+    ids=[*official.WRITERS, "rafdb folders", "ferplus images"],
+)
+def test_an_odd_copy_reads_like_the_official_archive(
+    write: Callable[[Path, int], Path], oddity: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dataset = request.node.callspec.id.partition("-")[0].split()[0]
+    expected = seen(open_source(dataset, write(tmp_path / "official", 1)))
+    odd = ODD_COPIES[oddity](write(tmp_path / "odd", 1))
+    assert seen(open_source(dataset, odd)) == expected
+
+
+def test_affectnet_numbered_counts_images_without_an_annotation(tmp_path: Path) -> None:
+    root = official.write_affectnet_numbered(tmp_path, 1)
+    (root / "train_set/annotations/1_exp.npy").unlink()
+    _, skipped = read(open_source("affectnet", root), Split.TRAIN)
+    assert skipped == [Skipped("affectnet", "train_set/images/1.jpg", "has no *_exp.npy")]
+
+
+def test_a_damaged_list_is_no_fault_of_its_images(tmp_path: Path) -> None:
+    archive = official.packed(official.write_ferplus(tmp_path / "files", 1), "zip")
+    data = bytearray(archive.read_bytes())
+    at = data.find(b"fer2013.csv") + 200
+    data[at : at + 40] = bytes(40)
+    archive.write_bytes(data)
+    source = open_source("ferplus", archive)
+    sample = next(entry for entry in source.read(Split.TEST) if isinstance(entry, Sample))
+    with pytest.raises(ArchiveError, match=r"fer2013\.csv .*download it again"):
+        source.images.try_read(sample.member)
 
 
 def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
