@@ -5,12 +5,14 @@
 A start of lmms-eval imports for ten seconds and then works for two. Here one server imports, and
 forks for each command: a process of its own, with the caller's environment, folder, input and
 output, the command's real entry point, and an exit status. It differs from a start in that what
-the imports read of the environment is the server's, and in `task_files`. What such a process
-starts by `sys.executable` and `-m` is forked too.
+the imports read of the environment is the server's, in `task_files`, and in that the modules are
+not taken apart in the end. What such a process starts by `sys.executable` and `-m` is forked too.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import selectors
@@ -138,8 +140,13 @@ def _serve(address: str, modules: Sequence[str]) -> None:
     """Fork for each caller until standard input ends."""
     import importlib
 
+    # The first function that is registered is the last that is called.
+    atexit.register(_leave)
     for name in modules:
         importlib.import_module(name)
+    # What a collection looks at is copied in each process.
+    gc.collect()
+    gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
         listener.bind(address)
         listener.listen()
@@ -208,8 +215,29 @@ def _fork(caller: socket.socket, listener: socket.socket, selector: selectors.Ba
     os.chdir(request["folder"])
     sys.executable = str(_python(Path(listening)))
     sys.path[:] = [path for path in sys.path if path not in {"", str(Path(__file__).parents[1])}]
-    _become(request["words"])
+    try:
+        _become(request["words"])
+    except SystemExit as end:
+        _ended_with(end.code)
+        raise
     raise AssertionError
+
+
+_status = 1
+"""What a forked process ends with; 1 after an exception, or a message in place of a status."""
+
+
+def _ended_with(code: object) -> None:
+    global _status
+    if code is None or isinstance(code, int):
+        _status = code or 0
+
+
+def _leave() -> None:
+    """End here: taking apart all that was imported takes seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status & 0xFF)
 
 
 def _become(words: list[str]) -> None:

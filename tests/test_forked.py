@@ -80,6 +80,27 @@ def test_what_it_starts_by_its_own_python_is_forked_or_real(forked: Forked, fold
     assert started.stdout.strip() == sys.executable
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('unflushed')",
+        "import sys; sys.exit(4)",
+        "import sys; sys.exit('a message')",
+        "raise ValueError('an error')",
+        "import atexit; atexit.register(print, 'last')",
+        "import threading; threading.Timer(0.2, print, ['late']).start()",
+    ],
+)
+def test_its_end_is_that_of_a_start(forked: Forked, folder: Path, code: str) -> None:
+    (folder / "end.py").write_text(code)
+    real, fork = (
+        run_command(command, cwd=folder, status=None)
+        for command in ([sys.executable, "-m", "end"], forked.command("-m", "end"))
+    )
+    assert (fork.returncode, fork.stdout) == (real.returncode, real.stdout)
+    assert fork.stderr.splitlines()[-1:] == real.stderr.splitlines()[-1:]
+
+
 def test_its_end_by_a_signal_is_the_callers(forked: Forked, folder: Path) -> None:
     (folder / "end.py").write_text("import os; os.kill(os.getpid(), 15)\n")
     done = run_command(forked.command("-m", "end"), cwd=folder, status=None)
