@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from unifer_tasks.scoring.intervals import Estimate, Interval, wilson
 from unifer_tasks.scoring.metrics import Confusion, bootstrap, confusion, scores
-from unifer_tasks.scoring.paired import holm
+from unifer_tasks.scoring.paired import with_holm
 
 FLOOR = 30
 """Questions that a group needs for figures.
@@ -173,12 +173,8 @@ def group_scores(
 
 def corrected(groupings: Mapping[str, Grouping]) -> dict[str, Grouping]:
     """Correct the p-values of several attributes of the same answers by Holm's procedure."""
-    tested = {name: one.gaps for name, one in groupings.items() if one.gaps is not None}
-    values = dict(zip(tested, holm([gaps.p for gaps in tested.values()]), strict=True))
-    return {
-        name: replace(one, gaps=replace(one.gaps, p_holm=values[name])) if one.gaps else one
-        for name, one in groupings.items()
-    }
+    gaps = with_holm({name: one.gaps for name, one in groupings.items() if one.gaps is not None})
+    return {name: replace(one, gaps=gaps.get(name)) for name, one in groupings.items()}
 
 
 def _group(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any, Protocol, TypeVar, cast
 
 from unifer_tasks.scoring.intervals import wilson
 
@@ -160,6 +161,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = largest
     return corrected
+
+
+class Tested(Protocol):
+    """A dataclass with the p-value of a test, and the same corrected for tests beside it."""
+
+    @property
+    def p(self) -> float: ...  # noqa: D102
+    @property
+    def p_holm(self) -> float: ...  # noqa: D102
+
+
+_Name = TypeVar("_Name", bound=Hashable)
+_Test = TypeVar("_Test", bound=Tested)
+
+
+def with_holm(tests: Mapping[_Name, _Test]) -> dict[_Name, _Test]:
+    """Return tests made together, in the order given, each with its `p_holm`."""
+    corrected = holm([test.p for test in tests.values()])
+    return {
+        # No protocol can say that its classes are dataclasses.
+        name: cast(_Test, replace(cast(Any, test), p_holm=p))
+        for (name, test), p in zip(tests.items(), corrected, strict=True)
+    }
 
 
 def _phi(counts: PairedCounts) -> float:

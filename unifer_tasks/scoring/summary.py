@@ -69,6 +69,11 @@ class Reading:
     outcome: str
     counted: bool = True
 
+    @property
+    def is_right(self) -> bool:
+        """Whether the label is the target."""
+        return self.label == self.prediction.target
+
 
 def read(
     prediction: Prediction, reader: Reader, answer: Callable[[str, str], Answer] = read_answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.report.figures.measures import (
@@ -17,8 +18,11 @@ from unifer_tasks.scoring.metrics import Reader
 from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
 from unifer_tasks.scoring.summary import POOLED, Reading, Summary, pooled_datasets, read, score
 
+QuestionKey = tuple[str, str]
+"""Dataset key and id."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Assessment:
     """A run with everything that was found in it.
 
@@ -48,6 +52,21 @@ class Assessment:
     def summary(self, reader: Reader) -> Summary:
         """Return the scores by a reader."""
         return self.strict if reader == "strict" else self.upstream
+
+    @cached_property
+    def by_question(self) -> Mapping[QuestionKey, Reading]:
+        """The readings by what was asked, in the run's order."""
+        return {(row.prediction.dataset, row.prediction.id): row for row in self.readings}
+
+    @cached_property
+    def targets(self) -> Mapping[QuestionKey, str]:
+        """The true label of each question, in the run's order."""
+        return {question: row.prediction.target for question, row in self.by_question.items()}
+
+    @cached_property
+    def right(self) -> frozenset[QuestionKey]:
+        """The questions with the right answer."""
+        return frozenset(question for question, row in self.by_question.items() if row.is_right)
 
 
 def assess(

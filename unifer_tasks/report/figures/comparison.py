@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import itemgetter
 from typing import TypeVar
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE
-from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
-from unifer_tasks.scoring.predictions import Prediction, PredictionError
-from unifer_tasks.scoring.summary import Reading, pooled_datasets
+from unifer_tasks.report.figures.assessment import Assessment, QuestionKey
+from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
+from unifer_tasks.scoring.predictions import PredictionError
+from unifer_tasks.scoring.summary import POOLED, Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
 
 LEVEL = 0.95
@@ -78,19 +80,20 @@ def compare(pairs: Iterable[tuple[Assessment, Assessment]]) -> list[Comparison]:
             not, or they disagree on a true label.
     """
     comparisons = [_compare(a, b) for a, b in pairs]
-    corrected = iter(
-        holm([part.p for each in comparisons for part in (each.pooled, *each.datasets.values())])
+    tests = with_holm(
+        {
+            (number, scope): part
+            for number, each in enumerate(comparisons)
+            for scope, part in {POOLED: each.pooled, **each.datasets}.items()
+        }
     )
     return [
         replace(
             each,
-            pooled=replace(each.pooled, p_holm=next(corrected)),
-            datasets={
-                dataset: replace(part, p_holm=next(corrected))
-                for dataset, part in each.datasets.items()
-            },
+            pooled=tests[number, POOLED],
+            datasets={dataset: tests[number, dataset] for dataset in each.datasets},
         )
-        for each in comparisons
+        for number, each in enumerate(comparisons)
     ]
 
 
@@ -113,53 +116,62 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     if {a.run.stand_in, b.run.stand_in} == {True, False}:
         drawn, real = (a, b) if a.run.stand_in else (b, a)
         return f"{drawn.run.title} saw synthetic faces and {real.run.title} the benchmark's images"
-    other = _by_key(b)
-    shared = [(row, other[key]) for key, row in _by_key(a).items() if key in other]
+    # A report compares many pairs, nearly all of the same questions.
+    if a.targets == b.targets:
+        return None
+    shared = [question for question in a.targets if question in b.targets]
     if not shared:
         return f"{a.run.title} and {b.run.title} share no question"
-    wrong = [x for x, y in shared if x.prediction.target != y.prediction.target]
+    wrong = [question for question in shared if a.targets[question] != b.targets[question]]
     if wrong:
-        first = wrong[0].prediction
+        dataset, id_ = wrong[0]
         return (
             f"{a.run.title} and {b.run.title} disagree on the true label of "
-            f"{counted(len(wrong), 'question')}, such as {first.dataset} {first.id!r}: they are of "
+            f"{counted(len(wrong), 'question')}, such as {dataset} {id_!r}: they are of "
             "different data"
         )
     return None
 
 
 def paired_counts(
-    a: Assessment, b: Assessment, group: Callable[[Prediction], Group]
+    a: Assessment, b: Assessment, group: Callable[[QuestionKey], Group]
 ) -> dict[Group, PairedCounts]:
     """Count the shared questions of two runs by who was right, for each group of questions.
 
     Args:
         a: The first run.
         b: The second.
-        group: A question, as the first run has it -> its group.
+        group: A question -> its group.
     """
-    other = _by_key(b)
-    questions: dict[Group, list[tuple[bool, bool]]] = {}
-    for key, first in _by_key(a).items():
-        if (second := other.get(key)) is not None:
-            pair = (_is_right(first), _is_right(second))
-            questions.setdefault(group(first.prediction), []).append(pair)
-    return {name: PairedCounts.of(pairs) for name, pairs in questions.items()}
+    shared = a.targets.keys() & b.targets.keys()
+    asked, both, only_a, only_b = (
+        Counter(map(group, questions))
+        for questions in (
+            shared,
+            a.right & b.right,
+            shared & (a.right - b.right),
+            shared & (b.right - a.right),
+        )
+    )
+    return {
+        name: PairedCounts(
+            both[name], only_a[name], only_b[name], n - both[name] - only_a[name] - only_b[name]
+        )
+        for name, n in asked.items()
+    }
 
 
 def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
     """Yield the shared questions that one run has right and the other wrong, in the order of a."""
-    other = _by_key(b)
-    for key, first in _by_key(a).items():
-        second = other.get(key)
-        if second is not None and _is_right(first) != _is_right(second):
-            yield first, second
+    for question in a.by_question:
+        if question in b.by_question and (question in a.right) != (question in b.right):
+            yield a.by_question[question], b.by_question[question]
 
 
 def _compare(a: Assessment, b: Assessment) -> Comparison:
     if reason := why_not(a, b):
         raise ComparisonError(f"{reason}; their figures cannot be compared")
-    found = paired_counts(a, b, lambda row: row.dataset)
+    found = paired_counts(a, b, itemgetter(0))
     counts = {dataset: found[dataset] for dataset in LABEL_SPACES if dataset in found}
     nothing = PairedCounts(0, 0, 0, 0)
     pooled = sum((counts[dataset] for dataset in pooled_datasets(counts)), start=nothing)
@@ -185,11 +197,3 @@ def _difference(counts: PairedCounts) -> Difference:
         p,
         p,
     )
-
-
-def _by_key(assessment: Assessment) -> dict[tuple[str, str], Reading]:
-    return {(row.prediction.dataset, row.prediction.id): row for row in assessment.readings}
-
-
-def _is_right(reading: Reading) -> bool:
-    return reading.label == reading.prediction.target

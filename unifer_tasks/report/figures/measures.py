@@ -36,7 +36,6 @@ from unifer_tasks.rationale.reasoning import (
     Argument,
     Contradiction,
     agreement,
-    argued_labels,
     contradictions,
     read_rationale,
 )
@@ -245,7 +244,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         rationale=rationale,
         argument=argument,
         n_affirmed=_count_affirmed(rationale or "", argument.cues),
-        argued=tuple(sorted(argued_labels(argument))),
+        argued=tuple(sorted(argument.argued)),
         contradictions=contradictions(argument),
         agreement_with_answer=_agreement(rationale, argument, reading.label),
         agreement_with_truth=_agreement(rationale, argument, prediction.target),
@@ -310,8 +309,8 @@ def _by_outcome(rows: Sequence[_Row]) -> MeasuresByOutcome:
     counted = [row for row in rows if row[0].counted]
     return MeasuresByOutcome(
         all=_measures(rows),
-        right=_measures([row for row in counted if row[0].label == row[0].prediction.target]),
-        wrong=_measures([row for row in counted if row[0].label != row[0].prediction.target]),
+        right=_measures([row for row in counted if row[0].is_right]),
+        wrong=_measures([row for row in counted if not row[0].is_right]),
     )
 
 

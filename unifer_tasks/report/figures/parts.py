@@ -98,9 +98,5 @@ def _difference(a: Mapping[str, Reading], b: Mapping[str, Reading]) -> Estimate 
     shared = a.keys() & b.keys()
     if not shared:
         return None
-    counts = PairedCounts.of((_is_right(a[id_]), _is_right(b[id_])) for id_ in shared)
+    counts = PairedCounts.of((a[id_].is_right, b[id_].is_right) for id_ in shared)
     return Estimate(counts.difference, difference_interval(counts))
-
-
-def _is_right(row: Reading) -> bool:
-    return row.label == row.prediction.target

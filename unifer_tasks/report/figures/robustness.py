@@ -7,13 +7,13 @@ corrupts), so the two accuracies are paired, and their ratio is known better tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from unifer_tasks.protocol.corruptions import STRENGTHS, Condition, condition_of
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import LEVEL, paired_counts, why_not
 from unifer_tasks.scoring.intervals import Estimate
-from unifer_tasks.scoring.paired import PairedCounts, holm, mcnemar, ratio_interval
+from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, with_holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def robustness(one: Assessment, base: Assessment) -> Robustness | None:
     kinds = one.run.variant.corrupts
     if why_not(one, base) is not None:
         return None
-    counts = paired_counts(one, base, lambda row: condition_of(row.dataset, row.id, kinds))
+    counts = paired_counts(one, base, lambda question: condition_of(*question, kinds))
     by_kind = {
         kind: {
             strength: counts[Condition(kind, strength)]
@@ -70,14 +70,9 @@ def robustness(one: Assessment, base: Assessment) -> Robustness | None:
         for kind in kinds
     }
     by_kind = {kind: parts for kind, parts in by_kind.items() if parts}
-    found = {kind: _kept(*parts.values()) for kind, parts in by_kind.items()}
-    corrected = holm([kept.p for kept in found.values()])
     return Robustness(
         _kept(*counts.values()),
-        {
-            kind: replace(kept, p_holm=p)
-            for (kind, kept), p in zip(found.items(), corrected, strict=True)
-        },
+        with_holm({kind: _kept(*parts.values()) for kind, parts in by_kind.items()}),
         {
             kind: {strength: _kept(part) for strength, part in parts.items()}
             for kind, parts in by_kind.items()

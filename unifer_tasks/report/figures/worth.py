@@ -6,14 +6,14 @@ Each question is answered under all conditions (`protocol.forced`), so accuracie
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from unifer_tasks.protocol.forced import CONDITIONS, OTHER, OWN, ForcedAnswers, read_forced
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import LEVEL, why_not
 from unifer_tasks.scoring.intervals import Estimate, wilson
-from unifer_tasks.scoring.paired import PairedCounts, difference_interval, holm, mcnemar
+from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
 from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import pooled_datasets
 
@@ -96,16 +96,7 @@ def worth(one: Assessment, direct: Assessment | None = None) -> Worth | None:
         for condition in (*CONDITIONS, DIRECT)
         if condition != OWN and (effect := _effect(rows, condition)) is not None
     }
-    corrected = holm([effect.p for effect in effects.values()])
-    return Worth(
-        len(rows),
-        len(asked) - len(rows),
-        _share(hits, len(rows)),
-        {
-            condition: replace(effect, p_holm=p)
-            for (condition, effect), p in zip(effects.items(), corrected, strict=True)
-        },
-    )
+    return Worth(len(rows), len(asked) - len(rows), _share(hits, len(rows)), with_holm(effects))
 
 
 def _at_once(one: Assessment) -> Mapping[tuple[str, str], str]:

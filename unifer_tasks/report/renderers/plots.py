@@ -34,6 +34,8 @@ from unifer_tasks.support.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 FORMATS = ("png", "svg")
 _REPEATS, _RELIABILITY = "repeats", "reliability"
@@ -70,6 +72,11 @@ _STYLE: Any = {
 _CAUTION = "Synthetic faces (stand-in): no result on photographs"
 
 Progress = Callable[[str], None]
+Sheets = dict[
+    tuple[tuple[str, ...], tuple[float, float], int, bool | None], tuple["Figure", "Text"]
+]
+"""What of a confusion matrix its layout depends on (labels, colour range, lines of the title,
+whether there is a caution) -> a figure of that layout, and its title."""
 
 
 def write_plots(
@@ -102,9 +109,10 @@ def write_plots(
         plots[_REPEATS] = functools.partial(repeats, repeated)
     if calibrated := [(one, found) for one in runs if (found := measure(one)) is not None]:
         plots[_RELIABILITY] = functools.partial(reliability, calibrated)
+    sheets: Sheets = {}
     for place, one in enumerate(runs, start=1):
         name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
-        plots[name] = functools.partial(confusion, one)
+        plots[name] = functools.partial(confusion, one, sheets)
     written: list[Path] = []
     with _style():
         for name, draw in plots.items():
@@ -124,20 +132,24 @@ def write_plots(
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure in each of `FORMATS`; `Figure.savefig` would lay it out and draw it twice."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     if layout := figure.get_layout_engine():
         layout.execute(figure)
         figure.set_layout_engine("none")
-    raster: Any = FigureCanvasAgg(figure)
+    # The renderer that measured the texts draws them.
+    raster: Any = figure.canvas
     vector: Any = FigureCanvasSVG(figure)
+    dpi = figure.dpi
     png, svg = (stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS)
     with atomic_write(png) as partial:
         # Without what would differ from one day or version to another.
         raster.print_png(partial, metadata={"Software": None})
     with atomic_write(svg) as partial:
         vector.print_svg(partial, metadata={"Date": None})
+    # A sheet is drawn over.
+    figure.set_canvas(raster)
+    figure.set_dpi(dpi)
     return [png, svg]
 
 
@@ -172,7 +184,8 @@ def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore])
         if others:
             axes.axhline(len(others) - 0.5, color=_GREY, linewidth=0.5, linestyle=":")
     row_of_axes[0].set_yticks(places, rows)
-    return _titled(figure, f"Scores with 95 % intervals, {_scope(runs)}", runs)
+    _titled(figure, f"Scores with 95 % intervals, {_scope(runs)}", runs)
+    return figure
 
 
 def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float]]:
@@ -185,20 +198,43 @@ def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float
     return rows
 
 
-def confusion(one: Assessment) -> Figure:
-    """Draw a run's pooled confusion matrix: shares of each true label, with counts."""
+def confusion(one: Assessment, sheets: Sheets | None = None) -> Figure:
+    """Draw a run's pooled confusion matrix: shares of each true label, with counts.
+
+    Args:
+        one: The run.
+        sheets: Figures drawn before. One that differs in its numbers and its title alone is
+            drawn over, which spares its layout; the figure of the run before is then gone.
+    """
     labels, counts = one.strict.pooled.confusion.labels, one.strict.pooled.confusion.counts
     support = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
+    shares = 100 * np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
+    limits = (0.0, _limits(shares)[1])
+    texts = [f"{count:,}" for count in counts.flat]
+    title = _folded_lines(f"{_name(one)}\nAnswers, {_scope([one])}", 58)
+    key = (labels, limits, title.count("\n"), one.run.stand_in)
+    # The height of other scripts is their own.
+    if sheets is not None and key in sheets and title.isascii():
+        figure, heading = sheets[key]
+        # Where the layout has put it.
+        heading.set_text(title)
+        axes = figure.axes[0]
+        (image,) = axes.images
+        image.set_data(shares)
+        for cell, text, colour in zip(axes.texts, texts, _text_colours(image, shares), strict=True):
+            cell.set(text=text, color=colour)
+        return figure
     figure, (axes,) = _figure(_COLUMN + 0.6, 3.5, 1)
-    limits = (0.0, _limits(100 * shares)[1])
-    image = _heat(axes, 100 * shares, "Blues", limits, lambda i, j: f"{counts[i, j]:,}")
+    image = _heat(axes, shares, "Blues", limits, texts)
     shown = [*labels, "not read"]
     axes.set_xticks(range(len(shown)), shown, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="Answered label", ylabel="True label")
     figure.colorbar(image, ax=axes, label="Share of the true label (%)", fraction=0.046, pad=0.03)
-    return _titled(figure, f"{_name(one)}\nAnswers, {_scope([one])}", [one], width=58)
+    heading = _titled(figure, title, [one])
+    if sheets is not None and title.isascii():
+        sheets[key] = figure, heading
+    return figure
 
 
 def recall(runs: Sequence[Assessment]) -> Figure:
@@ -249,7 +285,8 @@ def repeats(runs: Sequence[Assessment]) -> Figure:
     # Beside the panels: names are long, and the caution stands below them.
     key.set_axis_off()
     key.legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False, fontsize=6.5)
-    return _titled(figure, f"Several answers to each question, {_scope(runs)}", runs)
+    _titled(figure, f"Several answers to each question, {_scope(runs)}", runs)
+    return figure
 
 
 def _recall(one: Assessment, label: str) -> float:
@@ -300,9 +337,9 @@ def reliability(found: Sequence[tuple[Assessment, Calibration]]) -> Figure:
     for axes in panels[max(0, len(found) - columns) : len(found)]:
         axes.set_xlabel("Confidence (%)")
         axes.tick_params(labelbottom=True)
-    return _titled(
-        figure, f"Reliability, {_scope([one for one, _ in found])}", [one for one, _ in found]
-    )
+    runs = [one for one, _ in found]
+    _titled(figure, f"Reliability, {_scope(runs)}", runs)
+    return figure
 
 
 def _by_class(
@@ -316,17 +353,16 @@ def _by_class(
     rows = list(map(_row, runs))
     height = 1.3 + _LINE * sum(row.count("\n") + 2 for row in rows)
     figure, (axes,) = _figure(_PAGE, height, 1)
-    image = _heat(
-        axes, values, colours, limits,
-        lambda i, j: "" if np.isnan(values[i, j]) else text(values[i, j]), aspect="auto",
-    )  # fmt: skip
+    texts = ["" if np.isnan(value) else text(value) for value in values.flat]
+    image = _heat(axes, values, colours, limits, texts, aspect="auto")
     ticks = range(len(CANONICAL_LABELS))
     axes.set_xticks(ticks, CANONICAL_LABELS, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(runs)), rows)
     axes.set_xlabel("Label")
     # Named above and not along its side, which a few rows make too short for it.
     figure.colorbar(image, ax=axes, pad=0.02)
-    return _titled(figure, f"{title}, {_scope(runs)}", runs)
+    _titled(figure, f"{title}, {_scope(runs)}", runs)
+    return figure
 
 
 def _heat(
@@ -334,25 +370,25 @@ def _heat(
     values: npt.NDArray[np.float64],
     colours: str,
     limits: tuple[float, float],
-    text: Callable[[int, int], str],
+    texts: Sequence[str],
     aspect: Any = "equal",
-) -> Any:
+) -> AxesImage:
     low, high = limits
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect=aspect)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    colour_of = image.to_rgba(values)
-    for (i, j), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        red, green, blue, _ = colour_of[i, j]
-        # Luminance as sRGB weighs it; the text takes whichever of black and white is farther.
-        dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
-        axes.text(
-            j, i, text(i, j), ha="center", va="center", fontsize=6.5,
-            color="white" if dark else "black",
-        )  # fmt: skip
+    places = np.ndindex(values.shape)
+    for (i, j), text, colour in zip(places, texts, _text_colours(image, values), strict=True):
+        if text:
+            axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour)
     return image
+
+
+def _text_colours(image: AxesImage, values: npt.NDArray[np.float64]) -> list[str]:
+    """Return whichever of black and white is farther from each cell's colour."""
+    # Luminance as sRGB weighs it.
+    luminance = np.asarray(image.to_rgba(values))[..., :3] @ (0.2126, 0.7152, 0.0722)
+    return ["white" if value < 0.5 else "black" for value in luminance.flat]
 
 
 def _figure(
@@ -368,12 +404,11 @@ def _figure(
     return figure, list(axes.flat)
 
 
-def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int = 100) -> Figure:
-    lines = [_folded(line, width) for line in title.split("\n")]
-    figure.suptitle("\n".join(lines), fontsize=8)
+def _titled(figure: Figure, title: str, runs: Iterable[Assessment], width: int = 100) -> Text:
+    heading = figure.suptitle(_folded_lines(title, width), fontsize=8)
     if any(one.run.stand_in for one in runs):
         figure.supxlabel(_CAUTION, fontsize=7, color=_ORANGE)
-    return figure
+    return heading
 
 
 def _scope(runs: Sequence[Assessment]) -> str:
@@ -408,6 +443,10 @@ def _row(one: Assessment) -> str:
 def _folded(text: str, width: int = 36) -> str:
     """Break a long name, so that it leaves room for what it names."""
     return "\n".join(textwrap.wrap(text, width)) or text
+
+
+def _folded_lines(text: str, width: int) -> str:
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
 
 
 def _slug(title: str) -> str:
