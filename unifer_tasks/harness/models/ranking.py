@@ -102,21 +102,25 @@ class RankingModel(OurModel):
         return self.task_dict[task][split][doc_id]
 
     def _rankings(self, requests: Sequence[Instance], begun: Sequence[Beginnings]) -> Sequence[str]:
+        # Rankings are not sampled: what `--repeats` asks again with the same beginning is known.
+        keys = [
+            (*request.args[3:], *own.texts.values())
+            for request, own in zip(requests, begun, strict=True)
+        ]
+        different = dict(zip(keys, zip(requests, begun, strict=True), strict=True))
+        asked = list(different.values())
         rankings: list[str] = []
         size = self.batch_size_per_gpu
-        starts = range(0, len(requests), size)
-        for start in tqdm(starts, desc="Model Ranking", disable=not requests or self.rank != 0):
-            batch = requests[start : start + size]
-            beginnings = begun[start : start + size]
-            docs = list(map(self._doc, batch))
-            messages = [request.args[1](doc) for request, doc in zip(batch, docs, strict=True)]
+        starts = range(0, len(asked), size)
+        for start in tqdm(starts, desc="Model Ranking", disable=not asked or self.rank != 0):
+            batch = asked[start : start + size]
+            docs = [self._doc(request) for request, _ in batch]
+            messages = [request.args[1](doc) for (request, _), doc in zip(batch, docs, strict=True)]
             candidates = [doc["candidate_labels"] for doc in docs]
             texts = [list(map(answer_block, labels)) for labels in candidates]
-            replies = [list(own.texts.values()) for own in beginnings]
+            replies = [list(own.texts.values()) for _, own in batch]
             figures = self.log_likelihoods(messages, replies, texts)
-            for request, labels, own, found in zip(
-                batch, candidates, beginnings, figures, strict=True
-            ):
+            for (request, own), labels, found in zip(batch, candidates, figures, strict=True):
                 by_label = [dict(zip(labels, each, strict=True)) for each in found]
                 conditions = dict(zip(own.texts, by_label, strict=True))
                 rankings.append(
@@ -124,7 +128,8 @@ class RankingModel(OurModel):
                     if _rank(request) == FORCED
                     else write_ranking(conditions[OWN], own.texts[OWN])
                 )
-        return rankings
+        known = dict(zip(different, rankings, strict=True))
+        return [known[key] for key in keys]
 
 
 def _rank(request: Instance) -> str | None:

@@ -174,6 +174,14 @@ def test_requests_of_both_kinds_keep_their_order() -> None:
     assert model.seen == [(["<think>No. 0.</think>\n"], 3), ([""], 1)]
 
 
+def test_what_is_asked_again_with_the_same_beginning_is_ranked_once() -> None:
+    asked = [request(kind, number) for kind, number in ((DIRECT, 0), (REASONED, 1), (DIRECT, 2))]
+    model = Both()
+    answers = model.generate_until([each for each in asked for _ in range(3)])
+    assert answers == [answer for answer in answers[::3] for _ in range(3)]
+    assert model.seen == [([""], 3), (["<think>No. 1.</think>\n"], 3), ([""], 1)]
+
+
 def test_a_question_that_the_earlier_run_lacks_is_named() -> None:
     model = Both()
     model.task_dict = {"t": {"test": [{"dataset": "sfew", "id": "a/1.png"}]}}
