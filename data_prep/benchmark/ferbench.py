@@ -27,12 +27,12 @@ SOURCE = "the datasets' official archives"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The questions of one dataset, before an image is read.
+    """The questions of one dataset, before any image is read.
 
     Attributes:
         source: The archive.
-        samples: In the benchmark's order.
-        skipped: What the archive lists and gives no question.
+        samples: The samples, in the benchmark's order.
+        skipped: Entries of the archive that give no question.
     """
 
     source: Source
@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Changes when a question, its label, its place or its image's file does."""
+        """A digest of the questions, their labels, their order and their image files."""
         digest = xxhash.xxh3_128()
         for sample in self.samples:
             stamp = self.source.images.stamp(sample.member)
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def annotations(self) -> Sequence[str]:
-        """The columns that some sample has a value for."""
+        """The annotation columns for which any sample has a value."""
         found = [sample.annotations for sample in self.samples if sample.annotations is not None]
         return [
             name
@@ -65,8 +65,8 @@ class Plan:
 def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
     """Find a dataset's questions.
 
-    They come in the index's order. Without one the order is by id, which is the published order of
-    FERPlus and AffectNet; RAF-DB's is published last id first. That of SFEW follows no rule.
+    They are in the index's order. Without an index they are sorted by id, which is the published
+    order of FERPlus and AffectNet; RAF-DB's is the reverse. SFEW's order follows no rule.
 
     Args:
         source: The dataset's archive.
@@ -93,11 +93,11 @@ def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which an archive is not the published benchmark.
+    """One difference between an archive and the published benchmark.
 
     Attributes:
-        text: What differs, dataset first.
-        is_absence: True if the archive merely lacks something.
+        text: The difference, starting with the dataset.
+        is_absence: Whether the archive merely lacks something.
     """
 
     text: str
@@ -105,11 +105,11 @@ class Difference:
 
 
 def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Difference]:
-    """Compare a dataset's questions with the published ones, every one of them.
+    """Compare every question of a dataset with the published ones.
 
     Args:
-        plan: What the archive gives.
-        index: The published questions; without them counts a label are compared.
+        plan: The questions of the archive.
+        index: The published questions; without them, label counts are compared.
     """
     dataset = plan.source.dataset
     space = label_space(dataset)
@@ -156,7 +156,7 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
 
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
     out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the
-    benchmark has. What an archive lists and the benchmark does not ask about is listed in
+    benchmark has. Entries of an archive that the benchmark does not ask about are listed in
     `DATASET/skipped.jsonl`.
 
     Args:
@@ -192,7 +192,7 @@ def _rows(output: Output, plan: Plan) -> Iterator[Row]:
             yield row_or_fault
         else:
             faults.append(Fault(sample.dataset, sample.id, sample.member, row_or_fault))
-    # Before the rows get their final name: a finished dataset has its list.
+    # Before the rows get their final name, so that a finished dataset always has its list.
     write_list(output.folder / dataset / QUARANTINE_NAME, faults)
 
 

@@ -5,8 +5,8 @@ Its loader takes any `NAME.tsv` of the folder that `$LMUData` names
 (`CustomMCQDataset`), without them as an open question (`CustomVQADataset`). The columns are
 `index`, `image` (base64), `question` and `answer`; others are passed on to its prediction files.
 
-The images of the datasets may not be redistributed, and the table holds all of them. It is for the
-machine that holds the archives; there is no way to publish it from here.
+The images of the datasets may not be redistributed, and the table holds all of them. It is meant
+for the machine that holds the archives; there is no command to publish it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LETTERS = string.ascii_uppercase[: max(len(space.labels) for space in LABEL_SPA
 
 
 class Form(StrEnum):
-    """How a question is put."""
+    """How a question is asked."""
 
     CHOICE = "choice"
     """Lettered options, asked and scored by VLMEvalKit."""
@@ -48,7 +48,7 @@ class Form(StrEnum):
     """FERBench's own question, to be scored by `ferbench score`."""
 
 
-# VLMEvalKit takes a name with `openended` for an open question.
+# VLMEvalKit treats a dataset with `openended` in its name as open questions.
 NAMES: Mapping[Form, str] = {Form.CHOICE: "FERBench", Form.OPEN: "FERBench_openended"}
 
 _COLUMNS: Mapping[Form, tuple[str, ...]] = {
@@ -65,7 +65,7 @@ class Export:
         table: The TSV file.
         card: The README beside it.
         counts: Dataset key -> its questions.
-        caveat: Why this is not FERBench, if so.
+        caveat: Why this is not FERBench; None if it is.
     """
 
     table: Path
@@ -77,18 +77,18 @@ class Export:
 def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
     """Write a benchmark folder as one TSV, with a README beside it.
 
-    Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows pass through one at a
-    time: memory does not grow with their number.
+    Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows are streamed, so
+    memory does not grow with their number.
 
     Args:
         root: A folder that `unifer-data` wrote.
-        output: Its folder is for `$LMUData` to name.
-        form: How the questions are put.
+        output: The folder that `$LMUData` will name.
+        form: How the questions are asked.
 
     Raises:
-        DataError: The benchmark folder is absent or damaged.
-        BuildError: VLMEvalKit would show images that it kept of an earlier export.
-        HoldError: Another run writes the table, or the folder cannot be written to.
+        DataError: The benchmark folder is missing or damaged.
+        BuildError: VLMEvalKit would use images that it cached from an earlier export.
+        HoldError: Another run is writing the table, or the folder cannot be written to.
     """
     manifest = read_manifest(root)
     name = NAMES[form]
@@ -102,7 +102,7 @@ def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
             )
     counts = {dataset: part.rows for dataset, part in manifest.datasets.items()}
     written = Export(table, out / f"{name}.README.md", counts, manifest.caveat())
-    # Not the folder: the other form is another file in it.
+    # Hold the file, not the folder, which may hold the other form as well.
     with hold_file(table):
         questions = _questions(root, manifest)
         rows = output.map(name, _Encode(form), questions, manifest.n_rows)
@@ -130,7 +130,7 @@ def _questions(root: Path, manifest: Manifest) -> Iterator[tuple[int, dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Encode:
-    """Turn a numbered row of the benchmark into one of the table, in any process."""
+    """Turns a numbered row of the benchmark into a row of the table, in any process."""
 
     form: Form
 
@@ -161,7 +161,7 @@ def _as_png(row: Mapping[str, Any]) -> str:
             "`unifer-data verify` lists all of them"
         ) from None
     buffer = io.BytesIO()
-    # What VLMEvalKit makes of it is PNG again; little is gained by packing it well.
+    # VLMEvalKit writes it as PNG again; better compression would gain little.
     shown.save(buffer, "PNG", compress_level=1)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 

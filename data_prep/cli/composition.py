@@ -1,4 +1,4 @@
-"""Options and the closing report of the commands that compose training rows."""
+"""Options and final report of the commands that compose training rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from unifer_tasks.support.numbers import natural_number, share
 
 
 def add_composition(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every composition: where from, where to, which images to leave out."""
+    """Add the options of every composition: input, output, images to leave out."""
     parser.add_argument(
         "--from",
         dest="published",
@@ -56,10 +56,10 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
     leaks.add_argument(
         "--no-leak-check",
         action="store_true",
-        help="compare with no benchmark, and record that in the manifest",
+        help="skip the comparison with the benchmark, and record that in the manifest",
     )
     parser.add_argument(
-        "--keep-leaks", action="store_true", help="list images of the benchmark, but keep them"
+        "--keep-leaks", action="store_true", help="list images of the benchmark, but train on them"
     )
     add_numbers(
         parser,
@@ -68,9 +68,9 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
             natural_number,
             "N",
             MAX_BITS,
-            "most different bits of near duplicates",
+            "maximum bits in which near duplicates differ",
         ),
-        ("--valid", share, "SHARE", 0.0, "share held out for validation"),
+        ("--valid", share, "SHARE", 0.0, "share of the samples held out for validation"),
     )
     add_seed(parser)
     add_jobs(parser, "decode and compare")
@@ -81,11 +81,11 @@ def composition_options(args: argparse.Namespace) -> compose.Options:
     """Read the options.
 
     Raises:
-        PreparationError: Whether to compare with the benchmark was not said.
+        PreparationError: Neither `--ferbench` nor `--no-leak-check` was given.
     """
     if args.ferbench is None and not args.no_leak_check:
         raise PreparationError(
-            "name the benchmark whose images training must not hold (--ferbench DIR), or decline "
+            "name the benchmark whose images must not be trained on (--ferbench DIR), or decline "
             "with --no-leak-check"
         )
     return compose.Options(
@@ -97,7 +97,7 @@ def published_inputs(args: argparse.Namespace, keys: Keys) -> list[Input]:
     """Return the rows of the paper's file that `--from` names.
 
     Raises:
-        PreparationError: `--images` is absent.
+        PreparationError: `--images` is missing.
     """
     if args.images is None:
         raise PreparationError("--from needs --images: what its image paths are relative to")
@@ -148,7 +148,7 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
         if root != now:
             say(
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "
-                f"unifer-data rebase {out} --root {given.name}={now} names those read now"
+                f"unifer-data rebase {out} --root {given.name}={now} moves them to those read now"
             )
     if manifest.unusable:
         warn(f"unifer-data: {manifest.unusable:,} entries could not be used")
@@ -157,7 +157,7 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
 
 
 def _report_repeats(manifest: TrainingManifest) -> None:
-    """Say which images are in several rows or in none, if there are any."""
+    """Report which images are in several rows or in none, if there are any."""
     uneven = manifest.uneven_repeats()
     if uneven:
         say(f"training: {Repeats.total(uneven.values())}")
@@ -166,10 +166,10 @@ def _report_repeats(manifest: TrainingManifest) -> None:
 
 
 def check_rows(out: Path, manifest: TrainingManifest) -> None:
-    """Check that a build without a fault left something to train on.
+    """Check that a build without faults left something to train on.
 
     Raises:
-        PreparationError: No row was written, and the same command would write none.
+        PreparationError: No row was written, and running again would not change that.
     """
     if manifest.rows("train") or manifest.unusable:
         return

@@ -1,4 +1,4 @@
-"""`unifer-data cot`: cold-start rows with a teacher's rationales."""
+"""`unifer-data cot`: cold-start rows with the rationales of a teacher."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from data_prep.cot.rationales import Limits, Mode
 from data_prep.cot.teacher import Pace, Tally, Teacher, ask_all
 from data_prep.errors import PreparationError
 from data_prep.outputs.card import write_training_card
-from data_prep.outputs.training_folder import TrainingManifest, open_folder
+from data_prep.outputs.training_folder import TrainingManifest, by_label, open_folder
 from data_prep.sources.published import COT_KEYS
 from data_prep.training import compose
 from data_prep.training.balance import Balance
@@ -37,8 +37,8 @@ from unifer_tasks.support.numbers import non_negative_number, positive_integer
 KEY_VARIABLE = "OPENAI_API_KEY"
 
 RARE = 0.01
-"""Share of the rows below which a class is reported. The demo's cold start forgot one of 0.25 % and
-kept one of 2 %."""
+"""Share of the rows below which a class is reported: the demo's cold start forgot a class of 0.25 %
+and kept one of 2 %."""
 
 
 def add(commands: Subparsers) -> None:
@@ -69,17 +69,17 @@ def add(commands: Subparsers) -> None:
         parser,
         ("--limit", positive_integer, "N", None, "ask only the first N questions"),
         ("--concurrency", positive_integer, "N", 8, "concurrent requests"),
-        ("--per-minute", positive_integer, "N", None, "most requests per minute"),
-        ("--budget", non_negative_number, "COST", None, "stop asking at this cost"),
+        ("--per-minute", positive_integer, "N", None, "maximum requests per minute"),
+        ("--budget", non_negative_number, "COST", None, "stop asking once the cost reaches this"),
         ("--price-in", non_negative_number, "COST", 0.0, "price of a million input tokens"),
         ("--price-out", non_negative_number, "COST", 0.0, "price of a million output tokens"),
-        ("--max-tokens", positive_integer, "N", 1024, "most tokens of an answer"),
+        ("--max-tokens", positive_integer, "N", 1024, "maximum tokens of an answer"),
         ("--temperature", non_negative_number, "T", 1.0, "sampling temperature"),
-        ("--timeout", non_negative_number, "SECONDS", 120.0, "most time of a request"),
+        ("--timeout", non_negative_number, "SECONDS", 120.0, "time limit of a request"),
         ("--tries", positive_integer, "N", 6, "attempts per question"),
         ("--backoff", non_negative_number, "SECONDS", 1.0, "wait before a retry, then doubled"),
-        ("--min-words", positive_integer, "N", 20, "fewest words of a rationale"),
-        ("--max-words", positive_integer, "N", 400, "most words of a rationale"),
+        ("--min-words", positive_integer, "N", 20, "minimum words of a rationale"),
+        ("--max-words", positive_integer, "N", 400, "maximum words of a rationale"),
     )
     parser.add_argument(
         "--balance-classes",
@@ -154,12 +154,12 @@ def _key(base_url: str | None) -> str:
         return key
     if base_url is None:
         raise PreparationError(f"set {KEY_VARIABLE}, or name another endpoint with --base-url")
-    # `vllm serve` asks for no key, the client asks for some text.
+    # `vllm serve` needs no key, but the client requires a non-empty one.
     return "none"
 
 
 def _report_labels(manifest: TrainingManifest) -> None:
-    """Say how many rows each expression has, and which is so rare that it may be forgotten."""
+    """Report the rows of each expression, and which are so rare that they may be forgotten."""
     asked, rows = (
         _by_expression(counts)
         for counts in (manifest.counts_in, manifest.counts_out.get("train", {}))
@@ -177,9 +177,8 @@ def _report_labels(manifest: TrainingManifest) -> None:
 
 def _by_expression(counts: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     found: Counter[str] = Counter()
-    for labels in counts.values():
-        for label, n in labels.items():
-            found[canonical(label)] += n
+    for (_, label), n in by_label(counts).items():
+        found[canonical(label)] += n
     return found
 
 

@@ -48,22 +48,22 @@ def add(commands: Subparsers) -> None:
         "--train",
         type=positive_integer,
         metavar="N",
-        help="instead of a benchmark, N training faces: SFT rows in OUT/cot, GRPO rows in OUT/rlvr",
+        help="draw N training faces instead: SFT rows in OUT/cot, GRPO rows in OUT/rlvr",
     )
     parser.add_argument(
         "--bias",
         type=share,
         default=0.0,
         metavar="SHARE",
-        help="weaken the expressions of female faces of RAF-DB by this share, a bias that the "
-        "report's comparison of groups should find (default: %(default)s)",
+        help="weaken the expressions of RAF-DB's female faces by this share, a bias that the "
+        "report's comparison of groups should detect (default: %(default)s)",
     )
     parser.add_argument(
         "--labels",
         choices=LABELS,
         default="uniform",
-        help="distribution of the labels of training faces: uniform, that of the official "
-        "training splits, or by the square roots of their counts (default: %(default)s)",
+        help="label distribution of training faces: uniform, that of the official training "
+        "splits, or by the square roots of their counts (default: %(default)s)",
     )
     add_numbers(
         parser,

@@ -31,7 +31,7 @@ _UNANNOTATED = {
     "rafdb": "without gender, race and age groups: it has no Annotation/manual/*_manu_attri.txt; "
     "with these files the same command, to another folder, keeps them beside the questions",
 }
-"""Dataset -> message about an archive that lacks the dataset's annotations."""
+"""Dataset -> message for an archive without its annotations."""
 
 
 def add(commands: Subparsers) -> None:
@@ -40,8 +40,8 @@ def add(commands: Subparsers) -> None:
         "ferbench",
         help="build FERBench from the official archives",
         description="Build the benchmark from the datasets' official archives and check it "
-        "against the published counts. Datasets that are not given are left out, and the manifest "
-        "records that.",
+        "against the published counts. Datasets that are not given are left out, as the manifest "
+        "records.",
     )
     add_sources(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")

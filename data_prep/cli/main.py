@@ -22,8 +22,8 @@ _COMMANDS = (drawn, ferbench, rlvr, cot, rebase, reformat, verify, export)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
-    0 is success, 1 an error that left nothing half-written, 2 a wrong option, 3 a result that
-    leaves something out, 130 an interrupt.
+    0: success; 1: an error, with nothing half-written; 2: a wrong option; 3: success with something
+    left out; 130: interrupted.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     with redacted_output(arguments), visible_output():

@@ -1,4 +1,4 @@
-"""Options and output that several subcommands share."""
+"""Options and output shared by several subcommands."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from unifer_tasks.support.command import in_one_line
 from unifer_tasks.support.numbers import natural_number, positive_integer
 
 INCOMPLETE = 3
-"""Exit status of a run that did what it could and left something out."""
+"""Exit status of a run that succeeded with something left out."""
 
 Number = tuple[str, Callable[[str], float], str, float | None, str]
-"""An option, its reader, the name of its value, the default and the help text."""
+"""An option: its name, parser, metavar, default and help text."""
 
 Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
-    """Print a line, whatever names it holds."""
+    """Print a message on one line, whatever names it holds."""
     print(in_one_line(text))
 
 
 def warn(text: str) -> None:
-    """Print a line to standard error, whatever names it holds."""
+    """Print a message on one line of standard error, whatever names it holds."""
     print(in_one_line(text), file=sys.stderr)
 
 
@@ -50,10 +50,10 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def open_sources(args: argparse.Namespace) -> dict[str, Source]:
-    """Open the archives that were named.
+    """Open the archives given as options.
 
     Raises:
-        PreparationError: None was named, or one is not what it should be.
+        PreparationError: None was given, or one is malformed.
     """
     paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in DATASETS}
     sources = {
@@ -65,7 +65,7 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     }
     if not sources:
         options = ", ".join(f"--{dataset}" for dataset in DATASETS)
-        raise PreparationError(f"no archive was named; give at least one of {options}")
+        raise PreparationError(f"no archive was given; give at least one of {options}")
     return sources
 
 
@@ -75,22 +75,22 @@ def output(args: argparse.Namespace) -> Output:
 
 
 def unpacked(args: argparse.Namespace) -> Path:
-    """Return the folder below the output for what must be unpacked to be read."""
+    """Return the folder below the output for unpacked archives."""
     out: Path = args.out
     return out / UNPACKED
 
 
 def add_push(parser: argparse.ArgumentParser) -> None:
-    """Add `--push`, which `main` acts on once the command has written all."""
+    """Add `--push`, which `main` handles once the command has finished."""
     parser.add_argument(
         "--push",
         metavar="USER/NAME",
-        help="afterwards publish labels and paths, never an image, as a private dataset on the hub",
+        help="publish the result, without images, as a private dataset on the hub",
     )
 
 
 def add_numbers(parser: argparse.ArgumentParser, *rows: Number) -> None:
-    """Add options that take a number, with their defaults in the help texts."""
+    """Add numeric options, with their defaults in the help texts."""
     for option, read, metavar, default, text in rows:
         shown = text if default is None else f"{text} (default: %(default)s)"
         parser.add_argument(option, type=read, metavar=metavar, help=shown, default=default)

@@ -1,4 +1,4 @@
-"""`unifer-data rebase`: training rows whose images have moved."""
+"""`unifer-data rebase`: update training rows whose images have moved."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _run(args: argparse.Namespace) -> int:
     for source, root in manifest.roots.items():
         say(f"{source:<10} {root}")
     for root in missing_roots(manifest):
-        say(f"{root} is not on this machine; the rows are ready for one that has it")
+        say(f"{root} is not on this machine; the rows are ready for a machine that has it")
     for root, images in missing_images(args.folder, manifest).items():
         warn(
             f"unifer-data: {counted(len(images), 'image')} not found below {root}, such as "
@@ -53,5 +53,5 @@ def _run(args: argparse.Namespace) -> int:
 
 def _split(text: str) -> tuple[str | None, str]:
     source, mark, root = text.partition("=")
-    # A folder's name may hold the mark too.
+    # A folder's name may contain `=` too.
     return (source or None, root) if mark and "/" not in source else (None, text)

@@ -41,7 +41,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="accept counts other than the official ones, and record them in the manifest",
+        help="accept counts that differ from the official ones, and record them in the manifest",
     )
     add_composition(parser)
     for name, what in (("classes", "labels within a dataset"), ("datasets", "datasets")):
@@ -50,9 +50,9 @@ def add(commands: Subparsers) -> None:
             type=Balance,
             choices=list(Balance),
             default=Balance.NONE,
-            help=f"repeat or leave out rows for other shares of the {what} (default: %(default)s)",
+            help=f"repeat or leave out rows to balance the {what} (default: %(default)s)",
         )
-    add_numbers(parser, ("--rows", positive_integer, "N", None, "training rows to aim at"))
+    add_numbers(parser, ("--rows", positive_integer, "N", None, "number of training rows, roughly"))
     parser.add_argument(
         "--processor",
         metavar="MODEL",

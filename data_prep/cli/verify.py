@@ -1,4 +1,4 @@
-"""`unifer-data verify`: an output against its manifest and verl's own readers."""
+"""`unifer-data verify`: check an output against its manifest and verl's own readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unifer_tasks.support.extras import TRAIN
 from unifer_tasks.support.numbers import positive_integer
 
 MAX_LISTED = 20
-"""Problems of a kind that are listed; all are counted."""
+"""Problems of each kind that are listed; all are counted."""
 
 
 def add(commands: Subparsers) -> None:
@@ -34,8 +34,8 @@ def add(commands: Subparsers) -> None:
     )
     add_numbers(
         parser,
-        ("--max-prompt-tokens", positive_integer, "N", 4096, "most tokens of a GRPO row's prompt"),
-        ("--max-tokens", positive_integer, "N", 4096, "most tokens of an SFT row"),
+        ("--max-prompt-tokens", positive_integer, "N", 4096, "maximum tokens of a GRPO prompt"),
+        ("--max-tokens", positive_integer, "N", 4096, "maximum tokens of an SFT row"),
     )
     add_jobs(parser, "decode")
     parser.set_defaults(run=_run, needs=lambda args: [TRAIN] if args.processor else [])
@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
         manifest, problems = verify.verify_rows(args.folder, args.jobs)
         rows = {part: manifest.rows(part) for part in manifest.shards}
         if not problems and not (args.folder / FOLDER).is_dir():
-            say("every image was decoded; what it shows could not be compared: no fingerprints")
+            say("every image was decoded; without fingerprints, its content could not be compared")
         if args.processor and not problems:
             limits = verify.Limits(args.max_prompt_tokens, args.max_tokens)
             problems = [list(verify.verify_with_verl(args.folder, args.processor, limits))]

@@ -31,7 +31,7 @@ from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME
 
 ROWS_PER_GROUP = 256
-"""Bounds the memory of writer and reader: a row holds an encoded image."""
+"""Limits the memory of writer and reader: a row holds an encoded image."""
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _TYPES: Mapping[str, pa.DataType] = {
@@ -46,13 +46,13 @@ _TYPES: Mapping[str, pa.DataType] = {
 def _schema(annotations: Sequence[str]) -> pa.Schema:
     types = {**_TYPES, **{name: ANNOTATION_TYPES[name] for name in annotations}}
     features = {name: _feature(kind) for name, kind in types.items()}
-    # What `datasets` reads to know that `image` is an image.
+    # Tells `datasets` that `image` is an image.
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(list(types.items()), metadata=metadata)
 
 
 def _feature(kind: pa.DataType) -> Mapping[str, Any]:
-    """Return the name that `datasets` has for a type."""
+    """Return the description of a type as `datasets` writes it."""
     if kind == _IMAGE:
         return {"_type": "Image"}
     if pa.types.is_list(kind):
@@ -67,8 +67,8 @@ class Row:
 
     Attributes:
         id: Unique in its dataset; the published `image_path` for the benchmark's own.
-        image: The encoded image, as its file holds it.
-        target: The true label, in the dataset's own word.
+        image: The encoded image, as in its file.
+        target: The true label, in the dataset's own words.
         annotations: Further facts about the face.
     """
 
@@ -82,11 +82,11 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
     """Start a build in a folder, or continue one that was interrupted.
 
     Args:
-        out: The folder; made if it is not there.
-        manifest: That of the folder to build, with no datasets yet.
+        out: The folder, created if it does not exist.
+        manifest: The manifest of the new build, without datasets.
 
     Returns:
-        The manifest with the datasets that are complete already.
+        The manifest with the datasets that are already complete.
 
     Raises:
         BuildError: The folder holds something else.
@@ -106,7 +106,7 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
 
 
 def _identity(manifest: Manifest) -> Mapping[str, Any]:
-    """Return what equal builds share."""
+    """Return the part of a manifest that identifies a build."""
     return {"source": manifest.source, **manifest.recipe, **manifest.versions}
 
 
@@ -133,14 +133,14 @@ def write_dataset(
 ) -> Manifest:
     """Write one dataset's questions and then the manifest that lists them.
 
-    Killed at any point, the folder holds no half-written file under a final name.
+    If it is killed, no half-written file has its final name.
 
     Args:
         out: A folder that `open_build` opened.
         manifest: The manifest so far.
         dataset: The dataset's key.
         rows: Its questions; consumed as they are written.
-        annotations: The columns for annotations that the file gets.
+        annotations: The annotation columns of the file.
 
     Returns:
         The manifest with this dataset in it.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from data_prep.outputs.training_folder import Repeats, TrainingManifest
+from data_prep.outputs.training_folder import Repeats, TrainingManifest, by_label
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.redaction.markdown import bullets, code, escape, front_matter, table
@@ -14,20 +14,20 @@ from unifer_tasks.support.files import atomic_write
 
 CARD_NAME = "README.md"
 
-_IMAGES_STAY = """\
+_ABOUT_IMAGES = """\
 ## Images
 
 The images belong to the datasets and may not be passed on. What is published here names them by
 their place in the official archives; whoever holds those puts them together with `unifer-data`.
 """
 
-_WHAT_LABELS_ARE = """\
-`votes` says how many annotators chose each candidate label, in their order, `votes_other` how many
-chose none of them. `gender`, `race` and `age_group` are what annotators took a stranger for at the
-sight of one photograph, in the dataset's own words: neither what the people say of themselves nor a
-fact about them. They serve to compare a model's accuracy between groups, and for nothing about a
-single person. `landmarks` say where a face is in its image. These columns stay on this machine:
-`--push` publishes none of them.
+_ABOUT_ANNOTATIONS = """\
+`votes` is how many annotators chose each candidate label, in their order, `votes_other` how many
+chose none of them. `gender`, `race` and `age_group` are annotators' impressions of a stranger in
+one photograph, in the dataset's own words: neither what the people say of themselves nor facts.
+They serve to compare a model's accuracy between groups, never to describe a single person.
+`landmarks` locate the face in its image. These columns stay on this machine: `--push` publishes
+none of them.
 """
 
 
@@ -51,8 +51,8 @@ def write_benchmark_card(out: Path, manifest: Manifest) -> None:
     ]
     if annotated:
         columns = table(("dataset", "column", "questions"), annotated, numeric=[2])
-        body += ["## Annotations", columns, _WHAT_LABELS_ARE]
-    body.append(_IMAGES_STAY)
+        body += ["## Annotations", columns, _ABOUT_ANNOTATIONS]
+    body.append(_ABOUT_IMAGES)
     configs = {dataset: {"test": [file.path]} for dataset, file in manifest.datasets.items()}
     _write(out, "FERBench", manifest.n_rows, configs, body)
 
@@ -66,8 +66,7 @@ def write_training_card(out: Path, manifest: TrainingManifest) -> None:
         [
             (part, dataset, label, f"{n:,}")
             for part in parts
-            for dataset, labels in manifest.counts_out.get(part, {}).items()
-            for label, n in labels.items()
+            for (dataset, label), n in by_label(manifest.counts_out.get(part, {})).items()
         ],
         numeric=[3],
     )
@@ -83,7 +82,7 @@ def write_training_card(out: Path, manifest: TrainingManifest) -> None:
     if manifest.differences:
         body += ["## Not the official counts", bullets(manifest.differences)]
     files = {part: [shard.path for shard in shards] for part, shards in parts.items()}
-    _write(out, title, sum(map(manifest.rows, parts)), {"default": files}, [*body, _IMAGES_STAY])
+    _write(out, title, sum(map(manifest.rows, parts)), {"default": files}, [*body, _ABOUT_IMAGES])
 
 
 def _write(
@@ -117,6 +116,6 @@ def _write(
 
 
 def _size(n_rows: int) -> str:
-    """Return the hub's word for a number of rows."""
+    """Return the hub's size category of a number of rows."""
     bounds = [("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000)]
     return next((name for name, bound in bounds if n_rows < bound), "100K<n<1M")

@@ -1,8 +1,8 @@
-"""Publishing an output on the hub, while images and this machine's paths stay at home.
+"""Publish an output on the hub without images and without paths of this machine.
 
-The datasets' licences forbid passing images on. What may be published is what was made here:
-labels, questions, rationales, and where the images lie in archives that each person gets from the
-datasets' owners.
+The datasets' licences forbid passing images on. What may be published was made here: labels,
+questions, rationales, and the images' places in archives that everyone gets from the datasets'
+owners.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from data_prep.errors import PreparationError
 from data_prep.outputs.card import write_benchmark_card, write_training_card
-from data_prep.outputs.rebase import map_rows, place_below
+from data_prep.outputs.rebase import place_below, rewrite_shard
 from data_prep.outputs.training_folder import (
     Shard,
     TrainingManifest,
@@ -57,10 +58,10 @@ def push(out: Path, repository: str) -> None:
 
 
 def stage(out: Path, staged: Path) -> None:
-    """Write what of an output may be published: its rows, manifest and card.
+    """Write the part of an output that may be published: its rows, manifest and card.
 
     Image bytes are left out. An image of training rows is named `SOURCE/PLACE`, by its place in
-    its archive, and no text has a path of this machine.
+    its archive, and no text contains a path of this machine.
 
     Raises:
         DataError: `out` is not finished, or a file of it is damaged.
@@ -83,16 +84,13 @@ def stage(out: Path, staged: Path) -> None:
 def _stage_benchmark(out: Path, staged: Path) -> None:
     manifest = read_manifest(out)
     folders = _folders(out, ())
-
-    def clean(text: str) -> str:
-        return without_local_paths(text, folders)
-
+    clean = partial(without_local_paths, folders=folders)
     for dataset, file in manifest.datasets.items():
         (staged / file.path).parent.mkdir(parents=True, exist_ok=True)
         _without_images(intact_path(out, manifest, dataset), staged / file.path, folders)
     described = replace(
         manifest,
-        # Judgements on people's looks stay here.
+        # Judgements of people's looks are not published.
         datasets={
             dataset: replace(file, annotations={}) for dataset, file in manifest.datasets.items()
         },
@@ -119,7 +117,7 @@ def _stage_rows(out: Path, staged: Path) -> None:
                     f"{image['image']} lies below no root of {out}; build the rows again"
                 )
             images.append({**image, "image": f"{source}/{place}"})
-        # A rationale may speak of anything: only folders that are known are taken out of it.
+        # A rationale may contain any text: only known folders are removed from it.
         row = map_texts({**row, "images": []}, lambda text: without_folders(text, folders))
         if teacher := row["extra_info"].get("teacher"):
             row["extra_info"]["teacher"] = without_local_paths(teacher)
@@ -131,12 +129,9 @@ def _stage_rows(out: Path, staged: Path) -> None:
             raise PreparationError(
                 f"{path} is not the file that its manifest lists; build it again to publish it"
             )
-        map_rows(path, staged / shard.path, published)
-        return replace(shard, sha256=sha256(staged / shard.path))
+        return rewrite_shard(out, staged, shard, published)
 
-    def clean(text: str) -> str:
-        return without_local_paths(text, folders)
-
+    clean = partial(without_local_paths, folders=folders)
     left_out: Counter[str] = Counter()
     for reason, n in manifest.left_out.items():
         left_out[clean(reason)] += n
@@ -144,7 +139,7 @@ def _stage_rows(out: Path, staged: Path) -> None:
         manifest,
         recipe=map_texts(manifest.recipe, clean),
         versions=map_texts(manifest.versions, clean),
-        # `rebase` puts whoever has the archives in these places.
+        # Whoever has the archives replaces these with `rebase`.
         roots={source: source for source in manifest.roots},
         left_out=dict(left_out),
         differences=tuple(map(clean, manifest.differences)),
@@ -155,10 +150,10 @@ def _stage_rows(out: Path, staged: Path) -> None:
 
 
 def _require_narrow_roots(manifest: TrainingManifest) -> None:
-    """Check that places below the roots are places in archives.
+    """Check that the roots are no wider than the archives.
 
     Raises:
-        PreparationError: A root has people's folders below it.
+        PreparationError: A root contains the home folder.
     """
     for source, root in manifest.roots.items():
         if Path(root) in Path.home().parents:
@@ -177,7 +172,7 @@ def _without_images(source: Path, target: Path, folders: Sequence[str]) -> None:
     table = pq.read_table(source, columns=columns)
     ids = [without_folders(row_id, folders) for row_id in table.column("id").to_pylist()]
     table = table.set_column(0, "id", pa.array(ids, pa.string()))
-    # The features that `datasets` reads speak of an image column.
+    # The metadata for `datasets` describes an image column.
     pq.write_table(table.replace_schema_metadata(None), target)
 
 

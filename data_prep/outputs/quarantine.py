@@ -1,4 +1,4 @@
-"""What was left out, listed with the reason: images, and entries that give no question."""
+"""Lists of what was left out, with reasons: images, and entries that give no question."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Fault:
 
 
 def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
-    """Write a list, one object a line; an empty list is an empty file."""
+    """Write a list, one object per line; an empty list is an empty file."""
     with atomic_write_lines(path) as write:
         for entry in entries:
             write(asdict(entry))
 
 
 def read_list(kind: type[T], path: Path) -> Iterator[T]:
-    """Yield the entries of a list that a build wrote, one object a line.
+    """Yield the entries of a list that a build wrote, one object per line.
 
     Args:
         kind: The dataclass of an entry.

@@ -1,10 +1,10 @@
-"""Moving training rows to where their images lie on another machine."""
+"""Adapt training rows to the place of their images on another machine."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
 
     Args:
         manifest: Of the rows, with the roots so far.
-        given: Source -> its new root; under None the folder in place of the one that
-            all roots have in common.
+        given: Source -> its new root; under None the replacement for the common parent of all
+            roots.
 
     Raises:
         BuildError: A source is not in the manifest.
@@ -63,34 +63,25 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
     return roots
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """Where the images of a source lay, and where they lie now."""
-
-    old: str
-    new: str
-
-
 def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
     """Rewrite the image paths of a folder of training rows.
 
-    Killed half-way, the same command finishes it: a shard that is no longer the one of the manifest
-    was rewritten, and its paths that are new already are kept.
+    After a kill, the same command finishes the work: a shard that differs from the manifest was
+    already rewritten, and its new paths are kept.
 
     Args:
-        folder: What `unifer-data rlvr` or `cot` wrote.
+        folder: A folder that `unifer-data rlvr` or `cot` wrote.
         given: As in `new_roots`.
 
     Raises:
-        BuildError: A shard is missing or damaged, a path lies below no root of the manifest, or a
-            source is unknown.
-        DataError: The manifest is absent or damaged.
+        BuildError: A shard is missing or damaged, a path is not below any root of the manifest, or
+            a source is unknown.
+        DataError: The manifest is missing or damaged.
     """
     manifest = read_training_manifest(folder)
     roots = new_roots(manifest, given)
-    moves = {source: _Move(manifest.roots[source], root) for source, root in roots.items()}
     shards = {
-        part: tuple(_rebased(folder, shard, manifest, moves) for shard in shards)
+        part: tuple(_rebased(folder, shard, manifest, roots) for shard in shards)
         for part, shards in manifest.shards.items()
     }
     manifest = replace(manifest, roots=roots, shards=shards)
@@ -99,60 +90,62 @@ def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
 
 
 def _rebased(
-    folder: Path, shard: Shard, manifest: TrainingManifest, moves: Mapping[str, _Move]
+    folder: Path, shard: Shard, manifest: TrainingManifest, roots: Mapping[str, str]
 ) -> Shard:
     path = folder / shard.path
-    if not path.is_file():
-        raise BuildError(f"{path} is missing; run the command that built it again")
-    is_untouched = sha256(path) == shard.sha256
+    is_untouched = path.is_file() and sha256(path) == shard.sha256
 
-    def moved(dataset: str, image: str) -> str:
-        source = manifest.source_of(dataset)
-        move = None if source is None else moves[source]
-        if move is not None:
-            if not is_untouched and place_below(move.new, image) is not None:
+    def moved(source: str | None, image: str) -> str:
+        if source is not None:
+            if not is_untouched and place_below(roots[source], image) is not None:
                 return image
-            place = place_below(move.old, image)
+            place = place_below(manifest.roots[source], image)
             if place is not None:
-                return f"{move.new.rstrip('/')}/{place}"
-        below = move.old if move else f"any of {', '.join(moves)}"
+                return f"{roots[source].rstrip('/')}/{place}"
+        below = manifest.roots[source] if source else f"any of {', '.join(roots)}"
         raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
 
-    with reading_parquet(path, "training rows"), atomic_write(path) as partial:
-        map_images(path, partial, moved)
-    return replace(shard, sha256=sha256(path))
-
-
-def map_images(source: Path, target: Path, moved: Callable[[str, str], str]) -> None:
-    """Copy a shard with every image path changed, some thousand rows at a time.
-
-    Args:
-        source: The shard.
-        target: The copy.
-        moved: Returns the new path of a dataset's image.
-    """
-
     def with_moved_images(row: dict[str, Any]) -> dict[str, Any]:
+        source = manifest.source_of(row["data_source"])
         for image in row["images"]:
-            image["image"] = moved(row["data_source"], image["image"])
+            image["image"] = moved(source, image["image"])
         return row
 
-    map_rows(source, target, with_moved_images)
+    return rewrite_shard(folder, folder, shard, with_moved_images)
 
 
-def map_rows(
-    source: Path, target: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]
-) -> None:
-    """Copy a shard with every row changed, some thousand rows at a time."""
-    file = pq.ParquetFile(source)
-    with pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer:
-        for batch in file.iter_batches(ROWS_PER_GROUP):
-            rows = [changed(row) for row in batch.to_pylist()]
-            writer.write_table(pa.Table.from_pylist(rows, schema=file.schema_arrow))
+def rewrite_shard(
+    folder: Path, out: Path, shard: Shard, changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Shard:
+    """Write a shard with every row changed, a few thousand rows at a time.
+
+    Args:
+        folder: The folder of the shard.
+        out: The folder to write, which may be the same.
+        shard: The shard.
+        changed: Returns the new row.
+
+    Returns:
+        The shard with its new hash.
+
+    Raises:
+        BuildError: The shard is missing.
+        PreparationError: It is damaged.
+    """
+    source, target = folder / shard.path, out / shard.path
+    if not source.is_file():
+        raise BuildError(f"{source} is missing; run the command that built it again")
+    with reading_parquet(source, "training rows"), atomic_write(target) as partial:
+        file = pq.ParquetFile(source)
+        with pq.ParquetWriter(partial, file.schema_arrow, compression="zstd") as writer:
+            for batch in file.iter_batches(ROWS_PER_GROUP):
+                rows = [changed(row) for row in batch.to_pylist()]
+                writer.write_table(pa.Table.from_pylist(rows, schema=file.schema_arrow))
+    return replace(shard, sha256=sha256(target))
 
 
 def place_below(root: str, image: str) -> str | None:
-    """Return an image's path from a root on; None if it does not lie below that."""
+    """Return an image's path relative to a root; None if it is not below it."""
     folder = root.rstrip("/") + "/"
     return image.removeprefix(folder) if image.startswith(folder) else None
 

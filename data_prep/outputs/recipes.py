@@ -1,4 +1,4 @@
-"""In what the build that a folder holds differs from the one that is asked for."""
+"""How the build in a folder differs from the requested one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _DIGESTS: Mapping[str, str] = {
     "questions_xxh3": "the questions, or the files of their images, changed",
     "questions_sha256": "other questions",
 }
-"""Key of a recipe -> what another value means to people."""
+"""Key of a recipe -> what a different value means to the user."""
 
 
 def changes(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Say in what two recipes differ, without the lists and digests that nobody reads."""
+    """Describe how two recipes differ, without their lists and digests."""
     return ", ".join(_changes(held, asked))
 
 

@@ -1,10 +1,10 @@
-"""Checks of training rows: their ids, their labels and the images that they name."""
+"""Checks of training rows: ids, labels and images."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from data_prep.outputs.training_folder import (
     Repeats,
     Shard,
     TrainingManifest,
+    by_label,
     repeats_of,
 )
 from data_prep.parallel import ordered_map
@@ -37,7 +38,7 @@ class Row:
     Attributes:
         dataset: The dataset's key.
         label: The ground truth.
-        id: The sample's id; None or empty if it has none.
+        id: The sample's id; None or empty if it is missing.
         images: The paths of its images.
     """
 
@@ -78,7 +79,7 @@ def shard_problem(path: Path, shard: Shard, kind: str) -> str | None:
 
 
 def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
-    """Yield, for each kind, the problems of the ids and labels of rows that can be read."""
+    """Yield lists of problems of ids and labels, one list per kind; the rows must be readable."""
     parts_of: dict[tuple[str, str], str] = {}
     images_of: dict[tuple[str, str], tuple[str, ...]] = {}
     for part in manifest.shards:
@@ -107,11 +108,7 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
 def _label_problems(
     root: Path, part: str, found: Mapping[tuple[str, str], int], manifest: TrainingManifest
 ) -> Iterator[str]:
-    listed = {
-        (dataset, label): n
-        for dataset, labels in manifest.counts_out.get(part, {}).items()
-        for label, n in labels.items()
-    }
+    listed = by_label(manifest.counts_out.get(part, {}))
     for dataset, label in dict.fromkeys((*listed, *found)):
         n, expected = found.get((dataset, label), 0), listed.get((dataset, label), 0)
         if n != expected:
@@ -125,16 +122,12 @@ def _repeat_problems(
     part: str, rows: Mapping[Image, int], manifest: TrainingManifest
 ) -> Iterator[str]:
     if part in manifest.repeats:
-        recorded = manifest.repeats[part]
-        for dataset, labels in repeats_of(rows).items():
-            for label, found in labels.items():
-                meant = recorded.get(dataset, {}).get(label, Repeats(0, 0, 0, 0))
-                if (found.distinct, found.repeated, found.most) != (
-                    meant.distinct,
-                    meant.repeated,
-                    meant.most,
-                ):
-                    yield f"{part} rows of {dataset} {label}: {found}; its manifest says {meant}"
+        recorded = by_label(manifest.repeats[part])
+        for (dataset, label), found in by_label(repeats_of(rows)).items():
+            expected = recorded.get((dataset, label), Repeats(0, 0, 0, 0))
+            # Rows do not tell how many images were available.
+            if replace(found, available=expected.available) != expected:
+                yield f"{part} rows of {dataset} {label}: {found}; its manifest says {expected}"
     elif not manifest.is_composed:
         for image, n in rows.items():
             if n > 1:
@@ -142,12 +135,12 @@ def _repeat_problems(
 
 
 def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> list[str]:
-    """Return the problems of the images: each is decoded, and compared with its fingerprint.
+    """Return the problems of the images, each decoded and compared with its fingerprint.
 
     Args:
-        root: The folder, whose fingerprints, if it has any, were taken when it was built.
+        root: The folder, which may hold fingerprints of its images from when it was built.
         manifest: Its manifest.
-        jobs: Processes that decode; None for one a core.
+        jobs: Worker processes; None for one per core.
     """
     pixels = fingerprints(root / FOLDER)
     images = {
@@ -161,7 +154,7 @@ def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> 
 
 
 def missing_images(root: Path, manifest: TrainingManifest) -> dict[str, list[str]]:
-    """Return the folder of each source that is there -> the images of rows that it lacks."""
+    """Return the existing folder of each source -> the images of rows that are missing there."""
     missing: dict[str, dict[str, None]] = defaultdict(dict)
     for part in manifest.shards:
         for row in _rows(root, manifest, part):

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +26,8 @@ from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, absent, sha256
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME
 from unifer_tasks.support.records import RecordError, read_json, record
+
+Value = TypeVar("Value")
 
 SCHEMA = 1
 
@@ -147,13 +149,8 @@ class TrainingManifest:
         _require_counts(
             self.unusable,
             *self.left_out.values(),
-            *(n for counts in self.counts_in.values() for n in counts.values()),
-            *(
-                n
-                for datasets in self.counts_out.values()
-                for counts in datasets.values()
-                for n in counts.values()
-            ),
+            *by_label(self.counts_in).values(),
+            *(n for counts in self.counts_out.values() for n in by_label(counts).values()),
         )
 
     def rows(self, part: str) -> int:
@@ -167,11 +164,7 @@ class TrainingManifest:
 
     def uneven_repeats(self) -> dict[tuple[str, str], Repeats]:
         """Return (dataset, label) -> repeats in training; empty if each image is in one row."""
-        found = {
-            (dataset, label): repeats
-            for dataset, labels in self.repeats.get("train", {}).items()
-            for label, repeats in labels.items()
-        }
+        found = by_label(self.repeats.get("train", {}))
         return {} if all(repeats.is_even for repeats in found.values()) else found
 
     def source_of(self, dataset: str) -> str | None:
@@ -182,6 +175,15 @@ class TrainingManifest:
         if dataset in self.roots:
             return dataset
         return next(iter(self.roots)) if len(self.roots) == 1 else None
+
+
+def by_label(nested: Mapping[str, Mapping[str, Value]]) -> dict[tuple[str, str], Value]:
+    """Return (dataset, label) -> value of a mapping dataset -> label -> value."""
+    return {
+        (dataset, label): value
+        for dataset, labels in nested.items()
+        for label, value in labels.items()
+    }
 
 
 class Image(NamedTuple):
@@ -198,12 +200,12 @@ def repeats_of(rows: Mapping[Image, int]) -> dict[str, dict[str, Repeats]]:
     Args:
         rows: Image -> rows that show it, 0 for an image that could be trained on but is not.
     """
-    by_label: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    rows_of: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for image, n in rows.items():
-        by_label[image.dataset][image.label].append(n)
+        rows_of[image.dataset][image.label].append(n)
     return {
         dataset: {label: Repeats.of(counts) for label, counts in labels.items()}
-        for dataset, labels in by_label.items()
+        for dataset, labels in rows_of.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Checking an output against its manifest, and against verl's own readers."""
+"""Check an output against its manifest, and against verl's own readers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from data_prep.errors import PreparationError
 from data_prep.images.inspection import inspect
 from data_prep.outputs.row_checks import image_problems, row_problems, shard_problem
-from data_prep.outputs.training_folder import TrainingManifest, read_training_manifest
+from data_prep.outputs.training_folder import TrainingManifest, by_label, read_training_manifest
 from data_prep.parallel import ordered_map
 from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
@@ -25,7 +25,7 @@ from unifer_tasks.support.extras import TRAIN
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most tokens that verl is told to take.
+    """Token limits that verl is given.
 
     Attributes:
         prompt: Of a GRPO row's prompt with its image (`data.max_prompt_length`).
@@ -37,17 +37,17 @@ class Limits:
 
 
 Problems = list[list[str]]
-"""Lines for all that is wrong, a list for each kind."""
+"""Lists of problems, one list per kind."""
 
 
 def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Problems]:
-    """Check a benchmark folder: hashes, counts a label, and that every image decodes.
+    """Check a benchmark folder: hashes, label counts, and that every image can be decoded.
 
     Returns:
         The manifest, and the problems found.
 
     Raises:
-        DataError: The manifest is absent or damaged, or a file is gone.
+        DataError: The manifest is missing or damaged, or a file is missing.
     """
     manifest = read_manifest(root)
     problems: Problems = []
@@ -68,13 +68,13 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Pro
 
 
 def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, Problems]:
-    """Check a folder of training rows: hashes, ids, labels, and that every image is its own.
+    """Check a folder of training rows: hashes, ids, labels, and that every image is the original.
 
     Returns:
         The manifest, and the problems found.
 
     Raises:
-        DataError: The manifest is absent or damaged.
+        DataError: The manifest is missing or damaged.
     """
     manifest = read_training_manifest(root)
     files = []
@@ -87,8 +87,7 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
                 files.append(f"{path} is not the file that its manifest lists; build it again")
             elif problem := shard_problem(path, shard, manifest.kind):
                 files.append(f"{path} {problem}; build it again")
-        labels = manifest.counts_out.get(part, {}).values()
-        n = sum(n for counts in labels for n in counts.values())
+        n = sum(by_label(manifest.counts_out.get(part, {})).values())
         if n != manifest.rows(part):
             files.append(
                 f"{root}: {counted(manifest.rows(part), f'{part} row')}, its labels count {n:,}"
@@ -104,20 +103,20 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:
-    """Return the folders of images that are not there."""
+    """Return the image folders that do not exist."""
     return [root for root in dict.fromkeys(manifest.roots.values()) if not Path(root).is_dir()]
 
 
 def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
     """Read the rows with verl's own datasets and yield the problems.
 
-    Every row is read, tokenised and compared with its limit: verl itself drops rows that raise or
-    are too long, silently.
+    Every row is read, tokenized and compared with its limit: verl itself silently drops rows that
+    raise or are too long.
 
     Args:
         root: A folder of training rows.
         model: A checkpoint folder or hub name with a processor.
-        limits: Most tokens.
+        limits: The token limits.
 
     Raises:
         PreparationError: verl is not installed.
@@ -147,7 +146,7 @@ def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
 
 
 def _verl_dataset(kind: str, files: list[str], model: str, limits: Limits) -> Any:
-    # verl filters in forked processes, in which a tokenizer that was used before hangs.
+    # verl filters in forked processes, where a tokenizer that was used before would hang.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from transformers import AutoProcessor

@@ -1,7 +1,7 @@
-"""Annotations of synthetic faces whose truth is known: votes, attributes and intensity.
+"""Annotations of synthetic faces with known ground truth: votes, attributes and intensity.
 
-Attributes are drawn by lot, whatever the face looks like and whatever it expresses: a measure that
-finds a difference between groups finds chance, or the bias that was asked for.
+Attributes are random and independent of the face and its expression: any difference between groups
+is chance, or the bias that was asked for.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.protocol.labels import canonical, label_space
 
 BIASED = "female"
-"""The gender whose expressions are drawn weaker where a bias is asked for."""
+"""The gender whose expressions are drawn weaker if a bias is requested."""
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ferplus": ("votes", "votes_other"),
     "rafdb": tuple(ATTRIBUTES),
 }
-"""Dataset -> the columns that its own archive gives."""
+"""Dataset -> the annotation columns that its own archive provides."""
 
 _N_ANNOTATORS = 10
 _UNSURE = 0.05
@@ -32,12 +32,12 @@ _NEUTRAL = 0.8
 
 
 def columns_of(dataset: str) -> Sequence[str]:
-    """Return the columns for annotations of a dataset's stand-in."""
+    """Return the annotation columns of a dataset's stand-in."""
     return (*_COLUMNS.get(dataset, ()), "intensity")
 
 
 def draw_attributes(dataset: str, seed: Sequence[int]) -> Mapping[str, str]:
-    """Draw what annotators take a person for; nothing where the dataset does not say.
+    """Draw the annotators' impressions of a person; empty if the dataset has none.
 
     Args:
         dataset: The dataset's key.
@@ -60,15 +60,15 @@ def intensity_of(target: str, units: ActionUnits) -> float | None:
 def draw_votes(
     dataset: str, target: str, intensity: float | None, seed: Sequence[int]
 ) -> tuple[tuple[int, ...], int]:
-    """Draw the votes of ten annotators, who agree the more the stronger the expression is.
+    """Draw the votes of ten annotators, who agree more for stronger expressions.
 
     Each votes for the target with probability 0.2 + 0.7 * intensity (neutral: 0.8), for none of the
-    labels with 0.03, else for any other label. The target then takes the place of the label with
-    the most votes, since it is the most voted one by definition.
+    labels with 0.03, else for any other label. The target then swaps votes with the most voted
+    label, since it is the most voted one by definition.
 
     Args:
         dataset: The dataset's key.
-        target: The label, in the dataset's own word.
+        target: The label, in the dataset's own words.
         intensity: As `intensity_of`.
         seed: Seed of the draw.
 
@@ -93,13 +93,13 @@ def annotate(
     attributes: Mapping[str, str],
     seed: Sequence[int],
 ) -> Annotations:
-    """Return the annotations of a face, of the columns that its dataset has.
+    """Return the annotations of a face, in the columns that its dataset has.
 
     Args:
         dataset: The dataset's key.
-        target: The label, in the dataset's own word.
-        units: What the face was drawn from.
-        attributes: Of `draw_attributes`.
+        target: The label, in the dataset's own words.
+        units: The action units of the face.
+        attributes: As `draw_attributes`.
         seed: Seed of the votes.
     """
     intensity = intensity_of(target, units)

@@ -1,4 +1,4 @@
-"""A stand-in FERBench with synthetic faces: the benchmark's shape, none of its images."""
+"""A stand-in FERBench with synthetic faces: the shape of the benchmark, none of its images."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ _FORMATS: Mapping[str, _Format] = {
     "sfew": _Format((143, 181), gray=False, encoding="PNG"),
 }
 _USUAL = _Format((224, 224), gray=False, encoding="JPEG")
-"""How those of any other dataset are drawn."""
+"""The format of any other dataset."""
 
 _ANNOTATIONS_STREAM = 3
-"""Of the seeds of four numbers, of which the training faces' end with 1 or 2."""
+"""The last of four seed numbers; those of training faces end with 1 or 2."""
 
 Targets = Mapping[str, list[tuple[str, str]]]
 """Dataset key -> (id, target) of each question, in order."""
 
 
 def targets_of_counts(per_class: int | None, seed: int) -> dict[str, list[tuple[str, str]]]:
-    """Make up questions with the benchmark's class counts, or equally many of each class.
+    """Make up questions with the benchmark's class counts, or equally many per class.
 
     Args:
-        per_class: Questions for each label of every dataset; None for the benchmark's own counts,
-            of its own datasets.
-        seed: Seed of the order. Labels are mixed, so that a run over the first few
-            questions meets several of them.
+        per_class: Questions for each label of every dataset; None for the benchmark's own datasets
+            and counts.
+        seed: Seed of the order. Labels are mixed, so that a run over the first few questions
+            covers several of them.
     """
     targets = {}
     for dataset, space in (FERBENCH if per_class is None else WITH_FILES).items():
@@ -98,9 +98,9 @@ def build(
         output: The folder to write.
         targets: The questions.
         seed: Seed of the faces.
-        recipe: What else names this build in its manifest.
-        bias: By which share the expressions of faces whose gender is `BIASED` are weaker, where
-            a gender is drawn.
+        recipe: What else identifies this build in its manifest.
+        bias: By which share the expressions of faces of gender `BIASED` are weakened, in
+            datasets with a gender.
 
     Raises:
         BuildError: The folder holds something else.
@@ -127,13 +127,13 @@ def build(
 def draw_as(
     dataset: str, label: str, seed: Sequence[int], *, weaker: float = 0.0
 ) -> tuple[bytes, Face]:
-    """Draw a face as a file of a dataset would hold it.
+    """Draw a face in the file format of a dataset.
 
     Args:
         dataset: The dataset whose size, mode and encoding the image has.
-        label: The expression, in the dataset's own word.
+        label: The expression, in the dataset's own words.
         seed: Seed of the face.
-        weaker: By which share its action units are weaker.
+        weaker: By which share its action units are weakened.
 
     Returns:
         The encoded image and the face that it shows.
@@ -151,21 +151,21 @@ def draw_as(
 
 
 def suffix_of(dataset: str) -> str:
-    """Return how the names of a dataset's image files end."""
+    """Return the extension of a dataset's image files."""
     return ".jpg" if _FORMATS.get(dataset, _USUAL).encoding == "JPEG" else ".png"
 
 
 def stream_of(dataset: str) -> int:
-    """Return a seed of its own for each dataset, that stays when others are added."""
+    """Return a dataset's own seed, which does not change when datasets are added."""
     return zlib.crc32(dataset.encode())
 
 
 def _drawn_row(dataset: str, seed: int, bias: float, numbered: tuple[int, tuple[str, str]]) -> Row:
     number, (row_id, target) = numbered
     stream = [seed, stream_of(dataset), number]
-    by_lot = [*stream, _ANNOTATIONS_STREAM]
-    attributes = draw_attributes(dataset, by_lot)
+    annotation_seed = [*stream, _ANNOTATIONS_STREAM]
+    attributes = draw_attributes(dataset, annotation_seed)
     weaker = bias if attributes.get("gender") == BIASED else 0.0
     image, face = draw_as(dataset, target, stream, weaker=weaker)
     units = face.action_units
-    return Row(row_id, image, target, annotate(dataset, target, units, attributes, by_lot))
+    return Row(row_id, image, target, annotate(dataset, target, units, attributes, annotation_seed))

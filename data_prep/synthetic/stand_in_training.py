@@ -46,14 +46,14 @@ _BALANCE: Mapping[Labels, Balance] = {
 }
 LABELS = tuple(_BALANCE)
 
-# The benchmark's stand-ins have seeds of three numbers; these have four, so none is met twice.
+# The benchmark's stand-ins have seeds of three numbers; these have four, so no face is repeated.
 _TRAINING_STREAM = 1
 _TAGS_STREAM = 1
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnSample:
-    """A training face: what it is an image of, where it is, and what can be said of it."""
+    """A training face: its label, its image, and its response."""
 
     dataset: str
     id: str
@@ -69,8 +69,8 @@ class Recipe:
     Attributes:
         drawn: Faces to train on.
         labels: See `choose`; validation is always uniform.
-        untagged: Share of the training responses that answer in a sentence and not between
-            tags, as a careless teacher's would; in [0, 1].
+        untagged: Share of the training responses that answer in a sentence instead of between
+            tags, as those of a careless teacher; in [0, 1].
         valid: Faces to validate on.
         seed: Seed of the faces.
     """
@@ -83,12 +83,12 @@ class Recipe:
 
 
 def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
-    """Choose what to draw: equally many faces for each dataset, in mixed order.
+    """Choose what to draw: equally many faces of each dataset, in mixed order.
 
     Args:
-        n: Faces in all.
-        labels: "official" for labels as rare as in the official training splits, "sqrt" for
-            shares by the square roots of their counts there, or "uniform"; uniform where no
+        n: Number of faces.
+        labels: "official" for the label shares of the official training splits, "sqrt" for
+            shares by the square roots of those counts, or "uniform", which also applies if no
             counts are official.
         seed: Seed of the choice.
 
@@ -109,7 +109,7 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
 def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest]:
     """Draw faces and write `cot` and `rlvr` folders of rows about them.
 
-    Killed at any point and started again it keeps the images that are there.
+    If it is killed and started again, it keeps the existing images.
 
     Args:
         output: The folder to write: `images`, `cot` and `rlvr`.
@@ -164,7 +164,7 @@ def _sample(
     number, (dataset, label) = numbered
     seed, untagged = recipe.seed, recipe.untagged if part == "train" else 0.0
     stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
-    # All that a face depends on is in its name, so a file that is there is the right one.
+    # A face's name holds everything it depends on, so an existing file is the right one.
     name = f"{part}-{seed}-{number:06d}-{label}"
     path = (images / dataset / f"{name}{suffix_of(dataset)}").resolve()
     if path.exists():

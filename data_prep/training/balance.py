@@ -1,7 +1,7 @@
-"""How often each sample of an imbalanced collection is repeated.
+"""How often each sample of an imbalanced dataset is repeated.
 
-A sample's copies depend on its own hash and on counts, never on its place: rows can be streamed,
-and adding a dataset leaves the draws of the others as they were.
+The copies of a sample depend on its own hash and on counts, never on its position: rows can be
+streamed, and adding a dataset does not change the draws of the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import xxhash
 
 
 class Balance(StrEnum):
-    """How group sizes become shares: as they are, their square roots, or all equal."""
+    """How group sizes become shares: unchanged, by their square roots, or all equal."""
 
     NONE = "none"
     SQRT = "sqrt"
@@ -32,10 +32,10 @@ def expected_copies(
     """Return how many copies of a sample to expect, by dataset and label.
 
     Args:
-        counts: What there is.
+        counts: The samples.
         classes: Shares of the labels within a dataset.
         datasets: Shares of the datasets.
-        total: Rows to expect in all; None for as many as there are samples.
+        total: Expected rows in total; None for the number of samples.
     """
     sizes = {dataset: sum(labels.values()) for dataset, labels in counts.items()}
     rows = sum(sizes.values()) if total is None else total
@@ -48,7 +48,7 @@ def expected_copies(
 
 
 def copies(expected: float, key: str, seed: int) -> int:
-    """Return a sample's copies: the whole part, and one more with the rest's probability."""
+    """Return a sample's copies: the integer part, and one more with the fraction's probability."""
     whole = int(expected)
     return whole + (uniform(key, seed) < expected - whole)
 
@@ -59,7 +59,7 @@ def uniform(key: str, seed: int) -> float:
 
 
 def shared_out(sizes: Mapping[str, int], balance: Balance, rows: float) -> dict[str, float]:
-    """Return how many of `rows` each group has; none where it is empty."""
+    """Return group -> its part of `rows`, without empty groups."""
     weights = {key: size ** _EXPONENT[balance] for key, size in sizes.items() if size}
     whole = sum(weights.values())
     return {key: rows * weight / whole for key, weight in weights.items()}

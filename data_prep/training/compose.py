@@ -20,9 +20,9 @@ from data_prep.images.fingerprints import (
     Examined,
     examine,
     examine_benchmark,
-    remove_stale_findings,
     list_entries,
     read_examined,
+    remove_stale_findings,
 )
 from data_prep.images.leaks import find_leaks
 from data_prep.images.nearness import MAX_BITS, Images, compare

@@ -1,8 +1,7 @@
-"""Training rows that ask for another response format: the same images, labels and rationales.
+"""Training rows in another response format, with the same images, labels and rationales.
 
-A teacher's rationales are written once, for the benchmark's format; a recipe that answers first, or
-without reasoning, trains on these rows with the question of its format and the blocks of a response
-in its order.
+A teacher's rationales are written once, in the benchmark's format; a recipe that answers first, or
+without reasoning, trains on these rows with its format's question and order of response blocks.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import BuildError, reading_parquet
-from data_prep.outputs.rebase import map_rows
+from data_prep.errors import BuildError
+from data_prep.outputs.rebase import rewrite_shard
 from data_prep.outputs.training_folder import (
     Shard,
     TrainingManifest,
@@ -22,21 +21,19 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
-from unifer_tasks.data.manifest import sha256
 from unifer_tasks.protocol.formats import ResponseFormat, asked_format
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, listed_labels
-from unifer_tasks.support.files import atomic_write
 
 _MESSAGES = {"rlvr": "prompt", "cot": "messages"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reformatted:
-    """What was written.
+    """The result of `reformat`.
 
     Attributes:
-        manifest: Of the new rows.
-        unchanged: Responses that are as they were: without the format that their prompt asked for.
+        manifest: The manifest of the new rows.
+        unchanged: Responses left unchanged, since they are not in the format of their prompt.
     """
 
     manifest: TrainingManifest
@@ -49,7 +46,7 @@ class _Tally:
 
 
 def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
-    """Write rows that ask for a format; equal rows give equal bytes.
+    """Write rows in a format; equal rows give equal bytes.
 
     Args:
         rows: A folder that `unifer-data rlvr`, `cot` or `drawn` wrote.
@@ -58,9 +55,9 @@ def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
 
     Raises:
         BuildError: A shard is missing, damaged, or holds a prompt that is not the benchmark's
-            question; rows without rationales cannot be given any; or the folder holds something
-            else.
-        DataError: The manifest of the rows is absent or damaged.
+            question; the format asks for rationales and the rows have none; or the folder holds
+            something else.
+        DataError: The manifest of the rows is missing or damaged.
     """
     manifest = read_training_manifest(rows)
     if out.resolve() == rows.resolve():
@@ -68,7 +65,7 @@ def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
     read = [shard.sha256 for shards in manifest.shards.values() for shard in shards]
     recipe = {**manifest.recipe, "response_format": wanted.key, "rows": read}
     open_folder(out)
-    finished_manifest(out, recipe)  # Refuses a folder of other rows.
+    finished_manifest(out, recipe)  # Rejects a folder of other rows.
     tally = _Tally()
     shards = {
         part: tuple(_reformatted(rows, out, shard, manifest.kind, wanted, tally) for shard in given)
@@ -82,20 +79,16 @@ def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
 def _reformatted(
     rows: Path, out: Path, shard: Shard, kind: str, wanted: ResponseFormat, tally: _Tally
 ) -> Shard:
-    source = rows / shard.path
-    if not source.is_file():
-        raise BuildError(f"{source} is missing; run the command that built it again")
-
     def changed(row: dict[str, Any]) -> dict[str, Any]:
         try:
             return _changed(row, kind, wanted, tally)
         except BuildError as error:
             row_id = row["extra_info"]["id"]
-            raise BuildError(f"{source}: row {row['data_source']} {row_id}: {error}") from None
+            raise BuildError(
+                f"{rows / shard.path}: row {row['data_source']} {row_id}: {error}"
+            ) from None
 
-    with reading_parquet(source, "training rows"), atomic_write(out / shard.path) as partial:
-        map_rows(source, partial, changed)
-    return replace(shard, sha256=sha256(out / shard.path))
+    return rewrite_shard(rows, out, shard, changed)
 
 
 def _changed(
@@ -109,7 +102,7 @@ def _changed(
     labels = listed_labels(user["content"])
     user["content"] = user["content"].replace(asked.ask(labels), wanted.ask(labels))
     if kind == "rlvr":
-        # Of another text.
+        # It was counted for the previous prompt.
         row["extra_info"]["n_prompt_tokens"] = None
         return row
     assistant = messages[1]

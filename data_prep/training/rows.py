@@ -1,8 +1,8 @@
 """Training rows as verl reads them.
 
-An image is named by path and read at the size that the benchmark asks at: verl's trainers hand the
-keys `resized_height` and `resized_width` to qwen-vl-utils. A model that is trained at one size and
-asked at another loses most of what it learned.
+An image is named by path and read at the benchmark's size: verl's trainers pass the keys
+`resized_height` and `resized_width` to qwen-vl-utils. A model that is trained at one size and
+evaluated at another loses most of what it learned.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ SFT_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the rows of a training stage look like.
+    """The rows of a training stage.
 
     Attributes:
         kind: The stage's name in manifests.
-        schema: Of its parquet files.
-        row: Makes a row of an examined image, the part it is in, its number there and the
-            tokens of its prompt if they were counted.
+        schema: The schema of its parquet files.
+        row: Makes a row, given an examined image, its part, its number there and the tokens of
+            its prompt if they were counted.
     """
 
     kind: str
@@ -106,11 +106,11 @@ def sft_row(
     Args:
         dataset: The dataset's key.
         sample_id: The sample's id.
-        label: The ground truth, in the dataset's own word.
+        label: The ground truth, in the dataset's own words.
         path: The image's absolute path.
-        response: What the assistant says, think and answer tags included.
+        response: The assistant's response, including think and answer tags.
         index: The row's number.
-        mode: How the rationale came about: `blind`, `hinted`, `published` or `drawn`.
+        mode: The origin of the rationale: `blind`, `hinted`, `published` or `drawn`.
         teacher: The model that wrote it.
         prompt: The question, if it is not the benchmark's.
     """

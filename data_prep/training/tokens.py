@@ -1,4 +1,4 @@
-"""How many tokens a prompt takes in a model."""
+"""Count the tokens of a prompt."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a synthetic face is: an identity, its action units, and how it is seen.
+"""The parameters of a synthetic face: an identity, its action units, and how it is seen.
 
-Everything here is parameters; `contours` turns them into shapes and `paint` into pixels.
+`contours` turns them into shapes and `paint` into pixels.
 Lengths are in *face units*: the head's centre is the origin, its crown is near y = -1 and its
 chin near y = +1, x grows to the right of the image and y downwards. The viewed person's left
 is therefore at positive x.
@@ -106,7 +106,7 @@ HEADWEAR = ("none", "headscarf", "beanie")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The person: all that an expression leaves unchanged.
+    """The person: everything that an expression leaves unchanged.
 
     Scales are relative to the average person (1.0).
 
@@ -167,7 +167,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the head is and where it turns.
+    """The position and rotation of the head.
 
     Attributes:
         roll: Rotation in the image plane, degrees, clockwise.
@@ -186,7 +186,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """One soft lamp and what it leaves in the shade.
+    """One soft lamp, and how dark the shade is.
 
     Attributes:
         azimuth: Degrees from the camera, positive from the right of the image.

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_prep.synthetic.faces import accessories as worn
-from data_prep.synthetic.faces import contours
+from data_prep.synthetic.faces import accessories, contours
 from data_prep.synthetic.faces.contours import EYE_Y, Eye
 from data_prep.synthetic.faces.face import MIRRORS, Face, Rgb
 from data_prep.synthetic.faces.materials import Materials
@@ -54,7 +53,7 @@ class FacePainter:
 
     def paint(self) -> None:
         """Paint all layers."""
-        worn.paint_behind(self.canvas, self.face, self.materials)
+        accessories.paint_behind(self.canvas, self.face, self.materials)
         self._neck_and_clothes()
         self._head()
         self._freckles()
@@ -65,7 +64,7 @@ class FacePainter:
         for mirror in MIRRORS:
             self._eye(self.eyes[mirror], mirror)
             self._brow(mirror)
-        worn.paint_in_front(self.canvas, self.face, self.materials)
+        accessories.paint_in_front(self.canvas, self.face, self.materials)
 
     # Head ------------------------------------------------------------------------------
 

@@ -58,16 +58,10 @@ def draw(
 
     Args:
         label: A canonical label.
-        seed: Seed of `numpy.random.default_rng`: with the same releases of numpy and Pillow
-            the same one gives the same pixels, and the same person whatever the label.
+        seed: Seed of `numpy.random.default_rng`: with the same releases of numpy and Pillow it
+            gives the same pixels, and the same person for every label.
         size: As in `paint`.
         gray: As in `paint`.
-
-    Returns:
-        The picture and the face it shows.
-
-    Raises:
-        ValueError: The label is not canonical, or the size is out of range.
     """
     face = sample_face(label, np.random.default_rng(seed))
     return paint(face, size, gray=gray), face

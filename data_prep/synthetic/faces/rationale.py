@@ -1,4 +1,4 @@
-"""What can be seen on a synthetic face, in words."""
+"""Describe in words what can be seen on a synthetic face."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from data_prep.synthetic.faces.face import ONE_SIDED_UNITS, ActionUnits
 from unifer_tasks.protocol.action_units import AU_SIGNS
 
 VISIBLE = 0.3
-"""Intensity from which a unit is said to be seen."""
+"""Intensity from which a unit counts as visible."""
 
 
 def rationale(units: ActionUnits) -> str:
-    """Return a rationale that names the action units that can be seen, from brow to jaw.
+    """Return a rationale that names the visible action units, from brow to jaw.
 
-    It is true of the face by construction: it is composed from what the face was drawn from.
+    It is true by construction: it is composed from the parameters that the face was drawn from.
 
     Args:
         units: The face's action units.

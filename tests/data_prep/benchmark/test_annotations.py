@@ -59,7 +59,7 @@ def end_lines_as_windows_does(root: Path) -> None:
 @pytest.mark.parametrize(
     "change", [as_it_is, zip_the_folder, zip_the_files, end_lines_as_windows_does]
 )
-def test_attributes_are_read_wherever_they_lie(
+def test_attributes_are_found_in_any_place(
     change: Callable[[Path], None], rafdb: Path, tmp_path: Path
 ) -> None:
     change(official.write_attributes(rafdb))
@@ -76,7 +76,7 @@ def test_attributes_are_read_wherever_they_lie(
     assert main(["verify", str(tmp_path / "out"), "--jobs", "1"]) == 0
 
 
-def test_absent_attributes_are_said(
+def test_missing_attributes_are_reported(
     rafdb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build("rafdb", rafdb, tmp_path / "without") == 0

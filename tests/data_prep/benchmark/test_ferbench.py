@@ -136,7 +136,7 @@ def test_counts_a_label_are_checked_without_an_index(
     assert not out.exists()
 
 
-def test_a_part_is_built_on_request_and_says_so(
+def test_a_part_is_built_on_request_and_reported(
     archives: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -180,7 +180,7 @@ def test_bad_images_are_left_out_listed_and_counted(
     assert list(read_list(Fault, out / "sfew/quarantine.jsonl")) == []
 
 
-def test_what_is_not_asked_about_is_listed_by_name(
+def test_unused_entries_are_listed_by_name(
     archives: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -249,7 +249,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     assert hashes(out) == hashes(tmp_path / "whole")
 
 
-def test_a_part_that_lacks_an_image_says_so_by_its_status(tmp_path: Path) -> None:
+def test_a_part_without_an_image_has_exit_status_3(tmp_path: Path) -> None:
     archive = official.write_rafdb(tmp_path / "rafdb", 2)
     run = ["ferbench", "--rafdb", archive, "--out", tmp_path / "out", "--partial", "--jobs", "1"]
     (archive / "basic/Image/aligned/test_0001_aligned.jpg").unlink()

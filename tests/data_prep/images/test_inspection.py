@@ -69,12 +69,12 @@ def huge_png() -> bytes:
         ("cannot be read: gone", "cannot be read: gone"),
     ],
 )
-def test_what_cannot_be_used_says_why(data: bytes | str, fault: str) -> None:
+def test_an_unusable_image_says_why(data: bytes | str, fault: str) -> None:
     assert fault in str(inspect(data).fault)
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG], ids=["jpeg", "png"])
-def test_a_cut_file_is_refused_whatever_others_told_pillow(
+def test_a_truncated_file_is_rejected_even_if_pillow_is_set_to_fill_it_in(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval does on import
@@ -119,7 +119,7 @@ def test_gray_of_sixteen_bits_looks_like_eight(form: str) -> None:
     assert found == replace(expected, sixteen_bits=True)
 
 
-def test_an_animated_gif_says_so_too() -> None:
+def test_an_animated_gif_is_rejected_too() -> None:
     buffer = io.BytesIO()
     frames = [Image.new("L", (90, 90), level) for level in (0, 255)]
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])

@@ -176,7 +176,7 @@ def test_rows_follow_their_images_to_another_machine(
     assert main(["verify", str(moved)]) == 0
 
 
-def test_a_move_to_a_folder_without_the_images_is_said(
+def test_a_move_to_a_folder_without_the_images_is_reported(
     rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = tmp_path / "empty"
@@ -397,7 +397,7 @@ def test_a_finished_folder_with_a_damaged_shard_is_built_again(tmp_path: Path) -
         (["sfew=/a", "sfew=/b"], "one source cannot have two roots"),
     ],
 )
-def test_roots_that_say_nothing_clear_are_refused(
+def test_ambiguous_roots_are_rejected(
     roots: list[str], message: str, rlvr: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = hashes(rlvr)
@@ -544,7 +544,7 @@ def test_verl_reads_every_cold_start_row(
 
 
 @needs_verl
-def test_verl_counts_the_tokens_that_the_rows_say(
+def test_verl_counts_the_same_tokens_as_the_rows(
     tiny_model: Path, tmp_path: Path, forked: Forked
 ) -> None:
     """Faces of 48 pixels and of 143 x 181 take the tokens of 224 x 224 in verl as well."""
@@ -578,7 +578,7 @@ def test_without_verl_the_remedy_is_named(
         (lambda ids: [ids[1], *ids[1:]], "2 times"),
     ],
 )
-def test_a_benchmark_whose_ids_tell_no_rows_apart_is_reported(
+def test_a_benchmark_with_repeated_ids_is_reported(
     ids: Callable[[list[str]], list[str | None]],
     message: str,
     benchmark: Path,

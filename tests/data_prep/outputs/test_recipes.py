@@ -1,4 +1,4 @@
-"""What is said of a folder that holds another build."""
+"""How a folder that holds another build is described."""
 
 from __future__ import annotations
 

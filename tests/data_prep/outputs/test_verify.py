@@ -1,4 +1,4 @@
-"""Rows whose hashes are right and whose ids or labels are not."""
+"""Rows with valid hashes and wrong ids or labels."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def row_problems(out: Path) -> list[str]:
         ({"train": [B], "valid": [A, A]}, "sfew a is in 2 valid rows"),
     ],
 )
-def test_ids_tell_rows_apart(
+def test_ids_distinguish_rows(
     kind: str, parts: dict[str, list[Named]], problem: str | None, tmp_path: Path
 ) -> None:
     write_rows(tmp_path, kind, parts)
@@ -166,7 +166,7 @@ def test_repeats(rows: list[int], expected: Repeats) -> None:
     assert repeats_of(images) == ({"sfew": {"sad": expected}} if rows else {})
 
 
-def test_a_balanced_build_says_what_remains_and_verifies(
+def test_a_balanced_build_reports_its_repeats_and_verifies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = official.write_rafdb(tmp_path / "rafdb", 4)

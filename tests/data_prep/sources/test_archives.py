@@ -495,14 +495,14 @@ def test_sfew_faces_directly_in_class_folders_are_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dataset", FERBENCH)
-def test_a_folder_of_something_else_says_what_is_looked_for(dataset: str, tmp_path: Path) -> None:
+def test_another_folder_is_rejected_with_the_expected_layout(dataset: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(ArchiveError) as caught:
         open_source(dataset, tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
-def test_what_a_wrong_folder_holds_is_said(tmp_path: Path) -> None:
+def test_another_dataset_in_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArchiveError, match="It is empty"):
         open_source("sfew", tmp_path / "empty")
@@ -571,7 +571,7 @@ def test_affectnet_numbered_counts_images_without_an_annotation(tmp_path: Path) 
     assert skipped == [Skipped("affectnet", "train_set/images/1.jpg", "has no *_exp.npy")]
 
 
-def test_a_damaged_list_is_no_fault_of_its_images(tmp_path: Path) -> None:
+def test_a_damaged_list_is_an_error_of_the_archive(tmp_path: Path) -> None:
     archive = official.packed(official.write_ferplus(tmp_path / "files", 1), "zip")
     data = bytearray(archive.read_bytes())
     at = data.find(b"fer2013.csv") + 200
@@ -583,7 +583,7 @@ def test_a_damaged_list_is_no_fault_of_its_images(tmp_path: Path) -> None:
         source.images.try_read(sample.member)
 
 
-def test_a_name_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_skipped(tmp_path: Path) -> None:
     faces = official.write_sfew(tmp_path, 1) / "Train/Train_Aligned_Faces/Sad"
     (face,) = faces.iterdir()
     face.rename(os.fsdecode(os.fsencode(faces) + b"/F\xe9te.png"))
@@ -643,7 +643,7 @@ def test_the_root_may_be_a_link(dataset: str, tmp_path: Path) -> None:
     assert source.images.folder in (root, None)
 
 
-def test_zips_that_only_a_password_opens_say_so(tmp_path: Path) -> None:
+def test_zips_with_a_password_are_reported(tmp_path: Path) -> None:
     path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
     data = bytearray(path.read_bytes())
     for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
@@ -655,7 +655,7 @@ def test_zips_that_only_a_password_opens_say_so(tmp_path: Path) -> None:
         open_source("sfew", path)
 
 
-def test_zips_of_a_method_that_is_not_read_say_so(tmp_path: Path) -> None:
+def test_zips_of_an_unsupported_method_are_reported(tmp_path: Path) -> None:
     path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
     data = bytearray(path.read_bytes())
     at = data.find(b"PK\1\2")

@@ -1,4 +1,4 @@
-"""The paper's training files and question files: read whole, or said what is wrong."""
+"""The paper's training files and question files: read completely, or rejected with the reason."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def with_keys(**changed: object) -> bytes:
         (b'[{"problem": "%s' % (b"x" * 2**25), "more than 16,777,216 characters"),
     ],
 )
-def test_files_that_are_not_whole_say_what_is_wrong(
-    content: bytes, message: str, tmp_path: Path
-) -> None:
+def test_broken_files_say_what_is_wrong(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(PreparationError) as caught:
         list(read_published(tmp_path / "a.json", RLVR_KEYS))

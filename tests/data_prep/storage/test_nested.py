@@ -109,7 +109,7 @@ def test_the_needed_zip_may_be_alone_in_its_folder(tmp_path: Path, name: str, be
     assert seen(open_source("rafdb", root)) == expected
 
 
-def test_a_7z_that_only_a_password_opens_says_so(tmp_path: Path) -> None:
+def test_a_7z_with_a_password_is_reported(tmp_path: Path) -> None:
     py7zr = pytest.importorskip("py7zr")
     for number, has_open_header in enumerate((True, False)):
         path = tmp_path / f"{number}.7z"
@@ -235,7 +235,7 @@ def test_a_7z_that_climbs_out_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "unpacked").rglob("*"))
 
 
-def test_half_of_a_7z_is_unpacked_anew(tmp_path: Path) -> None:
+def test_a_partly_unpacked_7z_is_unpacked_again(tmp_path: Path) -> None:
     pytest.importorskip("py7zr")
     archive = official.packed(official.write_sfew(tmp_path / "files", 1), "7z")
     unpacked = tmp_path / "unpacked"

@@ -185,7 +185,7 @@ def test_same_seed_gives_the_same_bytes_in_another_process() -> None:
 
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("size", [32, 48, 100, (143, 181), 224, (1024, 40)])
-def test_picture_has_the_asked_size_and_mode(size: int | tuple[int, int], gray: bool) -> None:
+def test_picture_has_the_requested_size_and_mode(size: int | tuple[int, int], gray: bool) -> None:
     picture = paint(frontal_face(), size, gray=gray)
     assert picture.size == (size if isinstance(size, tuple) else (size, size))
     assert picture.mode == ("L" if gray else "RGB")

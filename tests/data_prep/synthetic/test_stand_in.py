@@ -118,7 +118,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     assert files(out) == files(tmp_path / "whole")
 
 
-def test_a_second_run_keeps_what_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_keeps_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["drawn", "--per-class", "1", "--jobs", "1", "--out", str(tmp_path / "data")]
     assert main(command) == 0
     written = (tmp_path / "data" / "sfew" / "test.parquet").stat().st_mtime_ns

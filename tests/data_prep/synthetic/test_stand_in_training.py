@@ -48,7 +48,7 @@ def test_every_sign_reads_back_as_its_unit(unit: int) -> None:
     assert (cue.units, cue.present, cue.side) == ((unit,), True, None)
 
 
-def test_a_rationale_says_what_can_be_seen() -> None:
+def test_a_rationale_names_what_can_be_seen() -> None:
     assert rationale(ActionUnits({})) == "The face is relaxed."
     assert rationale(ActionUnits({4: 0.2})) == "The face is relaxed."
     both = ActionUnits({15: 0.8, 1: 0.5, 4: 0.1})
