@@ -159,7 +159,10 @@ def _read_list(
 
 
 def _annotations(points: str) -> Annotations | None:
-    """Read five landmarks from the points "x;y;x;y;..." of a row; None unless there are 68."""
+    """Read five landmarks from the points "x;y;x;y;..." of a row; None unless there are 68.
+
+    They are pixels of the listed file, as are face_x and face_y, which are not to be subtracted.
+    """
     try:
         numbers = np.array([float(number) for number in points.split(";")])
     except ValueError:
