@@ -19,6 +19,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -375,10 +376,12 @@ def bootstrap(
     Returns:
         Intervals for each dataset, the pool and the mean of the datasets.
     """
-    rng = np.random.default_rng(seed)
+    parts = tuple((part.counts.tobytes(), part.counts.shape) for part in confusions.values())
     drawn = {
-        dataset: Confusion(part.labels, _resample(part.counts, replicates, rng))
-        for dataset, part in confusions.items()
+        dataset: Confusion(part.labels, counts)
+        for (dataset, part), counts in zip(
+            confusions.items(), _resample(parts, replicates, seed), strict=True
+        )
     }
     by_dataset = {dataset: _scores(part.counts, reader) for dataset, part in drawn.items()}
     pooled = _scores(pool(drawn.values()).counts, reader)
@@ -408,10 +411,22 @@ def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> _Floats
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
-def _resample(counts: _Counts, replicates: int, rng: np.random.Generator) -> _Counts:
-    flat = counts.ravel()
-    drawn = rng.multinomial(flat.sum(), flat / flat.sum(), size=replicates)
-    return drawn.reshape(replicates, *counts.shape)
+@lru_cache(maxsize=4)
+def _resample(
+    parts: tuple[tuple[bytes, tuple[int, ...]], ...], replicates: int, seed: int
+) -> tuple[_Counts, ...]:
+    """Draw the counts of confusions, given as bytes and shape.
+
+    Readers that take every answer alike have the same draws.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for data, shape in parts:
+        flat = np.frombuffer(data, dtype=np.int64)
+        counts = rng.multinomial(flat.sum(), flat / flat.sum(), size=replicates)
+        counts.flags.writeable = False
+        drawn.append(counts.reshape(replicates, *shape))
+    return tuple(drawn)
 
 
 def _placed(counts: _Counts, labels: Sequence[str], onto: Sequence[str]) -> _Counts:

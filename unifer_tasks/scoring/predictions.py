@@ -95,10 +95,12 @@ class Problems:
             tail = f"\n  and {more:,} more" if more else ""
             raise BadRowsError(
                 f"{name}: {self.count:,} of {counted(self.count + scored, self.unit)} cannot be "
-                f"scored; nothing was written\n  {listed}{tail}"
+                f"scored; nothing was written. Correct or remove:\n  {listed}{tail}"
             )
         if not scored:
-            raise PredictionError(f"{name} holds no predictions")
+            raise PredictionError(
+                f"{name} holds no predictions; give a file with a row for each question"
+            )
 
 
 def read_predictions(path: Path) -> list[Prediction]:

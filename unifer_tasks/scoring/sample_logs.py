@@ -103,7 +103,7 @@ def _require_file(path: Path) -> None:
     try:
         require_file(path)
     except RecordError as error:
-        raise PredictionError(f"{title(path)} {error}") from None
+        raise PredictionError(f"{title(path)} {error}; {_GIVE}") from None
 
 
 def _breaks_off(path: Path) -> bool:
@@ -117,6 +117,8 @@ def _breaks_off(path: Path) -> bool:
         return True
     return False
 
+
+_GIVE = "give a sample log of lmms-eval, or a prediction file"
 
 Responses = dict[tuple[str, str, int], tuple[str, ...]]
 """(dataset, id, permutation of the candidates) -> what the model said, once for each time that
@@ -152,7 +154,7 @@ def read_responses(
     _require_file(path)
     first = next(_lines(path), None)
     if first is None:
-        raise PredictionError(f"{title(path)} is empty")
+        raise PredictionError(f"{title(path)} is empty; {_GIVE}")
     if b'"filtered_resps"' in first[1]:
         return _logged_responses(path, variant)
     return {
@@ -164,7 +166,10 @@ def read_responses(
 def _logged_responses(path: Path, variant: Variant) -> Responses:
     log = read_sample_log(path, variant)
     if log.cut_off:
-        raise PredictionError(f"{title(path)} breaks off in its last line: the run was interrupted")
+        raise PredictionError(
+            f"{title(path)} breaks off in its last line, since the run was interrupted; remove the "
+            "line, or run the task again"
+        )
     return {
         (row.prediction.dataset, row.prediction.id, row.permutation): tuple(
             answer.response or "" for answer in row.answers

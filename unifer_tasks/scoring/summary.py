@@ -276,12 +276,10 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
     answered = {dataset: own[dataset] for dataset in pooled if own[dataset].n}
     others = {dataset: own[dataset] for dataset in parts if dataset not in pooled}
     intervals = bootstrap(answered, reader) if answered else None
-    # The strict reader pools what it read, so one bootstrap gives both.
-    of_pool = (
-        intervals
-        if reader == "strict" or not answered
-        else bootstrap({d: poolable[d] for d in answered}, reader)
-    )
+    # The strict reader pools what it read, so one bootstrap gives both, as it often does of
+    # the other.
+    pools_as_read = all(np.array_equal(own[d].counts, poolable[d].counts) for d in answered)
+    of_pool = intervals if pools_as_read else bootstrap({d: poolable[d] for d in answered}, reader)
     of_dataset = {
         **(intervals.datasets if intervals else {}),
         **{d: bootstrap({d: part}, reader).datasets[d] for d, part in others.items() if part.n},

@@ -63,8 +63,10 @@ def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
             if kept.ratio is not None and kept.ratio.value < 1 and kept.p_holm < _ALPHA
         )
         if losses:
-            named = ", ".join(f"{in_words(kind)} ({100 * ratio:.1f} %)" for ratio, kind in losses)
-            yield f"{title} loses accuracy beyond chance, and keeps so much of it: {named}."
+            named = ", ".join(
+                f"{in_words(kind)} ({100 * ratio:.1f} % kept)" for ratio, kind in losses
+            )
+            yield f"{title} loses accuracy beyond chance under {named}."
         else:
             yield f"{title}: no loss is shown under any kind (p by Holm of at least {_ALPHA})."
 

@@ -46,7 +46,7 @@ def read_runs(
         found = list(map(_visible, _read(path, progress)))
         runs += found if name is None else map(_visible, _named(name, path, found))
     if not runs:
-        raise PredictionError("no run was given")
+        raise PredictionError(f"no run was given; {_GIVE}")
     return [with_coverage(run) for run in distinct(runs)]
 
 

@@ -18,12 +18,11 @@ from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 from unifer_tasks.scoring.prediction_files import title
 from unifer_tasks.scoring.predictions import (
-    MAX_LISTED,
     Prediction,
     PredictionError,
+    Problems,
     as_prediction,
 )
-from unifer_tasks.support.counted import counted
 
 UPSTREAM_KEYS = ("candidate_labels", "model_response")
 """Keys that distinguish an object of these lists from a prediction of another kind."""
@@ -56,29 +55,29 @@ def runs_of_results(files: Mapping[Path, Any]) -> list[Run]:
 
 def _run(name: str, parts: Sequence[tuple[Path, Any]]) -> Run:
     predictions: dict[tuple[str, str], Prediction] = {}
+    places: dict[tuple[str, str], str] = {}
     prompts: defaultdict[str, set[str]] = defaultdict(set)
     for path, rows in parts:
-        problems = []
+        problems = Problems("result")
         if not isinstance(rows, list) or not rows:
-            raise PredictionError(f"{title(path)} is not a list of results of the paper's scripts")
+            raise PredictionError(
+                f"{title(path)} holds no list of results; give the list of objects with "
+                f"{' and '.join(UPSTREAM_KEYS)} that the paper's scripts write"
+            )
         for number, row in enumerate(rows, start=1):
             try:
                 prediction = _prediction(row)
                 key = (prediction.dataset, prediction.id)
                 if key in predictions:
-                    raise ValueError(f"repeats {key[0]} {key[1]!r}")
+                    raise ValueError(f"repeats {key[0]} {key[1]!r} of {places[key]}")
             except ValueError as error:
-                problems.append(f"result {number}: {error}")
+                problems.add(f"result {number:,}: {error}")
                 continue
             predictions[key] = prediction
+            places[key] = f"result {number:,} of {title(path)}"
             if isinstance(row.get("prompt"), str):
                 prompts[prediction.dataset].add(row["prompt"])
-        if problems:
-            listed = "\n  ".join(problems[:MAX_LISTED])
-            raise PredictionError(
-                f"{title(path)}: {len(problems):,} of {counted(len(rows), 'result')} cannot be "
-                f"scored\n  {listed}"
-            )
+        problems.check(title(path), len(rows) - problems.count)
     asked = [prompt for texts in prompts.values() for prompt in texts]
     return Run(
         name=name,
@@ -99,7 +98,10 @@ def _prediction(row: Any) -> Prediction:
     labels = row.get("candidate_labels")
     dataset = _DATASET_OF.get(tuple(map(str, labels))) if isinstance(labels, list) else None
     if dataset is None:
-        raise ValueError(f"`candidate_labels` are not those of a dataset: {labels!r:.80}")
+        raise ValueError(
+            f"`candidate_labels` are not those of a dataset: {labels!r:.80}; give those of "
+            f"{', '.join(FERBENCH)}, in the order in which the paper's scripts ask them"
+        )
     if not isinstance(row.get("image_path"), str):
         raise ValueError("`image_path` must be a string")
     prediction = {

@@ -181,6 +181,33 @@ def test_the_navigation_fits_whatever_was_measured(
     assert ("Measures" in browser.texts("nav a")) is has_index
 
 
+@pytest.mark.parametrize(
+    ("width", "media", "figures_first"),
+    [(390, "screen", True), (1280, "screen", False), (390, "print", False)],
+)
+def test_a_phone_shows_figures_before_a_long_text(
+    browser: Browser, tmp_path: Path, width: int, media: str, figures_first: bool
+) -> None:
+    table = Table(("model", "figure"), (("Model", 1),))
+    found = [Section("s", "A measure", "A long sentence on it. " * 60, table)]
+    page = write_page([assess(run("Model", always("sadness", 7)))], [], [], tmp_path, found=found)
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+    try:
+        browser.open(page.path)
+        title, text, figures = (
+            browser.js("return document.querySelector(arguments[0]).getBoundingClientRect().top", f)
+            for f in ("#s h2", "#s .about", "#s table")
+        )
+        assert (figures < text) is figures_first
+        assert not figures_first or figures - title < 200
+        assert browser.find("#s .about").is_displayed()
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_structure_for_those_who_do_not_see_it(opened: Browser) -> None:
     assert opened.js("return document.documentElement.lang") == "en"
     for landmark in ("header", "nav[aria-label]", "main", "footer"):

@@ -78,8 +78,8 @@ def test_the_text_names_the_losses_the_worst_first() -> None:
         for kind, kept in measured.kinds.items()
         if kept.ratio is not None and kind in {"mask", "low_resolution"}
     )
-    listed = ", ".join(f"{kind} ({100 * ratio:.1f} %)" for ratio, kind in losses)
-    assert f"keeps so much of it: {listed}." in found.text
+    listed = ", ".join(f"{kind} ({100 * ratio:.1f} % kept)" for ratio, kind in losses)
+    assert f"loses accuracy beyond chance under {listed}." in found.text
     unhurt, _ = found_in(runs_of(700, set(), 1.0))
     assert unhurt.text.startswith("Model (corrupted): no loss is shown under any kind")
 

@@ -14,7 +14,7 @@ from tests.unifer_tasks.report.on_disk import (
 from unifer_tasks.cli.main import main
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run, differences
-from unifer_tasks.scoring.predictions import Prediction, PredictionError
+from unifer_tasks.scoring.predictions import MAX_LISTED, Prediction, PredictionError
 
 SFEW = {"sfew": answers("sfew")}
 
@@ -148,13 +148,30 @@ def test_a_bad_result_is_named(tmp_path: Path, change: dict[str, object], messag
 def test_a_question_twice_is_an_error(tmp_path: Path) -> None:
     rows = upstream_rows("sfew", SFEW["sfew"], "/SFEW-2.0")
     (tmp_path / "sfew_results.json").write_text(json.dumps([*rows, rows[3]]))
-    with pytest.raises(PredictionError, match="result 22: repeats sfew"):
+    with pytest.raises(
+        PredictionError, match=r"result 22: repeats sfew .* of result 4 of .*\.json"
+    ):
         read_runs([tmp_path])
+
+
+def test_of_many_bad_results_the_first_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
+    rows = [row | {"image_path": 3} for row in upstream_rows("sfew", SFEW["sfew"], "/SFEW-2.0")]
+    (tmp_path / "sfew_results.json").write_text(json.dumps(rows))
+    with pytest.raises(PredictionError) as error:
+        read_runs([tmp_path])
+    first, *listed, last = str(error.value).splitlines()
+    assert first.endswith(
+        "21 of 21 results cannot be scored; nothing was written. Correct or remove:"
+    )
+    assert len(listed) == MAX_LISTED
+    assert last == "  and 1 more"
 
 
 def test_what_is_no_run_says_what_is(tmp_path: Path) -> None:
     with pytest.raises(PredictionError, match="holds no run of FERBench; give lmms-eval's"):
         read_runs([tmp_path])
+    with pytest.raises(PredictionError, match="no run was given; give lmms-eval's"):
+        read_runs([])
     path = tmp_path / "1_results.json"
     path.write_text('{"results": {}}')
     with pytest.raises(PredictionError, match="run lmms-eval again with --log_samples"):
