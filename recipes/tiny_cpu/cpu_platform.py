@@ -74,7 +74,7 @@ class _CpuModule(ModuleType):
 
 @PlatformRegistry.register(platform="cpu")
 class PlatformCpu(PlatformBase):  # type: ignore[misc]
-    """One process of a CPU, in the place of one GPU."""
+    """One process of a CPU, instead of one GPU."""
 
     _module = _CpuModule("recipes.tiny_cpu.torch_cpu")
 

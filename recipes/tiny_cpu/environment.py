@@ -17,7 +17,7 @@ VLLM_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "VLLM_NO_USAGE_STATS": "1",
     }
 )
-"""What of it vLLM alone needs."""
+"""The variables that only vLLM needs."""
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {

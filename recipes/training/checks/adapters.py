@@ -20,7 +20,7 @@ _DECODER = re.compile(r"(^|\.)(language_model|model)\.layers\.")
 
 
 def adapter_problems(settings: Settings) -> Iterator[str]:
-    """Yield what verl 0.9.1 would ignore or misread of a run's LoRA settings."""
+    """Yield what verl 0.9.1 would ignore or misread of a run's LoRA settings, for any model."""
     model = settings.model
     prefix, adapter = model.key, model.adapter
     if model.adapter_path:
@@ -38,12 +38,25 @@ def adapter_problems(settings: Settings) -> Iterator[str]:
         return
     if adapter.alpha <= 0:
         yield f"{prefix}.lora_alpha={adapter.alpha} scales the adapter away; give 1 or more"
-    # With `lora.merge` vLLM is given merged weights.
-    is_served = settings.stage == "grpo" and not model.rollout_gets_merged_weights
-    if is_served and adapter.rank > VLLM_MAX_RANK:
+    if not _is_served(settings):
+        return
+    if adapter.rank > VLLM_MAX_RANK:
         yield f"{prefix}.lora_rank={adapter.rank} is more than vLLM serves; give {VLLM_MAX_RANK}"
-    if is_served and isinstance(settings.method, GrpoSettings):
+    if isinstance(settings.method, GrpoSettings):
         yield from _summon_problems(settings.method.rollout)
+
+
+def _is_served(settings: Settings) -> bool:
+    """Return whether vLLM serves the adapter; with `lora.merge` it is given merged weights."""
+    return settings.stage == "grpo" and not settings.model.rollout_gets_merged_weights
+
+
+def module_problems(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with the modules of a model that an adapter is to adapt."""
+    model = settings.model
+    prefix, adapter, is_served = model.key, model.adapter, _is_served(settings)
+    if adapter is None:
+        return
     try:
         described = _described(model.path)
     except (OSError, ValueError):

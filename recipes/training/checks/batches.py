@@ -1,13 +1,14 @@
 """How rows, batches, tokens and GPUs must fit, which verl finds out only when it computes.
 
-Each rule names the place in verl 0.9.1 that asserts it, pads, or ends without a word. All of those
+Each rule names the place in verl 0.9.1 that asserts it, pads, or drops rows silently. All of those
 come after ray, the model and the rollout engine are up: minutes at best, hours of a queue at worst.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
+from recipes.training.checks.shapes import ModelShape
 from recipes.training.configuration.settings import (
     DataSettings,
     GrpoSettings,
@@ -32,13 +33,13 @@ def total_steps(settings: Settings, n_train: int) -> int:
     return _steps(trainer, n_train, settings.data.batch_size)
 
 
-def batch_problems(settings: Settings, n_train: int, n_valid: int) -> Iterator[str]:
+def batch_problems(settings: Settings, n_train: int, n_valid: int | None = None) -> Iterator[str]:
     """Yield what does not fit in a run, with the remedy.
 
     Args:
         settings: Of the run.
         n_train: Rows to train on.
-        n_valid: Rows to validate on.
+        n_valid: Rows to validate on; None where they are not known.
     """
     data, trainer, method = settings.data, settings.trainer, settings.method
     if isinstance(method, SftSettings):
@@ -46,10 +47,48 @@ def batch_problems(settings: Settings, n_train: int, n_valid: int) -> Iterator[s
     else:
         yield from _grpo_problems(data, trainer, method)
     yield from _enough("data.train_files", n_train, data.batch_size)
-    if isinstance(method, SftSettings):
+    if isinstance(method, SftSettings) and n_valid is not None:
         # The same samplers drop what is not a whole batch: no row is left, and val/loss is nan.
         yield from _enough("data.val_files", n_valid, data.batch_size)
     yield from _reached(trainer, n_train, data.batch_size)
+
+
+def parallel_problems(settings: Settings, shape: ModelShape) -> Iterator[str]:
+    """Yield why GPUs cannot share the layers of an engine, or a sequence, of a model.
+
+    Args:
+        settings: Of the run.
+        shape: Of its model.
+    """
+    method, trainer = settings.method, settings.trainer
+    if isinstance(method, GrpoSettings):
+        size = method.rollout.tensor_parallel
+        if not shape.can_share(size):
+            sizes = [n for n in range(1, trainer.gpus + 1) if _is_shared(n, trainer, shape)]
+            yield (
+                f"actor_rollout_ref.rollout.tensor_model_parallel_size={size} does not divide the "
+                f"{shape.text.heads} heads of the language model, the {shape.vision.heads} of the "
+                f"vision tower and the width of their layers; give {_one_of(sizes)}"
+            )
+    # models/transformers/monkey_patch.py, apply_monkey_patch; workers/engine/fsdp,
+    # _init_device_mesh.
+    share, key = trainer.sequence_parallel, trainer.sequence_parallel_key
+    heads, kv_heads = shape.text.heads, shape.text.kv_heads
+    if trainer.gpus % share:
+        yield f"{key}={share} does not divide the run's GPUs ({trainer.gpus}); give 1"
+    elif heads % share or (kv_heads % share and share % kv_heads):
+        yield f"{key}={share} does not divide the model's {heads} attention heads; give 1"
+    elif share > 1 and not settings.model.packs_sequences:
+        yield f"{key}={share} needs {settings.model.key}.use_remove_padding=true; give 1"
+
+
+def _is_shared(size: int, trainer: TrainerSettings, shape: ModelShape) -> bool:
+    return trainer.gpus % size == 0 and shape.can_share(size)
+
+
+def _one_of(sizes: Sequence[int]) -> str:
+    *others, last = map(str, sizes)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def smallest_micro_batch(settings: Settings) -> int:
@@ -87,7 +126,7 @@ def _grpo_problems(
     sampled = yield from _share("data.train_batch_size", batch, gpus, n)
     # workers/engine_workers.py, train_mini_batch
     updated = yield from _share("actor_rollout_ref.actor.ppo_mini_batch_size", mini, gpus, n)
-    # workers/engine_workers.py, init_model: an assertion without a word.
+    # workers/engine_workers.py, init_model: an assertion without a message.
     if grpo.update.dynamic != grpo.log_probs.dynamic:
         yield (
             f"actor_rollout_ref.actor.use_dynamic_bsz={grpo.update.dynamic} and "

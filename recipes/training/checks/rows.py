@@ -2,7 +2,7 @@
 
 verl 0.9.1 reads an image when its batch comes, hours into a run, and takes other forms for SFT
 (`utils/dataset/multiturn_sft_dataset.py`) than for GRPO (`rl_dataset.py`, and `fetch_image` of
-qwen-vl-utils). An image that no `<image>` stands for, or the reverse, fails there or is not seen.
+qwen-vl-utils). An image without its `<image>`, or the reverse, fails there or is not seen.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from recipes.training.configuration.settings import DataSettings, Stage
 MAX_LISTED = 5
 
 _BATCH_ROWS = 1024
-_WRITES = {"sft": "unifer-data cot", "grpo": "unifer-data rlvr"}
+WRITES = {"sft": "unifer-data cot", "grpo": "unifer-data rlvr"}
 
 
 class RowsError(Exception):
@@ -140,7 +140,7 @@ def _check_columns(stage: Stage, path: Path, names: Sequence[str], messages_key:
         other = "; these are rows of the other stage" if others else ""
         raise RowsError(
             f"{path} has no column {' and '.join(lacks)}, which {stage.upper()} reads{other}; "
-            f"give the file that `{_WRITES[stage]}` writes"
+            f"give the file that `{WRITES[stage]}` writes"
         )
 
 

@@ -1,39 +1,28 @@
-"""Whether verl can train as a run's trainer and algorithm are set."""
+"""Whether a run can resume and write where its settings say."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from recipes.training.configuration.settings import (
-    GrpoSettings,
-    LossSettings,
-    RewardSettings,
-    Settings,
-    TrainerSettings,
-)
+from recipes.training.configuration.settings import GrpoSettings, Settings, TrainerSettings
 from recipes.training.runs.checkpoints import is_checkpoint
-from unifer_rewards.fer import compute_score
-from unifer_rewards.presets import RewardError
 
-# Their advantage compares the rollouts of one prompt: trainer/ppo/core_algos.py.
-_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
-                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
-# Their gradient is GRPO's where the ratio is 1: trainer/ppo/core_algos.py.
-_RATIO_LOSSES = frozenset({"gspo", "sapo", "cispo"})
-_CLIP = (0.2, 0.2)
-_REWARD = "reward"
 _RESUME_MODES = ("auto", "disable", "resume_path")
 
 
 def trainer_problems(settings: Settings) -> Iterator[str]:
-    """Yield what keeps verl from training, resuming or writing as the run is set."""
+    """Yield what keeps verl on this machine from resuming, writing or finding its reward."""
     yield from _resume_problems(settings.trainer)
     yield from _folder_problems(settings.trainer)
     if isinstance(settings.method, GrpoSettings):
-        yield from _grpo_problems(settings.method)
+        path = settings.method.reward.path
+        if not path.startswith("pkg://") and not Path(path).is_file():
+            yield (
+                f"reward.custom_reward_function.path={path} is not a file; give one, or "
+                "pkg://MODULE"
+            )
 
 
 def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
@@ -62,78 +51,3 @@ def _unwritable(folder: Path) -> str | None:
             return None
     except OSError as error:
         return str(error.strerror or error)
-
-
-def _grpo_problems(grpo: GrpoSettings) -> Iterator[str]:
-    if grpo.estimator in _GROUPED and grpo.rollout.n < 2:
-        yield (
-            f"actor_rollout_ref.rollout.n={grpo.rollout.n}: {grpo.estimator} compares the rollouts "
-            "of a prompt; give 2 or more"
-        )
-    yield from _loss_problems(grpo.loss)
-    if grpo.group_filter is not None:
-        yield from _filter_problems(grpo, grpo.group_filter)
-    yield from _reward_problems(grpo.reward, grpo.rollout.response_length)
-
-
-def _loss_problems(loss: LossSettings) -> Iterator[str]:
-    from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY
-
-    if loss.mode not in POLICY_LOSS_REGISTRY:
-        yield (
-            f"actor_rollout_ref.actor.policy_loss.loss_mode={loss.mode}: give one of "
-            f"{', '.join(sorted(POLICY_LOSS_REGISTRY))}"
-        )
-    if loss.updates > 1 or not loss.starts_at_ratio_one:
-        return
-    inert = (
-        f"policy_loss.loss_mode={loss.mode} changes"
-        if loss.mode in _RATIO_LOSSES
-        else "clip_ratio_low={} and clip_ratio_high={} change".format(*loss.clip)
-        if loss.mode == "vanilla" and loss.clip != _CLIP
-        else None
-    )
-    if inert is not None:
-        yield (
-            f"actor_rollout_ref.actor.{inert} nothing where a batch is one update; give an "
-            "actor_rollout_ref.actor.ppo_mini_batch_size below data.train_batch_size, such as a "
-            "quarter of it"
-        )
-
-
-def _filter_problems(grpo: GrpoSettings, metric: str) -> Iterator[str]:
-    # trainer/ppo/v1/replay_buffer.py samples until a batch is full, without a limit.
-    key = "algorithm.filter_groups"
-    if grpo.rollout.temperature == 0:
-        yield (
-            f"{key}.enable=true with actor_rollout_ref.rollout.temperature=0 would sample forever: "
-            "the responses to a prompt are all alike, and every group is left out; give 1.0"
-        )
-    if metric == _REWARD or not grpo.reward.is_ours:
-        return
-    with suppress(RewardError):  # A problem of its own.
-        found = compute_score("rafdb", "", "happy", **grpo.reward.options)
-        names = [_REWARD, *(name for name, value in found.items() if isinstance(value, float))]
-        if metric not in names:
-            yield f"{key}.metric={metric}: give one of {', '.join(names)}"
-
-
-def _reward_problems(reward: RewardSettings, response_length: int) -> Iterator[str]:
-    key = "reward.reward_kwargs.overlong_buffer_cfg"
-    if reward.penalised_length is not None:
-        if reward.manager != "dapo":
-            yield (
-                f"{key} is read by reward.reward_manager.name=dapo alone, and it is "
-                f"{reward.manager}: give dapo, or {key}.enable=false"
-            )
-        # experimental/reward_loop/reward_manager/dapo.py
-        elif not 0 < reward.penalised_length <= response_length:
-            yield (
-                f"{key}.len={reward.penalised_length} is not from 1 to "
-                f"data.max_response_length={response_length}; give a fifth of it"
-            )
-    path = reward.path
-    if not path.startswith("pkg://") and not Path(path).is_file():
-        yield (
-            f"reward.custom_reward_function.path={path} is not a file; give one, or pkg://MODULE"
-        )

@@ -53,6 +53,10 @@ _UNREAD: Mapping[Stage, tuple[_Unread, ...]] = {
         _Unread("trainer.esi_redundant_time", 0, "leave it out"),
         # workers/config/rollout.py alone
         _Unread("actor_rollout_ref.rollout.over_sample_rate", 0, "leave it out"),
+        _Unread("actor_rollout_ref.rollout.multi_stage_wake_up", False, "leave it out"),
+        # trainer/config/ppo_trainer.yaml and trainer/config/data/legacy_data.yaml alone
+        _Unread("actor_rollout_ref.nccl_timeout", 600, "leave it out"),
+        _Unread("data.return_raw_input_ids", False, "leave it out"),
         # migrate_legacy_reward_impl, which main_ppo does not call
         _Unread(
             "custom_reward_function.path", None, "give reward.custom_reward_function.path and name"

@@ -19,6 +19,7 @@ from unifer_tasks.data.logs import RESULTS
 from unifer_tasks.data.manifest import DATA_VARIABLE, DataError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import EVAL, REPORT
+from unifer_tasks.support.numbers import positive_integer
 from unifer_tasks.support.records import FileError
 
 ERRORS = (EvaluationError, DataError, FileError)
@@ -57,7 +58,10 @@ def add(commands: Subparsers) -> None:
         help="folder to write (default: %(default)s)",
     )
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="ask only the first N questions of each task"
+        "--limit",
+        type=positive_integer,
+        metavar="N",
+        help="ask only the first N questions of each task",
     )
     parser.add_argument(
         "--backend",
@@ -72,7 +76,11 @@ def add(commands: Subparsers) -> None:
         metavar="KEY=VALUE",
         help="as in `ferbench run`: model_args.tensor_parallel_size=4, batch_size=128",
     )
-    parser.set_defaults(run=_evaluate, needs=lambda _: [EVAL, REPORT])
+    parser.set_defaults(
+        run=_evaluate,
+        needs=lambda _: [EVAL, REPORT],
+        interrupted="interrupted; the same command continues from here",
+    )
 
 
 def _evaluate(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from recipes.training.cli import configurations, evaluate, plan, results, stages
 from recipes.training.configuration.settings import ConfigurationError
+from recipes.training.launch.errors import RunInterrupted
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output
 from unifer_tasks.support.command import exit_status, require_extras
@@ -42,9 +43,13 @@ def _run(arguments: Sequence[str]) -> int:
         except ConfigurationError as error:
             _say(f"{_NAME}: this run would fail\n{error}")
             return 1
+        except RunInterrupted as interrupt:
+            _say(f"{_NAME}: {interrupt}")
+            return 130
 
     errors = tuple(error for module in _COMMANDS for error in module.ERRORS)
-    return exit_status(_NAME, selected, errors, say=_say)
+    interrupted = getattr(args, "interrupted", "interrupted")
+    return exit_status(_NAME, selected, errors, interrupted=interrupted, say=_say)
 
 
 def _say(text: str) -> None:

@@ -83,9 +83,11 @@ def add(commands: Subparsers) -> None:
 
 
 def _plan(args: argparse.Namespace) -> int:
+    from recipes.training.checks.batches import batch_problems
+    from recipes.training.checks.preflight import setting_problems
     from recipes.training.configuration.compose import read_settings
     from recipes.training.plan.fit import Machine, fit_problems
-    from recipes.training.plan.lengths import Assumed
+    from recipes.training.plan.lengths import Assumed, length_problems
     from recipes.training.plan.plan import make_plan
     from recipes.training.plan.render import plan_json, plan_text
 
@@ -102,7 +104,12 @@ def _plan(args: argparse.Namespace) -> int:
     )
     machine = Machine(args.gpu_memory, args.host_memory, args.disk)
     plan = make_plan(settings, assumed, machine.gpu)
-    problems = [*fit_problems(plan, settings, assumed, machine)]
+    problems = [
+        *setting_problems(settings),
+        *batch_problems(settings, plan.workload.rows),
+        *length_problems(settings, plan.lengths),
+        *fit_problems(plan, settings, assumed, machine),
+    ]
     print(plan_json(plan, problems) if args.json else plan_text(plan))
     if problems:
         raise ConfigurationError(*problems)
@@ -110,7 +117,7 @@ def _plan(args: argparse.Namespace) -> int:
 
 
 def _configuration(args: argparse.Namespace) -> tuple[str, list[str]]:
-    """Return the configuration and the overrides; an override may stand in the place of CONFIG."""
+    """Return the configuration and the overrides; the first override may be parsed as CONFIG."""
     size, overrides = args.size, list(args.overrides)
     if size is not None and args.config is not None and "=" in size:
         size, overrides = None, [size, *overrides]

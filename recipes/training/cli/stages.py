@@ -8,8 +8,8 @@ from types import FrameType
 from typing import NoReturn
 
 from recipes.training.configuration.settings import STAGES, Settings
-from recipes.training.launch.errors import RunError, RunningError
-from recipes.training.runs.checkpoints import CheckpointError
+from recipes.training.launch.errors import RunError, RunInterrupted, RunningError
+from recipes.training.runs.checkpoints import CheckpointError, newest_checkpoint
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
 from unifer_tasks.support.numbers import positive_number
@@ -81,13 +81,30 @@ def _train(args: argparse.Namespace) -> int:
     from recipes.training.checks.preflight import preflight
     from recipes.training.launch.launcher import launch
 
-    signal.signal(signal.SIGTERM, _stop)
     settings = _settings(args)
-    rows = preflight(settings)
-    for file, n in rows.items():
-        print(f"{n:>9,} rows   {file}")
-    print(f"done: {launch(settings, rows, args.stall_minutes)}")
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        rows = preflight(settings)
+        for file, n in rows.items():
+            print(f"{n:>9,} rows   {file}")
+        checkpoint = launch(settings, rows, args.stall_minutes)
+    except KeyboardInterrupt:
+        raise RunInterrupted(f"interrupted; {_continuation(settings)}") from None
+    except _EndedError as signalled:
+        raise RunError(f"{signalled}; {_continuation(settings)}") from None
+    print(f"done: {checkpoint}")
     return 0
+
+
+def _continuation(settings: Settings) -> str:
+    """Return what the command of a run that was ended does when it is given again."""
+    trainer = settings.trainer
+    newest = newest_checkpoint(trainer.folder) if trainer.resume_mode == "auto" else None
+    if newest is not None:
+        return f"the same command resumes from {newest}"
+    if trainer.resume_mode == "auto":
+        return "no checkpoint was written yet, and the same command starts from the beginning"
+    return f"with trainer.resume_mode={trainer.resume_mode} the same command starts as before"
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -104,6 +121,9 @@ def _settings(args: argparse.Namespace) -> Settings:
     return read_settings(args.stage, args.config, args.overrides)
 
 
+class _EndedError(Exception):
+    """A request to end (`scancel`, `ray job stop`), as an exception that cleans up."""
+
+
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Turn a request to end (`scancel`, `ray job stop`) into an exception that cleans up."""
-    raise RunError(f"ended by {signal.Signals(number).name}")
+    raise _EndedError(f"ended by {signal.Signals(number).name}")

@@ -1,4 +1,4 @@
-"""What of a run is chosen by name: `algorithm=NAME`, `method=NAME`, `offload=NAME`, `format=NAME`.
+"""Parts of a run chosen by name: `algorithm=NAME`, `method=NAME`, `offload=NAME`, `format=NAME`.
 
 A name is a file of settings, which hydra puts between the base and whatever else is given. hydra
 would also take none, two, or any other file of a folder of that name, and has no groups whose

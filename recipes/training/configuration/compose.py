@@ -126,7 +126,12 @@ def search_path(file: Path) -> str:
     """
     from omegaconf import OmegaConf
 
-    own = OmegaConf.select(OmegaConf.load(file), "hydra.searchpath", default=[])
+    loaded = OmegaConf.load(file)
+    if not OmegaConf.is_dict(loaded):
+        raise ConfigurationError(
+            f"{file} holds a list, not settings: begin it with `defaults: [grpo, _self_]`"
+        )
+    own = OmegaConf.select(loaded, "hydra.searchpath", default=[])
     if not OmegaConf.is_list(own) and own != []:
         raise ConfigurationError(f"{file}: hydra.searchpath={own}: give a list")
     places = dict.fromkeys([*map(str, own), *SEARCHED])

@@ -20,7 +20,7 @@ class CopyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What of a run is chosen by the name of a file of settings, `NAME=FILE`.
+    """A part of a run that the name of a file of settings chooses, `NAME=FILE`.
 
     Attributes:
         name: What it is called on the command line.
@@ -126,8 +126,13 @@ def copy_file(name: str, destination: Path) -> Path:
     files = {file.name: file for file in recipe_files()}
     file = files.get(name) or files.get(name.removesuffix(".yaml"))
     if file is None:
+        is_choice = any(name == f"{c.name}={of.name}" for c in CHOICES for of in c.files)
+        if is_choice:
+            raise CopyError(f"{name} is not copied: give it to the command that starts a run")
         raise CopyError(f"there is no {name!r} to copy; give one of {', '.join(files)}")
     out = destination / file.path.name if destination.is_dir() else destination
+    if file.path.suffix == ".yaml" != out.suffix:
+        raise CopyError(f"{out}: hydra reads *.yaml only; name it {out.stem}.yaml")
     if out.exists():
         raise CopyError(f"{out} exists; choose another name or remove it")
     if not out.parent.is_dir():

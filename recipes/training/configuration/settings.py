@@ -12,26 +12,13 @@ from typing import Any, Literal, get_args
 
 from recipes.training.configuration.adapter import Adapter, adapter_of
 from recipes.training.configuration.keys import Config, value_at
+from recipes.training.configuration.ranges import range_problems
 
 Stage = Literal["sft", "grpo"]
 Part = Literal["train", "val"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 PARTS: tuple[Part, ...] = get_args(Part)
 
-_POSITIVE: Mapping[Stage, tuple[str, ...]] = {
-    "sft": ("data.train_batch_size", "data.max_length", "trainer.total_epochs"),
-    "grpo": (
-        "data.train_batch_size",
-        "data.max_prompt_length",
-        "data.max_response_length",
-        "actor_rollout_ref.actor.ppo_mini_batch_size",
-        "actor_rollout_ref.rollout.n",
-        "actor_rollout_ref.rollout.tensor_model_parallel_size",
-        "actor_rollout_ref.rollout.data_parallel_size",
-        "trainer.total_epochs",
-    ),
-}
-_EVERY_RUN = ("trainer.n_gpus_per_node", "trainer.nnodes")
 _FOLDERS = ("default_local_dir", "rollout_data_dir", "validation_data_dir")
 
 
@@ -104,6 +91,7 @@ class ModelSettings:
         key: The group of its settings.
         path: A Hugging Face folder or a hub id.
         packs_sequences: `use_remove_padding`, which needs flash-attn.
+        attention: `override_config.attn_implementation`.
         adapter: The LoRA adapter that is trained; None if the model's own weights are.
         adapter_path: `lora_adapter_path`, an adapter to start from.
         lora: The group `lora`, of which the FSDP engine reads `merge` alone.
@@ -112,13 +100,14 @@ class ModelSettings:
     key: str
     path: str
     packs_sequences: bool
+    attention: str
     adapter: Adapter | None
     adapter_path: str | None
     lora: Mapping[str, Any]
 
     @property
     def rollout_gets_merged_weights(self) -> bool:
-        """Whether vLLM is given whole weights in the place of an adapter."""
+        """Whether vLLM is given whole weights instead of an adapter."""
         return bool(self.lora.get("merge"))
 
 
@@ -131,6 +120,8 @@ class TrainerSettings:
         folders: Setting -> folder that verl writes to.
         gpus_per_node: `n_gpus_per_node`.
         nodes: `nnodes`.
+        sequence_parallel: `ulysses_sequence_parallel_size`, GPUs that share a sequence.
+        sequence_parallel_key: The setting that says so.
         epochs: `total_epochs`.
         steps: `total_training_steps`; None for as many as the epochs take.
         save_freq: In steps, or `after_each_epoch` (SFT).
@@ -145,6 +136,8 @@ class TrainerSettings:
     folders: Mapping[str, Path]
     gpus_per_node: int
     nodes: int
+    sequence_parallel: int
+    sequence_parallel_key: str
     epochs: int
     steps: int | None
     save_freq: int | str
@@ -341,7 +334,7 @@ def parse_settings(
     return Settings(
         data=data_settings(stage, verl),
         model=model_settings(stage, verl),
-        trainer=_trainer(verl["trainer"]),
+        trainer=_trainer(stage, verl),
         method=_sft(verl) if stage == "sft" else _grpo(verl, algorithm),
         verl=verl,
         file=file,
@@ -385,6 +378,10 @@ def model_settings(stage: Stage, verl: Config) -> ModelSettings:
         key=key,
         path=str(model["path"]),
         packs_sequences=bool(model.get("use_remove_padding")),
+        # workers/config/model.py, HFModelConfig
+        attention=str(
+            (model.get("override_config") or {}).get("attn_implementation", "flash_attention_2")
+        ),
         adapter=adapter_of(model),
         adapter_path=model.get("lora_adapter_path"),
         lora=model.get("lora") or {},
@@ -397,7 +394,9 @@ def _paths(given: object) -> tuple[Path, ...]:
     return tuple(Path(str(file)).expanduser() for file in files)
 
 
-def _trainer(trainer: Config) -> TrainerSettings:
+def _trainer(stage: Stage, verl: Config) -> TrainerSettings:
+    trainer = verl["trainer"]
+    shared, shared_key = _sequence_parallel(stage, verl)
     resume_from = trainer.get("resume_from_path")
     loggers = trainer["logger"]
     return TrainerSettings(
@@ -405,6 +404,8 @@ def _trainer(trainer: Config) -> TrainerSettings:
         folders={name: Path(str(path)) for name in _FOLDERS if (path := trainer.get(name))},
         gpus_per_node=trainer["n_gpus_per_node"],
         nodes=trainer["nnodes"],
+        sequence_parallel=shared,
+        sequence_parallel_key=shared_key,
         epochs=trainer["total_epochs"],
         steps=trainer["total_training_steps"],
         save_freq=trainer["save_freq"],
@@ -414,6 +415,21 @@ def _trainer(trainer: Config) -> TrainerSettings:
         device=trainer["device"],
         loggers=(loggers,) if isinstance(loggers, str) else tuple(loggers or ()),
     )
+
+
+def _sequence_parallel(stage: Stage, verl: Config) -> tuple[int, str]:
+    """Return how many GPUs share a sequence, and the setting that says so.
+
+    workers/config/actor.py, FSDPActorConfig: the actor's own setting wins where it is above 1.
+    """
+    groups = (
+        ("engine",)
+        if stage == "sft"
+        else ("actor_rollout_ref.actor", "actor_rollout_ref.actor.fsdp_config")
+    )
+    keys = [f"{group}.ulysses_sequence_parallel_size" for group in groups]
+    key = next((key for key in keys if value_at(verl, key) > 1), keys[-1])
+    return value_at(verl, key), key
 
 
 def _sft(verl: Config) -> SftSettings:
@@ -494,7 +510,4 @@ def _micro_batches(verl: Config, part: str, dynamic: str, prefix: str) -> MicroB
 def _problems(stage: Stage, verl: Config) -> Iterator[str]:
     if verl["trainer"]["default_local_dir"] is None:
         yield "trainer.default_local_dir is not given: give the folder of the run"
-    for key in (*_EVERY_RUN, *_POSITIVE[stage]):
-        value = value_at(verl, key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            yield f"{key}={value}: give a whole number of 1 or more"
+    yield from range_problems(stage, verl)

@@ -38,7 +38,7 @@ _LOOK_EVERY = 1.0
 
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
-    """Hold a run's folder on this machine, and leaves nothing of the run behind.
+    """Hold a run's folder on this machine, and leave nothing of the run behind.
 
     What an earlier run in the same folder left is ended first, which is safe once the folder is
     held: a run that is alive holds it. The hold ends with the process, however it ends.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from recipes.training.checks.shapes import Linear, ModelShape
 from recipes.training.configuration.adapter import Adapter, Modules
-from recipes.training.plan.shapes import Linear, ModelShape
 
 ALL_LINEAR = "all-linear"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from recipes.training.checks.batches import batch_problems
+from recipes.training.checks.batches import batch_problems, parallel_problems
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import is_recipe_file
 from recipes.training.configuration.settings import (
@@ -161,11 +161,16 @@ def _remedy(
     """Return what would help: single overrides, else the fewest in their order, and more GPUs."""
     has_choices = is_recipe_file(settings.file)
 
+    def refused(of: Settings) -> set[str]:
+        shape = plan.layout.shape
+        return {*batch_problems(of, plan.workload.rows), *parallel_problems(of, shape)}
+
+    anyway = refused(settings)
+
     def planned(changes: Iterable[Change]) -> Plan | None:
         try:
             changed = changed_settings(settings, changes)
-            rows = plan.workload.rows
-            if [*batch_problems(changed, rows, rows)]:
+            if refused(changed) - anyway:
                 return None
             found = make_plan(changed, assumed, machine.gpu)
         except ConfigurationError:
@@ -244,7 +249,10 @@ def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
         yield from _smaller_passes(settings, layout)
     yield Change({f"{engine}.offload_policy": True}, "offload=host")
     if settings.model.adapter is None:
-        yield Change({f"{model}.lora_rank": 32, f"{model}.lora_alpha": 32}, "method=lora")
+        adapter: dict[str, Any] = {f"{model}.lora_rank": 32, f"{model}.lora_alpha": 32}
+        if settings.stage == "grpo":
+            adapter["actor_rollout_ref.rollout.load_format"] = "safetensors"
+        yield Change(adapter, "method=lora")
     if layout.sharding.stored > layout.sharding.computed:
         yield Change({f"{engine}.model_dtype": "bf16"})
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from recipes.training.checks.methods import FROZEN_VISION
+from recipes.training.checks.shapes import ModelShape
 from recipes.training.configuration.keys import Config, value_at
 from recipes.training.configuration.settings import (
     ConfigurationError,
@@ -16,10 +18,6 @@ from recipes.training.configuration.settings import (
 )
 from recipes.training.plan.adapted import adapter_parameters
 from recipes.training.plan.lengths import Lengths
-from recipes.training.plan.shapes import ModelShape
-
-FROZEN_VISION = "recipes.qwen2_5_vl.frozen_vision"
-"""The `external_lib` that leaves the vision tower as it is."""
 
 _BYTES: Mapping[str, int] = {
     "fp32": 4, "float32": 4, "float": 4, "32": 4, "bf16": 2, "bfloat16": 2, "fp16": 2,
@@ -83,6 +81,7 @@ class Rollout:
         sequences: `max_num_seqs`.
         frees: `free_cache_engine`: it gives its memory back while the actor trains.
         keeps_weights: It sleeps with its weights in the host's memory, as adapters need.
+        gathers_base: It is given the base of the adapter once, by each process of the trainer.
         bucket: Bytes of the buffer through which it is given weights.
     """
 
@@ -94,6 +93,7 @@ class Rollout:
     sequences: int
     frees: bool
     keeps_weights: bool
+    gathers_base: bool
     bucket: int
 
 
@@ -171,18 +171,17 @@ def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout
     freezes_vision = model.get("external_lib") == FROZEN_VISION
     trains_vision = not freezes_vision and not adapter
     trained = adapter_size or shape.parameters - freezes_vision * shape.vision.parameters
-    data_parallel = trainer.gpus // max(1, engine.get("ulysses_sequence_parallel_size") or 1)
     log_probs = rollout = reference = None
     if isinstance(method, GrpoSettings):
         n = method.rollout.n
-        updated = max(1, method.mini_batch_size * n // data_parallel)
-        sampled = max(1, settings.data.batch_size * n // data_parallel)
+        updated = max(1, method.mini_batch_size * n // trainer.gpus)
+        sampled = max(1, settings.data.batch_size * n // trainer.gpus)
         log_probs = _pass(method.log_probs, sampled, lengths, settings.model.packs_sequences)
         rollout = _rollout(verl, settings, method, shape)
         if method.reference is not None and adapter is None:
             reference = _bytes(value_at(verl, "actor_rollout_ref.ref.fsdp_config.model_dtype"))
     else:
-        updated = max(1, settings.data.batch_size // data_parallel)
+        updated = max(1, settings.data.batch_size // trainer.gpus)
     return Layout(
         shape=shape,
         trained=trained,
@@ -233,6 +232,8 @@ def _sharding(engine: Config, strategy: str, gpus: int) -> Sharding:
 def _pass(micro: MicroBatches, share: int, lengths: Lengths, packs: bool) -> Pass:
     """Return the largest micro-batch of a GPU's share of sequences.
 
+    GPUs that share a sequence (Ulysses) have as many tokens each as if they did not.
+
     Packed by tokens (utils/seqlen_balancing.py, rearrange_micro_batches), it holds sequences of the
     mean length up to the limit; without `use_remove_padding` all of them are padded to its longest.
     """
@@ -249,6 +250,8 @@ def _pass(micro: MicroBatches, share: int, lengths: Lengths, packs: bool) -> Pas
 def _rollout(verl: Config, settings: Settings, grpo: GrpoSettings, shape: ModelShape) -> Rollout:
     group = value_at(verl, "actor_rollout_ref.rollout")
     whole = settings.data.max_length + grpo.rollout.response_length
+    model = settings.model
+    serves_adapter = model.adapter is not None and not model.rollout_gets_merged_weights
     return Rollout(
         share=float(group["gpu_memory_utilization"]),
         tensor_parallel=grpo.rollout.tensor_parallel,
@@ -257,8 +260,8 @@ def _rollout(verl: Config, settings: Settings, grpo: GrpoSettings, shape: ModelS
         batched_tokens=group["max_num_batched_tokens"],
         sequences=group["max_num_seqs"],
         frees=bool(group["free_cache_engine"]),
-        keeps_weights=settings.model.adapter is not None
-        and not settings.model.rollout_gets_merged_weights,
+        keeps_weights=serves_adapter,
+        gathers_base=serves_adapter and "dummy" in grpo.rollout.load_format,
         bucket=value_at(group, "checkpoint_engine.update_weights_bucket_megabytes") * 2**20,
     )
 

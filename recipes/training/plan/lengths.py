@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from recipes.training.checks.images import picture
 from recipes.training.checks.model import find_model, load_processor
+from recipes.training.checks.shapes import VisionShape
 from recipes.training.checks.tokens import Tokens
-from recipes.training.configuration.settings import GrpoSettings, Settings
-from recipes.training.plan.shapes import VisionShape
+from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from unifer_tasks.protocol.images import IMAGE_SIZE
 
 TEXT = {"sft": 271, "grpo": 71}
@@ -82,9 +82,18 @@ def lengths_of(settings: Settings, vision: VisionShape, assumed: Assumed) -> Len
         settings: Of the run.
         vision: Of its model.
         assumed: Lengths given in place of rows.
+
+    Raises:
+        ConfigurationError: A given response is longer than any that the run samples.
     """
     stage, method = settings.stage, settings.method
     sampled = method.rollout.response_length if isinstance(method, GrpoSettings) else 0
+    if assumed.response is not None and assumed.response > sampled:
+        raise ConfigurationError(
+            f"--response-tokens {assumed.response} exceeds data.max_response_length={sampled}"
+            if sampled
+            else "--response-tokens is of GRPO, and SFT samples no responses: leave it out"
+        )
     response = RESPONSE[stage] if assumed.response is None else assumed.response
     assumption = Lengths(
         text=TEXT[stage] if assumed.text is None else assumed.text,
@@ -97,6 +106,23 @@ def lengths_of(settings: Settings, vision: VisionShape, assumed: Assumed) -> Len
     if assumed.rows is not None or assumed.text is not None or settings.data.has_own_dataset:
         return assumption
     return _counted(settings, assumption) or assumption
+
+
+def length_problems(settings: Settings, lengths: Lengths) -> Iterator[str]:
+    """Yield why the rows of a run would be too long for it.
+
+    Args:
+        settings: Of the run.
+        lengths: Of its sequences.
+    """
+    images = lengths.images * lengths.image
+    tokens, most = lengths.text + images, settings.data.max_length
+    if tokens > most:
+        yield (
+            f"a row takes {tokens:,} tokens ({lengths.text:,} of text and {images:,} of images, "
+            f"{lengths.source}), and {settings.data.length_key}={most}: raise it to {tokens} or "
+            "more"
+        )
 
 
 def _counted(settings: Settings, assumption: Lengths) -> Lengths | None:

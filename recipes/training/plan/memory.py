@@ -83,7 +83,8 @@ def host_moments(layout: Layout, stage: str) -> tuple[Moment, ...]:
     verl loads the whole model in the engine's type in one process of the run, or in each of them
     where embedding and head are tied (utils/fsdp_utils.py, get_init_weight_context_manager), and
     gathers it in one to write `huggingface/`, beside an empty copy in bf16
-    (utils/checkpoint/fsdp_checkpoint_manager.py, save_checkpoint).
+    (utils/checkpoint/fsdp_checkpoint_manager.py, save_checkpoint). Where vLLM starts without the
+    base of an adapter, every process gathers it whole (utils/fsdp_utils.py, collect_lora_params).
     """
     base, each = PROCESSES[stage]
     per_node = layout.gpus_per_node
@@ -93,8 +94,11 @@ def host_moments(layout: Layout, stage: str) -> tuple[Moment, ...]:
     resident = [processes, *_offloaded(layout)]
     if not layout.on_gpu:
         resident += _on_cpu(layout)
+    gathers_base = layout.rollout is not None and layout.rollout.gathers_base
+    syncing = _moment("first weight sync", [*resident, Use("whole models", per_node * whole)])
     return (
         _moment("loading", [processes, Use("whole models", copies * whole)]),
+        *([syncing] if gathers_base else []),
         _moment("training", resident),
         _moment("saving", [*resident, Use("whole models", whole + 2 * layout.parameters)]),
     )
@@ -185,10 +189,12 @@ def _syncing(layout: Layout, rollout: Rollout) -> list[Use]:
     """Return the contents while vLLM receives weights, before its cache comes back.
 
     workers/engine_workers.py, update_weights: one tensor at a time is gathered and sent through a
-    bucket.
+    bucket; of an adapter, none that counts.
     """
     sharding = layout.sharding
     largest = layout.shape.text.embedding_parameters * max(sharding.stored, sharding.computed)
+    if rollout.keeps_weights:
+        largest = 0
     weights = layout.parameters * rollout.weight // rollout.tensor_parallel
     return [
         *_states(layout, weights=True, optimizer=not sharding.optimizer_waits_in_host),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recipes.training.checks.rows import RowsError, count_rows
+from recipes.training.checks.shapes import find_shape
 from recipes.training.configuration.settings import ConfigurationError, Settings
 from recipes.training.plan.disk import Disk, disk_of
 from recipes.training.plan.layout import Layout, layout_of
 from recipes.training.plan.lengths import Assumed, Lengths, lengths_of
 from recipes.training.plan.memory import Moment, gpu_moments, host_moments, kv_tokens
-from recipes.training.plan.shapes import find_shape
 from recipes.training.plan.workload import Rate, Workload, rate_of, workload_of
 
 
@@ -51,7 +51,7 @@ def make_plan(settings: Settings, assumed: Assumed, gpu: int) -> Plan:
 
     Args:
         settings: Of the run.
-        assumed: What is given in the place of rows, and the rate.
+        assumed: Lengths given instead of rows, and the rate.
         gpu: Bytes of a GPU, of which vLLM takes its share.
 
     Raises:

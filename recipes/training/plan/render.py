@@ -29,7 +29,7 @@ def plan_json(plan: Plan, problems: Sequence[str]) -> str:
 
     Args:
         plan: Of a run.
-        problems: What of it does not fit.
+        problems: What does not fit, and what would be refused.
     """
     layout, workload = plan.layout, plan.workload
     found = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recipes.training.checks.batches import total_steps
+from recipes.training.checks.shapes import ModelShape
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from recipes.training.plan.lengths import Lengths
-from recipes.training.plan.shapes import ModelShape
 
 _H100 = 989e12
 """Operations a second of an H100 in bfloat16, dense: NVIDIA's data sheet."""

@@ -44,7 +44,9 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     step = _step(checkpoint)
     problems = list(damage(step))
     if problems:
-        raise MergeError(f"{step} is not a whole checkpoint: {'; '.join(problems)}")
+        raise MergeError(
+            f"{step} is not a whole checkpoint: {'; '.join(problems)}; give RUN/global_step_N"
+        )
     record = find_record(step)
     if record is None:
         raise MergeError(f"{step} lies in no run that unifer-train recorded")

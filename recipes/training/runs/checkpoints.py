@@ -1,8 +1,8 @@
 """Which of a run's checkpoints are whole, so that a run resumes from one that is.
 
 verl resumes from the step that `latest_checkpointed_iteration.txt` names. The GRPO trainer does
-not write that file atomically: killed then, it fails on an empty one for ever. And if the folder
-named is gone, it trains from the start without a word. Both are mended or refused here.
+not write that file atomically: killed then, it fails on an empty one at every start. And if the
+folder named is gone, it silently trains from the start. Both are repaired or refused here.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def damage(checkpoint: Path) -> Iterator[str]:
     }
     sizes = {size for _, size, _ in found}
     if len(sizes) != 1:
-        yield f"{folder} holds shards of {sorted(sizes) or 'no'} ranks"
+        yield f"{folder} holds " + (f"shards of {sorted(sizes)} ranks" if sizes else "no shards")
         return
     (size,) = sizes
     kinds = {kind for kind, _, _ in found}

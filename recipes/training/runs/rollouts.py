@@ -98,6 +98,8 @@ def sum_up(rollouts: Sequence[Rollout]) -> StepRollouts:
     Raises:
         ValueError: There is none, or a prompt holds no question of the benchmark.
     """
+    if not rollouts:
+        raise ValueError("no rollouts; the run was ended while it wrote them: remove the file")
     answers = [read_choice(row.response, listed_labels(row.prompt)) for row in rollouts]
     rewards = [row.reward for row in rollouts]
     outcomes = Counter(answer.outcome for answer in answers)

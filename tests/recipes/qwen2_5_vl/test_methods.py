@@ -53,6 +53,10 @@ def test_a_method(stage: Stage, method: str) -> None:
     rank, module, times = METHODS[method]
     assert (model["lora_rank"], model["external_lib"]) == (rank, module)
     assert model["exclude_modules"] == ".*visual.*"
+    if stage == "grpo":
+        # vLLM has the base of an adapter from its files, as verl's documentation asks.
+        loads = config["actor_rollout_ref"]["rollout"]["load_format"]
+        assert loads == ("safetensors" if method == "lora" else "dummy")
     base = value_at(composed(stage, "7b"), RATE[stage])
     assert value_at(config, RATE[stage]) == pytest.approx(times * base)
 

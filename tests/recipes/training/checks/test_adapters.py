@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("verl")
 
-from recipes.training.checks.adapters import adapter_problems
+from recipes.training.checks.adapters import adapter_problems, module_problems
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.compose import read_settings
 from recipes.training.configuration.settings import STAGES, Settings, Stage
@@ -20,6 +20,10 @@ PREFIX = {"sft": "model", "grpo": "actor_rollout_ref.model"}
 def run(stage: Stage, path: Path, *settings: str) -> Settings:
     given = [f"{PREFIX[stage]}.{setting}" for setting in (f"path={path}", *settings)]
     return read_settings(stage, "tiny", given)
+
+
+def problems(found: Settings) -> list[str]:
+    return [*adapter_problems(found), *module_problems(found)]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -40,7 +44,7 @@ def test_adapters_are_sound_and_leave_the_vision_tower_alone(
 ) -> None:
     found = run(stage, seeing_model, *settings)
     assert found.model.adapter == expected
-    assert list(adapter_problems(found)) == []
+    assert list(problems(found)) == []
 
 
 BOTH = {
@@ -63,7 +67,7 @@ BOTH = {
 def test_what_verl_would_misread_is_refused(
     stage: Stage, settings: list[str], message: str, seeing_model: Path
 ) -> None:
-    (problem,) = adapter_problems(run(stage, seeing_model, *settings))
+    (problem,) = problems(run(stage, seeing_model, *settings))
     assert PREFIX[stage] in problem
     assert_matches(message, problem)
 
@@ -80,17 +84,17 @@ VISION = {
 @pytest.mark.parametrize("settings", VISION.values(), ids=VISION)
 def test_the_vision_tower_is_adapted_by_sft_alone(settings: list[str], seeing_model: Path) -> None:
     given = ["lora_rank=8", *settings]
-    assert list(adapter_problems(run("sft", seeing_model, *given))) == []
-    (problem,) = adapter_problems(run("grpo", seeing_model, *given))
+    assert list(problems(run("sft", seeing_model, *given))) == []
+    (problem,) = problems(run("grpo", seeing_model, *given))
     assert_matches("such as model.visual.*vLLM ignores.*exclude_modules='.*visual.*'", problem)
     # Merged weights are all that vLLM is given then.
     merging = run("grpo", seeing_model, *given, "lora.merge=true")
-    assert list(adapter_problems(merging)) == []
+    assert list(problems(merging)) == []
 
 
 def test_a_rank_that_vllm_does_not_serve_is_refused(seeing_model: Path) -> None:
     given = run("grpo", seeing_model, "lora_rank=1024")
-    (problem,) = adapter_problems(given)
+    (problem,) = problems(given)
     assert_matches("lora_rank=1024 is more than vLLM serves; give 512", problem)
 
 
@@ -109,12 +113,12 @@ def test_an_adapter_is_gathered_alone_only_where_vllm_has_the_base(
     settings: list[str], is_refused: bool, seeing_model: Path
 ) -> None:
     given = [f"{PREFIX['grpo']}.{setting}" for setting in (f"path={seeing_model}", *settings)]
-    found = list(adapter_problems(read_settings("grpo", "tiny", [*given, SUMMON])))
+    found = list(problems(read_settings("grpo", "tiny", [*given, SUMMON])))
     assert len(found) == is_refused
     if is_refused:
         assert_matches("load_format=dummy.*load_format=safetensors too", found[0])
         loaded = "actor_rollout_ref.rollout.load_format=safetensors"
-        assert not [*adapter_problems(read_settings("grpo", "tiny", [*given, SUMMON, loaded]))]
+        assert not [*problems(read_settings("grpo", "tiny", [*given, SUMMON, loaded]))]
 
 
 def assert_matches(pattern: str, text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("verl")
 
-from recipes.training.checks.trainer import trainer_problems
+from recipes.training.checks.algorithm import algorithm_problems
 from recipes.training.checks.unread import unread_problems
 from recipes.training.configuration.compose import read_settings
 
@@ -51,6 +51,7 @@ QUARTER = f"nothing where a batch is one update; give an {MINI} below data.train
             None,
         ),
         (["algorithm=dapo", f"{FILTER}.max_num_gen_batches=10"], "max_num_gen_batches=10 changes"),
+        (["actor_rollout_ref.nccl_timeout=3600"], "nccl_timeout=3600 changes nothing in verl"),
         # The penalty of length is one reward manager's.
         (["algorithm=dapo", "reward.reward_manager.name=naive"], f"{OVERLONG} is read by reward."),
         (["algorithm=dapo", "reward.reward_manager.name=naive", f"{OVERLONG}.enable=false"], None),
@@ -63,6 +64,6 @@ def test_settings_of_an_algorithm(
 ) -> None:
     given = [f"trainer.default_local_dir={tmp_path}", *overrides]
     settings = read_settings("grpo", "7b", given)
-    found = [*trainer_problems(settings), *unread_problems(settings)]
+    found = [*algorithm_problems(settings), *unread_problems(settings)]
     assert len(found) == (message is not None)
     assert (message or "") in " ".join(found)

@@ -11,7 +11,8 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.training.checks.batches import batch_problems, total_steps
+from recipes.training.checks.batches import batch_problems, parallel_problems, total_steps
+from recipes.training.checks.shapes import KNOWN
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.settings import Settings, parse_settings
 
@@ -156,3 +157,43 @@ def test_how_many_steps_a_run_takes(
 ) -> None:
     changes = {"trainer.total_training_steps": wanted, "trainer.total_epochs": epochs}
     assert total_steps(changed(composed[TINY], changes), 100) == steps
+
+
+def test_rows_that_are_not_known_are_not_counted(composed: dict[str, dict[str, Any]]) -> None:
+    changes = {"data.train_batch_size": 64}
+    assert [*batch_problems(changed(composed[TINY_SFT], changes), 100)] == []
+
+
+ULYSSES = "ulysses_sequence_parallel_size"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        (LARGE, {}, None),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 4}, None),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 8},
+         "tensor_model_parallel_size=8 does not divide the 28 heads of the language model, the 16 "
+         "of the vision tower and the width of their layers; give 1, 2 or 4"),
+        # 7 divides the heads of the language model alone.
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 7, "trainer.n_gpus_per_node": 7},
+         "and the width of their layers; give 1"),
+        (LARGE, {f"{ACTOR}.fsdp_config.{ULYSSES}": 2}, None),
+        (LARGE, {f"{ACTOR}.{ULYSSES}": 4}, None),
+        (LARGE, {f"{ACTOR}.{ULYSSES}": 3}, f"actor.{ULYSSES}=3 does not divide the run's GPUs (8)"),
+        (LARGE, {f"{ACTOR}.fsdp_config.{ULYSSES}": 8},
+         f"actor.fsdp_config.{ULYSSES}=8 does not divide the model's 28 attention heads"),
+        (LARGE, {f"{ACTOR}.{ULYSSES}": 2, "actor_rollout_ref.model.use_remove_padding": False},
+         f"{ULYSSES}=2 needs actor_rollout_ref.model.use_remove_padding=true"),
+        (LARGE_SFT, {}, None),
+        (LARGE_SFT, {f"engine.{ULYSSES}": 16},
+         f"engine.{ULYSSES}=16 does not divide the run's GPUs (1)"),
+    ],
+)  # fmt: skip
+def test_gpus_that_share_an_engine_or_a_sequence(
+    composed: dict[str, dict[str, Any]], name: str, changes: Changes, reason: str | None
+) -> None:
+    shape = KNOWN["Qwen/Qwen2.5-VL-7B-Instruct"]
+    found = [*parallel_problems(changed(composed[name], changes), shape)]
+    assert len(found) == (reason is not None)
+    assert (reason or "") in " ".join(found)

@@ -153,6 +153,18 @@ def test_the_command_says_why_and_starts_nothing(
             "/no/reward.py",
             "is not a file; give one, or pkg://MODULE",
         ),
+        (
+            "actor_rollout_ref.model.override_config",
+            None,
+            "flash-attn is not installed, and verl asks for it: pip install flash-attn --no-build-"
+            "isolation, or +actor_rollout_ref.model.override_config.attn_implementation=sdpa",
+        ),
+        (
+            "actor_rollout_ref.model.override_config.attn_implementation",
+            "spda",
+            "attn_implementation=spda: give one of sdpa, eager",
+        ),
+        ("actor_rollout_ref.rollout.gpu_memory_utilization", 60, "=60: give a number above 0 and"),
         ("algorithm.use_pf_ppo", True, "changes nothing"),
         ("custom_reward_function.path", "mine.py", "give reward.custom_reward_function.path"),
         ("actor_rollout_ref.rollout.n", 1, "grpo compares the rollouts of a prompt; give 2"),
@@ -230,8 +242,8 @@ def spoil(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("pointer", "holds Git-LFS pointers in the place of files (model.safetensors)"),
-        ("pointer of the tokenizer", "holds Git-LFS pointers in the place of files (tokenizer"),
+        ("pointer", "holds Git-LFS pointers instead of files (model.safetensors)"),
+        ("pointer of the tokenizer", "holds Git-LFS pointers instead of files (tokenizer"),
         ("cut off", "model.safetensors"),
         ("shards", "model-00001-of-00002.safetensors"),
         ("model.safetensors", "model.safetensors"),
@@ -303,6 +315,13 @@ def test_rows_that_the_reward_cannot_read_are_named(grpo: Config, tmp_path: Path
     # The candidates of a known dataset need no list.
     grpo["data"]["train_files"] = change(path, out, "extra_info", None)
     assert checked(grpo)
+
+
+def test_a_file_without_rows_is_named(grpo: Config, tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    pq.write_table(pq.read_table(grpo["data"]["train_files"]).slice(0, 0), path)
+    grpo["data"]["train_files"] = str(path)
+    assert problems(grpo).startswith(f"- {path} holds no rows (data.train_files); write it again")
 
 
 def test_another_reward_reads_its_own_rows(grpo: Config, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from recipes.training.cli.main import main
 from tests.recipes.training.cli.refusals import check_refusal
 
 ROWS = ["--rows", "1000"]
+ROLLOUT = "actor_rollout_ref.rollout"
 
 
 def test_the_plan_is_for_people_or_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +69,22 @@ def test_rows_and_tokens_are_counted_where_they_are_at_hand(
         (["grpo", "7b", *ROWS, "--sampled", "2"], 1, "this run samples each prompt once"),
         (["grpo", "7b", *ROWS, "--sampled", ".5", "algorithm=dapo"], 1, "--sampled 0.5 is below"),
         (["dpo", "7b"], 2, "invalid choice: 'dpo'"),
+        (["grpo", "7b", *ROWS, "--response-tokens", "2000"], 1, "exceeds data.max_response_length"),
+        (["sft", "7b", *ROWS, "--response-tokens", "9"], 1, "SFT samples no responses"),
+        # What `check` refuses too.
+        (["grpo", "7b", "--rows", "9"], 1, "data.train_files holds 9 rows, less than one batch"),
+        (["grpo", "7b", *ROWS, f"{ROLLOUT}.n=1"], 1, "compares the rollouts of a prompt; give 2"),
+        (["grpo", "7b", *ROWS, "trainer.nnodes=3"], 1, "does not share out over 24 GPUs"),
+        (["grpo", "7b", *ROWS, f"{ROLLOUT}.max_model_len=1000"], 1, "raise it to 2048"),
+        (
+            ["grpo", "7b", *ROWS, f"{ROLLOUT}.tensor_model_parallel_size=8"],
+            1,
+            "of the vision tower and the width of their layers; give 1, 2 or 4",
+        ),
+        # 71 tokens of text and 64 of the image; 16,384 of the largest image.
+        (["grpo", "7b", *ROWS, "data.max_prompt_length=100"], 1, "a row takes 135 tokens (71 of"),
+        (["grpo", "7b", *ROWS, "--image-side", "9999"], 1, "data.max_prompt_length=1024: raise it"),
+        (["grpo", "7b", *ROWS, "--text-tokens", "5000"], 1, "a row takes 5,064 tokens"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(

@@ -60,6 +60,9 @@ def test_a_copy_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("grpo_70b", "a.yaml", "there is no 'grpo_70b' to copy; give one of sft, sft_32b"),
         ("grpo_7b", "there.yaml", "there.yaml exists; choose another name or remove it"),
         ("grpo_7b", "no/a.yaml", "no is not a directory; make it first"),
+        ("algorithm=dapo", "a.yaml", "algorithm=dapo is not copied: give it to the command that"),
+        ("grpo_7b", "a.yml", "a.yml: hydra reads *.yaml only; name it a.yaml"),
+        ("grpo_7b", "a", "a: hydra reads *.yaml only; name it a.yaml"),
         ("grpo_7b", "grpo.yaml", "would have the name of the base that grpo_7b builds on"),
     ],
 )

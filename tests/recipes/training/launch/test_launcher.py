@@ -45,18 +45,29 @@ def trainer(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     )
 
 
-def test_a_request_to_end_cleans_up(
-    sft: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "reached", "more", "status", "message"),
+    [
+        ("SIGTERM", None, [], 1, "ended by SIGTERM; no checkpoint was written yet, and the same"),
+        ("SIGINT", 4, [], 130, "interrupted; the same command resumes from {run}/global_step_4"),
+        ("SIGINT", 4, ["trainer.resume_mode=disable"], 130, "disable the same command starts as"),
+    ],
+)
+def test_a_request_to_end_cleans_up_and_says_how_the_run_continues(
+    sft: Run, name: str, reached: int | None, more: list[str], status: int, message: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     waits = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); input()"
-    trainer(monkeypatch, f"import os, signal; os.kill({os.getpid()}, signal.SIGTERM); {waits}")
+    trainer(monkeypatch, f"import os, signal; os.kill({os.getpid()}, signal.{name}); {waits}")
+    if reached is not None:
+        write(sft.folder, reached, SFT)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        status = main(sft.command)
+        found = main([*sft.command, *more])
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert status == 1
-    assert "ended by SIGTERM" in capsys.readouterr().err
+    assert found == status
+    assert message.format(run=sft.folder) in capsys.readouterr().err
     assert not run_processes(sft.folder)
     assert read_record(sft.folder).stage == "sft"
 

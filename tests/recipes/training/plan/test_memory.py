@@ -123,6 +123,16 @@ def test_a_node_by_hand(overrides: tuple[str, ...], moment: str, part: str, expe
     assert size(plan("grpo", "7b", *overrides).host, moment, part) == expected
 
 
+def test_the_base_of_an_adapter_is_gathered_by_every_process_unless_vllm_reads_it() -> None:
+    load = "actor_rollout_ref.rollout.load_format"
+    gathers, reads = (
+        plan("grpo", "7b", "method=lora", f"{load}={kind}").host
+        for kind in ("dummy", "safetensors")
+    )
+    assert size(gathers, "first weight sync", "whole models") == 8 * 4 * (P7 + ADAPTER7)
+    assert [moment.name for moment in reads] == ["loading", "training", "saving"]
+
+
 def test_tied_models_are_loaded_by_every_process() -> None:
     assert size(plan("grpo", "3b").host, "loading", "whole models") == 8 * 4 * P3
 
@@ -149,7 +159,7 @@ def small() -> Any:
 
 
 def layout_of_small(model: Any, layout: Layout) -> Layout:
-    from recipes.training.plan.shapes import _shape
+    from recipes.training.checks.shapes import _shape
 
     return replace(layout, shape=_shape(model.config, "small"))
 

@@ -82,7 +82,7 @@ def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
     ("files", "message"),
     [
         (None, "is not a directory"),
-        ([], "holds shards of no ranks"),
+        ([], "holds no shards; give RUN/global_step_N"),
         (["config.json", "model.safetensors"], "is a Hugging Face folder already"),
         (["adapter_config.json", "adapter_model.safetensors"], "is an adapter and no checkpoint"),
     ],

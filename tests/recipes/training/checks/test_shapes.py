@@ -9,10 +9,8 @@ import pytest
 
 pytest.importorskip("verl")
 
-from recipes.training.configuration.adapter import Adapter
+from recipes.training.checks.shapes import KNOWN, ModelShape, find_shape, read_shape
 from recipes.training.configuration.settings import ConfigurationError
-from recipes.training.plan.adapted import adapted, adapter_parameters
-from recipes.training.plan.shapes import KNOWN, ModelShape, find_shape, read_shape
 from tests.conftest import REPOSITORY
 
 CHECKPOINT = REPOSITORY / "recipes" / "tiny_cpu" / "checkpoint"
@@ -44,7 +42,8 @@ def real(shape: ModelShape) -> Any:
         },
         vision_config={
             "depth": vision.blocks, "hidden_size": vision.width,
-            "intermediate_size": vision.inner, "num_heads": 16, "out_hidden_size": vision.out,
+            "intermediate_size": vision.inner, "num_heads": vision.heads,
+            "out_hidden_size": vision.out,
         },
         tie_word_embeddings=text.tied,
     )  # fmt: skip
@@ -64,33 +63,6 @@ def test_parts_are_those_of_transformers(size: str) -> None:
     assert count(model) == shape.parameters
     assert count(inner.visual) == shape.vision.parameters
     assert count(inner.language_model.layers[0]) == shape.text.layer_parameters
-
-
-ADAPTERS = {
-    "the recipe's": Adapter(32, 32, "all-linear", ".*visual.*"),
-    "everything": Adapter(8, 16, "all-linear"),
-    "endings": Adapter(16, 16, ("q_proj", "v_proj")),
-    "a pattern": Adapter(4, 4, r".*layers\.[01]\.mlp\..*_proj"),
-    "endings but for": Adapter(4, 4, ("q_proj", "qkv"), ("qkv",)),
-}
-
-
-@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
-def test_adapters_are_those_of_peft(adapter: Adapter) -> None:
-    from peft import get_peft_model
-
-    shape = named("3B")
-    model = get_peft_model(real(shape), adapter.peft())
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    assert adapter_parameters(shape, adapter) == trained > 0
-
-
-def test_an_adapter_by_hand() -> None:
-    # A layer of 3B: q and o 2048 to 2048, k and v 2048 to 256, the MLP three times 2048 and 11008.
-    layer = 2 * (2048 + 2048) + 2 * (2048 + 256) + 3 * (2048 + 11008)
-    adapter = ADAPTERS["the recipe's"]
-    assert len([*adapted(named("3B"), adapter)]) == 36 * 7
-    assert adapter_parameters(named("3B"), adapter) == 36 * 32 * layer == 59_867_136
 
 
 def test_a_folder_describes_its_own_model() -> None:
@@ -121,7 +93,32 @@ def test_an_unknown_model_needs_its_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "tokens"), [(224, 64), (112, 16), (448, 256), (28, 1), (10, 1), (230, 64)]
+    ("height", "width", "tokens"),
+    [
+        (224, 224, 64),
+        (112, 112, 16),
+        (448, 448, 256),
+        (230, 230, 64),
+        (224, 448, 128),
+        # Four tokens at the fewest, and 16,384 at the most.
+        (28, 28, 4),
+        (10, 10, 4),
+        (10, 100, 5),
+        (10_000, 10_000, 16_384),
+        (3000, 12_000, 16_380),
+    ],
 )
-def test_an_image_is_a_token_for_28_by_28_pixels(side: int, tokens: int) -> None:
-    assert named("7B").vision.image_tokens(side, side) == tokens
+def test_an_image_has_the_tokens_of_the_processor(height: int, width: int, tokens: int) -> None:
+    from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+    assert named("7B").vision.image_tokens(height, width) == tokens
+    resized = smart_resize(height, width, 28, 4 * 28 * 28, 16_384 * 28 * 28)
+    assert resized[0] // 28 * (resized[1] // 28) == tokens
+
+
+@pytest.mark.parametrize(
+    ("size", "gpus"),
+    [("3B", [1, 2, 4]), ("7B", [1, 2, 4]), ("32B", [1, 2, 4, 8]), ("72B", [1, 2, 4, 8])],
+)
+def test_the_gpus_that_an_engine_can_span(size: str, gpus: list[int]) -> None:
+    assert [n for n in range(1, 17) if named(size).can_share(n)] == gpus

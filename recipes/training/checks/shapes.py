@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,10 @@ from recipes.training.checks.model import find_model
 from recipes.training.configuration.settings import ConfigurationError
 
 MODEL_TYPE = "qwen2_5_vl"
+
+_FEWEST_TOKENS, _MOST_TOKENS = 4, 16384
+"""Tokens of an image: `min_pixels` and `max_pixels` of Qwen2.5-VL's preprocessor_config.json, and
+the defaults of qwen-vl-utils."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class VisionShape:
         blocks: `depth`.
         width: `hidden_size`.
         inner: `intermediate_size`.
+        heads: `num_heads`.
         out: `out_hidden_size`, the width of the language model.
         patch_inputs: Values of a patch: channels, frames, height and width.
         merge: Patches that become one token, along each side.
@@ -110,6 +116,7 @@ class VisionShape:
     blocks: int
     width: int
     inner: int
+    heads: int
     out: int
     patch_inputs: int
     merge: int
@@ -147,9 +154,20 @@ class VisionShape:
         return self.blocks * self.block_parameters + self.ends_parameters
 
     def image_tokens(self, height: int, width: int) -> int:
-        """Return the tokens of an image whose sides are whole tokens, or the nearest such."""
-        side = self.patch * self.merge
-        return max(1, round(height / side)) * max(1, round(width / side))
+        """Return the tokens of an image.
+
+        The sides are rounded to whole tokens; an image of too few or too many is scaled first:
+        transformers, models/qwen2_vl/image_processing_qwen2_vl.py, smart_resize.
+        """
+        sides = [pixels / (self.patch * self.merge) for pixels in (height, width)]
+        tokens = math.prod(max(1, round(side)) for side in sides)
+        if tokens > _MOST_TOKENS:
+            scale = math.sqrt(_MOST_TOKENS / math.prod(sides))
+            return math.prod(max(1, math.floor(scale * side)) for side in sides)
+        if tokens < _FEWEST_TOKENS:
+            scale = math.sqrt(_FEWEST_TOKENS / math.prod(sides))
+            return math.prod(math.ceil(scale * side) for side in sides)
+        return tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +197,17 @@ class ModelShape:
             yield from self.vision.block_linears(block)
         yield from self.vision.merger_linears()
 
+    def can_share(self, gpus: int) -> bool:
+        """Return whether an engine of vLLM can spread the layers over some GPUs.
+
+        vllm/config/model.py, verify_with_parallel_config; model_executor/layers/linear.py: each GPU
+        has whole heads and an equal part of every MLP, and key-value heads may be repeated.
+        """
+        text, vision = self.text, self.vision
+        parts = (text.heads, text.inner, vision.heads, vision.inner)
+        repeats = gpus % text.kv_heads == 0
+        return all(part % gpus == 0 for part in parts) and (repeats or text.kv_heads % gpus == 0)
+
 
 def _qwen(
     size: str, text: tuple[int, int, int, int, int, int], *, tied: bool = False, inner: int = 3456
@@ -187,7 +216,7 @@ def _qwen(
     return ModelShape(
         f"Qwen/Qwen2.5-VL-{size}-Instruct",
         TextShape(layers, width, middle, heads, kv_heads, vocabulary, tied),
-        VisionShape(32, 1280, inner, width, 3 * 2 * 14 * 14, merge=2, patch=14),
+        VisionShape(32, 1280, inner, 16, width, 3 * 2 * 14 * 14, merge=2, patch=14),
     )
 
 
@@ -223,6 +252,14 @@ def find_shape(name: str) -> ModelShape:
             f"folder, or one of {', '.join(KNOWN)}"
         )
     return read_shape(folder, name)
+
+
+def known_shape(name: str) -> ModelShape | None:
+    """Return the shape of a model; None where `find_shape` finds none."""
+    try:
+        return find_shape(name)
+    except ConfigurationError:
+        return None
 
 
 def read_shape(folder: Path, name: str) -> ModelShape:
@@ -266,6 +303,7 @@ def _shape(config: Any, name: str) -> ModelShape:
             blocks=vision.depth,
             width=vision.hidden_size,
             inner=vision.intermediate_size,
+            heads=vision.num_heads,
             out=vision.out_hidden_size,
             patch_inputs=vision.in_channels * vision.temporal_patch_size * vision.patch_size**2,
             merge=vision.spatial_merge_size,
