@@ -59,6 +59,8 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
 
 def _reading(found: Mapping[str, Mapping[str, Grouping]]) -> str:
     """Say which gaps chance does not explain, in the runs that have any."""
+    if not any(own.gaps for groupings in found.values() for own in groupings.values()):
+        return f"No gap is shown: no attribute has two groups of {FLOOR} questions or more."
     gaps = [
         f"{title}, {_word(attribute)}: {gap.worst} is "
         f"{100 * gap.difference.value:.1f} points behind {gap.best}"

@@ -34,11 +34,11 @@ def noted(number: int) -> Annotations:
     return Annotations(gender=gender, age_group=age) if number else Annotations()
 
 
-def biased(bias: float) -> Assessment:
+def biased(bias: float, n: int = N) -> Assessment:
     """Return a model that is right in 80 % of all questions, and less often for women."""
     random = np.random.default_rng(1)
     rows, annotations = [], {}
-    for number in range(N):
+    for number in range(n):
         target, of = LABELS[number % 7], noted(number)
         chance = 0.8 - bias * (of.gender == "female")
         label = target if random.random() < chance else LABELS[(number + 1) % 7]
@@ -67,6 +67,14 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
     assert isinstance(p_holm, PValue)
     assert (p_holm.value < 0.01) is is_found
     assert (gap.low > 0.1) is is_found
+
+
+def test_groups_that_are_too_small_show_no_gap() -> None:
+    found = section([biased(0.25, n=50)], [])
+    assert found is not None
+    assert found.text.startswith("No gap is shown: no attribute has two groups of 30 questions or")
+    assert all(row[4:] == (None,) * 5 for row in found.table.rows if row[1] == "gender: female")
+    assert not any(": gap" in str(row[1]) for row in found.table.rows)
 
 
 def test_a_bias_of_synthetic_faces_is_found(tmp_path: Path) -> None:
