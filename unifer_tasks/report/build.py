@@ -1,4 +1,4 @@
-"""Runs in, a report out: scores, leaderboard, plots and page in one folder."""
+"""Build a report from runs: scores, leaderboard, plots and page in one folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ PLOTS_FOLDER = "plots"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written.
+    """A written report.
 
     Attributes:
         page: The page to open.
-        warnings: What must be known before any figure is read, a sentence each.
+        warnings: What to know before reading any figure, a sentence each.
     """
 
     page: Path

@@ -6,7 +6,7 @@ Of each question, the probabilities of all candidates and the true label are nee
 * **ECE**, the expected calibration error: the distance of accuracy and mean confidence in bins of
   equal width, averaged over the answers (C. Guo et al., "On Calibration of Modern Neural
   Networks", ICML 2017, section 2). It is above 0 by chance even where a model is calibrated, so
-  `noise` says how far: the bound below which the ECE of as many answers of a calibrated model of
+  `noise` gives the size: the bound below which the ECE of as many answers of a calibrated model of
   these confidences stays with the probability `level` (consistency resampling; J. Broecker and
   L. A. Smith, Weather and Forecasting 22 (2007) 651-661).
 * **Brier score**: the squared distance of the probabilities from the truth, summed over the
@@ -53,7 +53,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far a model's probabilities can be believed.
+    """How well a model's probabilities match its accuracy.
 
     Attributes:
         n: Questions.
@@ -99,7 +99,7 @@ def calibration(
         seed: Of the draws.
 
     Raises:
-        ValueError: There is no question, the lengths differ, a target is no candidate, or the
+        ValueError: There is no question, the lengths differ, a target is not a candidate, or the
             probabilities of a question are not in sum 1.
     """
     if not rankings or len(rankings) != len(targets):

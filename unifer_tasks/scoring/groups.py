@@ -73,7 +73,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How far the best group is from the worst by one measure.
+    """The difference of the best group and the worst by one measure.
 
     Attributes:
         best: The group that has most.
@@ -88,7 +88,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """How far groups are apart.
+    """The differences of groups.
 
     Attributes:
         war: By accuracy, whatever the expressions.

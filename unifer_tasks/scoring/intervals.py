@@ -22,7 +22,7 @@ class Estimate:
 
 
 def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval of a proportion; of nothing, all of [0, 1].
+    """Return Wilson's score interval of a proportion; [0, 1] where n is 0.
 
     Args:
         hits: How many of the n; of a mean of shares, their sum.

@@ -1,4 +1,4 @@
-"""Answers in, scores out: accuracy, macro averages, confusion and intervals.
+"""Score answers: accuracy, macro averages, confusion and intervals.
 
 Everything follows from confusion counts, so one vectorised formula serves a dataset, the
 pool and each replicate of a bootstrap. Two conventions:
@@ -64,7 +64,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """What metrics are computed from: confusion counts, added up by class.
+    """Confusion counts added up by class, from which metrics are computed.
 
     Arrays have the leading axes of the counts, which are those of a bootstrap's replicates; the
     last axis of what belongs to a class is that of the classes.

@@ -1,4 +1,4 @@
-"""Two systems on the same questions: is the difference real?
+"""Compare two systems on the same questions, with tests and intervals.
 
 Only the questions that one has right and the other wrong carry evidence. All functions
 are exact or closed formulae; nothing is drawn at random.
@@ -120,14 +120,14 @@ def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, fl
 
     The hybrid Wilson interval for a ratio of paired proportions (D. G. Bonett and R. M. Price,
     Statistics in Medicine 25 (2006) 3039-3047), which M. W. Fagerland, S. Lydersen and P. Laake
-    recommend (ibid. 33 (2014) 2850-2875): questions that both have wrong say nothing of it.
+    recommend (ibid. 33 (2014) 2850-2875): questions that both have wrong do not count.
 
     Args:
         counts: At least one question that b has right.
         level: Coverage, in (0, 1).
 
     Raises:
-        ValueError: b has none right, so there is no ratio.
+        ValueError: b has none right, so the ratio is undefined.
     """
     right_a, right_b = counts.both + counts.only_a, counts.both + counts.only_b
     if not right_b:
@@ -147,7 +147,7 @@ def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, fl
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct the p-values of tests made together, so that the chance of any false one holds.
+    """Correct the p-values of tests made together, so that the family-wise error rate holds.
 
     Holm's step-down procedure (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
 
@@ -180,7 +180,7 @@ def with_holm(tests: Mapping[_Name, _Test]) -> dict[_Name, _Test]:
     """Return tests made together, in the order given, each with its `p_holm`."""
     corrected = holm([test.p for test in tests.values()])
     return {
-        # No protocol can say that its classes are dataclasses.
+        # A protocol cannot require a dataclass.
         name: cast(_Test, replace(cast(Any, test), p_holm=p))
         for (name, test), p in zip(tests.items(), corrected, strict=True)
     }

@@ -1,6 +1,6 @@
 """Prediction files as people have them, read as rows of named values.
 
-The first bytes say what a file is: JSONL, a JSON list, CSV or TSV with a header, or an XLSX
+The first bytes identify the format: JSONL, a JSON list, CSV or TSV with a header, or an XLSX
 workbook. What the values mean is `unifer_tasks.scoring.predictions`'s business.
 """
 
@@ -29,7 +29,7 @@ from unifer_tasks.support.records import RecordError, require_file
 STANDARD_INPUT = Path("-")
 
 COLUMNS = ("dataset", "id", "target", "response", "label", "error")
-"""What a prediction file may say of a question; other columns are ignored."""
+"""The columns of a prediction file; others are ignored."""
 
 _MAX_FIELD = 2**27
 _MAX_WORKBOOK = 2**29

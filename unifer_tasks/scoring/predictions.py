@@ -1,4 +1,4 @@
-"""What a system answered: rows of a prediction file in, typed predictions out.
+"""Read the rows of a prediction file as typed predictions.
 
 A row names `dataset`, `id` and `target`, and either `response` (the model's whole output) or
 `label` (already extracted by the system that wrote the file); or, where no response was received,
@@ -39,7 +39,7 @@ class BadRowsError(PredictionError):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One question and what a system made of it.
+    """One question and a system's answer to it.
 
     Attributes:
         dataset: The dataset's key.
@@ -189,7 +189,7 @@ def _target(dataset: str, word: str) -> str:
 
 
 def _is_error(value: object) -> bool:
-    """Return whether a value says that there was an error; a message of one does."""
+    """Return whether a value marks a failed request; an error message does."""
     if isinstance(value, str):
         return value.strip().lower() not in _NO_ERROR
     if isinstance(value, float) and math.isnan(value):
@@ -207,7 +207,7 @@ def _answer(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
             "needs `response` or `label`" if not given else "has both `response` and `label`"
         )
     if given == ["label"]:
-        # null is how an extractor says that it found nothing.
+        # An extractor that found nothing writes null.
         return None, "" if row["label"] is None else _string(row, "label")
     return _string(row, "response"), None
 

@@ -1,4 +1,4 @@
-"""What one run answered, read from disk: lmms-eval's sample logs, and whatever can be replayed."""
+"""Read the answers of a run from disk: lmms-eval's sample logs, and whatever can be replayed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LoggedSample:
 
 @dataclass(frozen=True, slots=True)
 class SampleLog:
-    """What lmms-eval logged of one task.
+    """lmms-eval's log of one task.
 
     Attributes:
         samples: In the log's order; no question twice under the same order of candidates.

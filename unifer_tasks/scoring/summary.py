@@ -1,4 +1,4 @@
-"""Predictions -> a scored run, for `ferbench score` and whatever reads its JSON."""
+"""Score a run, for `ferbench score` and the readers of its JSON."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _OUTCOMES: Mapping[Reader, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One prediction as a reader took it.
+    """One prediction as read by a reader.
 
     Attributes:
         prediction: What was read.
-        answer: What the strict reader made of the response, its rationale included; None by the
+        answer: The strict reader's answer, its rationale included; None by the
             upstream reader.
         label: The candidate label; None where it could not be read.
         pooled_label: The label as the pooled score takes it; differs from `label` only where

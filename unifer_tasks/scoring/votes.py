@@ -17,7 +17,7 @@ target is the label that most of them chose. Of n questions, each with votes for
   Transactions on Information Theory 37 (1991) 145-151; D. M. Endres and J. E. Schindelin, ibid. 49
   (2003) 1858-1860).
 
-All shares are of the votes for candidates: who chose none of them has no say.
+All shares are of the votes for candidates: votes for anything else are left out.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a report says of runs, as typed figures that every renderer shares."""
+"""The figures of a report, as typed results that every renderer shares."""

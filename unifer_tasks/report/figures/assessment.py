@@ -1,4 +1,4 @@
-"""A run, read and scored: all that its row, its plots and its page are made from."""
+"""A run, read and scored: the input of its row, its plots and its page."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ QuestionKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Assessment:
-    """A run with everything that was found in it.
+    """A run with its readings and scores.
 
     Attributes:
         run: The run.
         readings: Each prediction as the strict reader took it, in the run's order.
-        records: What the rationale of each prediction says, in the same order; None where no
+        records: The content of each prediction's rationale, in the same order; None where no
             response was received.
         strict: The scores by the strict reader.
         upstream: The scores by the upstream reader.
-        measures: What the rationales are like.
+        measures: The measures of the rationales.
         repeats: Dataset key, or "pooled" -> what several answers to each question show, by the
             strict reader; empty where each question was asked once.
-        annotations: Dataset key -> question id -> what annotators said of it; empty where the
+        annotations: Dataset key -> question id -> its annotations; empty where the
             report has no data, or none that the run was asked.
     """
 
@@ -76,7 +76,7 @@ def assess(
 
     Args:
         run: The run.
-        annotations: Dataset key -> question id -> what annotators said of it, if that is known.
+        annotations: Dataset key -> question id -> its annotations, if known.
     """
     readings = tuple(read(row, "strict", run.variant.read) for row in run.predictions)
     records = tuple(map(rationale_record, readings))

@@ -37,7 +37,7 @@ _SCALE_STEP = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What part of the axis a column's drawings span."""
+    """The range of the axis of a column."""
 
     low: float
     high: float
@@ -86,7 +86,7 @@ class Board:
         scope: `OVERVIEW`, or a key of `SCOPES`.
         reader: Who read the answers.
         columns: Column -> its heading.
-        scale: That of all its columns, so that they can be compared.
+        scale: The common scale of its columns.
         rows: The runs, in the order given.
         published: What others measured.
         questions: How many the benchmark asks in this scope; None for a mean of datasets.
@@ -102,7 +102,7 @@ class Board:
 
     @property
     def groups(self) -> list[tuple[bool, list[BoardRow]]]:
-        """Whether complete, and the rows that are, best first; the complete, then the others."""
+        """(complete, rows) of the complete runs and of the others, each best first."""
         best = sorted(self.rows, key=self._accuracy, reverse=True)
         parts = [(kind, [row for row in best if row.complete is kind]) for kind in (True, False)]
         return [(kind, rows) for kind, rows in parts if rows]

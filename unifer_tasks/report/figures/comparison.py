@@ -1,4 +1,4 @@
-"""Two runs on the questions that both answered."""
+"""Compare two runs on the questions that both answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Group = TypeVar("Group", bound=Hashable)
 
 
 class ComparisonError(PredictionError):
-    """Two runs that no figure can compare; the message says why."""
+    """Two runs cannot be compared; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs, paired question by question, both as the strict reader took them.
+    """Two runs, paired question by question, both by the strict reader.
 
     Attributes:
         a: Title of the first run (`Run.title`).

@@ -1,4 +1,4 @@
-"""What must not be overlooked beside the scores of a run, in each output's own words."""
+"""Caveats beside the scores of a run, in the words of each output."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_complete(one: Assessment, scope: str) -> bool:
 def questions(one: Assessment, scope: str) -> str:
     """Describe how many questions were asked in a scope, and whether that is all of them.
 
-    Of a run with `--limit` it also says how many the data holds: "8 of 28 of 431".
+    Of a run with `--limit` it also gives the number in the data: "8 of 28 of 431".
     """
     part = one.strict.datasets.get(scope) or one.strict.pooled
     n = part.answers

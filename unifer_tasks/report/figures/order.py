@@ -1,4 +1,4 @@
-"""How much the order of the candidates matters: the runs of a variant with several, together."""
+"""Order bias: how much answers depend on the order of the candidates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unifer_tasks.report.figures.assessment import Assessment
 
 @dataclass(frozen=True, slots=True)
 class OrderedAnswer:
-    """What was read of one question under one order of its candidates.
+    """The answer to a question under one order of its candidates.
 
     Attributes:
         id: The question.
@@ -32,7 +32,7 @@ class OrderedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class OrderBias:
-    """How much the order of the candidates matters, over the questions of one dataset.
+    """How much answers depend on the order of the candidates, over one dataset.
 
     Attributes:
         accuracy: For each permutation, in [0, 1]; NaN for none that was asked.

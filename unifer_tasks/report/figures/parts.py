@@ -85,7 +85,7 @@ def part_scores(one: Assessment, part: str) -> PartScores | None:
 
 
 def _figures(dataset: str, rows: Iterable[Reading]) -> Figures | None:
-    """Score answers over the labels of a dataset; None of none."""
+    """Score answers over the labels of a dataset; None if there are none."""
     counts = dataset_confusion(dataset, ((row.prediction.target, row.label) for row in rows))
     if not counts.n:
         return None

@@ -1,4 +1,4 @@
-"""How much of a model's accuracy is kept when the image is corrupted, by kind and strength.
+"""Robustness: the accuracy kept when images are corrupted, by kind and strength.
 
 Each question was asked twice, with its image clean (the base) and corrupted (a variant that
 corrupts), so the two accuracies are paired, and their ratio is known better than either.
@@ -18,7 +18,7 @@ from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, w
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How much of the accuracy some questions keep.
+    """The accuracy kept over a set of questions.
 
     Attributes:
         counts: The questions, by which answer was right: a is of the corrupted image, b of the
@@ -37,7 +37,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """What a run on corrupted images keeps of its base.
+    """The accuracy that a run on corrupted images keeps of its base.
 
     Attributes:
         overall: Over all questions.

@@ -1,4 +1,4 @@
-"""What a section of a report shows, as typed cells: each renderer writes them in its own way."""
+"""The tables and charts of a report as typed cells, which each renderer formats."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A figure that is no share, with its 95 % interval."""
+    """A figure other than a share, with its 95 % interval."""
 
     value: float
     low: float
@@ -56,7 +56,7 @@ def with_interval(kind: type[_Cell], found: Estimate) -> _Cell: ...
 @overload
 def with_interval(kind: type[_Cell], found: Estimate | None) -> _Cell | None: ...
 def with_interval(kind: type[_Cell], found: Estimate | None) -> _Cell | None:
-    """Return the cell that shows an estimate; None, an empty one, of none."""
+    """Return the cell of an estimate; None, an empty cell, without an estimate."""
     return None if found is None else kind(found.value, *found.interval)
 
 

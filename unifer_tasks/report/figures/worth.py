@@ -1,4 +1,4 @@
-"""What a rationale is worth: answers forced after it, after parts of it, and after others.
+"""The worth of a rationale: answers forced after it, after parts of it, and after others.
 
 Each question is answered under all conditions (`protocol.forced`), so accuracies are paired.
 """
@@ -23,7 +23,7 @@ DIRECT = "direct"
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What becomes of the answers under a condition, beside those after the own rationale.
+    """How a condition changes the answers, compared with those after the own rationale.
 
     Attributes:
         counts: The questions, by which answer is right: a is of the condition, b of the own
@@ -48,13 +48,13 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the rationales of a run are worth, pooled over its datasets.
+    """The worth of the rationales of a run, pooled over its datasets.
 
     Attributes:
         n: Questions with a rationale.
         lacking: Questions without one, or whose request failed; they are left out.
         own: The accuracy after the own rationale, with Wilson's interval.
-        effects: Condition -> what changes; conditions without a question are absent.
+        effects: Condition -> its effect; conditions without a question are absent.
     """
 
     n: int
@@ -73,7 +73,7 @@ class _Answered:
 
 
 def worth(one: Assessment, direct: Assessment | None = None) -> Worth | None:
-    """Measure what rationales are worth; None if no question has one.
+    """Measure the worth of rationales; None if no question has one.
 
     Args:
         one: A run of a variant that forces answers.

@@ -62,7 +62,7 @@ _NONE = "–"  # noqa: RUF001
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was written.
+    """A written page.
 
     Attributes:
         path: The page.
@@ -284,7 +284,7 @@ def _browse_link(filters: Mapping[str, str]) -> str:
 def _header(
     assessments: Sequence[Assessment], pictures: Gallery | None, *, embed: bool
 ) -> dict[str, Any]:
-    """Return what the scripts know at once; payload.js says how the rest is found."""
+    """Return what the scripts know at once; payload.js loads the rest."""
     return {
         "labels": CANONICAL_LABELS,
         "outcomes": OUTCOMES,

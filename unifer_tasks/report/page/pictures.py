@@ -37,12 +37,12 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Where the page finds images.
+    """The images of a page.
 
     Attributes:
         paths: View (`view_of`) -> the parquet file of its dataset.
         folders: View -> the folder of its images, relative to the page. The name holds the hash
-            of the data, so that a file in it is never of other data.
+            of the data, so images of different data are never mixed.
         rows: View -> id -> the row, for the images that the page shows.
     """
 

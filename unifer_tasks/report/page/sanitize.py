@@ -1,4 +1,4 @@
-"""What keeps the words of a model, of a file or of a path from being anything but text.
+"""Show text from models, files and paths as nothing but text.
 
 Three layers, each enough alone for most attacks: templates escape and scripts set text, never
 markup; data lies in script elements that no browser executes, without a "<" in them; and a

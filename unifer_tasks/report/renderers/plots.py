@@ -189,7 +189,7 @@ def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore])
 
 
 def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float]]:
-    """Others' pooled scores: name of a row, which says who read the answers -> metric -> score."""
+    """Others' pooled scores: name of a row, with the reader -> metric -> score."""
     rows: dict[str, dict[str, float]] = {}
     for score in published:
         if score.dataset == "pooled" and score.metric in HEADLINE:
@@ -282,7 +282,7 @@ def repeats(runs: Sequence[Assessment]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.5)
         axes.set_axisbelow(True)
-    # Beside the panels: names are long, and the caution stands below them.
+    # Beside the panels: names are long, and the caution is below them.
     key.set_axis_off()
     key.legend(*panels[0].get_legend_handles_labels(), loc="center", frameon=False, fontsize=6.5)
     _titled(figure, f"Several answers to each question, {_scope(runs)}", runs)
@@ -441,7 +441,7 @@ def _row(one: Assessment) -> str:
 
 
 def _folded(text: str, width: int = 36) -> str:
-    """Break a long name, so that it leaves room for what it names."""
+    """Break a long name over several lines."""
     return "\n".join(textwrap.wrap(text, width)) or text
 
 

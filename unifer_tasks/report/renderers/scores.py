@@ -40,7 +40,7 @@ class RunScores:
         variant: The key of its variant.
         title: Name and variant.
         source: The folder or file that it was read from.
-        stand_in: Whether the faces are synthetic; null where the files do not say.
+        stand_in: Whether the faces are synthetic; null if unknown.
         complete: Whether exactly the benchmark's questions were asked.
         notes: What must not be overlooked, a sentence each.
         provenance: How the run was made, for people.

@@ -75,7 +75,7 @@ class _Measured:
 
 
 def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
-    """Return what the votes say of each run; None where the data has none for any of them."""
+    """Compare each run with the votes; None where the data has none for any of them."""
     found = [
         _measure(one, dataset)
         for one in assessments

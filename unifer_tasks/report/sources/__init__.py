@@ -1,1 +1,1 @@
-"""Where the runs of a report come from."""
+"""Read the runs of a report."""

@@ -1,4 +1,4 @@
-"""What annotators said of the questions of a run, from the user's own benchmark folder."""
+"""Annotations of the questions of a run, from the user's own benchmark folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.report.sources.runs import Run
 
 _SHOWN = {"votes", *ATTRIBUTES}
-"""The columns that a report makes figures of."""
+"""The columns that a report uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def annotations_of(run: Run, data: AnnotatedData) -> dict[str, Mapping[str, Anno
 
 
 def unlike(runs: Sequence[Run], data: AnnotatedData) -> list[str]:
-    """Say in a sentence which runs the annotations are not of, if any."""
+    """Name in a sentence the runs that the annotations do not belong to, if any."""
     others = [
         run.title
         for run in runs

@@ -1,4 +1,4 @@
-"""Where runs come from: lmms-eval's output, prediction files, results of the paper's scripts."""
+"""Read runs: lmms-eval's output, prediction files, results of the paper's scripts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _GIVE = (
 def read_runs(
     paths: Iterable[Path | tuple[str, Path]], progress: Callable[[str], None] = lambda _: None
 ) -> list[Run]:
-    """Read runs, as far as they go, and record what is missing.
+    """Read runs, interrupted ones included, and note what is missing.
 
     Args:
         paths: lmms-eval output folders (or sample logs in one, or the results file of one run,
-            which stands for its logs), prediction files of `ferbench score`, results of the
+            whose logs are read), prediction files of `ferbench score`, results of the
             paper's scripts (`*.json`, or a folder of them).
             With a name before it, a path must hold the runs of one model, which gets the name.
         progress: Is given each file's name before it is read.
@@ -51,7 +51,7 @@ def read_runs(
 
 
 def _visible(run: Run) -> Run:
-    """Spell out what would act unseen, a terminal's escapes among it, in all that is shown."""
+    """Make control characters, such as terminal escapes, visible in all that is shown."""
     return replace(
         run,
         name=visible(" ".join(run.name.split())) or run.name,

@@ -1,4 +1,4 @@
-"""A run: what one model answered to one variant of the benchmark, and how it came about."""
+"""A run: the answers of one model to one variant of the benchmark, and its provenance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DRAWN = "drawn/"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one model answered to one variant of the benchmark.
+    """The answers of one model to one variant of the benchmark.
 
     Attributes:
         name: The model's name; unique among the runs of a report together with `variant_key`.
@@ -29,10 +29,10 @@ class Run:
         provenance: How the run was made, as far as the files say, for people: "model", "backend",
             "command", "date", "unifer", "lmms-eval", "transformers", "torch", "generation",
             "pixels", "questions" (hash), "data DATASET" (hash) and the like.
-        stand_in: Whether the faces are synthetic; None where the files do not say.
+        stand_in: Whether the faces are synthetic; None if unknown.
         questions: Dataset key -> the question that all its samples were asked; a dataset whose
             question is unknown is absent.
-        notes: What must not be overlooked, a sentence each: interrupted, partial, several runs.
+        notes: Caveats, a sentence each: interrupted, partial, several runs.
         repeated: All answers to each question that was asked several times, the first of which is
             among `predictions`.
         rows: Dataset key -> the questions of the data that was asked, all of them unless there
@@ -82,7 +82,7 @@ def ordered(predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
 def question_hash(questions: Iterable[str]) -> str:
     """Return a short hash of what was asked: equal for equal sets of questions."""
     text = "\0".join(sorted(set(questions)))
-    # A text of JSON may have half a surrogate pair, which UTF-8 cannot say.
+    # A text of JSON may have half a surrogate pair, which UTF-8 cannot encode.
     return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:12]
 
 
