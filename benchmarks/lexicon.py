@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.protocol.action_units import AU_NAMES
-from unifer_tasks.rationale.reasoning import argued_labels, contradictions, read_rationale
+from unifer_tasks.rationale.reasoning import contradictions, read_rationale
 
 RATIONALES = Path(__file__).parents[1] / "tests" / "unifer_tasks" / "rationale" / "rationales"
 PARTS = ("development", "held_out")
@@ -109,7 +109,7 @@ def score(rationales: Iterable[Labelled]) -> LexiconScores:
             for cue in argument.cues
             for unit in cue.units
         }
-        labels = argued_labels(argument)
+        labels = argument.argued
         common = claims & rationale.claims
         theirs, ours, both = map(_units, (rationale.claims, claims, common))
         for unit, hits in scores.units.items():

@@ -21,7 +21,7 @@ from benchmarks.timing import seconds
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import PRESETS
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.rationale.sentences import remembered
+from unifer_tasks.rationale.sentences import read_cached
 
 _DATASET, _LABEL = "rafdb", "happiness"
 _TOKENS_A_WORD = 1.35
@@ -48,7 +48,7 @@ def main() -> None:
     """Print a line for each kind of response, and one for the import."""
     print("microseconds of CPU a response, and how many times those of the paper's two functions")
     _line("200 tokens", _of_length(200), 500)
-    _line("200 tokens, all new", _of_length(200), 100, before_each=remembered.cache_clear)
+    _line("200 tokens, all new", _of_length(200), 100, before_each=read_cached.cache_clear)
     _line("1,000 tokens", _of_length(1000), 200)
     for kilobytes in (10, 100):
         _line(f"open answers, {kilobytes} kB", "<answer>" * (125 * kilobytes), 1)

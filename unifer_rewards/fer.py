@@ -27,30 +27,29 @@ def compute_score(
 ) -> dict[str, float | str]:
     """Score one response.
 
-    verl drops a group whose reward raises and exits 0 all the same, so nothing here depends
-    on what the response holds, and `preflight.validate` tries every row beforehand.
+    verl drops a group whose reward raises, and still exits with 0. So no response raises, and
+    `preflight.validate` checks every row beforehand.
 
     Args:
         data_source: A dataset key; any name if the row lists its candidates.
-        solution_str: The response; an empty one if it is not text.
+        solution_str: The response; anything but text counts as empty.
         ground_truth: The true label.
         extra_info: May hold `candidate_labels` and `votes`; see `rows.read_target`.
         preset: A key of `presets.PRESETS`.
-        weights: Term -> weight, in place of or beside the preset's own.
+        weights: Term -> weight; overrides or extends those of the preset.
         **options: `vote_credit`, `free_words`, `most_words`, `response_format` and `logged` of
             `presets.make_reward`.
 
     Returns:
-        To optimise: `score`. To log only: `acc`, 1 if the benchmark counts the
-        answer as right, which it also does in a model family's own format; the terms that the
-        reward needs, and those of `logged`; `answered`, 1 if a label was read; `words`, the
-        response's length; and, for dumps and majority votes (verl averages numbers and passes
-        over text), `pred` and `outcome`.
+        `score` is optimised; the rest is only logged: `acc`, 1 if the benchmark counts the answer
+        as right, including in a model family's own format; the terms that the reward needs, and
+        those of `logged`; `answered`, 1 if a label was read; `words`, the number of words; and as
+        text, which verl does not average, `pred` and `outcome`.
 
     Raises:
-        RewardError: There is no such preset, term or option, or a number is out of range.
-        RowError: The row has no candidates, or a target that is none of them.
-        ValueError: The candidates are not eight expressions at most, each listed once.
+        RewardError: The preset, a term or an option is unknown, or a number is out of range.
+        RowError: The row has no candidates, or its target is not among them.
+        ValueError: The candidates are not distinct expressions that the benchmark knows.
     """
     reward = make_reward(preset, weights, **options)
     target = read_target(data_source, ground_truth, extra_info)

@@ -1,4 +1,4 @@
-"""Measures of a batch of rewards, beside their mean."""
+"""Statistics of a batch of rewards, besides their mean."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 
 def zero_variance_share(rewards: Sequence[float], groups: Sequence[Hashable]) -> float:
-    """Return the share of groups in which every rollout earned the same.
+    """Return the share of groups in which every rollout has the same reward.
 
-    Such a group has no advantage to learn from; DAPO (Yu et al., arXiv 2503.14476) samples
-    others in its place.
+    The advantages of such a group are zero; DAPO (Yu et al., arXiv 2503.14476) replaces it by
+    sampling another.
 
     Args:
         rewards: The reward of each rollout.
@@ -19,11 +19,11 @@ def zero_variance_share(rewards: Sequence[float], groups: Sequence[Hashable]) ->
         The share, in [0, 1].
 
     Raises:
-        ValueError: There is no rollout, or the two differ in length.
+        ValueError: There are no rollouts, or the lengths differ.
     """
     earned: dict[Hashable, set[float]] = {}
     for group, reward in zip(groups, rewards, strict=True):
         earned.setdefault(group, set()).add(reward)
     if not earned:
-        raise ValueError("no rollout has a reward yet")
+        raise ValueError("there are no rollouts with a reward")
     return sum(len(values) == 1 for values in earned.values()) / len(earned)

@@ -1,4 +1,4 @@
-"""Proof, before any GPU time is spent, that a run's rows and its reward fit together."""
+"""Check that the rows of a run fit its reward, before any GPU time is spent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LISTED = 10
 
 
 def perfect_response(label: str, asked: ResponseFormat = REASONED) -> str:
-    """Return a response that is perfect in every term: the label for its own reasons."""
+    """Return a response that is perfect in every term: the label with its prototype."""
     return asked.response(exemplary_rationale(canonical(label)), label)
 
 
@@ -26,15 +26,15 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
 
     Args:
         rows: Rows in verl's layout: `data_source`, `reward_model.ground_truth`, `extra_info`, and
-            `prompt` if its format is to be compared with the reward's.
+            `prompt`, if given, whose requested format must be that of the reward.
         **options: The keyword arguments of `fer.compute_score` that the run will use.
 
     Returns:
         The number of rows.
 
     Raises:
-        RewardError: An option is wrong.
-        RowError: There is no row, or some cannot be scored; the message names the first.
+        RewardError: An option is invalid.
+        RowError: There are no rows, or some cannot be scored; the message lists the first of them.
     """
     reward = make_reward(**options)
     problems: list[str] = []
@@ -46,7 +46,7 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
             if len(problems) < MAX_LISTED:
                 problems.append(f"row {n_rows - 1}: {problem}")
     if not n_rows:
-        raise RowError("there is no row to train on")
+        raise RowError("there are no rows to train on")
     if n_bad:
         listed = "\n  ".join(problems)
         more = f"\n  and {n_bad - len(problems):,} more" if n_bad > len(problems) else ""
@@ -55,11 +55,11 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
 
 
 def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any]) -> str | None:
-    paid = FORMATS[reward.response_format]
+    rewarded = FORMATS[reward.response_format]
     try:
         source, target = row["data_source"], row["reward_model"]["ground_truth"]
         extra = row.get("extra_info")
-        perfect = perfect_response(read_target(source, target, extra).solution, paid)
+        perfect = perfect_response(read_target(source, target, extra).solution, rewarded)
         asked = asked_format("\n".join(str(each["content"]) for each in row.get("prompt") or ()))
         score = compute_score(source, perfect, target, extra, **options)["score"]
     except KeyError as error:
@@ -68,10 +68,10 @@ def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any])
         return f"is malformed: {error}"
     except ValueError as error:
         return str(error)
-    if asked is not None and asked is not paid:
+    if asked is not None and asked is not rewarded:
         return (
-            f"its prompt asks for the format {asked.key}, and the reward pays for {paid.key}; give "
-            f"response_format={asked.key} (a recipe: format={asked.key})"
+            f"its prompt asks for the format {asked.key}, but the reward expects {rewarded.key}; "
+            f"set response_format={asked.key} (in a recipe: format={asked.key})"
         )
     if not math.isclose(float(score), reward.maximum):
         return f"a perfect response to it scores {score}, not {reward.maximum}"

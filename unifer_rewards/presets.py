@@ -1,4 +1,4 @@
-"""Which terms there are, which of them a reward weighs, and how they add up."""
+"""The table of terms, the presets that weigh them, and how a reward is computed."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from unifer_tasks.rationale.reasoning import Argument
 from unifer_tasks.rationale.repetition import repetition
 
 ALL = "all"
-"""In place of a list of terms to log: every one."""
+"""Value of `logged` that logs every term."""
 
 
 @dataclass
 class Response:
-    """What terms are computed from.
+    """The input of a term.
 
     Attributes:
         text: The model's whole output.
-        answer: What it answered in the form that was asked for.
-        target: What it is scored against.
-        n_words: The number of its words, separated by white space.
-        in_format: Whether it has the format that was asked for (`has_valid_format`).
+        answer: The answer in the requested format (`answers.read_literal`).
+        target: What the response is scored against.
+        n_words: The number of words, separated by white space.
+        in_format: Whether it has the requested format and nothing else (`has_valid_format`).
     """
 
     text: str
@@ -45,7 +45,7 @@ class Response:
 
     @cached_property
     def evidence(self) -> Argument:
-        """What the rationale argues, as far as a bonus may be paid for it."""
+        """The content of the rationale that counts for a bonus."""
         return evidence(self.answer.rationale)
 
 
@@ -69,33 +69,33 @@ TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
         "upstream_format": lambda response, _: upstream_format(response.text),
     }
 )
-"""Every term, each into [0, 1] and the more the better. Weights, logs and checks follow."""
+"""Name -> term, each in [0, 1], higher is better. Weights, logs and checks follow from it."""
 
 
 class RewardError(ValueError):
-    """A reward that cannot be: an unknown preset or term, or a number out of range."""
+    """An invalid reward: an unknown preset, term or option, or a number out of range."""
 
 
 @dataclass(frozen=True)
 class Reward:
-    """How terms add up.
+    """A weighted sum of terms.
 
-    Ungated: the sum of weight * term. Gated: format * (accuracy's part of that sum + the rest
-    of it if the answer is right). So nothing but a vote share is ever paid for a wrong
-    answer, and nothing at all for a response out of form.
+    Ungated: the sum of weight * term. Gated: format * (the accuracy's share of that sum, plus the
+    rest of it if the answer is right). So a wrong answer earns at most its vote share, and a
+    response out of format earns nothing.
 
     Attributes:
-        weights: Term -> weight, non-negative; a term that is missing weighs nothing.
-        gated: Whether the other terms are paid only in form and only when right.
+        weights: Term -> weight, non-negative; missing terms have weight 0.
+        gated: Whether the other terms count only in format and with the right answer.
         vote_credit: See `accuracy.accuracy`.
         free_words: See `brevity.brevity`.
         most_words: Likewise.
-        logged: The terms that are also logged without a weight.
-        response_format: The format that the question asks for, a key of `formats.FORMATS`.
+        logged: Terms that are logged even without a weight.
+        response_format: The format that the question requests, a key of `formats.FORMATS`.
 
     Raises:
-        RewardError: A name is that of no term, a weight is not a non-negative number, no term
-            has any weight, or another number is out of its range.
+        RewardError: A term is unknown, a weight is not a non-negative number, all weights are 0,
+            or another number is out of range.
     """
 
     weights: Mapping[str, float]
@@ -118,7 +118,7 @@ class Reward:
                 f"unknown response_format {self.response_format!r}; known: {', '.join(FORMATS)}"
             )
         if not self.maximum:
-            raise RewardError("no term has any weight")
+            raise RewardError("at least one term must have a positive weight")
         if not _is_number(self.vote_credit) or not 0 <= self.vote_credit <= 1:
             raise RewardError(f"vote_credit must be in [0, 1], got {self.vote_credit!r}")
         words = (self.free_words, self.most_words)
@@ -129,34 +129,34 @@ class Reward:
 
     @property
     def maximum(self) -> float:
-        """What a response earns that is perfect in every term."""
+        """The reward of a response that is perfect in every term."""
         return math.fsum(self.weights.values())
 
     @cached_property
     def computed(self) -> tuple[str, ...]:
-        """The terms that are computed: those that count, and those to be logged."""
+        """The terms to compute: those that count, and those to log."""
         wanted = {*self.weights, *self.logged, *(("format",) if self.gated else ())}
         return tuple(term for term in TERMS if term in wanted)
 
     def terms(self, response: Response) -> dict[str, float]:
-        """Return the value of each term that is computed."""
+        """Return the value of each computed term."""
         return {term: TERMS[term](response, self) for term in self.computed}
 
     def total(self, terms: Mapping[str, float], *, right: bool) -> float:
-        """Add up terms.
+        """Return the reward for the values of the terms.
 
         Args:
-            terms: The value of each term that is computed.
+            terms: The value of each computed term.
             right: Whether the answer is the true label.
 
         Returns:
             The reward, in [0, `maximum`].
         """
-        earned = {term: weight * terms[term] for term, weight in self.weights.items()}
-        if not self.gated:
-            return math.fsum(earned.values())
-        paid = math.fsum(earned.values()) if right else earned.get("accuracy", 0.0)
-        return terms["format"] * paid
+        if self.gated and not right:
+            earned = self.weights.get("accuracy", 0.0) * terms.get("accuracy", 0.0)
+        else:
+            earned = math.fsum([weight * terms[term] for term, weight in self.weights.items()])
+        return terms["format"] * earned if self.gated else earned
 
 
 def _term_names(logged: str | Iterable[str]) -> tuple[str, ...]:
@@ -177,8 +177,8 @@ def _preset(gated: bool, **weights: float) -> Reward:
 
 PRESETS: Mapping[str, Reward] = MappingProxyType(
     {
-        # The paper's: its two functions, summed, in [0, 2]. A wrong answer in form is paid
-        # as much as a right one out of form.
+        # The sum of the paper's two functions, in [0, 2]. A wrong answer in format earns as much
+        # as a right one out of format.
         "upstream": _preset(gated=False, upstream_accuracy=1.0, upstream_format=1.0),
         "unifer": _preset(gated=True, accuracy=1.0),
         "grounded": _preset(gated=True, accuracy=0.8, consistency=0.1, action_units=0.1),
@@ -191,16 +191,16 @@ DEFAULT_PRESET = "unifer"
 def make_reward(
     preset: str = DEFAULT_PRESET, weights: Mapping[str, float] | None = None, **options: Any
 ) -> Reward:
-    """Return a preset, with changes.
+    """Return a preset with overrides.
 
     Args:
         preset: A key of `PRESETS`.
-        weights: Term -> weight, in place of or beside the preset's own.
+        weights: Term -> weight; overrides or extends those of the preset.
         **options: `vote_credit`, `free_words`, `most_words`, `response_format`; and `logged`, the
-            terms that are to be logged without a weight too, or "all".
+            terms to log even without a weight, or "all".
 
     Raises:
-        RewardError: There is no such preset, term or option, or a number is out of range.
+        RewardError: The preset, a term or an option is unknown, or a number is out of range.
     """
     if preset not in PRESETS:
         raise RewardError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")

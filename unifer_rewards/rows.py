@@ -1,10 +1,10 @@
-"""What a training row says a response is scored against."""
+"""Read from a training row what a response is scored against."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
 from types import MappingProxyType
@@ -16,18 +16,18 @@ from unifer_tasks.support.counted import counted
 
 
 class RowError(ValueError):
-    """A row that no response can be scored against: a fault of the data, not of a model."""
+    """A row that cannot be scored, whatever the response: a fault of the data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one question is scored against.
+    """What the response to a question is scored against.
 
     Attributes:
         labels: The candidate labels.
-        label: The true one of them.
-        solution: The true label as the row spells it.
-        votes: Candidate label -> annotators' votes, all above 0; empty where there are none.
+        label: The true label, one of `labels`.
+        solution: The true label as spelt in the row.
+        votes: Candidate label -> annotators' votes, all positive; empty if the row has none.
     """
 
     labels: tuple[str, ...]
@@ -39,35 +39,38 @@ class Target:
 def read_target(
     data_source: str, ground_truth: str, extra_info: Mapping[str, Any] | None = None
 ) -> Target:
-    """Read the fields of a row that verl hands to a reward function.
+    """Read the fields of a row that verl passes to a reward function.
 
     Args:
         data_source: A dataset key; any name if the row lists its candidates.
         ground_truth: The true label, in the dataset's own word or its canonical name, bare
-            or in an answer block, as the paper's training script takes it.
-        extra_info: May hold `candidate_labels`, and `votes`: how many annotators, or which
-            share of them, chose each candidate.
+            or in an answer block, as in the paper's training script.
+        extra_info: May hold `candidate_labels`, and `votes`: the number or share of annotators
+            that chose each candidate.
 
     Raises:
-        RowError: There are no candidates, the target is none of them, or the votes are not
-            one non-negative number for each.
+        RowError: There are no candidates, the target is not among them, or the votes are not
+            one non-negative number per candidate.
     """
     extra = extra_info or {}
     if not isinstance(extra, Mapping):
         raise RowError(f"extra_info must be a mapping, got {extra!r:.80}")
     labels = _candidates(data_source, extra.get("candidate_labels"))
-    solution = upstream_answer(ground_truth) if isinstance(ground_truth, str) else ""
-    label = _label_of_name(labels).get(canonical(solution))
-    if label is None:
+    target = _target(labels, ground_truth) if isinstance(ground_truth, str) else None
+    if target is None:
         raise RowError(
-            f"ground truth {ground_truth!r} is none of the candidates {', '.join(labels)}"
+            f"ground truth {ground_truth!r} is not among the candidates {', '.join(labels)}"
         )
-    return Target(labels, label, solution, _votes(extra.get("votes"), labels))
+    votes = extra.get("votes")
+    return target if votes is None else replace(target, votes=_votes(votes, labels))
 
 
 @lru_cache(maxsize=1024)
-def _label_of_name(labels: tuple[str, ...]) -> Mapping[str, str]:
-    return MappingProxyType({canonical(label): label for label in labels})
+def _target(labels: tuple[str, ...], ground_truth: str) -> Target | None:
+    solution = upstream_answer(ground_truth)
+    label_of_name = {canonical(label): label for label in labels}
+    label = label_of_name.get(canonical(solution))
+    return None if label is None else Target(labels, label, solution, MappingProxyType({}))
 
 
 def _candidates(data_source: str, listed: Any) -> tuple[str, ...]:
@@ -83,8 +86,6 @@ def _candidates(data_source: str, listed: Any) -> tuple[str, ...]:
 
 
 def _votes(votes: Any, labels: Sequence[str]) -> dict[str, float]:
-    if votes is None:
-        return {}
     if not _is_list(votes):
         raise RowError(f"votes must be a list of numbers, got {votes!r:.80}")
     counts = tuple(votes)
@@ -96,5 +97,5 @@ def _votes(votes: Any, labels: Sequence[str]) -> dict[str, float]:
 
 
 def _is_list(value: Any) -> bool:
-    """Return whether a value is a list, or an array as parquet gives it."""
+    """Return whether a value is a list, or an array as read from parquet."""
     return isinstance(value, Iterable) and not isinstance(value, str | bytes)

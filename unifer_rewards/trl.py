@@ -1,4 +1,4 @@
-"""The same reward for TRL's GRPOTrainer."""
+"""The same rewards for TRL's GRPOTrainer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Completion = str | Sequence[Mapping[str, Any]]
 
 
 def trl_reward(**options: Any) -> Callable[..., list[float]]:
-    """Make a reward function: lists in, list out.
+    """Make a reward function over lists, as TRL calls it.
 
-    The data set needs the columns `data_source` and `solution`, and may have `extra_info`,
-    all as in verl's rows.
+    The dataset needs the columns `data_source` and `solution`, and may have `extra_info`,
+    with the same values as verl's rows.
 
     Args:
         **options: The keyword arguments of `fer.compute_score`.
 
     Raises:
-        RewardError: An option is wrong.
+        RewardError: An option is invalid.
     """
     make_reward(**options)
 

@@ -1,4 +1,4 @@
-"""Which of a teacher's answers may be learned from: every reason to reject one, in order."""
+"""Which answers of a teacher may be trained on: the reasons to reject one, in order."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from enum import StrEnum
 
 from unifer_tasks.protocol.answers import has_valid_format, read_literal
 from unifer_tasks.protocol.labels import canonical, label_space
-from unifer_tasks.rationale.reasoning import argued_labels, read_rationale
+from unifer_tasks.rationale.reasoning import read_rationale
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
 
 
 class Mode(StrEnum):
-    """What a teacher knows: the image alone, or the label as well."""
+    """What a teacher is shown: the image alone, or the label as well."""
 
     BLIND = "blind"
     HINTED = "hinted"
 
 
 class Reject(StrEnum):
-    """Why an answer is not learned from."""
+    """Why an answer is not trained on."""
 
     FORMAT = "not one think block and one answer block"
     LABEL = "another label than the annotators'"
@@ -33,7 +33,7 @@ class Reject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a rationale may look like.
+    """The limits of a rationale.
 
     Attributes:
         min_words: Fewest words.
@@ -48,7 +48,7 @@ class Limits:
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001
 
-# Words that make up a fifth and more of any English prose.
+# Words that make up at least a fifth of English prose.
 _ENGLISH = re.compile(
     r"an?|and|are|as|at|be|both|by|face|for|from|has|have|in|is|its?|of|on|or|person|slightly|"
     r"suggests|that|the|their|there|these|this|to|which|with"
@@ -70,14 +70,14 @@ _HINT = re.compile(
 def reject(
     response: str, dataset: str, label: str, mode: Mode, limits: Limits = Limits()
 ) -> Reject | None:
-    """Return the first reason not to learn from an answer; None if there is none.
+    """Return the first reason to reject an answer; None if it is accepted.
 
     Args:
-        response: The teacher's whole answer.
+        response: The teacher's complete answer.
         dataset: Key of the dataset whose candidate labels were asked for.
-        label: The annotators' label, in the dataset's own word.
-        mode: What the teacher knew.
-        limits: What a rationale may look like.
+        label: The annotators' label, in the dataset's own words.
+        mode: What the teacher was shown.
+        limits: Its limits.
     """
     if not has_valid_format(response):
         return Reject.FORMAT
@@ -107,5 +107,5 @@ def _is_english(rationale: str, words: list[str]) -> bool:
 
 
 def _concludes_otherwise(rationale: str, label: str) -> bool:
-    argued = argued_labels(read_rationale(rationale))
+    argued = read_rationale(rationale).argued
     return bool(argued) and canonical(label) not in argued

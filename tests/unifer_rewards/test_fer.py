@@ -93,7 +93,7 @@ def test_candidates_come_from_the_row_or_the_dataset(
 @pytest.mark.parametrize(
     ("truth", "extra", "message"),
     [
-        ("joy", {}, "ground truth 'joy' is none of the candidates surprise, fear"),
+        ("joy", {}, "ground truth 'joy' is not among the candidates surprise, fear"),
         ("contempt", {}, "ground truth 'contempt' is none"),
         (None, {}, "ground truth None is none"),
         ("fear", {"candidate_labels": []}, "must be a list of labels"),

@@ -69,7 +69,7 @@ def test_a_prompt_of_another_format_than_the_rewards_is_named(paid: str, asked: 
     if paid == asked:
         assert validate(rows, response_format=paid) == 1
     else:
-        expected = f"row 0: its prompt asks for the format {asked}, and the reward pays for {paid}"
+        expected = f"row 0: its prompt asks for the format {asked}, but the reward expects {paid}"
         with pytest.raises(RowError, match=expected):
             validate(rows, response_format=paid)
 

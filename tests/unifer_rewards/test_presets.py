@@ -204,7 +204,7 @@ def test_votes_pay_part_of_a_wrong_answer_in_form() -> None:
             {"weights": {"accuracy": float("nan")}},
             "weight of accuracy must be a non-negative number",
         ),
-        ({"weights": {"accuracy": 0}}, "no term has any weight"),
+        ({"weights": {"accuracy": 0}}, "at least one term must have a positive weight"),
         ({"vote_credit": 2}, r"vote_credit must be in \[0, 1\], got 2"),
         ({"free_words": 9, "most_words": 9}, "needs 0 <= free_words < most_words"),
         ({"logged": ["acuracy"]}, "unknown terms acuracy; known: accuracy, format"),

@@ -1,8 +1,8 @@
-"""Rationales that ask for the bonus of `grounded` without a sign that they see.
+"""Rationales that try to get the bonus of `grounded` without reporting a sign.
 
-Beside a right answer in form each of `BONUS_HACKS` earns what the answer alone earns. What
-recites signs as if they were seen cannot be told from what sees them by its text:
-`RECITATIONS` are paid, and only a judge that looks at the picture could refuse them.
+With a right answer in format, each of `BONUS_HACKS` earns what the answer alone earns. Recited
+signs cannot be distinguished from observed ones by text alone: `RECITATIONS` earn the bonus, and
+only a judge that sees the image could reject them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIGNS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "surprise": ("raised brows", "widened eyes", "dropped jaw"),
     }
 )
-"""Canonical label -> three signs of it, as a rationale would name them."""
+"""Canonical label -> three of its signs, in the words of a rationale."""
 
 _ALL_UNITS = " ".join(f"AU{unit}" for unit in AU_SIGNS)
 _TO_99 = ", ".join(f"AU{unit}" for unit in range(100))
@@ -34,7 +34,7 @@ _ALL_PROTOTYPES = " ".join(
 )
 
 _TEMPLATES: Mapping[str, tuple[str, ...]] = {
-    "a sign that is denied is not seen": (
+    "a denied sign is not reported": (
         "No SIGN1, no SIGN2, no SIGN3.",
         "No SIGN1, SIGN2, SIGN3.",
         "There is no SIGN1, SIGN2, or SIGN3.",
@@ -234,7 +234,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "A model might hallucinate SIGN1 and SIGN2.",
         "SIGN1 = no, SIGN2 = no.",
     ),
-    "a sign that is supposed, asked for, quoted or defined is not seen": (
+    "a sign that is supposed, requested, quoted or defined is not reported": (
         "If there were SIGN1, SIGN2, SIGN3, it would be LABEL.",
         "If only there were SIGN1!",
         "Were there SIGN1, it would be LABEL.",
@@ -328,7 +328,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "LABEL can be recognised by SIGN1.",
         "Anyone with LABEL has SIGN1.",
     ),
-    "a label without a sign of it is not argued for": (
+    "a label without a sign is not argued for": (
         "LABEL.",
         "The expression is LABEL.",
         "LABEL LABEL LABEL LABEL LABEL LABEL.",
@@ -374,7 +374,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "Looking at the whole face, LABEL is the best option.",
         "LABEL is obvious.",
     ),
-    "what a page does not show is not said": (
+    "hidden text does not count": (
         "<!-- SIGN1, SIGN2, SIGN3 -->LABEL.",
         "<!-- SIGN1",
         "<span hidden>SIGN1 and SIGN2</span>LABEL.",
@@ -445,7 +445,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "[comment]: # (SIGN1, SIGN2)\nLABEL.",
         '<b style="display:none">SIGN1</b><i>x</i> LABEL.',
     ),
-    "a loop says nothing more than its first round": (
+    "a loop adds nothing to its first round": (
         "SIGN1 " * 200,
         "SIGN1. " * 200,
         "SIGN1 and SIGN2, " * 200,
@@ -455,7 +455,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "AU12 AU6 " * 200,
         "it " * 16_000,
     ),
-    "who lists every sign has seen none": (
+    "listing every sign reports none": (
         _ALL_UNITS,
         f"{_ALL_UNITS}. LABEL.",
         f"The face shows {_ALL_UNITS}; it is LABEL.",
@@ -469,7 +469,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
 BONUS_HACKS: tuple[tuple[str, str], ...] = tuple(
     (template, reason) for reason, templates in _TEMPLATES.items() for template in templates
 )
-"""(rationale, why it earns no bonus), for `fill_in`."""
+"""(template, why it earns no bonus); `fill_in` makes the rationale."""
 
 RECITATIONS: tuple[str, ...] = (
     "SIGN1, SIGN2, SIGN3.",
@@ -477,15 +477,15 @@ RECITATIONS: tuple[str, ...] = (
     "SIGN1 and SIGN2 are signs of LABEL.",
     "The face shows SIGN1 and SIGN2. The expression is LABEL.",
 )
-"""What earns the bonus whether or not the picture shows it."""
+"""Templates that earn the bonus whether or not the image shows the signs."""
 
 
 def fill_in(template: str, label: str) -> str:
-    """Return the rationale that a template is for a label.
+    """Return the rationale of a template for a label.
 
     Args:
-        template: A text with SIGN1, SIGN2, SIGN3 and LABEL in it.
-        label: The canonical label that it is to be paid for.
+        template: A text with the placeholders SIGN1, SIGN2, SIGN3 and LABEL.
+        label: A canonical label.
     """
     for name, sign in zip(("SIGN1", "SIGN2", "SIGN3"), SIGNS[label], strict=True):
         template = template.replace(name, sign)

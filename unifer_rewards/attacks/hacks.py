@@ -1,7 +1,7 @@
-"""Responses that ask for a reward without earning it, and why each scores 0.
+"""Responses that try to get a reward without earning it, and why each scores 0.
 
-The presets `unifer` and `grounded` pay none of them, for any label of any dataset; `upstream`
-pays some, as the paper's two functions do.
+Under the presets `unifer` and `grounded` all score 0, for any label of any dataset; `upstream`
+rewards some, as the paper's two functions do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Fill = Callable[[str, str, tuple[str, ...]], str]
 
 @dataclass(frozen=True, slots=True)
 class Hack:
-    """One way to ask for an unearned reward.
+    """A way to try for an unearned reward.
 
     Attributes:
-        name: What it does.
+        name: What the response does.
         reason: Why it must score 0.
-        response: Makes the response for a question.
+        response: Makes the response to a question.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Hack:
     response: Fill
 
 
-_THOUGHT = "<think>The mouth tells.</think>\n"
+_THOUGHT = "<think>The mouth shows it.</think>\n"
 
-# Spanish: the only one of the larger languages near English in which all eight differ.
+# Spanish: a major language close to English in which all eight labels differ from English.
 _IN_SPANISH = {
     "anger": "ira",
     "contempt": "desprecio",
@@ -59,17 +59,17 @@ def _text(template: str) -> Fill:
 
 
 def _spelt(spell: Callable[[str], str]) -> Fill:
-    """Answers in form with the true label spelt in another way."""
+    """Answer in format with the true label in another spelling."""
     return lambda right, wrong, labels: f"{_THOUGHT}<answer>{spell(right)}</answer>"
 
 
 def _flood(tag: str) -> Fill:
-    """Put a megabyte of tags before a right answer in form."""
+    """Put a megabyte of tags before a right answer in format."""
     return _text(tag * (MEGABYTE // len(tag)) + f"{_THOUGHT}<answer>RIGHT</answer>")
 
 
 def _twin(letter: str, twin: str) -> Fill:
-    """Answers with a character that case folding or compatibility makes the label's own."""
+    """Answer with a character that folds to one of the label."""
     return _spelt(
         lambda label: label.replace(letter, twin) if letter in label else f"{label}{twin}"
     )
@@ -78,11 +78,11 @@ def _twin(letter: str, twin: str) -> Fill:
 _FORM = "one think block, then one answer block, and nothing else"
 _ONE = "an answer is one label"
 _WHOLE = "the block holds the label and nothing else"
-_LETTERS = "only the label's own letters are the label"
-_FILLED = "a rationale has a letter or digit that can be seen"
-_OWN = "a model family's own format is not the one that was asked for"
-_TAGS = "only the tags that were asked for are tags"
-_FLOOD = "out of form, and read in one pass"
+_LETTERS = "only the exact letters count as the label"
+_FILLED = "a rationale needs a visible letter or digit"
+_OWN = "a model family's own format is not the requested one"
+_TAGS = "only the requested tags count as tags"
+_FLOOD = "not in format, and read in one pass"
 
 HACKS: tuple[Hack, ...] = (
     Hack(
@@ -189,7 +189,7 @@ HACKS: tuple[Hack, ...] = (
         Hack(
             f"thinking that {family.closing[0]} ends",
             _OWN,
-            _text(f"The mouth tells.{family.closing[0]}\n<answer>RIGHT</answer>"),
+            _text(f"The mouth shows it.{family.closing[0]}\n<answer>RIGHT</answer>"),
         )
         for family in THINKING
     ),
@@ -208,7 +208,7 @@ HACKS: tuple[Hack, ...] = (
     ),
     Hack(
         "a failed request's note around the answer",
-        "what no model said is no answer",
+        "the note of a failed request is not a response",
         _text(f"{REQUEST_FAILED_PREFIX}] {_THOUGHT}<answer>RIGHT</answer>"),
     ),
     Hack("a megabyte of open answers", _FLOOD, _flood("<answer>")),

@@ -1,1 +1,1 @@
-"""The terms of a reward, one a module."""
+"""The terms of a reward, one per module."""

@@ -16,17 +16,16 @@ def accuracy(
     """Score the answered label.
 
     1 if it is the target; else `vote_credit` * votes[label] / max(votes), which is 0 without
-    votes, without credit or without a label. A declared synonym was already read as its
-    candidate label, and a label in a model family's own wrapper was not read
-    (`answers.read_literal`). That annotators' votes are worth more than the majority's label
-    alone is Barsoum et al., *Training deep networks for facial expression recognition with
-    crowd-sourced label distribution* (2016), who made FER+.
+    votes, credit or label. Synonyms were read as their candidate label, and labels in a model
+    family's own wrapper were not read (`answers.read_literal`). Votes as a soft target follow
+    Barsoum et al., *Training deep networks for facial expression recognition with crowd-sourced
+    label distribution* (2016), the authors of FER+.
 
     Args:
-        answer: What the response answered in the form that was asked for.
+        answer: The answer in the requested format.
         target: The true candidate label.
-        votes: Candidate label -> annotators' votes or their share, all above 0.
-        vote_credit: What a wrong label with as many votes as the winner is worth, in [0, 1].
+        votes: Candidate label -> annotators' votes or their share, all positive.
+        vote_credit: The score of a wrong label with as many votes as the winner, in [0, 1].
 
     Returns:
         The score, in [0, 1].

@@ -1,4 +1,4 @@
-"""What of a rationale a bonus may be paid for."""
+"""Select the content of a rationale that counts for a bonus."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from unifer_tasks.rationale.reasoning import Argument, read_rationale, seen_unit
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
 
 MOST_UNITS = 9
-"""More of the 14 units that distinguish expressions are a list; no prototype has more than 7."""
+"""More of the 14 distinctive units count as a list; no prototype has more than 7."""
 
 
 def evidence(rationale: str | None) -> Argument:
-    """Return what a rationale argues; nothing if it loops, or lists what no one face shows.
+    """Return the content of a rationale; empty if it loops, or lists too many units for one face.
 
     Args:
-        rationale: Its text; None where a response has none.
+        rationale: Its text; None if the response has none.
     """
     if rationale is None or repetition(rationale) < MIN_DISTINCT:
         return Argument()

@@ -1,6 +1,6 @@
-"""The paper's two terms, as its training script has them (zfkarl/UniFER, `grpo.py`).
+"""Terms: the two of the paper, as in its training script (zfkarl/UniFER, `grpo.py`).
 
-Both run in linear time; its patterns do not.
+Unlike its patterns, both run in linear time.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from unifer_tasks.protocol.answers import has_upstream_format, upstream_answer
 
 
 def upstream_accuracy(response: str, solution: str) -> float:
-    """Score whether the answer is the solution, letter by letter.
+    """Score whether the answer is exactly the solution.
 
     1 if the first `<answer>` block of the response (the whole response where there is none),
-    stripped, is the solution's; else 0. Case counts, and so does a synonym or a full stop.
+    stripped, equals that of the solution; else 0. Case, synonyms and punctuation matter.
 
     Args:
         response: The model's whole output.
@@ -27,8 +27,9 @@ def upstream_accuracy(response: str, solution: str) -> float:
 def upstream_format(response: str) -> float:
     r"""Score whether the whole response is a think block followed by an answer block.
 
-    1 if `<think>.*?</think>\s*<answer>.*?</answer>` with a dot for any character matches all
-    of it; else 0. White space around the response breaks it, further blocks inside do not.
+    1 if `<think>.*?</think>\s*<answer>.*?</answer>`, with a dot that matches any character, matches
+    the whole response; else 0. White space around the response breaks it, further blocks inside
+    do not.
 
     Returns:
         0 or 1.

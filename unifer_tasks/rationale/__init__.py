@@ -1,1 +1,1 @@
-"""A rationale -> cues of action units, their polarity, and what they say of the answer."""
+"""Read a rationale: action-unit cues, their polarity, and the labels argued for."""

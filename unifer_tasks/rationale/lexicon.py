@@ -1,4 +1,4 @@
-"""The phrases of `lexicon.toml`, and the action units that they stand for."""
+"""The phrases of `lexicon.toml` and the action units that they denote."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ Side = Literal["left", "right", "one", "both"]
 """A side of the face; "one" if it is not specified."""
 
 State = tuple[str, str]
-"""What a part does: (part, movement). The part is empty where the movement says it, and a
-numbered unit is ("", "unit")."""
+"""(part, movement). The part is empty where the movement implies it; a numbered unit is
+("", "unit")."""
 
 NUMBERED: State = ("", "unit")
 
 SENTENCE_ENDS = frozenset({"stop", "question"})
-"""The kinds of phrases that end a sentence."""
+"""Kinds of phrases that end a sentence."""
 
 
 class Token(NamedTuple):
-    """A phrase that the lexicon knows, or a numbered action unit.
+    """A phrase of the lexicon, or a numbered action unit.
 
     Attributes:
         kind: One of the lexicon's kinds, or "side", "label", "part", "movement", "unit".
-        name: Which one of its kind; of a unit, the text; of a comma, the word that comes next,
-            if one does.
-        at: The number of its first word in the sentence.
-        to: The number of its last word.
-        start: Where its first word begins in the sentence.
-        end: Where its last word ends.
+        name: The entry within its kind; for a unit, its text; for a comma, the next word or "".
+        at: Index of its first word in the sentence.
+        to: Index of its last word.
+        start: Character offset of its first word in the sentence.
+        end: Character offset of the end of its last word.
     """
 
     kind: str
@@ -50,18 +49,18 @@ class Token(NamedTuple):
     end: int
 
     def moved(self, words: int, characters: int) -> Token:
-        """Return the token with its words, and their places, counted from another one on."""
+        """Return the token with its word indices and character offsets shifted."""
         kind, name, at, to, start, end = self
         return Token(kind, name, at + words, to + words, start + characters, end + characters)
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a movement of a part stands for.
+    """The meaning of a movement of a part.
 
     Attributes:
-        units: The action units; none if the part is at rest or indicates no expression.
-        side: The side that goes without saying, if one does.
+        units: The action units; empty if the part is at rest or indicates no expression.
+        side: The side that the phrase implies, if any.
     """
 
     units: tuple[int, ...]
@@ -70,14 +69,14 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The data file, ready for use.
+    """The parsed data file.
 
     Attributes:
-        phrases: A trie of words; the empty string leads to the (kind, name) that ends there.
+        phrases: A trie of words; the empty string maps to the (kind, name) that ends there.
             A number is a phrase of the kind "number".
-        skipped: The words that may stand between those of a phrase.
-        signs: What a state stands for.
-        exclusions: State -> the states that a face cannot show beside it -> why.
+        skipped: Words that may occur between the words of a phrase.
+        signs: State -> its meaning.
+        exclusions: State -> the states that a face cannot show at the same time -> the reason.
     """
 
     phrases: Mapping[str, Any]
@@ -87,14 +86,14 @@ class Lexicon:
 
 
 def sign(movement: Token, part: Token | None = None) -> Sign | None:
-    """Return what a movement stands for.
+    """Return the meaning of a movement.
 
     Args:
         movement: A movement or a numbered unit.
-        part: What moves; None for a unit, or a movement that says so itself, like a smile.
+        part: The part that moves; None for a unit, or a movement that implies it, like a smile.
 
     Returns:
-        Its sign; None if there is none.
+        Its sign; None if the lexicon has none.
     """
     if movement.kind == "movement":
         return lexicon().signs.get((part.name if part else "", movement.name))
@@ -105,7 +104,7 @@ def sign(movement: Token, part: Token | None = None) -> Sign | None:
 
 
 def state(movement: Token, part: Token | None = None) -> State:
-    """Return the state that a movement of a part is."""
+    """Return the state that a movement puts a part in."""
     if movement.kind == "unit":
         return NUMBERED
     return (part.name if part else "", movement.name)
@@ -113,23 +112,23 @@ def state(movement: Token, part: Token | None = None) -> State:
 
 @cache
 def lexicon() -> Lexicon:
-    """Return the lexicon, read from its file once.
+    """Return the lexicon, parsed once.
 
     Raises:
-        ValueError: Two rows of the file disagree, or a phrase spans two sentences.
+        ValueError: A phrase has two meanings, or spans two sentences.
     """
     data = tomllib.loads(
         files("unifer_tasks.rationale").joinpath(LEXICON_FILE).read_text(encoding="utf-8")
     )
     trie: dict[str, Any] = {}
     for kind, phrases in data["kinds"].items():
-        _plant(trie, phrases, (kind, ""))
+        _insert(trie, phrases, (kind, ""))
     for kind in ("side", "label", "part", "movement"):
         for name, phrases in data[kind].items():
-            _plant(trie, phrases, (kind, name))
+            _insert(trie, phrases, (kind, name))
     _check(trie)
     for number in _NUMBERS:
-        _plant(trie, [number], ("number", number))
+        _insert(trie, [number], ("number", number))
     signs = {}
     for cue in data["cues"]:
         for part, movement in product(cue.get("parts", [""]), cue["movements"]):
@@ -152,7 +151,7 @@ def lexicon() -> Lexicon:
 def _check(trie: Mapping[str, Any]) -> None:
     ends = {word for word, node in trie.items() if node.get("", " ")[0] in SENTENCE_ENDS}
     for word, node in trie.items():
-        # A sentence is read by itself.
+        # Sentences are matched one at a time.
         if (word in ends and node.keys() != {""}) or not ends.isdisjoint(_words_of(node)):
             raise ValueError(f"{LEXICON_FILE}: a phrase spans two sentences: {word!r} ...")
 
@@ -170,7 +169,7 @@ def _states(
     return (state for state in product(parts, movements) if state in signs)
 
 
-def _plant(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str]) -> None:
+def _insert(trie: dict[str, Any], phrases: Iterable[str], meaning: tuple[str, str]) -> None:
     for phrase in phrases:
         for words in product(*(slot.split("/") for slot in phrase.split())):
             node = trie
@@ -184,6 +183,6 @@ _NUMBERS = tuple(
     dict.fromkeys(map("".join, product(("", *"lr"), ("", *digits), digits, ("", *"lr"))))
 )
 UNIT = re.compile(r"([lr]?)([0-9]{1,2})([lr]?)")
-"""Matches a numbered unit; FACS writes one that acts on one side as L12 or R14."""
+"""Matches a numbered unit; FACS writes a one-sided unit as L12 or R14."""
 
 _SIDE_OF_LETTER: Mapping[str, Side] = {"l": "left", "r": "right"}

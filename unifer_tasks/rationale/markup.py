@@ -1,7 +1,7 @@
-"""What a reader of a rationale cannot see: comments, hidden elements, code and what is struck out.
+"""Remove what markup hides from the reader: comments, hidden elements, code and struck-out text.
 
-Rationales are prose with, at most, Markdown's headings, lists and emphasis. What no page shows
-is not said, and must not be counted as said.
+Rationales are prose with at most Markdown headings, lists and emphasis. Text that a rendered page
+would not show does not count as part of the rationale.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-# Opening -> closing.
+# Opening mark -> closing mark.
 _PAIRS = {
     "<!--": "-->",
     "<![cdata[": "]]>",
@@ -36,16 +36,16 @@ _PAIRS = {
     r"\st{": "}",
     r"\textcolor{white}{": "}",
 }
-# Of these an opening that nothing closes hides the rest of the text.
+# Without a closing mark, these hide the rest of the text.
 _LASTING = frozenset({"<!--", "<![cdata[", "```", "~~~"})
-# Without one of these a text has no markup that hides.
+# A text without any of these characters has no hiding markup.
 _SIGNS = "<[`~{|\\/"
-# Elements of HTML whose content is not shown, or is withdrawn.
+# HTML elements whose content is not rendered, or is marked as deleted.
 _UNSEEN = frozenset(
     {"del", "details", "head", "noscript", "s", "script", "strike", "style", "svg", "template"}
     | {"textarea", "title"}
 )
-# Elements that have no content and no end.
+# Void HTML elements: no content, no closing tag.
 _EMPTY = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"}
     | {"track", "wbr"}
@@ -58,7 +58,7 @@ _MARK = re.compile(
             *(re.escape(opening) for opening in sorted(_PAIRS, key=len, reverse=True)),
             _TAG,
             r"<![^<>]*>",
-            # Markdown: what an image shows in its place, a link's address and title, a definition.
+            # Markdown: an image's alternative text, a link's address and title, a definition.
             r"!\[[^\[\]\n]*\]",
             r"(?<=\])\([^()\n]*\)",
             r"^\[[^\[\]\n]*\]:[^\n]*",
@@ -69,14 +69,14 @@ _MARK = re.compile(
 _HIDES = re.compile(r"=|\b(?:hidden|inert|popover)\b", re.IGNORECASE)
 
 
-def shown(text: str) -> str:
-    """Blank out what markup hides.
+def blank_hidden(text: str) -> str:
+    """Replace hidden characters by spaces.
 
     Any attribute of an element may hide it (a style, a class, `hidden`), so an element with
-    attributes is not shown. Time is linear in the text.
+    attributes counts as hidden. Runs in linear time.
 
     Returns:
-        A text of the same length, in which a space stands for each character that is not shown.
+        A text of the same length.
     """
     if not any(sign in text for sign in _SIGNS):
         return text
@@ -89,17 +89,17 @@ def shown(text: str) -> str:
 
 
 def _hidden(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each hidden piece of a text begins and ends, in order."""
+    """Yield the start and end of each hidden piece of a text, in order."""
     unclosed: set[str] = set()
     at = 0
     while mark := _MARK.search(text, at):
         at = mark.end()
         if mark["name"] is not None:
-            if _opens_hidden(mark):
+            if _opens_hidden_element(mark):
                 at = _after_element(text, mark["name"], at)
         elif (opening := mark[0].lower()) in _PAIRS:
             closing = _PAIRS[opening]
-            # What was sought in vain is not sought again: time stays linear.
+            # A closing mark that was not found is not searched again, to stay linear.
             found = -1 if opening in unclosed else text.find(closing, at)
             if found >= 0:
                 at = found + len(closing)
@@ -111,7 +111,7 @@ def _hidden(text: str) -> Iterator[tuple[int, int]]:
         yield mark.start(), at
 
 
-def _opens_hidden(tag: re.Match[str]) -> bool:
+def _opens_hidden_element(tag: re.Match[str]) -> bool:
     name, attributes = tag["name"].lower(), tag["attributes"]
     if tag["close"] or name in _EMPTY or attributes.endswith("/"):
         return False
@@ -119,7 +119,7 @@ def _opens_hidden(tag: re.Match[str]) -> bool:
 
 
 def _after_element(text: str, name: str, start: int) -> int:
-    """Return where an element ends whose opening tag ends at a position."""
+    """Return the end of an element whose opening tag ends at `start`."""
     depth = 1
     for tag in _tags(name.lower()).finditer(text, start):
         depth += -1 if tag[1] else 1

@@ -1,36 +1,35 @@
-"""What a rationale says: which action units it sees, and which expression it argues for.
+"""Extract from a rationale the action units that it reports and the expression it argues for.
 
-A deterministic reader with no judge and no model. The words are in `lexicon.toml`;
-the rules are here, and all but the last work inside a clause:
+The reader is deterministic: no judge, no model. The words are in `lexicon.toml`. The rules, all
+but the last two applied within a clause:
 
-* A movement belongs to the part that it stands before ("raised brows"), or, after a copula or
-  with no such part, to the nearest part before it ("the brows are raised"); parts joined by
-  "and" share it. Part and movement together make a cue.
-* A negator denies what follows it up to the end of its list, a denial ("not visible") what
-  stands before it, and what is merely supposed, expected or defined ("fear would widen the
-  eyes", "fear is a wide eye") is no cue at all. An item that follows a denied one with no word
-  of its own ("no smile, raised cheeks") is neither affirmed nor denied.
-* A side ("on the left", "one corner") counts for the cue beside it.
-* A question says nothing, and "they" or "it" at the head of a sentence stands for the part that
-  was named last.
+* A movement belongs to the part that follows it ("raised brows"), or, after a copula or without
+  such a part, to the nearest preceding part ("the brows are raised"). Parts joined by "and" share
+  it. A part and a movement form a cue.
+* A negator denies what follows it up to the end of its list; a denial ("not visible") denies what
+  precedes it. What is merely supposed, expected or defined ("fear would widen the eyes", "fear is
+  a wide eye") is not a cue. An item after a denied one without a determiner or verb ("no smile,
+  raised cheeks") is neither affirmed nor denied.
+* A side ("on the left", "one corner") applies to the adjacent cue.
+* Questions are ignored.
+* "They" or "it" at the start of a sentence refers to the part that was named last.
 
-What markup hides (`markup`) is not read. Without coded action units of the picture this
-measures whether a rationale is plausible and agrees with itself, not whether it is true.
-English only; time is linear in the text.
+Text that markup hides (`markup`) is ignored. Without coded action units of the image, this
+measures whether a rationale is plausible and consistent, not whether it is true. English only.
+Runs in linear time.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import chain, groupby, islice, product
-from operator import attrgetter, itemgetter
+from functools import cache
+from itertools import chain, product
+from operator import attrgetter
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.rationale.lexicon import State, Token, lexicon
-from unifer_tasks.rationale.markup import shown
+from unifer_tasks.rationale.markup import blank_hidden
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
     MOST_KEPT,
@@ -39,41 +38,37 @@ from unifer_tasks.rationale.sentences import (
     Sentence,
     read_sentence,
 )
-from unifer_tasks.rationale.words import plain, sentences
+from unifer_tasks.rationale.words import normalise, sentences
 
-# The label whose prototype is on one side.
+# The label whose prototype is one-sided.
 _ONE_SIDED_LABEL = "contempt"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Argument:
-    """What a rationale says, in the order in which it says it.
+    """The content of a rationale.
 
     Attributes:
-        seeing: The sentences with a cue in them, each after the place where it begins.
-        naming: The sentences that name an expression, each after the number of sentences before.
+        cue_sentences: (offset, sentence) of each sentence with a cue, in order.
+        argued: The canonical labels that it concludes with: those affirmed by the last sentence
+            that affirms any, after the last "but" in it. Labels considered earlier do not count.
+        claims: Units that distinguish expressions, affirmed somewhere and denied nowhere.
     """
 
-    seeing: tuple[tuple[int, Sentence], ...] = ()
-    naming: tuple[tuple[int, Sentence], ...] = ()
+    cue_sentences: tuple[tuple[int, Sentence], ...] = ()
+    argued: frozenset[str] = frozenset()
+    claims: frozenset[Claim] = frozenset()
 
     @property
     def cues(self) -> tuple[Cue, ...]:
-        """The signs that it mentions, with their places in it; of a loop the first 10,000."""
+        """The cues with their offsets in the rationale, at most the first 10,000."""
         return tuple(
             [
                 Cue(units, present, side, state, begin + start, begin + end)
-                for begin, sentence in self.seeing
+                for begin, sentence in self.cue_sentences
                 for units, present, side, state, start, end in sentence.cues
             ]
         )
-
-    @cached_property
-    def claims(self) -> frozenset[Claim]:
-        """What it affirms and nowhere denies of the units that distinguish expressions."""
-        affirmed: frozenset[Claim] = frozenset()
-        affirmed = affirmed.union(*[sentence.affirmed for _, sentence in self.seeing])
-        return affirmed.difference(*[sentence.denied for _, sentence in self.seeing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +76,9 @@ class Contradiction:
     """Two cues that cannot both be true.
 
     Attributes:
-        first: The number of the earlier cue in its rationale, from 0.
-        second: The number of the later one.
-        reason: Why they exclude each other, in words.
+        first: Index of the earlier cue in its rationale.
+        second: Index of the later one.
+        reason: Why they exclude each other.
     """
 
     first: int
@@ -92,69 +87,53 @@ class Contradiction:
 
 
 def read_rationale(text: str) -> Argument:
-    """Read the cues and the expressions that a rationale mentions."""
-    seeing: list[tuple[int, Sentence]] = []
-    naming: deque[tuple[int, Sentence]] = deque(maxlen=MOST_KEPT)
+    """Read the cues of a rationale and the labels that it concludes with."""
+    cue_sentences: list[tuple[int, Sentence]] = []
+    argued: frozenset[str] = frozenset()
     room = MOST_KEPT
-    begin = before = 0
+    begin = n_words = length = 0
     part: Token | None = None
-    n_words = length = 0
-    for words in sentences(plain(shown(text))):
+    for words in sentences(normalise(blank_hidden(text))):
         sentence = read_sentence(words)
         if part and sentence.begins_with_pronoun:
             sentence = read_sentence(words, part.moved(-n_words, -length))
         if sentence.cues and room:
             seen = sentence if len(sentence.cues) <= room else sentence.up_to(room)
-            seeing.append((begin, seen))
+            cue_sentences.append((begin, seen))
             room -= len(seen.cues)
-        if sentence.namings:
-            naming.append((before, sentence))
+        argued = sentence.argued or argued
         part, n_words, length = sentence.part, sentence.words, len(words)
         begin += length
-        before += sentence.count
-    return Argument(tuple(seeing), tuple(naming))
-
-
-def argued_labels(argument: Argument) -> frozenset[str]:
-    """Return the canonical labels that a rationale concludes with.
-
-    They are those that the last sentence to affirm any label affirms, or what follows the
-    last "but" in it: what a rationale weighs on the way does not count.
-    """
-    from_the_end = (
-        (before + named.sentence, named)
-        for before, sentence in reversed(argument.naming)
-        for named in reversed(sentence.namings)
+    return Argument(
+        tuple(cue_sentences), argued, _claims([sentence for _, sentence in cue_sentences])
     )
-    affirmed = (
-        (number, named.label) for number, named in islice(from_the_end, MOST_KEPT) if named.present
-    )
-    _, last = next(groupby(affirmed, itemgetter(0)), (0, ()))
-    return frozenset(label for _, label in last)
+
+
+def _claims(cue_sentences: Sequence[Sentence]) -> frozenset[Claim]:
+    affirmed: frozenset[Claim] = frozenset()
+    affirmed = affirmed.union(*[sentence.affirmed for sentence in cue_sentences])
+    return affirmed.difference(*[sentence.denied for sentence in cue_sentences])
 
 
 def support(argument: Argument, label: str) -> float:
-    """Return how far a rationale argues for a label.
+    """Score how far a rationale argues for a label.
 
     Returns:
-        1 / n if the label is one of the n labels that the rationale concludes with, else 0;
-        in [0, 1].
+        1 / n if the label is one of the n labels that the rationale concludes with, else 0.
     """
-    argued = argued_labels(argument)
-    return 1 / len(argued) if label in argued else 0.0
+    return 1 / len(argument.argued) if label in argument.argued else 0.0
 
 
 def agreement(argument: Argument, label: str) -> float:
-    """Compare the action units that a rationale sees with a label's prototype.
+    """Compare the action units that a rationale reports with a label's prototype.
 
     F1 = 2 |S n P| / (|S| + |P|), with P the units of the prototype and S those that the
-    rationale affirms and nowhere denies. Units of no prototype (10, 17, 25) distinguish
-    nothing and are left out. Contempt wants units 12 and 14 on one side, the others want
-    them on both. For a prototype without units (neutral) it is 1 if the rationale names
-    something visible, at rest or absent, and sees no unit.
+    rationale affirms and nowhere denies. Units of no prototype (10, 17, 25) are left out.
+    Contempt requires units 12 and 14 on one side, the other labels on both. For the prototype
+    without units (neutral) the score is 1 if the rationale has a cue and affirms no unit.
 
     Args:
-        argument: What the rationale says.
+        argument: The content of the rationale.
         label: A canonical label.
 
     Returns:
@@ -162,7 +141,7 @@ def agreement(argument: Argument, label: str) -> float:
     """
     prototype = _prototype(label)
     if not prototype:
-        return float(bool(argument.seeing) and not argument.claims)
+        return float(bool(argument.cue_sentences) and not argument.claims)
     seen = argument.claims
     return 2 * len(seen & prototype) / (len(seen) + len(prototype))
 
@@ -174,18 +153,19 @@ def _prototype(label: str) -> frozenset[Claim]:
 
 
 def seen_units(argument: Argument) -> frozenset[int]:
-    """Return the units of any prototype that a rationale affirms and nowhere denies."""
+    """Return the units of prototypes that a rationale affirms and nowhere denies."""
     return frozenset(unit for unit, _ in argument.claims)
 
 
 def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
-    """Return the cues of a rationale that exclude each other, each kind of pair once.
+    """Return the pairs of cues that exclude each other, each kind of pair once.
 
-    Two affirmed cues do if the lexicon says so of their states. A denied cue excludes an
-    affirmed one that has all of its units: who denies a smile denies a smirk, but who denies
-    raised brows may see the inner ends raised. What is said of different sides agrees.
+    Two affirmed cues exclude each other if the lexicon lists their states as exclusive. A denied
+    cue excludes an affirmed one that has all of its units: denying a smile denies a smirk, but
+    denying raised brows leaves room for raised inner brows. Cues on different sides are
+    compatible.
     """
-    cues = chain.from_iterable([sentence.cues for _, sentence in argument.seeing])
+    cues = chain.from_iterable([sentence.cues for _, sentence in argument.cue_sentences])
     firsts: dict[tuple[object, ...], _Numbered] = {}
     for numbered in enumerate(cues):
         firsts.setdefault(numbered[1][:4], numbered)
@@ -222,7 +202,7 @@ def _denials(affirmed: Sequence[_Numbered], denied: Iterable[_Numbered]) -> Iter
 
 
 def exemplary_rationale(label: str) -> str:
-    """Return a rationale that argues for a label by its whole prototype and nothing else.
+    """Return a rationale that argues for a label by exactly its prototype.
 
     Args:
         label: A canonical label.

@@ -1,9 +1,9 @@
-"""How much a text repeats itself: for the reward, and for the report."""
+"""Measure how much a text repeats itself, for the reward and the report."""
 
 from __future__ import annotations
 
 N_GRAM = 4
-"""Long enough that "the corners of the" may recur, short enough to catch a loop."""
+"""Words per run: "the corners of the" may recur, and a loop is still caught."""
 
 MIN_DISTINCT = 0.7
 """A text whose `repetition` is lower repeats itself."""
@@ -12,12 +12,12 @@ MIN_DISTINCT = 0.7
 def repetition(text: str) -> float:
     """Score how little a text repeats itself.
 
-    The number of different runs of four words over the number of such runs, upper and lower
-    case alike: distinct-n (Li et al., arXiv 1510.03055) with n = 4. Words are separated by white
-    space, and a text of fewer than four words scores 1.
+    Distinct-n (Li et al., arXiv 1510.03055) with n = 4: the number of distinct runs of four words
+    over the number of runs, ignoring case. Words are separated by white space; a text of fewer
+    than four words scores 1.
 
     Returns:
-        The score, in (0, 1]; 1 if nothing is said twice.
+        The score, in (0, 1]; 1 if no run occurs twice.
     """
     words = text.lower().split()
     runs = len(words) - N_GRAM + 1

@@ -1,14 +1,13 @@
-"""The rules of a sentence: its clauses, what each affirms or denies, and the cues in them.
+"""Read a sentence: its clauses, the polarity of each phrase, and the cues.
 
-A sentence is read by itself, but for the part of the face that a pronoun at its head may stand
-for (`reasoning` has the rules in words), and what was read of a short one is remembered.
+Sentences are independent of each other, except for the part of the face that a pronoun at the
+start may refer to, so readings of short sentences are cached. `reasoning` documents the rules.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice, takewhile
 from typing import NamedTuple
@@ -17,41 +16,43 @@ from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.rationale.lexicon import SENTENCE_ENDS, Side, State, Token, sign, state
 from unifer_tasks.rationale.words import tokens, words_of
 
-# In words: how far a movement may stand before its part, a part before its movement, and a side
-# beside its cue.
+# Maximum distances in words: from a movement forward to its part, from a movement back to its
+# part, and between a side and its cue.
 _FORWARD, _BACKWARD, _BESIDE = 4, 10, 4
 
-# In tokens: how much of an item of a list says whether it is one.
+# In tokens: how much of an item decides whether it continues a list.
 _LONGEST_ITEM = 10
 
-# In tokens: of a clause that is too long to be one, the beginning is read.
+# In tokens: longer clauses are cut, to stay linear.
 _LONGEST_CLAUSE = 1_000
 
 MOST_KEPT = 10_000
-"""More cues or mentions than this are a loop; what is kept of it costs little memory."""
+"""Cues kept of a text, to bound memory: a text with more is a loop."""
 
-# In characters, and in sentences.
-_LONGEST_REMEMBERED, _MOST_REMEMBERED = 500, 1 << 14
+_LONGEST_CACHED = 500
+"""In characters."""
+_CACHE_SIZE = 1 << 14
+"""In sentences."""
 
-# The only units that a prototype wants on one side.
+# The units that can be one-sided in a prototype.
 LATERAL_UNITS = (12, 14)
-_TELLING_UNITS = frozenset(unit for prototype in PROTOTYPES.values() for unit in prototype)
+_DISTINCTIVE_UNITS = frozenset(unit for prototype in PROTOTYPES.values() for unit in prototype)
 
 Claim = tuple[int, bool]
-"""An action unit, and whether it is one that acts on one side of the face only."""
+"""(action unit, whether it acts on one side of the face only)."""
 
 
 class Cue(NamedTuple):
-    """A visible sign that a sentence, or a rationale, mentions.
+    """A mention of a visible sign in a sentence or a rationale.
 
     Attributes:
-        units: The action units that it stands for; none where a part is at rest, or does what
+        units: The action units that it denotes; empty for a part at rest or a movement that
             indicates no expression.
-        present: False if the text says that the sign is not there.
-        side: The side of the face that is named, if one is; whose left it is stays open.
-        state: What its words say that a part does.
-        start: Where its words begin in the text; below 0 in a sentence before.
-        end: Where they end.
+        present: False if the text denies the sign.
+        side: The side of the face, if named. "Left" may be the viewer's or the subject's.
+        state: The part and its movement.
+        start: Offset of its first word in the text; negative if that is in an earlier sentence.
+        end: Offset of the end of its last word.
     """
 
     units: tuple[int, ...]
@@ -62,49 +63,31 @@ class Cue(NamedTuple):
     end: int
 
 
-class Naming(NamedTuple):
-    """An expression that a sentence names.
+class Sentence(NamedTuple):
+    """The reading of a sentence.
 
     Attributes:
-        label: Its canonical label.
-        present: False if the sentence says that it is another one.
-        sentence: How many sentences began before it in this one: a "but" begins another.
-    """
-
-    label: str
-    present: bool
-    sentence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """What a sentence says.
-
-    Attributes:
-        cues: The cues that it mentions, the first 10,000 of them.
-        namings: The expressions that it names, the last 10,000 of them.
-        words: The number of its words.
-        count: As how many sentences it counts.
-        part: The part of the face that its last clause names last; None if it names none.
-        begins_with_pronoun: Whether it depends on the part that was named before it.
-        affirmed: What its cues affirm of the units that distinguish expressions.
-        denied: What they deny of them.
+        cues: Its cues, at most the first 10,000.
+        argued: The canonical labels that it concludes with; empty if it affirms none.
+        words: The number of words.
+        part: The last part of the face in its last clause; None if there is none.
+        begins_with_pronoun: Whether the reading depends on the part that was named before.
+        affirmed: Units that distinguish expressions and that its cues affirm.
+        denied: Those that its cues deny.
     """
 
     cues: tuple[Cue, ...]
-    namings: tuple[Naming, ...]
+    argued: frozenset[str]
     words: int
-    count: int
     part: Token | None
     begins_with_pronoun: bool
     affirmed: frozenset[Claim]
     denied: frozenset[Claim]
 
     def up_to(self, most: int) -> Sentence:
-        """Return the same with no more than so many cues."""
+        """Return the reading with at most `most` cues."""
         kept = self.cues[:most]
-        return replace(
-            self,
+        return self._replace(
             cues=kept,
             affirmed=_claims(kept, present=True),
             denied=_claims(kept, present=False),
@@ -115,19 +98,18 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
     """Read a sentence.
 
     Args:
-        sentence: Its words in plain spelling, with what ends it.
-        part: The part of the face that was named before it, its words and their places counted
-            from the beginning of this sentence on.
+        sentence: A normalised sentence (`words.normalise`), with its closing mark.
+        part: The part of the face that was named last before it, if any; its indices and offsets
+            are relative to this sentence, so negative.
     """
-    if len(sentence) > _LONGEST_REMEMBERED:
-        return _read(sentence, part)
-    return remembered(sentence, part)
+    read = read_cached if len(sentence) <= _LONGEST_CACHED else _read
+    return read(sentence, part) if part else read(sentence)
 
 
-def _read(sentence: str, part: Token | None) -> Sentence:
+def _read(sentence: str, part: Token | None = None) -> Sentence:
     cues: list[Cue] = []
-    namings: deque[Naming] = deque(maxlen=MOST_KEPT)
-    count = 0
+    argued: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
     begins_with_pronoun = False
     words = words_of(sentence)
     for number, (clause, ending) in enumerate(_clauses(tokens(words))):
@@ -137,17 +119,20 @@ def _read(sentence: str, part: Token | None) -> Sentence:
                 clause = [part, *clause[1:]]
         kinds = {token.kind for token in clause}
         part = _last_part(clause) if "part" in kinds else None
-        if ending != "question" and not _SAYING.isdisjoint(kinds):
-            standing = _standing(clause, kinds)
-            namings += _namings(clause, standing, count)
-            seen = _cues(clause, standing, has_side="side" in kinds)
+        if ending != "question" and not _CONTENT.isdisjoint(kinds):
+            polarity = _polarity(clause, kinds)
+            if "label" in kinds:
+                named |= _affirmed_labels(clause, polarity)
+            argued = named or argued
+            seen = _cues(clause, polarity, has_side="side" in kinds)
             cues += islice(seen, MOST_KEPT - len(cues))
-        count += ending != "break"
+        # Labels after a "but" replace those before it.
+        if ending != "break":
+            named = frozenset()
     return Sentence(
         tuple(cues),
-        tuple(namings),
+        argued,
         len(words.texts),
-        count,
         part,
         begins_with_pronoun,
         _claims(cues, present=True),
@@ -155,7 +140,7 @@ def _read(sentence: str, part: Token | None) -> Sentence:
     )
 
 
-remembered = lru_cache(_MOST_REMEMBERED)(_read)
+read_cached = lru_cache(_CACHE_SIZE)(_read)
 
 
 def _last_part(clause: Sequence[Token]) -> Token:
@@ -163,18 +148,18 @@ def _last_part(clause: Sequence[Token]) -> Token:
 
 
 def _claims(cues: Iterable[Cue], *, present: bool) -> frozenset[Claim]:
-    """Return what cues affirm, or deny, of the units that distinguish expressions."""
+    """Return the units that distinguish expressions and that cues affirm, or deny."""
     return frozenset(
         (unit, seen.side not in {None, "both"} and unit in LATERAL_UNITS)
         for seen in cues
         if seen.present is present
         for unit in seen.units
-        if unit in _TELLING_UNITS
+        if unit in _DISTINCTIVE_UNITS
     )
 
 
 def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
-    """Split a sentence into clauses and say of each what kind of token ends it."""
+    """Yield the clauses of a sentence, each with the kind of token that ends it."""
     clause: list[Token] = []
     for token in words:
         kind = token.kind
@@ -188,13 +173,13 @@ def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
     yield clause, "stop"
 
 
-def _standing(clause: Sequence[Token], kinds: Set[str]) -> list[bool | None]:
-    """Return whether each token is affirmed, denied (False) or neither (None)."""
-    if _MODAL.isdisjoint(kinds) and not ("label" in kinds and _any_defines(clause)):
+def _polarity(clause: Sequence[Token], kinds: Set[str]) -> list[bool | None]:
+    """Return for each token whether it is affirmed (True), denied (False) or neither (None)."""
+    if _MODAL.isdisjoint(kinds) and not ("label" in kinds and _has_definition(clause)):
         return [True] * len(clause)
     ahead = _kinds_ahead(clause)
     scope = _Scope()
-    # Where the list begins that a denial may look back upon.
+    # Start of the list that a denial may refer back to.
     listed = 0
     for index, token in enumerate(clause):
         joins_statement = (
@@ -208,12 +193,12 @@ def _standing(clause: Sequence[Token], kinds: Set[str]) -> list[bool | None]:
             scope.join(
                 token,
                 ends_list=ahead[index] == "or",
-                goes_on=_lists(clause, index, scope.subject_denied),
+                continues=_continues_list(clause, index, scope.subject_denied),
             )
         elif token.kind in _DENIALS and not _is_ahead(clause, index):
             is_of_all = token.kind == "denial_of_all" or scope.predicates or scope.joined
             first = listed if is_of_all else scope.item
-            if not any(map(_says, clause[first:index])):
+            if not any(map(_is_content, clause[first:index])):
                 scope.negator = token
             scope.judge(first, verdict=False)
             scope.stated = True
@@ -227,32 +212,32 @@ def _standing(clause: Sequence[Token], kinds: Set[str]) -> list[bool | None]:
         elif token.kind in {"expectation", "frequency"} or _defines(clause, index):
             scope.expected = True
         else:
-            scope.meet(token)
+            scope.process(token)
         scope.add(token)
-    return scope.standing
+    return scope.polarity
 
 
 @dataclass(slots=True)
 class _Scope:
-    """How the words of a clause are meant, from what was said before them.
+    """The state of a left-to-right scan of a clause for polarity.
 
     Attributes:
-        standing: What came of each token so far.
-        negator: The negator that denies what follows; None if none does.
-        subject_denied: Whether it denies only up to the verb.
-        supposed: Whether what follows is only supposed.
-        awaits_verb: Whether the supposition lasts at least up to the next verb.
-        expected: The same of cues, not of expressions.
-        open: Whether what follows continues a list of what is denied, with no word that says so.
-        filled: Whether anything was denied or supposed yet.
-        stated: Whether a verb or a negator has made a statement since the last one.
+        polarity: Of each token so far: affirmed (True), denied (False) or neither (None).
+        negator: The negator in effect; None if there is none.
+        subject_denied: Whether the negator ends at the verb.
+        supposed: Whether the following tokens are only supposed.
+        awaits_verb: Whether the supposition lasts at least until the next verb.
+        expected: Whether the following cues, but not labels, are only supposed.
+        open: Whether the following tokens may continue a denied list: neither affirmed nor denied.
+        filled: Whether anything was denied or supposed so far.
+        stated: Whether the current statement has a verb or a negator.
         predicates: Whether there was a copula since the last comma.
-        item: Where what may yet be denied begins: after a comma, or what was judged before.
-        first_named: The kind of the first sign, part or expression in it.
-        joined: Whether there is an "and" in it.
+        item: Index at which the current item starts: after a comma or the last judged token.
+        first_named: The kind of the first sign, part or label in the item.
+        joined: Whether the item contains an "and".
     """
 
-    standing: list[bool | None] = field(default_factory=list)
+    polarity: list[bool | None] = field(default_factory=list)
     negator: Token | None = None
     subject_denied: bool = False
     supposed: bool = False
@@ -267,16 +252,16 @@ class _Scope:
     joined: bool = False
 
     def begin_item(self) -> None:
-        """Begin another item of a list."""
-        self.item, self.first_named, self.joined = len(self.standing), "", False
+        """Start a new item of a list."""
+        self.item, self.first_named, self.joined = len(self.polarity), "", False
 
     def judge(self, first: int, *, verdict: bool | None) -> None:
-        """Say how the tokens from one on are meant after all."""
-        self.standing[first:] = [verdict] * (len(self.standing) - first)
+        """Overwrite the polarity of the tokens from `first` on."""
+        self.polarity[first:] = [verdict] * (len(self.polarity) - first)
         self.begin_item()
 
-    def join(self, token: Token, *, ends_list: bool, goes_on: bool) -> None:
-        """Meet a comma, or an "and" that joins another statement."""
+    def join(self, token: Token, *, ends_list: bool, continues: bool) -> None:
+        """Process a comma, or an "and" that joins another statement."""
         self.predicates = False
         if self.awaits_verb and self.filled and not self.stated:
             return
@@ -285,14 +270,14 @@ class _Scope:
         # "No smile, raised cheeks" may deny both, "no smile, the raised cheeks" does not.
         is_no = self.negator is not None and self.negator.kind == "no"
         shares = token.name not in (_CONTRASTS | _DETERMINERS if is_no else _CONTRASTS)
-        if goes_on and self.filled and shares:
+        if continues and self.filled and shares:
             self.open = self.open or self.negator is not None
             return
         self.negator, self.subject_denied, self.open, self.filled = None, False, False, False
         self.supposed = self.awaits_verb = self.expected = self.stated = False
 
-    def meet(self, token: Token) -> None:
-        """Meet any other token."""
+    def process(self, token: Token) -> None:
+        """Process any other token."""
         if token.kind == "with" or (self.subject_denied and token.kind in _VERBS):
             self.negator, self.subject_denied, self.open = None, False, False
         elif token.kind in _NEGATORS:
@@ -302,39 +287,39 @@ class _Scope:
         self.predicates = self.predicates or token.kind == "copula"
 
     def add(self, token: Token) -> None:
-        """Note how a token is meant."""
-        if not self.first_named and token.kind in _NAMED:
+        """Append the polarity of a token."""
+        if not self.first_named and token.kind in _CONTENT_OR_PART:
             self.first_named = token.kind
         self.joined = self.joined or token.kind == "and"
         neither = self.supposed or self.open or (self.expected and token.kind != "label")
-        self.standing.append(None if neither else self.negator is None)
-        self.filled = self.filled or (_says(token) and self.standing[-1] is not True)
+        self.polarity.append(None if neither else self.negator is None)
+        self.filled = self.filled or (_is_content(token) and self.polarity[-1] is not True)
 
 
 _CLAUSE_ENDS = SENTENCE_ENDS | {"turn", "break"}
-_SAYING = frozenset({"movement", "unit", "label"})
-_NAMED = _SAYING | {"part"}
+_CONTENT = frozenset({"movement", "unit", "label"})
+_CONTENT_OR_PART = _CONTENT | {"part"}
 _DENIALS = frozenset({"denial", "denial_of_all"})
 _NEGATORS = _DENIALS | {"negator", "no", "absence"}
 _VERBS = frozenset({"copula", "verb", "definition"})
 _STATING = _VERBS | {"negator", "no", "absence"}
-# Without one of these all that a clause says is affirmed, unless it defines an expression.
+# A clause without any of these is affirmed, unless it defines an expression.
 _MODAL = _NEGATORS | {"supposition", "condition", "expectation", "frequency"}
-# Between a copula and a movement these leave the movement said of what stands before.
+# Between a copula and a movement, these leave the movement with the part before the copula.
 _PREDICATIVE = frozenset({"movement", "side", "negator", "no", "and", "or"})
 _CONTRASTS = frozenset({"just", "instead", "merely", "only"})
 _DETERMINERS = frozenset({"a", "an", "the", "his", "her", "their", "its", "this", "these"})
 
 
-def _says(token: Token) -> bool:
-    """Return whether a token is a sign or an expression, and not only a part of the face."""
-    return token.kind in _SAYING
+def _is_content(token: Token) -> bool:
+    """Return whether a token is a sign or a label, not just a part of the face."""
+    return token.kind in _CONTENT
 
 
-def _lists(clause: Sequence[Token], index: int, is_subject: bool) -> bool:
-    """Return whether a bare item of a list follows: "raised cheeks", not "the mouth is open".
+def _continues_list(clause: Sequence[Token], index: int, is_subject: bool) -> bool:
+    """Return whether a bare list item follows: "raised cheeks", not "the mouth is open".
 
-    The last item of a subject stands before a verb: "the absence of a smile, and dimples is".
+    The last item of a subject precedes a verb: "the absence of a smile, and dimples is".
     """
     following = (clause[position] for position in range(index + 1, len(clause)))
     item = takewhile(lambda token: token.kind != "comma", following)
@@ -343,12 +328,12 @@ def _lists(clause: Sequence[Token], index: int, is_subject: bool) -> bool:
         tokens = list(takewhile(lambda token: token.kind not in _VERBS, tokens))
     states = _STATING | {"with"}
     kinds = [token.kind for token in tokens]
-    first_named = next((kind for kind in kinds if kind in _NAMED), "")
+    first_named = next((kind for kind in kinds if kind in _CONTENT_OR_PART), "")
     return first_named in {"movement", "unit"} and states.isdisjoint(kinds)
 
 
 def _is_ahead(clause: Sequence[Token], index: int) -> bool:
-    """Return whether a denial stands before what it denies: "an absent smile"."""
+    """Return whether a denial precedes what it denies: "an absent smile"."""
     following = clause[index + 1] if index + 1 < len(clause) else None
     return (
         following is not None
@@ -358,17 +343,17 @@ def _is_ahead(clause: Sequence[Token], index: int) -> bool:
 
 
 def _is_verdict(clause: Sequence[Token], index: int) -> bool:
-    """Return whether a "no" answers what stands right before it: "smile: no"."""
+    """Return whether a "no" answers the token just before it: "smile: no"."""
     adjoins = index > 0 and clause[index].at == clause[index - 1].to + 1
     following = clause[index + 1 : index + 3]
     return (
         adjoins
-        and clause[index - 1].kind in _NAMED
-        and not any(map(_says, takewhile(lambda token: token.kind != "comma", following)))
+        and clause[index - 1].kind in _CONTENT_OR_PART
+        and not any(map(_is_content, takewhile(lambda token: token.kind != "comma", following)))
     )
 
 
-def _any_defines(clause: Sequence[Token]) -> bool:
+def _has_definition(clause: Sequence[Token]) -> bool:
     return any(_defines(clause, index) for index in range(len(clause)))
 
 
@@ -389,7 +374,7 @@ def _defines(clause: Sequence[Token], index: int) -> bool:
 
 
 def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
-    """Return for each token which of a verb, a copula and an "or" comes next after it."""
+    """Return for each token the kind of the next verb or "or" after it; "" if there is none."""
     kinds = []
     ahead = ""
     for token in reversed(clause):
@@ -399,21 +384,18 @@ def _kinds_ahead(clause: Sequence[Token]) -> list[str]:
     return kinds[::-1]
 
 
-def _namings(
-    clause: Sequence[Token], standing: Sequence[bool | None], sentence: int
-) -> Iterator[Naming]:
-    for index, token in enumerate(clause):
-        present = standing[index]
-        if token.kind != "label" or present is None:
-            continue
-        if not _described(clause, index):
-            yield Naming(token.name, present, sentence)
+def _affirmed_labels(clause: Sequence[Token], polarity: Sequence[bool | None]) -> frozenset[str]:
+    return frozenset(
+        token.name
+        for index, token in enumerate(clause)
+        if token.kind == "label" and polarity[index] and not _described_part(clause, index)
+    )
 
 
-def _described(clause: Sequence[Token], index: int) -> Token | None:
+def _described_part(clause: Sequence[Token], index: int) -> Token | None:
     """Return the part that a label describes: the mouth of "a neutral mouth".
 
-    A "sad face" names the expression.
+    "A sad face" names the expression instead.
     """
     following = clause[index + 1] if index + 1 < len(clause) else None
     adjoins = following and following.kind == "part" and following.at == clause[index].to + 1
@@ -421,7 +403,7 @@ def _described(clause: Sequence[Token], index: int) -> Token | None:
 
 
 def _cues(
-    clause: Sequence[Token], standing: Sequence[bool | None], *, has_side: bool
+    clause: Sequence[Token], polarity: Sequence[bool | None], *, has_side: bool
 ) -> Iterator[Cue]:
     predicate = False
     for index, token in enumerate(clause):
@@ -429,28 +411,28 @@ def _cues(
             predicate = True
         elif token.kind not in _PREDICATIVE:
             predicate = False
-        present = standing[index]
+        present = polarity[index]
         if present is None:
             continue
         if token.kind == "unit":
-            yield from _made(clause, index, [index], present, has_side)
+            yield from _make_cues(clause, index, [index], present, has_side)
         elif token.kind == "label" and token.name == "neutral" and present:
-            if part := _described(clause, index):
+            if part := _described_part(clause, index):
                 yield Cue((), True, None, (part.name, "resting"), token.start, part.end)
         elif token.kind == "movement":
             owners = _owners(clause, index, predicate=predicate) or [index]
-            yield from _made(clause, index, owners, present, has_side)
+            yield from _make_cues(clause, index, owners, present, has_side)
 
 
-def _made(
+def _make_cues(
     clause: Sequence[Token], index: int, owners: Iterable[int], present: bool, has_side: bool
 ) -> Iterator[Cue]:
-    """Yield the cues that a movement makes with its owners, which may be itself."""
+    """Yield the cues of a movement with each of its owners; its own index means no part."""
     movement = clause[index]
     for owner in owners:
         part = clause[owner] if owner != index else None
         found = sign(movement, part)
-        # That a part is not at rest says nothing of what it does.
+        # Denying that a part is at rest does not say what it does.
         if found and (found.units or present):
             first, last = (index, owner) if index < owner else (owner, index)
             side = (_side(clause, first, last) if has_side else None) or found.side
@@ -459,7 +441,7 @@ def _made(
 
 
 def _owners(clause: Sequence[Token], index: int, *, predicate: bool) -> list[int]:
-    """Return where the parts stand that a movement belongs to."""
+    """Return the indices of the parts that a movement belongs to."""
     if predicate:
         return _parts_before(clause, index) or _part_after(clause, index)
     return _part_after(clause, index) or _parts_before(clause, index)
@@ -493,14 +475,14 @@ def _parts_before(clause: Sequence[Token], index: int) -> list[int]:
 
 
 def _joined_before(clause: Sequence[Token], position: int, movement: Token) -> Iterator[int]:
-    """Yield the parts in a row with a part: "the brows and lids are raised"."""
+    """Yield the indices of parts joined to a part: "the brows and lids are raised"."""
     while (
         position >= 2
         and clause[position - 1].kind in {"and", "or", "comma"}
         and clause[position - 2].kind == "part"
         and movement.at - clause[position - 2].to <= _BACKWARD
         and sign(movement, clause[position - 2])
-        # "Raised brows and lids tightened" moves each part in its own way.
+        # In "raised brows and lids tightened" each part has its own movement.
         and (position == 2 or clause[position - 3].kind != "movement")
     ):
         position -= 2
@@ -508,7 +490,7 @@ def _joined_before(clause: Sequence[Token], position: int, movement: Token) -> I
 
 
 def _side(clause: Sequence[Token], first: int, last: int) -> Side | None:
-    """Return the side that is named within or beside the tokens from first to last."""
+    """Return the side that is named within or next to the tokens from first to last."""
     low, high = first, last
     while low > 0 and _is_beside(clause[low - 1], clause[first]):
         low -= 1

@@ -1,6 +1,6 @@
-"""A text -> its sentences -> the phrases of the lexicon in a sentence.
+"""Split a text into sentences and find the lexicon's phrases in each.
 
-Time is linear in the text, whatever it repeats: a looping response may hold millions of words.
+All functions run in linear time, as a looping response may have millions of words.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from unifer_tasks.rationale.lexicon import Token, lexicon
 _APOSTROPHE = "’"  # noqa: RUF001
 _SPACES = re.compile(r"[^\S\x00-\x7f]")
 _OTHERS = re.compile(r"[^\x00-\x7f]")
-# Of a row of stops the last two say what all of them do.
+# Of a run of full stops, two are enough.
 _SPARE_STOP = re.compile(r"\.(?= *+\. *+\.)")
 _WORD = re.compile(r"([lr]?[0-9]{1,2}[lr]?(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|[.,?()])")
 
-# In words: the longest run of skipped words within a phrase.
+# The longest run of skipped words within a phrase.
 _MOST_SKIPPED = 8
 
 
-def _plain(character: str) -> str:
+def _normalise(character: str) -> str:
     if character.isalnum():
         return character.lower()
     # The end of a line ends a sentence.
@@ -32,35 +32,35 @@ def _plain(character: str) -> str:
     return " " if character.isspace() else character if character in "',?()" else "_"
 
 
-_PLAIN = {code: _plain(chr(code)) for code in range(128)}
+_NORMALISED = {code: _normalise(chr(code)) for code in range(128)}
 
 
-def plain(text: str) -> str:
-    """Spell a text in lower-case letters, digits, spaces and the punctuation that matters.
+def normalise(text: str) -> str:
+    """Normalise a text to lower-case letters, digits, spaces and relevant punctuation.
 
     Returns:
-        A text of the same length, so that a place in it is one in the text.
+        A text of the same length, so that offsets apply to both.
     """
     if not text.isascii():
-        # Lowering would make a letter of some look-alikes, and change the length of some texts.
+        # str.lower turns some look-alikes into ASCII letters, and changes the length of some texts.
         text = text.replace(_APOSTROPHE, "'")
         if not text.isascii():
             text = _OTHERS.sub("_", _SPACES.sub(" ", text))
-    return _SPARE_STOP.sub("_", text.translate(_PLAIN))
+    return _SPARE_STOP.sub("_", text.translate(_NORMALISED))
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of a plain text, each with the mark that ends it."""
+    """Split a normalised text into sentences, each with its closing mark."""
     return text.replace(".", ".\n").replace("?", "?\n").split("\n")
 
 
 class Words(NamedTuple):
-    """The words of a plain sentence; a punctuation mark is a word.
+    """The words of a normalised sentence; a punctuation mark counts as a word.
 
     Attributes:
         texts: The words.
-        starts: Where each begins in the sentence.
-        ends: Where each ends.
+        starts: Offset of the start of each word in the sentence.
+        ends: Offset of the end of each word.
     """
 
     texts: Sequence[str]
@@ -69,17 +69,17 @@ class Words(NamedTuple):
 
 
 def words_of(sentence: str) -> Words:
-    """Return the words of a plain sentence."""
-    # In turn what lies between two words, and a word: matches one by one would take twice the time.
+    """Split a normalised sentence into words."""
+    # Separators and words alternate; iterating over matches would take twice the time.
     pieces = _WORD.split(sentence)
     ends = list(accumulate(map(len, pieces)))
     return Words(pieces[1::2], ends[:-1:2], ends[1::2])
 
 
 def tokens(sentence: Words) -> Iterator[Token]:
-    """Find the phrases of the lexicon and the numbered action units in a sentence, in order.
+    """Yield the lexicon's phrases and the numbered action units of a sentence, in order.
 
-    Of two phrases that begin with one word the longer one counts, and no two overlap.
+    Of two phrases that begin at the same word, the longer one is taken. Phrases do not overlap.
     """
     phrases = lexicon().phrases
     words, starts, ends = sentence
@@ -88,7 +88,7 @@ def tokens(sentence: Words) -> Iterator[Token]:
     for at, node in enumerate(map(phrases.get, words)):
         if node is None or at < following:
             continue
-        # Between two phrases, a word without a meaning ends an enumeration of units.
+        # An unknown word between two phrases ends an enumeration of units.
         numbering = numbering and at == following
         is_whole = len(node) == 1 and "" in node
         (kind, name), to = (node[""], at) if is_whole else _longest_phrase(words, at, node)
@@ -111,7 +111,7 @@ _NO_MEANING = ("", "")
 def _longest_phrase(
     words: Sequence[str], at: int, node: Mapping[str, Any]
 ) -> tuple[tuple[str, str], int]:
-    """Return the meaning and the last word of the longest phrase that begins at a word."""
+    """Return the meaning of the longest phrase that begins at a word, and its last word."""
     meaning, to = node.get("", _NO_MEANING), at
     skipped = lexicon().skipped
     last = at

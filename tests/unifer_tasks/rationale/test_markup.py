@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.rationale.markup import shown
+from unifer_tasks.rationale.markup import blank_hidden
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ from unifer_tasks.rationale.markup import shown
     ],
 )
 def test_shown(text: str, words: str | None) -> None:
-    assert " ".join(shown(text).split()) == " ".join((text if words is None else words).split())
+    assert " ".join(blank_hidden(text).split()) == " ".join(
+        (text if words is None else words).split()
+    )
 
 
 PIECES = [
@@ -67,7 +69,7 @@ PIECES = [
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=12).map("".join)))
 def test_places_stay(text: str) -> None:
-    after = shown(text)
+    after = blank_hidden(text)
     assert len(after) == len(text)
     assert all(new in {old, " "} for old, new in zip(text, after, strict=True))
 
@@ -81,4 +83,4 @@ def test_places_stay(text: str) -> None:
 def test_a_long_text_is_read_in_one_pass(piece: str) -> None:
     # Not timed: what takes quadratic time takes minutes here.
     text = piece * (2_000_000 // len(piece))
-    assert len(shown(text)) == len(text)
+    assert len(blank_hidden(text)) == len(text)

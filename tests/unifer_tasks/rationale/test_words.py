@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.unifer_tasks.rationale import slow_reference
 from tests.unifer_tasks.rationale.slow_reference import LEXICON, MEANING_OF
-from unifer_tasks.rationale.words import Words, plain, sentences, tokens, words_of
+from unifer_tasks.rationale.words import Words, normalise, sentences, tokens, words_of
 
 PHRASE_OR_WORD = st.one_of(
     st.sampled_from(sorted(MEANING_OF)).map(list),
@@ -30,7 +30,7 @@ def test_phrases_are_those_of_a_plain_search(pieces: list[list[str]]) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="ab 1lr.,;?!()'’\n\u00a0İ*-"))  # noqa: RUF001
 def test_the_words_of_a_text_are_those_of_its_sentences(text: str) -> None:
-    spelt = plain(text)
+    spelt = normalise(text)
     assert len(spelt) == len(text)
     assert "".join(sentences(spelt)) == spelt
     found = [word for sentence in sentences(spelt) for word in words_of(sentence).texts]

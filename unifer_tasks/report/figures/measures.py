@@ -87,7 +87,7 @@ class RationaleRecord:
     @property
     def no_evidence(self) -> bool:
         """True if there is a rationale and it names nothing visible of the face."""
-        return self.rationale is not None and not self.argument.seeing
+        return self.rationale is not None and not self.argument.cue_sentences
 
 
 @dataclass(frozen=True, slots=True)
