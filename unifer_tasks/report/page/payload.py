@@ -1,4 +1,4 @@
-"""What the sample browser unpacks: columns of bytes and blocks of text, gzip in base64.
+"""Pack the data of the sample browser: columns of bytes and blocks of text, gzip in base64.
 
 Every question has a number, by which each run's columns are indexed. Columns are small and
 hold all that filters need; responses, which are nearly all of a page, are in blocks of
@@ -42,7 +42,7 @@ HEAD, TAIL = 16_000, 4_000
 A model that repeats itself writes megabytes, of which a page with many could not be opened.
 """
 GAP = "\n⋯\n"
-"""What is shown in place of the rest."""
+"""Replaces the rest."""
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _DATASETS = tuple(LABEL_SPACES)
@@ -54,7 +54,7 @@ Question = tuple[str, str, str]
 """Dataset, id and true label. Runs that disagree about the truth were not asked the same."""
 
 Meanings = dict[tuple[tuple[int, ...], bool, Side | None], int]
-"""Units, presence and side of a cue -> the number of the text that says it."""
+"""Units, presence and side of a cue -> the index of its description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def _shortened(text: str | None) -> str | None:
 def _rationale(
     reading: Reading, record: RationaleRecord | None, meanings: Meanings
 ) -> list[Any] | None:
-    """Return what a rationale says, as payload.js reads it.
+    """Return the content of a rationale in the format of payload.js.
 
     Returns:
         Where it begins in the response and how long it is; three numbers a cue (how far it
@@ -205,14 +205,19 @@ def _rationale(
     places: dict[int, int] = {}
     cues: list[int] = []
     before = at(start)
-    for number, cue in enumerate(record.cues):
-        if start + cue.end > shown:
-            continue
-        places[number] = len(places)
-        meaning = meanings.setdefault((cue.units, cue.present, cue.side), len(meanings))
-        begin, end = at(start + cue.start), at(start + cue.end)
-        cues += (begin - before, end - begin, meaning)
-        before = begin
+    number = -1
+    # Without a `Cue` for each, of which a report of many runs has millions.
+    for offset, sentence in record.argument.cue_sentences:
+        offset += start
+        for units, present, side, _, first, last in sentence.cues:
+            number += 1
+            if offset + last > shown:
+                continue
+            places[number] = len(places)
+            meaning = meanings.setdefault((units, present, side), len(meanings))
+            begin = at(offset + first)
+            cues += (begin - before, at(offset + last) - begin, meaning)
+            before = begin
     return [
         at(start),
         at(min(start + len(record.rationale), shown)) - at(start),
