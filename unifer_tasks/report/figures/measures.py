@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import itemgetter
 
 import numpy as np
 
@@ -243,7 +243,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         repeats=repetition(response) < MIN_DISTINCT,
         rationale=rationale,
         argument=argument,
-        n_affirmed=_count_affirmed(rationale or "", argument.cues),
+        n_affirmed=_count_affirmed(rationale or "", argument),
         argued=tuple(sorted(argument.argued)),
         contradictions=contradictions(argument),
         agreement_with_answer=_agreement(rationale, argument, reading.label),
@@ -287,21 +287,27 @@ def _agreement(rationale: str | None, argument: Argument, label: str | None) -> 
     return agreement(argument, canonical(label))
 
 
-def _count_affirmed(rationale: str, cues: Iterable[Cue]) -> int:
+def _count_affirmed(rationale: str, argument: Argument) -> int:
     """Count the affirmed cues with an action unit that is new in their sentence.
 
     "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
     arched" say one thing twice.
     """
+    cues = [
+        (offset + start, offset + stop, present, units)
+        for offset, sentence in argument.cue_sentences
+        for units, present, _, _, start, stop in sentence.cues
+    ]
+    cues.sort(key=itemgetter(0))
     count, end = 0, 0
     named = set[int]()
-    for cue in sorted(cues, key=attrgetter("start")):
-        if named and _SENTENCE_END.search(rationale, end, cue.start):
+    for start, stop, present, units in cues:
+        if named and _SENTENCE_END.search(rationale, end, start):
             named.clear()
-        end = max(end, cue.end)
-        if cue.present and not named.issuperset(cue.units):
+        end = max(end, stop)
+        if present and not named.issuperset(units):
             count += 1
-            named.update(cue.units)
+            named.update(units)
     return count
 
 
