@@ -72,19 +72,21 @@ def clean_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory, bin_folder:
 
 
 def test_a_clean_install_lists_the_group(clean_bin: Path, tmp_path: Path) -> None:
+    # No plug-in is loaded unless the wrapper does it.
     list_tasks = [clean_bin / "ferbench", "lmms-eval", "tasks", "list"]
-    listed = run_command(list_tasks, env=KEEPS_BYTECODE, cwd=tmp_path)
-    assert "ferbench_affectnet" in listed.stdout
+    listed = run_command(list_tasks, env=KEEPS_BYTECODE, cwd=tmp_path).stdout
+    assert {"ferbench", "ferbench_affectnet"} <= set(listed.split())
     path = run_command([clean_bin / "ferbench", "tasks-path"], cwd=tmp_path).stdout.strip()
     assert path.startswith(str(clean_bin.parent))
 
 
-def test_a_clean_install_evaluates_with_the_plain_command(clean_bin: Path, tmp_path: Path) -> None:
-    data, model = tmp_path / "data", tmp_path / "model"
+def test_a_clean_install_evaluates_with_the_plain_command(
+    clean_bin: Path, seeing_model: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
     run_command(
         [clean_bin / "unifer-data", "drawn", "--per-class", "1", "--out", data], cwd=tmp_path
     )
-    run_command([clean_bin / "ferbench", "tiny-model", model], env=KEEPS_BYTECODE, cwd=tmp_path)
     env = {
         "FERBENCH_DATA": str(data),
         "HF_DATASETS_CACHE": str(tmp_path / "cache"),
@@ -94,7 +96,7 @@ def test_a_clean_install_evaluates_with_the_plain_command(clean_bin: Path, tmp_p
     done = run_command(
         [
             clean_bin / "lmms-eval", "--model", "unifer", "--model_args",
-            f"pretrained={model},device=cpu", "--tasks", "ferbench", "--batch_size", "8",
+            f"pretrained={seeing_model},device=cpu", "--tasks", "ferbench", "--batch_size", "8",
             "--gen_kwargs", "max_new_tokens=4",
         ],
         env=env,
@@ -103,8 +105,9 @@ def test_a_clean_install_evaluates_with_the_plain_command(clean_bin: Path, tmp_p
     assert "ferbench [STAND-IN faces, 30 of 11,072 questions]" in done.stdout
 
 
-PYTHONS = ("3.11", "3.12")
-THIS, OTHER = sorted(PYTHONS, key=lambda version: not sys.version.startswith(version))
+# verl needs one of the first two.
+PYTHONS = ("3.11", "3.12", "3.13")
+THIS, OTHER = sorted(PYTHONS[:2], key=lambda version: not sys.version.startswith(version))
 LIGHT = ("", "report", "teacher", "archives")
 
 
