@@ -1,6 +1,6 @@
-"""A teacher's answers, one JSON line each, written as they arrive.
+"""The answers of a teacher, one JSON line each, written as they arrive.
 
-Replies without an answer were paid for as well: `empty.jsonl`, beside the answers, keeps them.
+Replies without an answer are billed as well, so `empty.jsonl`, beside the answers, keeps them.
 See `unifer_tasks.support.journal` for what a kill can lose.
 """
 
@@ -20,15 +20,15 @@ from unifer_tasks.support.records import parse_json, record
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
-    """One reply that was paid for, or a refusal.
+    """One billed reply, or a refusal.
 
     Attributes:
         dataset: The dataset's key.
         id: The sample's id.
-        mode: What the teacher knew.
+        mode: What the teacher was told.
         teacher: The model.
-        response: Its whole answer, or why there is none.
-        tokens_in: Tokens of the request, 0 if the server did not say.
+        response: Its complete answer, or why there is none.
+        tokens_in: Tokens of the request, 0 if the server did not report them.
         tokens_out: Tokens of the answer.
         ending: How the reply ended; an empty one answers no question.
         max_tokens: The limit that cut the answer off; None if none did.
@@ -50,7 +50,7 @@ class LoggedAnswer:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What an answer is found by."""
+        """The key of the question."""
         return self.dataset, self.id
 
 
@@ -58,16 +58,16 @@ EMPTY_NAME = "empty.jsonl"
 
 
 class AnswerLog:
-    """The answers of one teacher in one mode. Holds a place in the file an answer, no text.
+    """The answers of one teacher in one mode. In memory it keeps file positions, not texts.
 
     Attributes:
         path: The file.
-        tokens_in: Tokens of all requests that were billed, those without an answer included.
+        tokens_in: Tokens of all billed requests, including those without an answer.
         tokens_out: Tokens of all replies.
     """
 
     def __init__(self, path: Path, mode: str, teacher: str) -> None:
-        """Open the file, or start it.
+        """Open or create the file.
 
         Raises:
             BusyError: Another run is writing it.
@@ -122,12 +122,12 @@ class AnswerLog:
         return len(self._place_of)
 
     def needs_asking(self, key: tuple[str, str], max_tokens: int) -> bool:
-        """Return whether a question has no answer, or one that a lower limit cut off."""
+        """Return whether a question has no answer, or one that was cut off at a lower limit."""
         return key not in self or self._cut_off_at.get(key, max_tokens) < max_tokens
 
     @property
     def digest(self) -> str:
-        """Return a digest of the answers and nothing of the order in which they came."""
+        """A digest of the answers, independent of their order."""
         whole = 0
         for line in self._journal.lines():
             whole ^= xxhash.xxh3_128_intdigest(line)
@@ -137,7 +137,7 @@ class AnswerLog:
         """Return the answer to a question; None if there is none yet.
 
         Raises:
-            PreparationError: The file was changed meanwhile, and holds another answer there.
+            PreparationError: The file was changed meanwhile, so another answer is at that position.
         """
         place = self._place_of.get(key)
         if place is None:
@@ -145,13 +145,13 @@ class AnswerLog:
         answer = _parse(self._journal.line_at(place), f"{self.path}, byte {place}")
         if answer.key != key:
             raise PreparationError(
-                f"{self.path} was changed while this run was at work: the answer to {key[1]} is "
-                "not where it was written; run the same command again, by itself"
+                f"{self.path} was changed during this run: the answer to {key[1]} is not where it "
+                "was written; run the same command again, without another run beside it"
             )
         return answer
 
     def append(self, answer: LoggedAnswer) -> None:
-        """Write a reply; it takes the place of an answer that was cut off, and of no other."""
+        """Write a reply; it replaces only an answer that was cut off."""
         if answer.ending is Ending.EMPTY:
             if self._empty is None:
                 self._empty = Journal(self.path.with_name(EMPTY_NAME))

@@ -18,6 +18,7 @@ from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
+    counts_of,
     read_training_manifest,
     repeats_of,
     write_shards,
@@ -30,7 +31,7 @@ from unifer_tasks.harness.requests.replies import Ending
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.support.files import atomic_write_lines
 
-# Of the rows that are repeated; equal answers give equal rows.
+# Decides which rows are repeated; fixed, so that equal answers give equal rows.
 _SEED = 0
 
 ANSWERS_NAME = "answers.jsonl"
@@ -43,15 +44,15 @@ CUT_OFF = "cut off by --max-tokens; a larger one asks again"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A teacher and its questions.
+    """A teacher and the questions to ask it.
 
     Attributes:
         rows: A folder of GRPO rows, whose images are already checked.
-        mode: What the teacher knows.
+        mode: What the teacher is told.
         teacher: The model.
-        limit: How many questions to ask, from the first; None for all.
-        limits: What a rationale may look like.
-        classes: Balance of the labels within a dataset, among the answers that pass.
+        limit: How many questions to ask, starting with the first; None for all.
+        limits: The limits of a rationale.
+        classes: Balance of the labels within a dataset, among accepted answers.
     """
 
     rows: Path
@@ -62,13 +63,13 @@ class Task:
     classes: Balance = Balance.NONE
 
     def questions(self) -> Iterator[Request]:
-        """Yield the questions in the rows' order, each once however often its row is repeated."""
+        """Yield each question once, in the order of the rows, which may repeat it."""
         distinct = (next(copies) for _, copies in groupby(self._rows(), lambda asked: asked.key))
         return islice(distinct, self.limit)
 
     @property
     def n_rows(self) -> int:
-        """Questions at most: rows may be copies of one another."""
+        """An upper bound of the number of questions, since rows may be repeated."""
         rows = read_training_manifest(self.rows).rows("train")
         return rows if self.limit is None else min(rows, self.limit)
 
@@ -87,10 +88,10 @@ class Task:
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
-    """Write the rows of the answers so far that pass, in the questions' order.
+    """Write the rows of the answers accepted so far, in the order of the questions.
 
-    Answers may have come in any order and over many runs: equal answers give equal bytes. What
-    is rejected is listed in `rejected.jsonl`, with the reason.
+    Answers may arrive in any order and over many runs: equal answers give equal bytes. Rejected
+    answers are listed in `rejected.jsonl`, with the reason.
     """
     rows_manifest = read_training_manifest(task.rows)
     recipe = {
@@ -104,13 +105,12 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         "answers": log.digest,
     }
     if (out / MANIFEST_NAME).exists():
-        standing = read_training_manifest(out)
-        # A folder of before there was a balance has none.
-        if {"classes": Balance.NONE, **standing.recipe} == recipe:
-            return standing
+        finished = read_training_manifest(out)
+        # Older folders do not record a balance.
+        if {"classes": Balance.NONE, **finished.recipe} == recipe:
+            return finished
     present: dict[str, Counter[str]] = defaultdict(Counter)
     passed: dict[str, Counter[str]] = defaultdict(Counter)
-    written: dict[str, Counter[str]] = defaultdict(Counter)
     left_out: Counter[str] = Counter()
     passes: list[bool] = []
     rows_of_image: Counter[Image] = Counter()
@@ -135,9 +135,8 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
             assert answer is not None
             wanted = expected[asked.dataset, asked.label]
             n = copies(wanted, f"copies {asked.dataset} {asked.id}", _SEED)
-            rows_of_image[Image(asked.dataset, asked.label, asked.id)] = n
+            rows_of_image[Image(asked.dataset, asked.label, asked.id)] += n
             for _ in range(n):
-                written[asked.dataset][asked.label] += 1
                 yield sft_row(
                     asked.dataset,
                     asked.id,
@@ -157,7 +156,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         versions={name: version(name) for name in ("unifer", "pyarrow")},
         roots=rows_manifest.roots,
         counts_in={dataset: dict(labels) for dataset, labels in present.items()},
-        counts_out={"train": {dataset: dict(labels) for dataset, labels in written.items()}},
+        counts_out={"train": counts_of(rows_of_image)},
         left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
         unusable=left_out[UNANSWERED],
         shards=shards,

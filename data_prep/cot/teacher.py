@@ -1,4 +1,4 @@
-"""Asking a teacher MLLM behind an OpenAI-compatible endpoint, many questions at a time."""
+"""Ask a teacher MLLM behind an OpenAI-compatible endpoint many questions concurrently."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 MAX_FAILURES_IN_A_ROW = 20
-"""After so many questions without an answer, one after the other, the run ends."""
+"""After this many consecutive questions without an answer, the run ends."""
 
 _THINK, _THINK_CLOSED = f"<{THINK_TAG}>", f"</{THINK_TAG}>"
 _ANSWER, _ANSWER_CLOSED = f"<{ANSWER_TAG}>", f"</{ANSWER_TAG}>"
@@ -38,7 +38,7 @@ _REPLACEMENTS: Mapping[str, str | None] = {
     "max_tokens": "max_completion_tokens",
     "temperature": None,
 }
-"""Parameters that some models refuse -> what they take in their place, if anything."""
+"""Parameters that some models reject -> what they accept instead, if anything."""
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|not (?:permitted|allowed|available)|deprecated|unrecogni[sz]ed|"
     r"unknown|unexpected|extra|invalid (?:parameter|argument)|must be 1\b|instead|"
@@ -55,18 +55,18 @@ _HINT = (
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Which model is asked, and how.
+    """The model to ask, and how to ask it.
 
     Attributes:
         model: Its name at the endpoint.
         base_url: The endpoint; None for OpenAI's own.
-        api_key: The key; any text for a server that asks for none.
-        mode: What it is told.
-        max_tokens: Most tokens of an answer.
-        temperature: Of sampling.
+        api_key: The key; any text for a server that needs none.
+        mode: What the model is shown.
+        max_tokens: Maximum tokens of an answer.
+        temperature: The sampling temperature.
         timeout_s: Seconds that a request may take.
-        max_tries: Requests for one question before it is left for the next run.
-        backoff_s: Seconds before the second try; doubled for each further one.
+        max_tries: Requests for one question before it is left to the next run.
+        backoff_s: Seconds before the second try, doubled for each further one.
     """
 
     model: str
@@ -85,12 +85,12 @@ class Pace:
     """How fast and how far to ask.
 
     Attributes:
-        concurrency: Requests at a time.
-        per_minute: Requests a minute; None for no limit.
-        budget: Cost at which no further question is asked, in the currency of the prices. Answers
-            under way still arrive: at most `concurrency` of them.
-        price_in: Cost of a million tokens of requests.
-        price_out: Cost of a million tokens of answers.
+        concurrency: Concurrent requests.
+        per_minute: Requests per minute; None for no limit.
+        budget: Cost from which no further question is asked, in the currency of the prices. Up to
+            `concurrency` pending answers still arrive.
+        price_in: Cost of a million request tokens.
+        price_out: Cost of a million answer tokens.
     """
 
     concurrency: int = 8
@@ -100,11 +100,11 @@ class Pace:
     price_out: float = 0.0
 
     def cost(self, log: AnswerLog) -> float:
-        """Return what the replies so far cost."""
+        """Return the cost of the replies so far."""
         return (log.tokens_in * self.price_in + log.tokens_out * self.price_out) / 1e6
 
     def is_spent(self, log: AnswerLog) -> bool:
-        """Return whether the budget lets no further request start."""
+        """Return whether the budget allows no further request."""
         return self.budget is not None and self.cost(log) >= self.budget
 
 
@@ -126,19 +126,19 @@ class Request:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What an answer is found by."""
+        """The key of its answer."""
         return self.dataset, self.id
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the questions of one run.
+    """The outcome of the questions of one run.
 
     Attributes:
-        answered: Questions that were answered or refused: they are not asked again.
-        failed: Question -> its last error, for those left for the next run.
-        out_of_budget: True if the budget ended the run.
-        changes: How requests differ from what was asked for, since the model takes no others.
+        answered: Questions that were answered or refused, which are not asked again.
+        failed: Question -> its last error, for questions left to the next run.
+        out_of_budget: Whether the budget ended the run.
+        changes: How requests differ from the settings, since the model rejects some of them.
     """
 
     answered: int = 0
@@ -148,48 +148,43 @@ class Tally:
 
 
 Report = Callable[[Tally, AnswerLog], None]
-"""Show the progress, after each question that was answered or given up."""
+"""Shows the progress after each question that was answered or given up."""
 
 
 def ask_all(
     questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, report: Report
 ) -> Tally:
-    """Ask every question that the log does not answer yet.
+    """Ask every question that has no answer in the log.
 
     Args:
-        questions: Taken a few at a time.
-        teacher: Whom to ask.
-        pace: How fast and how far.
-        log: Gets every answer as it arrives.
+        questions: The questions, consumed a few at a time.
+        teacher: The model to ask.
+        pace: How fast and how far to ask.
+        log: Receives every answer as it arrives.
         report: Shows the progress.
 
     Raises:
-        PreparationError: The openai client is not installed, the endpoint refuses the key or the
-            model, or it answers nothing.
+        PreparationError: The openai client is not installed, the endpoint rejects the key or the
+            model, or it does not answer.
     """
     return asyncio.run(_Run(questions, teacher, pace, log, report).run())
 
 
+@dataclass
 class _Run:
-    def __init__(
-        self,
-        questions: Iterator[Request],
-        teacher: Teacher,
-        pace: Pace,
-        log: AnswerLog,
-        report: Report,
-    ) -> None:
-        self._questions = questions
-        self._teacher = teacher
-        self._pace = pace
-        self._log = log
-        self._report = report
-        self._tally = Tally()
-        self._failures_in_a_row = 0
-        self._next_start = 0.0
+    _questions: Iterator[Request]
+    _teacher: Teacher
+    _pace: Pace
+    _log: AnswerLog
+    _report: Report
+    _tally: Tally = field(default_factory=Tally)
+    _failures_in_a_row: int = 0
+    _next_start: float = 0.0
+
+    def __post_init__(self) -> None:
         self._parameters: dict[str, Any] = {
-            "max_tokens": teacher.max_tokens,
-            "temperature": teacher.temperature,
+            "max_tokens": self._teacher.max_tokens,
+            "temperature": self._teacher.temperature,
         }
 
     async def run(self) -> Tally:
@@ -203,7 +198,7 @@ class _Run:
             api_key=self._teacher.api_key,
             base_url=self._teacher.base_url,
             timeout=self._teacher.timeout_s,
-            # Tries are counted here, where broken answers are tried again as well.
+            # Retries happen in `_ask`, which also retries broken answers.
             max_retries=0,
         ) as client:
             try:
@@ -242,7 +237,7 @@ class _Run:
         """Ask until there is an answer.
 
         Raises:
-            _GivenUpError: There is none after all tries, or a try that cannot be mended.
+            _GivenUpError: There is none after all tries, or the error is final.
             _OutOfBudgetError: The budget is spent.
             PreparationError: No question can be answered.
         """
@@ -266,11 +261,11 @@ class _Run:
                 raise ReplyError(answer.response)
             except (openai.AuthenticationError, openai.NotFoundError) as error:
                 raise PreparationError(f"the teacher cannot be asked: {error}") from None
-            # A server that breaks off sends JSON that cannot be read, which the client passes on.
+            # A server that breaks off sends broken JSON, whose error the client passes on.
             except (openai.APIError, ReplyError, ValueError) as error:
                 if is_refusal(error):
                     return self._logged(asked, str(error), Ending.REFUSED)
-                if _names_parameter(error) and self._adapt(sent, error):
+                if _may_name_a_parameter(error) and self._adapt(sent, error):
                     continue
                 tries += 1
                 if tries == self._teacher.max_tries or _is_final(error):
@@ -278,10 +273,10 @@ class _Run:
                 await asyncio.sleep(_delay(error, tries, self._teacher.backoff_s))
 
     def _adapt(self, sent: Mapping[str, Any], error: Exception) -> bool:
-        """Leave out or rename the parameter that the model refuses, for all further requests.
+        """Drop or rename the parameter that the model rejects, for all further requests.
 
         Returns:
-            Whether the next request differs from the one that was refused.
+            Whether the next request differs from the rejected one.
         """
         for name, replacement in _REPLACEMENTS.items():
             if name in self._parameters and _refuses(error, name):
@@ -298,7 +293,7 @@ class _Run:
         """Read a completion.
 
         Raises:
-            ReplyError: It is an error, or none that can be read and was billed.
+            ReplyError: It is an error, or cannot be read and was not billed.
         """
         usage = getattr(completion, "usage", None)
         tokens_in = getattr(usage, "prompt_tokens", 0) or 0
@@ -311,7 +306,7 @@ class _Run:
             if not tokens_in + tokens_out:
                 raise
             return self._logged(asked, str(error), Ending.EMPTY, tokens_in, tokens_out)
-        text = _whole(reply)
+        text = _complete_text(reply)
         if has_valid_format(text):
             ending = Ending.ANSWERED
         elif reply.ending is Ending.ANSWERED and tokens_out >= self._teacher.max_tokens:
@@ -360,11 +355,11 @@ class _OutOfBudgetError(Exception):
     """The budget is spent."""
 
 
-def _whole(reply: Reply) -> str:
-    """Return an answer as its model wrote it, whichever part of it the server took out.
+def _complete_text(reply: Reply) -> str:
+    """Return an answer as the model wrote it, with the parts that the server took out.
 
-    A template may open the think block before the answer begins, and a server that looks for the
-    end of the thinking in vain takes all for thinking.
+    A template may open the think block before the answer begins, and a server that finds no end of
+    the thinking treats everything as thinking.
     """
     text = reply.text
     if reply.ending is Ending.EMPTY and _ANSWER_CLOSED in reply.thinking:
@@ -376,24 +371,24 @@ def _whole(reply: Reply) -> str:
     return f"{_THINK}{text}" if closed and _THINK not in head else text
 
 
-def _names_parameter(error: Exception) -> bool:
+def _may_name_a_parameter(error: Exception) -> bool:
     return getattr(error, "status_code", None) in (400, 422)
 
 
 def _refuses(error: Exception, parameter: str) -> bool:
-    """Return whether a server's error says that the model does not take a parameter."""
+    """Return whether a server's error says that the model rejects a parameter."""
     named = getattr(error, "param", None)
     names_it = named == parameter if named in _REPLACEMENTS else parameter in str(error)
     return names_it and _UNSUPPORTED.search(str(error)) is not None
 
 
 def _is_final(error: Exception) -> bool:
-    """Return whether the same request would fail in the same way."""
+    """Return whether the same request would fail again."""
     return getattr(error, "status_code", None) in (400, 403, 413, 422)
 
 
 def _delay(error: Exception, tries: int, backoff_s: float) -> float:
-    """Seconds to wait: what the server asks for, else doubled with each try, never in step."""
+    """Return the seconds to wait: as the server asks, else exponential backoff with jitter."""
     from openai import APIStatusError
 
     headers = error.response.headers if isinstance(error, APIStatusError) else {}
@@ -415,7 +410,7 @@ def _messages(asked: Request, mode: Mode) -> Any:
 
 
 def _data_url(path: Path) -> str:
-    """Return the pixels that the student will see, as a URL."""
+    """Return the image as the student will see it, as a data URL."""
     try:
         with Image.open(path) as image:
             pixels = protocol_image(image)

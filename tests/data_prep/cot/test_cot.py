@@ -117,7 +117,7 @@ def test_every_fault_is_tried_again_and_no_row_is_lost_or_doubled(
     assert answers(out) != answers(tmp_path / "calm")
 
 
-def test_what_is_not_answered_is_named_and_asked_again(
+def test_an_unanswered_question_is_reported_and_asked_again(
     rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -254,7 +254,7 @@ def test_a_moderated_image_is_counted_listed_and_never_asked_about_again(
     assert (manifest.unusable, manifest.rows("train")) == (0, 4)
 
 
-def test_a_refusal_that_names_no_moderation_stops_no_run_and_is_asked_again(
+def test_a_refusal_without_moderation_does_not_end_the_run_and_is_asked_again(
     rlvr: Path, tmp_path: Path
 ) -> None:
     """A server that bars one image, and does not say why."""
@@ -390,7 +390,7 @@ def test_what_the_server_split_is_joined(rlvr: Path, tmp_path: Path, reply: dict
         assert text.endswith(ANSWER)
 
 
-def test_no_row_is_a_failure_that_says_why(
+def test_a_run_without_rows_fails_and_says_why(
     rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(Teacher(text="It is sad.")) as teacher:
@@ -547,7 +547,7 @@ def known(out: Path) -> list[tuple[str, str]]:
         (("sad", "a", "cut.png"), "cannot be read ("),
     ],
 )
-def test_rows_that_cannot_be_asked_about_are_one_sentence(
+def test_unusable_rows_are_reported_in_one_sentence(
     named: tuple[str, str, str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_rows(tmp_path / "rows", "rlvr", {"train": [named]})
