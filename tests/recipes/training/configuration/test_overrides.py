@@ -258,7 +258,7 @@ def test_a_file_of_a_users_is_checked_like_overrides(
         ),
         (b"data: {train_batch_size: 4}", "does not build on a configuration of verl"),
         (b"just text", "does not build on a configuration of verl"),
-        (b"- a", "mine.yaml: "),
+        (b"- a", "mine.yaml holds a list, not settings: begin it with `defaults: ["),
         (b"a: \xff", "mine.yaml: 'utf-8' codec can't decode"),
         (b"defaults: [nothing, _self_]", "Could not load 'nothing'"),
         (b"defaults: [sft_7b, _self_]", "configures SFT: run unifer-train sft"),
