@@ -76,9 +76,14 @@ def test_the_way_on_gpus_is_ready(
     Path("RLVR").symlink_to(drawn_rows / "rlvr")
     no_gpu = ["trainer.device=cpu", "data.train_batch_size=4", "trainer.n_gpus_per_node=4"]
     more = {
-        "sft": [f"model.path={tiny_model}", "model.use_remove_padding=false"],
+        "sft": [
+            f"model.path={tiny_model}",
+            "model.use_remove_padding=false",
+            "+model.override_config.attn_implementation=sdpa",
+        ],
         "grpo": [
             "actor_rollout_ref.model.use_remove_padding=false",
+            "+actor_rollout_ref.model.override_config.attn_implementation=sdpa",
             "actor_rollout_ref.actor.ppo_mini_batch_size=4",
         ],
     }

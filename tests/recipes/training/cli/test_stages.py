@@ -23,6 +23,7 @@ def overrides(stage: str, rows: Path, model: Path) -> list[str]:
     return [
         *data(rows / ROWS[stage]), f"{MODEL[stage]}.path={model}",
         f"{MODEL[stage]}.use_remove_padding=false", "data.train_batch_size=4", *MORE[stage],
+        f"+{MODEL[stage]}.override_config.attn_implementation=sdpa",
         "trainer.n_gpus_per_node=4", "trainer.device=cpu",
     ]  # fmt: skip
 
