@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import re
 from pathlib import Path
@@ -28,6 +29,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("one", "two"):
             runs = [str(logs), f"mine={other}"]
             assert main(["report", *runs, "--out", str(folder / name)]) == 0
+            assert gc.isenabled()
+            assert gc.get_freeze_count() == 0
     return folder / "one"
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from unifer_tasks.scoring.paired import (
     holm,
     mcnemar,
     ratio_interval,
+    with_holm,
 )
 
 COUNTS = st.builds(PairedCounts, *[st.integers(0, 300)] * 4).filter(lambda counts: counts.n > 0)
@@ -103,6 +104,22 @@ def test_holm_keeps_the_order_and_only_raises(values: list[float]) -> None:
         assert p <= q <= 1
     ranked = sorted(range(len(values)), key=values.__getitem__)
     assert [corrected[i] for i in ranked] == sorted(corrected)
+
+
+@dataclass(frozen=True)
+class Tested:
+    name: str
+    p: float
+    p_holm: float = 1.0
+
+
+@given(P_VALUES)
+def test_records_get_their_corrected_values_and_keep_the_rest(values: list[float]) -> None:
+    tests = {number: Tested(f"test {number}", p) for number, p in enumerate(values)}
+    found = with_holm(tests)
+    assert list(found) == list(tests)
+    assert [test.p_holm for test in found.values()] == holm(values)
+    assert all(replace(found[key], p_holm=1.0) == test for key, test in tests.items())
 
 
 def test_the_interval_of_a_ratio_is_that_of_a_published_example() -> None:

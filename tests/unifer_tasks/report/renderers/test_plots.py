@@ -48,6 +48,27 @@ def test_plots_are_written_twice_the_same(assessments: list[Assessment], tmp_pat
             assert "<dc:date>" not in text
 
 
+def test_a_matrix_drawn_over_another_is_the_one_drawn_alone(
+    assessments: list[Assessment], tmp_path: Path
+) -> None:
+    first = assessments[0]
+    pooled = first.strict.pooled
+    turned = replace(pooled.confusion, counts=pooled.confusion.counts[::-1].copy())
+    second = replace(
+        first,
+        run=replace(first.run, name="z"),
+        strict=replace(first.strict, pooled=replace(pooled, confusion=turned)),
+    )
+    write_plots([second], [], tmp_path / "alone")
+    write_plots([first, second], [], tmp_path / "over")
+    for kind in ("png", "svg"):
+        (alone,), (over,) = (
+            list((tmp_path / folder).glob(f"confusion_*_z.{kind}")) for folder in ("alone", "over")
+        )
+        assert over.read_bytes() == alone.read_bytes()
+    assert plots.confusion(first).get_suptitle() != plots.confusion(second).get_suptitle()
+
+
 def figures(runs: list[Assessment]) -> dict[str, Any]:
     return {
         "leaderboard": plots.leaderboard(runs, published_scores()),
