@@ -178,6 +178,7 @@ def compare(
     for seed, home, algorithm in product(seeds, homes, algorithms):
         result = home.folder / _OUTCOMES / f"{algorithm}-{seed}.json"
         if not result.is_file():
+            print(f"format {home.format.key}:")
             outcome = _run(home, algorithm, seed, cold[home], sizes)
             result.parent.mkdir(exist_ok=True)
             _write(result, {"schema": SCHEMA, **asdict(outcome)})
@@ -187,6 +188,7 @@ def compare(
 
 def _cold_start(home: Home, start: Path | None, sizes: Sizes) -> Path:
     """Return the model that the runs of a format begin from."""
+    print(f"format {home.format.key}:")
     stages = Stages(home.folder)
     if home.folder != home.out:
         stages.reformat(home.out, home.format)
