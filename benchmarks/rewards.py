@@ -1,9 +1,9 @@
-"""Each preset beside the paper's two regex rewards, and the time of import.
+"""Time each preset and the paper's two regex rewards, and the import.
 
-The peer re-states the two functions that the paper sums (zfkarl/UniFER, `grpo.py`) with their
-own patterns. They look at an answer and a form; every preset also reads the answer as the
-benchmark does, and `grounded` what the rationale says. What was read of a sentence is remembered;
-the second line has rationales of which no sentence was met before, and rollouts lie between.
+The peer restates the two functions that the paper sums (zfkarl/UniFER, `grpo.py`) with their own
+patterns. They check the answer and the format; every preset also reads the answer as the benchmark
+does, and `grounded` reads the rationale. Readings of sentences are cached: the first line is the
+case of sentences that all occurred before, the second that of new ones; rollouts are in between.
 
 Run alone: `python -m benchmarks.rewards`.
 """
@@ -61,7 +61,7 @@ def _line(
     title: str, text: str, copies: int, before_each: Callable[[], None] = lambda: None
 ) -> None:
     texts = [text] * copies
-    # One hostile response takes the patterns seconds, and no second look tells more.
+    # The patterns take seconds for one hostile response, so it is timed once.
     repeats = 5 if copies > 1 else 1
     peer = _cpu_seconds(lambda: [_paper(text, _LABEL) for text in texts], repeats=repeats)
     line = f"{title:<22} paper {1e6 * peer / copies:>13,.1f}"
@@ -91,7 +91,7 @@ def _paper(text: str, solution: str) -> float:
 
 
 def _of_length(tokens: int) -> str:
-    """Return a right response in form, of about so many tokens."""
+    """Return a right response in format, of about `tokens` tokens."""
     sentences: list[str] = []
     while len(" ".join(sentences).split()) * _TOKENS_A_WORD < tokens:
         sentences.append(_SENTENCES[len(sentences) % len(_SENTENCES)])

@@ -10,9 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 
 from recipes.tiny_cpu.environment import VLLM_ENVIRONMENT
 from tests.forked import Forked, serving
+
+# A deadline would be an assertion on time, which fails on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -94,8 +94,8 @@ def test_candidates_come_from_the_row_or_the_dataset(
     ("truth", "extra", "message"),
     [
         ("joy", {}, "ground truth 'joy' is not among the candidates surprise, fear"),
-        ("contempt", {}, "ground truth 'contempt' is none"),
-        (None, {}, "ground truth None is none"),
+        ("contempt", {}, "ground truth 'contempt' is not among"),
+        (None, {}, "ground truth None is not among"),
         ("fear", {"candidate_labels": []}, "must be a list of labels"),
         ("fear", {"candidate_labels": "fear, anger"}, "must be a list of labels"),
         ("fear", {"candidate_labels": [1, 2]}, "must be a list of labels"),

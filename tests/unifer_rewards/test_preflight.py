@@ -39,7 +39,7 @@ def test_every_bad_row_is_counted_and_the_first_are_named() -> None:
         validate(rows)
     message = str(caught.value)
     assert message.startswith(f"{MAX_LISTED + 3} of {MAX_LISTED + 4} rows cannot be scored")
-    assert "row 1: ground truth 'dread' is none of" in message
+    assert "row 1: ground truth 'dread' is not among" in message
     assert "row 2: lacks 'reward_model'" in message
     assert "row 3: is malformed" in message
     assert "row 4: no candidates" in message
