@@ -106,9 +106,9 @@ def unifer(tiny_model: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(evaluate: Evaluate, tiny_model: Path, bin_folder: Path) -> Results:
-    """Run the plain command, as a user starts it."""
-    return evaluate(*unifer(tiny_model), launcher=[str(bin_folder / "lmms-eval")])
+def tiny_run(evaluate: Evaluate, tiny_model: Path) -> Results:
+    """Run all questions; `tests/test_package.py` starts the same as a user does."""
+    return evaluate(*unifer(tiny_model))
 
 
 def test_a_model_of_ours_runs_all_four_datasets(tiny_run: Results) -> None:
@@ -470,12 +470,7 @@ def test_every_question_of_the_published_index_runs(
         assert [s["accuracy"]["id"] for s in samples] == [row.id for row in rows]
 
 
-def test_the_wrapper_lists_the_group_and_passes_the_status_on(
-    bin_folder: Path, forked: Forked, stand_in: Path
-) -> None:
-    # No plug-in is loaded unless the wrapper does it.
-    listed = run_command([bin_folder / "ferbench", "lmms-eval", "tasks", "groups"]).stdout
-    assert "ferbench" in listed
+def test_the_wrapper_passes_the_status_on(forked: Forked, stand_in: Path) -> None:
     env = {"FERBENCH_DATA": str(stand_in)}
     unknown = ["--model", "nobody", "--tasks", "ferbench"]
     run_command(forked.command("ferbench", "lmms-eval", *unknown), env=env, status=1)
