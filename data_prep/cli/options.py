@@ -65,7 +65,7 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     }
     if not sources:
         options = ", ".join(f"--{dataset}" for dataset in DATASETS)
-        raise PreparationError(f"no archive was given; give at least one of {options}")
+        raise PreparationError(f"no archive was named; give at least one of {options}")
     return sources
 
 

@@ -86,8 +86,8 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
     except DAMAGE as error:
         raise ArchiveError(f"{path} is damaged ({error}); download it again") from None
     raise ArchiveError(
-        f"{path} is not a folder, zip, tar or 7z; if its download was interrupted, download it "
-        "again"
+        f"{path} is not a folder, zip, tar or 7z; if it is an interrupted download, download "
+        "it again"
     )
 
 
