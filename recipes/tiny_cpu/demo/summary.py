@@ -10,7 +10,6 @@ from recipes.training.runs.rollouts import read_steps, rollouts_table
 from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.scoring.summary import Reading
 from unifer_tasks.support.files import atomic_write
 
 REWARD = "critic/rewards/mean"
@@ -117,7 +116,7 @@ def _samples(assessments: Mapping[str, Assessment], count: int = 3) -> Iterator[
     mended = [
         key
         for key, row in after.items()
-        if _is_right(row) and key in before and not _is_right(before[key])
+        if row.is_right and key in before and not before[key].is_right
     ]
     for key in mended[:count]:
         yield f"A face that shows *{after[key].prediction.target}* ({key[1]}):"
@@ -125,10 +124,6 @@ def _samples(assessments: Mapping[str, Assessment], count: int = 3) -> Iterator[
         for name, rows in [*readings.items()][-_SPEAKERS:]:
             yield f"* {name}: `{(rows[key].prediction.response or '')[:200]!r}`"
         yield ""
-
-
-def _is_right(row: Reading) -> bool:
-    return row.label == row.prediction.target
 
 
 def _times(seconds: Mapping[str, float]) -> str:
