@@ -14,10 +14,10 @@ import pytest
 from tests.conftest import REPOSITORY
 
 ORDER = (
-    "unifer_tasks",
     "unifer_tasks.support",
     "unifer_tasks.redaction",
     "unifer_tasks.protocol",
+    "unifer_tasks",
     "unifer_tasks.rationale",
     "unifer_tasks.data",
     "unifer_tasks.scoring",

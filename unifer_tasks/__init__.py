@@ -1,1 +1,10 @@
-"""FERBench: facial expression recognition as visual question answering."""
+"""FERBench: facial expression recognition as visual question answering.
+
+What other programs need of the protocol is exported here: the question, and what reads a response.
+"""
+
+from unifer_tasks.protocol.answers import Answer, read_answer, read_upstream
+from unifer_tasks.protocol.outcomes import Outcome
+from unifer_tasks.protocol.prompts import question
+
+__all__ = ["Answer", "Outcome", "question", "read_answer", "read_upstream"]
