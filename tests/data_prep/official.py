@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
 from data_prep.sources.index import Question
@@ -106,6 +107,11 @@ def ferplus_rows(per_class: int) -> list[tuple[str, str, str, list[int]]]:
     return rows
 
 
+@cache
+def _ferplus_face(label: str, number: int) -> Image.Image:
+    return draw(canonical(label), [8, number], 48, gray=True)[0]
+
+
 def write_ferplus(root: Path, per_class: int = 2, *, as_png: bool = False) -> Path:
     """fer2013.csv, fer2013new.csv and the three label.csv; or PNG folders for the pixels.
 
@@ -122,7 +128,7 @@ def write_ferplus(root: Path, per_class: int = 2, *, as_png: bool = False) -> Pa
     lists: dict[str, list[list[str]]] = {folder: [] for folder in folder_of.values()}
     seen = set()
     for number, (usage, name, label, votes) in enumerate(rows):
-        image, _ = draw(canonical(label), [8, number], 48, gray=True)
+        image = _ferplus_face(label, number)
         pixels.append(["0", " ".join(map(str, image.tobytes())), usage])
         joint.append([usage, name, *map(str, votes)])
         if name and name not in seen:
