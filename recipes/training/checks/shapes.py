@@ -159,14 +159,14 @@ class VisionShape:
         The sides are rounded to whole tokens; an image of too few or too many is scaled first:
         transformers, models/qwen2_vl/image_processing_qwen2_vl.py, smart_resize.
         """
-        sides = [pixels / (self.patch * self.merge) for pixels in (height, width)]
-        tokens = math.prod(max(1, round(side)) for side in sides)
+        side = self.patch * self.merge
+        tokens = round(height / side) * round(width / side)
         if tokens > _MOST_TOKENS:
-            scale = math.sqrt(_MOST_TOKENS / math.prod(sides))
-            return math.prod(max(1, math.floor(scale * side)) for side in sides)
+            shrink = math.sqrt(height * width / (_MOST_TOKENS * side**2))
+            return math.prod(max(1, math.floor(n / shrink / side)) for n in (height, width))
         if tokens < _FEWEST_TOKENS:
-            scale = math.sqrt(_FEWEST_TOKENS / math.prod(sides))
-            return math.prod(math.ceil(scale * side) for side in sides)
+            grow = math.sqrt(_FEWEST_TOKENS * side**2 / (height * width))
+            return math.prod(math.ceil(n * grow / side) for n in (height, width))
         return tokens
 
 

@@ -45,8 +45,8 @@ def test_rows_and_tokens_are_counted_where_they_are_at_hand(
 ) -> None:
     file = drawn_rows / "rlvr" / "train-00000.parquet"
     given = [f"data.train_files={file}", f"actor_rollout_ref.model.path={tiny_model}"]
-    assert main(["plan", "grpo", "tiny", "--json", "data.train_batch_size=4",
-                 "actor_rollout_ref.actor.ppo_mini_batch_size=4", *given]) == 0  # fmt: skip
+    assert main(["plan", "grpo", "tiny", "--json", "data.train_batch_size=8",
+                 "actor_rollout_ref.actor.ppo_mini_batch_size=8", *given]) == 0  # fmt: skip
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == pq.read_metadata(file).num_rows
     assert f"counted in {found['rows']} rows" in found["assumptions"]["tokens of a row"]
