@@ -258,6 +258,6 @@ def test_the_command_of_the_readme(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(REPOSITORY / "recipes")
     assert main([*algorithms, "--ignore-memory"]) == 0
-    assert len(ran) == 6
+    assert len(ran) == 6 * 3
     assert main([*formats, "--ignore-memory"]) == 0
-    assert len(ran) == 6 + 9
+    assert len(ran) == 6 * 3 + 3 * 2
