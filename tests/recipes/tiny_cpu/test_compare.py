@@ -260,4 +260,4 @@ def test_the_command_of_the_readme(
     assert main([*algorithms, "--ignore-memory"]) == 0
     assert len(ran) == 6 * 3
     assert main([*formats, "--ignore-memory"]) == 0
-    assert len(ran) == 6 * 3 + 3 * 2
+    assert len(ran) == 6 * 3 + 3 * 3
