@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from unifer_tasks.report.figures.assessment import Assessment, assess
+from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
@@ -18,12 +16,7 @@ from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import SCORES_NAME, scores_document, write_scores
 from unifer_tasks.report.sections.listed import sections
-from unifer_tasks.report.sources.annotated import (
-    AnnotatedData,
-    annotations_of,
-    read_annotated,
-    unlike,
-)
+from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
 from unifer_tasks.report.sources.runs import Run, differences
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
@@ -65,47 +58,14 @@ def build_report(
         DataError: `data` is not a benchmark folder.
         OSError: A file cannot be written.
     """
-    annotated = read_annotated(data, runs) if data else None
-    # What is read is millions of objects without a cycle among them, and to search them for one
-    # again and again took a sixth of the time.
-    with _paused_collector():
-        assessments = [
-            assess(run, annotations_of(run, annotated) if annotated else None)
-            for run in tqdm(runs, "reading answers", unit="run", disable=None)
-        ]
-        gc.freeze()
-    try:
-        return _write(
-            runs, assessments, annotated, published, out, data=data, embed_images=embed_images
-        )
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def _paused_collector() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _write(
-    runs: Sequence[Run],
-    assessments: Sequence[Assessment],
-    annotated: AnnotatedData | None,
-    published: Sequence[PublishedScore],
-    out: Path,
-    *,
-    data: Path | None,
-    embed_images: bool,
-) -> Report:
     from unifer_tasks.report.page import write_page
     from unifer_tasks.report.renderers.plots import write_plots
 
+    annotated = read_annotated(data, runs) if data else None
+    assessments = [
+        assess(run, annotations_of(run, annotated) if annotated else None)
+        for run in tqdm(runs, "reading answers", unit="run", disable=None)
+    ]
     comparisons = compare(report_pairs(assessments))
     found = sections(ranked(assessments), comparisons)
     unknown = unlike(runs, annotated) if annotated else ()
