@@ -22,6 +22,9 @@ VLLM_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         **VLLM_ENVIRONMENT,
+        # At 1, vLLM's platform for the CPU turns the executor `uni` of grpo_tiny.yaml into `mp`;
+        # verl's engine has a process of its own at either value.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
         "VERL_USE_EXTERNAL_MODULES": "recipes.tiny_cpu.cpu_platform",
         "VERL_PLATFORM": "cpu",
         # verl registers its FSDP engine for this name only.
