@@ -11,14 +11,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree
+from data_prep.storage.tree import Tree, join, stem
 from unifer_tasks.data.annotations import Annotations
 
 DATASET = "affectnet"
@@ -55,7 +54,8 @@ _COLUMNS = (
     "valence",
     "arousal",
 )
-_READ = (_COLUMNS[0], "expression", "valence", "arousal")
+_PATH = _COLUMNS[0].lower()
+_READ = (_PATH, "expression", "valence", "arousal")
 _UNANNOTATED = -2
 _LANDMARKS = "facial_landmarks"
 # Of the 68 points of a face: both eyes, the tip of the nose, both corners of the mouth.
@@ -63,6 +63,7 @@ _N_POINTS = 68
 _FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 # Folder names of the newer release.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
+_EXPRESSION = "_exp.npy"
 
 
 def open_source(tree: Tree) -> Source:
@@ -111,28 +112,15 @@ def _read_list(
     tree: Tree, lists: dict[Split, str], faces: str, split: Split
 ) -> Iterator[Sample | Skipped]:
     name, part = lists[split], _PART[split]
-    rows = tree.table(name)
-    start = next(rows, None)
-    first = start[1] if start else []
-    # Some copies of validation.csv have no header.
-    has_header = bool(first) and first[0] == _COLUMNS[0]
-    columns = first if has_header else list(_COLUMNS)
-    try:
-        path_at, expression_at, valence_at, arousal_at = map(columns.index, _READ)
-    except ValueError as error:
-        raise ListError(f"{tree.path}: {name} lacks a column: {brief(error)}") from None
-    for number, row in rows if has_header or start is None else chain([start], rows):
+    for number, row in tree.records(name, _READ, _COLUMNS):
         where = f"{tree.path}: {name}, row {number}"
         try:
-            file, expression = row[path_at], int(row[expression_at])
-            valence, arousal = _degree(row[valence_at]), _degree(row[arousal_at])
-        except (IndexError, ValueError):
+            file, expression = row[_PATH], int(row["expression"])
+            valence, arousal = _degree(row["valence"]), _degree(row["arousal"])
+        except ValueError:
             raise ListError(
-                f"{where} lacks a file, or a number for expression, valence or arousal: "
-                f"{brief(row[:1])}"
+                f"{where} lacks a number for expression, valence or arousal: {brief(row[_PATH])}"
             ) from None
-        if len(row) != len(columns):
-            raise ListError(f"{where} has {len(row)} columns, {len(columns)} are expected")
         if not _is_emotion(expression, where):
             yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
             continue
@@ -142,9 +130,6 @@ def _read_list(
         if member is None:
             yield Skipped(DATASET, file, "its image is missing")
             continue
-        annotations = None
-        if split is Split.TEST and _LANDMARKS in columns:
-            annotations = _annotations(row[columns.index(_LANDMARKS)])
         published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
         yield Sample(
             DATASET,
@@ -154,7 +139,7 @@ def _read_list(
             member,
             valence=valence,
             arousal=arousal,
-            annotations=annotations,
+            annotations=_annotations(row.get(_LANDMARKS, "")) if split is Split.TEST else None,
         )
 
 
@@ -174,27 +159,29 @@ def _annotations(points: str) -> Annotations | None:
 
 
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:
-    folder = sets[split]
-    annotations = f"{folder}/annotations"
+    annotations = tree.find_in(sets[split], "annotations") or ""
+    images = tree.find_in(sets[split], "images") or ""
     # The folder holds four kinds of annotation; `exp` is the expression.
-    expressions = [file for file in tree.files(annotations) if file.endswith("_exp.npy")]
-    annotated = {file.removesuffix("_exp.npy") for file in expressions}
-    for file in tree.files(f"{folder}/images"):
-        if PurePosixPath(file).stem not in annotated:
-            yield Skipped(DATASET, f"{folder}/images/{file}", "has no *_exp.npy")
+    expressions = [file for file in tree.files(annotations) if file.lower().endswith(_EXPRESSION)]
+    annotated = {_annotated(file) for file in expressions}
+    for file in tree.files(images):
+        if stem(file) not in annotated:
+            yield Skipped(DATASET, join(images, file), "has no *_exp.npy")
     for file in expressions:
-        number = file.removesuffix("_exp.npy")
-        name = f"{annotations}/{file}"
+        number = _annotated(file)
+        name = join(annotations, file)
         expression = _number(tree, name)
-        member = tree.resolve(f"{folder}/images/{number}.jpg")
+        member = tree.resolve(join(images, f"{number}.jpg"))
         if not _is_emotion(expression, f"{tree.path}: {name}"):
             yield Skipped(DATASET, name, _not_an_expression(int(expression)), by_rule=True)
         elif member is None:
             yield Skipped(DATASET, name, "its image is missing")
         else:
             valence, arousal = (
-                _degree(_number(tree, beside)) if tree.has(beside) else None
-                for beside in (f"{annotations}/{number}_{kind}.npy" for kind in ("val", "aro"))
+                _degree(_number(tree, beside)) if beside is not None else None
+                for beside in (
+                    tree.find_in(annotations, f"{number}_{kind}.npy") for kind in ("val", "aro")
+                )
             )
             yield Sample(
                 DATASET,
@@ -205,6 +192,11 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
                 valence=valence,
                 arousal=arousal,
             )
+
+
+def _annotated(file: str) -> str:
+    """Return the number of the image that an `N_exp.npy` is about."""
+    return file[: -len(_EXPRESSION)]
 
 
 def _number(tree: Tree, name: str) -> float:

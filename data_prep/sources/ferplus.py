@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from data_prep.errors import ArchiveError, ListError, brief
-from data_prep.sources.pixels import PixelTable
+from data_prep.sources.pixels import PixelTable, named_rows
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree
+from data_prep.storage.tree import Tree, is_image
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import canonical, label_space
 
@@ -34,12 +34,6 @@ FOLDERS: Mapping[Split, str] = {
     Split.VALID: "FER2013Valid",
     Split.TEST: "FER2013Test",
 }
-USAGES: Mapping[Split, str] = {
-    Split.TRAIN: "Training",
-    Split.VALID: "PublicTest",
-    Split.TEST: "PrivateTest",
-}
-
 ORIGINAL_ROWS: Mapping[Split, int] = {Split.TRAIN: 28_709, Split.VALID: 3_589, Split.TEST: 3_589}
 """Rows of FER2013: the maximum for a folder of the original images."""
 
@@ -116,7 +110,7 @@ def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, st
     folders = {}
     for split, name in FOLDERS.items():
         for folder in tree.find(name):
-            faces = [file for file in tree.files(folder) if file.lower().endswith(".png")]
+            faces = [file for file in tree.files(folder) if is_image(file)]
             if len(faces) > ORIGINAL_ROWS[split]:
                 raise ArchiveError(_augmented(tree, len(faces), split))
             if faces:
@@ -135,7 +129,7 @@ def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, st
             f"{tree.path} has {table} and no {_NEW}, which names its rows; "
             "put that file of microsoft/FERPlus beside it"
         )
-    return PixelTable(tree, table, joint, USAGES, FOLDERS), dict(FOLDERS), table
+    return PixelTable(tree, table, joint, FOLDERS), dict(FOLDERS), table
 
 
 def _read(
@@ -152,7 +146,7 @@ def _read(
     rows = (
         _label_rows(tree, labels[split])
         if split in labels
-        else _joint_rows(tree, str(joint), USAGES[split])
+        else _joint_rows(tree, str(joint), split)
     )
     for where, name, votes in rows:
         label = rule(votes)
@@ -190,14 +184,14 @@ def _label_rows(tree: Tree, name: str) -> Iterator[tuple[str, str, list[int]]]:
         yield where, row[0].strip(), _votes(row[1 + has_box :], tree, where)
 
 
-def _joint_rows(tree: Tree, name: str, usage: str) -> Iterator[tuple[str, str, list[int]]]:
-    """Read the rows of one usage of `fer2013new.csv`: usage, name, ten votes."""
-    for number, row in tree.table(name):
-        where = f"{name}, row {number}"
-        if number == 1:
-            _check_header(row, tree, name)
-        elif row[0] == usage:
-            yield where, row[1].strip() if len(row) > 1 else "", _votes(row[2:], tree, where)
+def _joint_rows(tree: Tree, name: str, split: Split) -> Iterator[tuple[str, str, list[int]]]:
+    """Read the rows of one split of `fer2013new.csv`: usage, name, ten votes."""
+    _, header = next(tree.table(name), (1, []))
+    _check_header(header, tree, name)
+    for number, of, file, votes in named_rows(tree, name):
+        if of is split:
+            where = f"{name}, row {number}"
+            yield where, file, _votes(votes, tree, where)
 
 
 def _check_header(row: Sequence[str], tree: Tree, name: str) -> None:

@@ -24,6 +24,36 @@ SIDE = 48
 """Width and height of FER2013's gray faces in pixels."""
 
 
+USAGES: Mapping[Split, str] = {
+    Split.TRAIN: "Training",
+    Split.VALID: "PublicTest",
+    Split.TEST: "PrivateTest",
+}
+"""The word for each split in both files."""
+
+_SPLITS: Mapping[str, Split] = {usage.lower(): split for split, usage in USAGES.items()}
+
+
+def split_of(usage: str, where: str) -> Split:
+    """Return the split that a row is of.
+
+    Raises:
+        ListError: It is none of FER2013's.
+    """
+    split = _SPLITS.get(usage.strip().lower())
+    if split is None:
+        raise ListError(f"{where}: usage {brief(usage)} is none of {list(USAGES.values())}")
+    return split
+
+
+def named_rows(tree: Tree, name: str) -> Iterator[tuple[int, Split, str, list[str]]]:
+    """Yield number, split, file name and votes of each row of `fer2013new.csv`, unchecked."""
+    for number, row in tree.table(name):
+        if number > 1:
+            split = split_of(row[0], f"{tree.path}: {name}, row {number}")
+            yield number, split, row[1].strip() if len(row) > 1 else "", row[2:]
+
+
 class PixelTable(Tree):
     """The images of `fer2013.csv`, by folder and name.
 
@@ -35,21 +65,20 @@ class PixelTable(Tree):
         tree: Tree,
         pixels: str,
         names: str,
-        usages: Mapping[Split, str],
         folders: Mapping[Split, str],
     ) -> None:
         super().__init__(tree.path)
         self._tree = tree
         self._pixels = pixels
         self._names = names
-        self._folder_of = {usage: folders[split] for split, usage in usages.items()}
+        self._folder_of = folders
 
     @cached_property
     def _files(self) -> Mapping[str, Sequence[str]]:
         files: dict[str, dict[str, None]] = {folder: {} for folder in self._folder_of.values()}
-        for _, usage, name in self._rows():
+        for _, split, name, _ in named_rows(self._tree, self._names):
             if name:
-                files[self._folder_of[usage]][name] = None
+                files[self._folder_of[split]][name] = None
         return {folder: tuple(sorted(names)) for folder, names in files.items()}
 
     @cached_property
@@ -61,44 +90,24 @@ class PixelTable(Tree):
     @cached_property
     def _images(self) -> Mapping[str, bytes]:
         images: dict[str, bytes] = {}
-        table = self._tree.table(self._pixels)
-        columns = [cell.strip() for cell in next(table, (1, []))[1]]
-        if not {"pixels", "Usage"} <= set(columns):
-            raise ListError(
-                f"{self.path}: {self._pixels} has the columns {brief(columns)}; emotion, pixels "
-                "and Usage are expected"
-            )
-        for row, named in zip_longest(table, self._rows()):
+        table = self._tree.records(self._pixels, ("pixels", "usage"))
+        names = named_rows(self._tree, self._names)
+        for row, named in zip_longest(table, names):
             if row is None or named is None:
                 raise ArchiveError(
                     f"{self.path}: {self._pixels} and {self._names} differ in length, so rows "
                     "cannot be paired; download both again"
                 )
-            number, usage, name = named
+            (_, cells), (number, split, name, _) = row, named
             where = f"{self.path}: {self._pixels}, row {number}"
-            if len(row[1]) != len(columns):
-                raise ListError(f"{where} has {len(row[1])} columns, its header has {len(columns)}")
-            cells = dict(zip(columns, row[1], strict=True))
-            if cells["Usage"] != usage:
+            if split_of(cells["usage"], where) is not split:
                 raise ListError(
-                    f"{where} is of {brief(cells['Usage'])}, in {self._names} of {usage!r}"
+                    f"{where} is of {brief(cells['usage'])}, in {self._names} of {USAGES[split]!r}"
                 )
             if name:
                 pixels = _parse(cells["pixels"], where)
-                images.setdefault(f"{self._folder_of[usage]}/{name}", pixels)
+                images.setdefault(f"{self._folder_of[split]}/{name}", pixels)
         return images
-
-    def _rows(self) -> Iterator[tuple[int, str, str]]:
-        """Yield number, usage and name of each row."""
-        for number, row in self._tree.table(self._names):
-            if number == 1:
-                continue
-            if row[0] not in self._folder_of:
-                raise ListError(
-                    f"{self.path}: {self._names}, row {number}: usage {brief(row[0])} is none of "
-                    f"{list(self._folder_of)}"
-                )
-            yield number, row[0], row[1].strip() if len(row) > 1 else ""
 
     def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         return self._files.get(folder, ()), () if folder else sorted(self._files)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree, join
+from data_prep.storage.tree import Tree, join, stem
 from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
 
 DATASET = "rafdb"
@@ -30,6 +29,7 @@ LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutr
 _LIST = "EmoLabel/list_patition_label.txt"
 _FACES = "Image/aligned"
 _ALIGNED = "_aligned"
+_STEMS = ("train_", "test_")
 
 ATTRIBUTES_FOLDER = "Annotation/manual"
 ATTRIBUTES_NESTED = ("manual",)
@@ -82,9 +82,8 @@ def _read_annotated(
     folder = tree.find_first(ATTRIBUTES_FOLDER)
     for entry in read(split):
         if folder is not None and isinstance(entry, Sample):
-            stem = PurePosixPath(entry.id).stem.removesuffix(_ALIGNED)
-            name = f"{folder}/{stem}{_ATTRIBUTES}"
-            if tree.has(name):
+            name = tree.find_in(folder, f"{_id(entry.member)}{_ATTRIBUTES}")
+            if name is not None:
                 yield replace(entry, annotations=_attributes(tree, name))
                 continue
         yield entry
@@ -120,8 +119,12 @@ def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Samp
             )
         if file:
             label = _label("".join(rest), tree, where)
-            if file.startswith(f"{split}_"):
+            if _id(file).startswith(f"{split}_"):
                 yield _sample(tree, split, file, label, faces)
+            elif not _id(file).startswith(_STEMS):
+                raise ListError(
+                    f"{tree.path}: {where}: {brief(file)} starts with none of {', '.join(_STEMS)}"
+                )
 
 
 def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skipped]:
@@ -131,41 +134,31 @@ def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skip
     tables = (tree.find_in(place, f"{split}_labels.csv") for place in places)
     table = next((name for name in tables if name is not None), None)
     if table is not None:
-        for file, label_id, where in _table(tree, table):
-            listed.add(file)
-            label = _label(label_id, tree, where)
+        for number, row in tree.records(table, ("image", "label")):
+            file, label_id = row["image"].strip(), row["label"].strip()
+            listed.add(_id(file))
+            label = _label(label_id, tree, f"{table}, row {number}")
             yield _sample(tree, split, file, label, f"{folder}/{label_id}")
     for number, label in enumerate(LABELS, start=1):
         faces = f"{folder}/{number}"
         for file in tree.files(faces):
             if table is None:
                 yield _sample(tree, split, file, label, faces)
-            elif file not in listed:
+            elif _id(file) not in listed:
                 yield Skipped(DATASET, join(faces, file), f"{split}_labels.csv does not list it")
 
 
-def _table(tree: Tree, name: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the file, label and location of each row of a table with `image` and `label`."""
-    rows = tree.table(name)
-    _, columns = next(rows, (1, []))
-    for number, row in rows:
-        where = f"{name}, line {number}"
-        if len(row) != len(columns):
-            raise ListError(
-                f"{tree.path}: {where} has {len(row)} columns, its header has {len(columns)}"
-            )
-        cells = dict(zip(columns, row, strict=True))
-        if not {"image", "label"} <= cells.keys():
-            raise ListError(f"{tree.path}: {where} lacks `image` or `label`")
-        yield cells["image"].strip(), cells["label"].strip(), where
-
-
 def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Sample | Skipped:
-    stem = file.rpartition(".")[0].removesuffix(_ALIGNED) + _ALIGNED
-    member = tree.resolve(f"{faces}/{stem}.jpg")
+    name = f"{_id(file)}{_ALIGNED}.jpg"
+    member = tree.resolve(f"{faces}/{name}")
     if member is None:
         return Skipped(DATASET, file, "its aligned face is missing")
-    return Sample(DATASET, f"/RAF-DB/aligned/{stem}.jpg", label, split, member)
+    return Sample(DATASET, f"/RAF-DB/aligned/{name}", label, split, member)
+
+
+def _id(file: str) -> str:
+    """Return the name of a photograph, `test_0001`, from that of its face in any case."""
+    return stem(file).lower().removesuffix(_ALIGNED)
 
 
 _LABEL_OF: Mapping[str, str] = {str(number): label for number, label in enumerate(LABELS, start=1)}

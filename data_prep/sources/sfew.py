@@ -17,7 +17,7 @@ from PIL import Image
 
 from data_prep.errors import ArchiveError
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree
+from data_prep.storage.tree import Tree, is_image
 
 DATASET = "sfew"
 
@@ -76,7 +76,8 @@ def open_source(tree: Tree) -> Source:
 def _aligned(tree: Tree, part: str) -> str | None:
     """Return the folder of a part's aligned faces, or the root of a tree of that name."""
     names = [f"{part}_Aligned_Faces{ending}" for ending in _ENDINGS]
-    itself = [""] if tree.path.name.partition(".")[0] in names else []
+    own = tree.path.name.partition(".")[0].lower()
+    itself = [""] if own in map(str.lower, names) else []
     places = chain(itself, *map(tree.find, names))
     return next((place for place in places if _has_classes(tree, place)), None)
 
@@ -91,10 +92,6 @@ def _files(tree: Tree, folder: str, name: str) -> Sequence[str]:
     return [] if place is None else [f"{place}/{file}" for file in tree.files(place)]
 
 
-def _is_image(file: str) -> bool:
-    return file.lower().endswith((".png", ".jpg"))
-
-
 def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
     """Check one image of a class folder.
 
@@ -102,7 +99,7 @@ def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
         ArchiveError: There is no image, or it is a whole frame.
     """
     files = chain.from_iterable(_files(tree, folder, name) for name in LABELS)
-    first = next(filter(_is_image, files), None)
+    first = next(filter(is_image, files), None)
     if first is None:
         raise ArchiveError(f"{tree.path}: {folder}/ has no class folder with PNG files")
     try:
@@ -124,15 +121,15 @@ def _read(
         stems = set()
         for file in _files(tree, faces[split], name):
             path = PurePosixPath(file)
-            if not _is_image(file):
+            if not is_image(file):
                 yield Skipped(DATASET, f"{name}/{path.name}", "is not an image")
                 continue
-            stems.add(path.stem)
+            stems.add(path.stem.lower())
             published = f"/SFEW-2.0/{part}/{part}_Aligned_Faces/{name}/{path.stem}.png"
             yield Sample(DATASET, published, label, split, file)
         for file in _files(tree, frames[split], name) if split in frames else ():
             path = PurePosixPath(file)
-            if path.stem not in stems and _is_image(file):
+            if path.stem.lower() not in stems and is_image(file):
                 # The authors' own alignment fails on a few frames.
                 shown = f"{part}/{name}/{path.name}"
                 yield Skipped(DATASET, shown, "has no aligned face", by_rule=True)

@@ -13,13 +13,14 @@ import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from data_prep.errors import ArchiveError, DamagedError, ListError
+from data_prep.errors import ArchiveError, DamagedError, ListError, brief
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """Maximum size of an image file; no image of these datasets comes close."""
@@ -57,6 +58,9 @@ _CLUTTER = frozenset(
 )
 """Names that macOS, Windows, Linux and storage appliances leave in folders, in lower case."""
 
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""Extensions of images, in lower case."""
+
 _MAX_NAME = 255
 """Bytes of a name in a folder, on the usual file systems."""
 
@@ -80,6 +84,37 @@ def is_clutter(name: str) -> bool:
     return lower.startswith((".", "~$")) or lower in _CLUTTER or lower.endswith(_ZONE)
 
 
+def is_image(name: str) -> bool:
+    """Return whether a file is an image by its extension."""
+    return name.lower().endswith(_IMAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """What a folder holds, by names as another system may have changed them.
+
+    Attributes:
+        by_name: A name, as it is and in lower case -> the name. Of two that differ in case alone,
+            each is found as it is.
+        by_stem: The lower-case stem of a file -> its name; an image comes before other files.
+    """
+
+    by_name: Mapping[str, str]
+    by_stem: Mapping[str, str]
+
+    @classmethod
+    def of(cls, files: Sequence[str], folders: Sequence[str]) -> _Index:
+        """Index the sorted names of a folder."""
+        names = [*reversed(folders), *reversed(files)]
+        by_name = {name.lower(): name for name in names} | {name: name for name in names}
+        by_stem = {stem(name).lower(): name for name in reversed(files)}
+        images = {stem(name).lower(): name for name in reversed(files) if is_image(name)}
+        return cls(by_name, by_stem | images)
+
+    def find(self, name: str) -> str | None:
+        return self.by_name.get(name) or self.by_name.get(name.lower())
+
+
 class Tree(ABC):
     """Files below one root, those that are clutter left out of every listing.
 
@@ -93,6 +128,8 @@ class Tree(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Few folders: an index can be as long as AffectNet's training set.
+        self._index = lru_cache(maxsize=16)(lambda folder: _Index.of(*self._contents(folder)))
 
     @abstractmethod
     def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -201,14 +238,57 @@ class Tree(ABC):
         except csv.Error as error:
             raise ListError(f"{self.path}: {name}, line {rows.line_num}: {error}") from None
 
+    def records(
+        self, name: str, required: Sequence[str], otherwise: Sequence[str] = ()
+    ) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Yield number and cells of each row of a CSV file, by the columns of its header.
+
+        Args:
+            name: The file.
+            required: Columns that it has, in lower case; others are kept. They may be in any case
+                and order.
+            otherwise: The columns of a file whose first row is not a header; without them, it
+                must be one.
+
+        Raises:
+            ArchiveError: As `table`; a column is missing, or a row has more or fewer cells.
+        """
+        rows = self.table(name)
+        first = next(rows, None)
+        if first is None:
+            return
+        columns = [cell.strip().lower() for cell in first[1]]
+        if otherwise and not set(required) & set(columns):
+            rows, columns = chain([first], rows), [column.lower() for column in otherwise]
+        elif lacking := [column for column in required if column not in columns]:
+            raise ListError(
+                f"{self.path}: {name} has the columns {brief(first[1])} and lacks "
+                f"{' and '.join(lacking)}"
+            )
+        for number, row in rows:
+            if len(row) != len(columns):
+                raise ListError(
+                    f"{self.path}: {name}, row {number} has {len(row)} columns, {len(columns)} "
+                    "are expected"
+                )
+            yield number, dict(zip(columns, row, strict=True))
+
     def resolve(self, name: str) -> str | None:
-        """Find a file by its folder and stem, whatever its extension; None if there is none."""
+        """Find an image by its folder and stem, in any case and with any extension.
+
+        Returns:
+            The file as the tree spells it; None if there is none. The name as it is comes first,
+            then it in another case, then an image of that stem, then any file of that stem.
+        """
         if self.has(name):
             return name
         folder, _, last = name.rpartition("/")
-        stem = PurePosixPath(last).stem
-        found = [file for file in self.files(folder) if PurePosixPath(file).stem == stem]
-        return join(folder, found[0]) if found else None
+        place = self.find_in("", folder) if folder else ""
+        if place is None:
+            return None
+        index = self._index(place)
+        found = index.find(last) or index.by_stem.get(stem(last).lower())
+        return None if found is None else join(place, found)
 
     def levels(self) -> Iterator[Sequence[str]]:
         """Yield the root and then the folders of each level below it, `MAX_DEPTH` at most.
@@ -245,19 +325,21 @@ class Tree(ABC):
         """
         found = folder
         for part in name.split("/"):
-            names = (*self.files(found), *self.folders(found))
-            if part not in names:
-                other = next((each for each in names if each.lower() == part.lower()), None)
-                if other is None:
-                    return None
-                part = other
-            found = join(found, part)
+            spelled = self._index(found).find(part)
+            if spelled is None:
+                return None
+            found = join(found, spelled)
         return found
 
 
 def join(folder: str, name: str) -> str:
     """Join two relative names, either of which may be empty."""
     return f"{folder}/{name}" if folder and name else folder or name
+
+
+def stem(name: str) -> str:
+    """Return a file's name without its extension."""
+    return PurePosixPath(name).stem
 
 
 def _can_exist(name: str) -> bool:

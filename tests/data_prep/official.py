@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.sources import affectnet, ferplus, rafdb, sfew
+from data_prep.sources import affectnet, ferplus, pixels, rafdb, sfew
 from data_prep.sources.index import Question
 from data_prep.synthetic.faces import draw
 from unifer_tasks.protocol.labels import canonical
@@ -97,7 +97,7 @@ def ferplus_rows(per_class: int) -> list[tuple[str, str, str, list[int]]]:
     """
     rows = []
     number = 0
-    for usage in ferplus.USAGES.values():
+    for usage in pixels.USAGES.values():
         for label in ferplus.VOTE_COLUMNS:
             for _ in range(per_class):
                 number += 3
@@ -122,14 +122,14 @@ def write_ferplus(root: Path, per_class: int = 2, *, as_png: bool = False) -> Pa
     first_test = next(row for row in rows if row[0] == "PrivateTest")
     rows.append(("PrivateTest", first_test[1], "surprise", [0] * 9 + [10]))
     rows.append(("Training", "fer0000001.png", "neutral", [0] * 9 + [10]))
-    folder_of = {usage: ferplus.FOLDERS[split] for split, usage in ferplus.USAGES.items()}
-    pixels = [["emotion", "pixels", "Usage"]]
+    folder_of = {usage: ferplus.FOLDERS[split] for split, usage in pixels.USAGES.items()}
+    faces = [["emotion", "pixels", "Usage"]]
     joint = [["Usage", "Image name", *ferplus.VOTE_COLUMNS, "unknown", "NF"]]
     lists: dict[str, list[list[str]]] = {folder: [] for folder in folder_of.values()}
     seen = set()
     for number, (usage, name, label, votes) in enumerate(rows):
         image = _ferplus_face(label, number)
-        pixels.append(["0", " ".join(map(str, image.tobytes())), usage])
+        faces.append(["0", " ".join(map(str, image.tobytes())), usage])
         joint.append([usage, name, *map(str, votes)])
         if name and name not in seen:
             seen.add(name)
@@ -143,7 +143,7 @@ def write_ferplus(root: Path, per_class: int = 2, *, as_png: bool = False) -> Pa
         write_csv(root / "data" / folder / "label.csv", table[::-1])
     write_csv(root / "fer2013new.csv", joint, BOM)
     if not as_png:
-        write_csv(root / "fer2013.csv", pixels)
+        write_csv(root / "fer2013.csv", faces)
     return root
 
 
