@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.data.manifest import read_manifest
-from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
-from unifer_tasks.scoring.metrics import METRICS, READERS
-from unifer_tasks.scoring.predictions import (
+from unifer_tasks.data.predictions import (
     BadRowsError,
     Prediction,
     PredictionError,
     iter_predictions,
 )
+from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
+from unifer_tasks.scoring.metrics import METRICS, READERS
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted

@@ -2,7 +2,7 @@
 
 lmms-eval writes `DATE_results.json` and then a `DATE_samples_TASK.jsonl` for each task into a
 folder that it names after the model: by the last two parts of its path, so that two models may
-share one. Here a folder is sorted out; `unifer_tasks.scoring.sample_logs` reads the lines of a log.
+share one. Here a folder is sorted out; `unifer_tasks.data.sample_logs` reads the lines of a log.
 """
 
 from __future__ import annotations

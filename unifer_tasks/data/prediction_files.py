@@ -1,7 +1,7 @@
 """Prediction files as people have them, read as rows of named values.
 
 The first bytes identify the format: JSONL, a JSON list, CSV or TSV with a header, or an XLSX
-workbook. What the values mean is `unifer_tasks.scoring.predictions`'s business.
+workbook. What the values mean is `unifer_tasks.data.predictions`'s business.
 """
 
 from __future__ import annotations

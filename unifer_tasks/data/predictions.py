@@ -16,15 +16,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.data.first_places import FirstPlaces
 from unifer_tasks.data.logs import PredictionError as PredictionError
+from unifer_tasks.data.prediction_files import Row, open_predictions, read_rows, title
 from unifer_tasks.protocol.labels import (
     UnknownDatasetError,
     canonical,
     dataset_key,
     label_space,
 )
-from unifer_tasks.scoring.first_places import FirstPlaces
-from unifer_tasks.scoring.prediction_files import Row, open_predictions, read_rows, title
 from unifer_tasks.support.counted import counted
 
 MAX_LISTED = 20
@@ -112,7 +112,7 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
     """Yield the predictions of a file, in memory that hardly grows with their number.
 
     Args:
-        path: A file in a format of `unifer_tasks.scoring.prediction_files`; `-` is standard input.
+        path: A file in a format of `unifer_tasks.data.prediction_files`; `-` is standard input.
         skip: Is given place and reason of each row that is left out because it is malformed or
             repeats a question. Without it, they are collected and raised at the end.
 

@@ -13,16 +13,16 @@ from typing import Any
 
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
-from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.protocol.variants import BASE, TASKS, Variant
-from unifer_tasks.scoring.prediction_files import parse_object, title
-from unifer_tasks.scoring.predictions import (
+from unifer_tasks.data.prediction_files import parse_object, title
+from unifer_tasks.data.predictions import (
     Prediction,
     PredictionError,
     Problems,
     as_prediction,
     read_predictions,
 )
+from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
+from unifer_tasks.protocol.variants import BASE, TASKS, Variant
 from unifer_tasks.support.records import RecordError, require_file
 
 

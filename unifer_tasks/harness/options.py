@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.data.headings import variant_of
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
 from unifer_tasks.harness.selection import check_data, question_counts, selected
-from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.extras import BACKENDS, require
 from unifer_tasks.support.files import explain

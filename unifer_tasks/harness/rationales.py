@@ -10,12 +10,12 @@ from pathlib import Path
 from unifer_tasks.data.headings import variant_of
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import data_root, read_manifest
+from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.protocol.forced import Beginnings, Said, beginnings
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE, TASKS
-from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import Responses, read_responses
 
 
 def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
 from unifer_tasks.harness.selection import selected
 from unifer_tasks.runner.jobs import Job
 from unifer_tasks.runner.presets import model_arguments
 from unifer_tasks.runner.settings import with_argument
-from unifer_tasks.scoring.predictions import PredictionError
 
 _ARGUMENT = "rationales"
 

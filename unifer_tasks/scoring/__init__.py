@@ -1,1 +1,1 @@
-"""Answers -> figures: predictions, metrics, intervals, paired tests, the summary of a run."""
+"""Answers -> figures: metrics, intervals, paired tests, calibration, the summary of a run."""

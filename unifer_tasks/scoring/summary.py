@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.answers import (
     UNKNOWN,
     Answer,
@@ -34,7 +35,6 @@ from unifer_tasks.scoring.metrics import (
     pool,
     scores,
 )
-from unifer_tasks.scoring.predictions import Prediction
 
 SCHEMA = 1
 

@@ -7,10 +7,10 @@ import pytest
 pytest.importorskip("verl")
 
 from recipes.tiny_cpu.demo.summary import scores_table
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.scoring.predictions import Prediction
 
 
 def assessed(name: str, forgotten: str | None) -> Assessment:

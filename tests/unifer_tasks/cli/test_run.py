@@ -29,13 +29,13 @@ from tests.forked import Forked
 from tests.unifer_tasks.chat_server import UNUSUAL, Request, serve
 from unifer_tasks.cli.main import main
 from unifer_tasks.data.annotations import read_annotations
+from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.harness.requests.answer_log import AnswerLog, AnswerLogError
 from unifer_tasks.harness.requests.progress import read_progress
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.outcomes import Outcome
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

@@ -15,9 +15,9 @@ from data_prep.output import Output
 from data_prep.synthetic.stand_in import build
 from tests.conftest import run_command
 from unifer_tasks.cli.main import main
+from unifer_tasks.data import first_places
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.scoring import first_places
 
 Row = dict[str, Any]
 

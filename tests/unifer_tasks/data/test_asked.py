@@ -12,11 +12,11 @@ import pytest
 
 from tests.unifer_tasks.report.on_disk import write_lines
 from unifer_tasks.data.manifest import DATA_VARIABLE, sha256
+from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants import N_ORDERS, TASKS, VARIANTS
-from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import read_responses
 
 DATE = "20260101_000000"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unifer_tasks.scoring import first_places
-from unifer_tasks.scoring.first_places import FirstPlaces
+from unifer_tasks.data import first_places
+from unifer_tasks.data.first_places import FirstPlaces
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

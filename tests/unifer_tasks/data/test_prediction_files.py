@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from unifer_tasks.scoring import prediction_files
-from unifer_tasks.scoring.predictions import Prediction, PredictionError, read_predictions
+from unifer_tasks.data import prediction_files
+from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
 from unifer_tasks.support import extras
 from unifer_tasks.support.extras import MissingModuleError
 
@@ -103,7 +103,7 @@ def test_standard_input_is_read(tmp_path: Path, how: str) -> None:
     path.write_bytes(workbook(TABLE))
     code = (
         "import sys; from pathlib import Path\n"
-        "from unifer_tasks.scoring.predictions import read_predictions\n"
+        "from unifer_tasks.data.predictions import read_predictions\n"
         "print(len(read_predictions(Path(sys.argv[1]))))"
     )
     shell = {

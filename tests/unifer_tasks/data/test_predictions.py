@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unifer_tasks.scoring.predictions import Prediction, as_prediction
+from unifer_tasks.data.predictions import Prediction, as_prediction
 
 GIVEN = {"dataset": "sfew", "id": "1", "target": "fear"}
 READ = Prediction("sfew", "1", "fear", label="sad")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.data.sample_logs import read_responses, read_sample_log
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, VARIANTS, task_name
-from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import read_responses, read_sample_log
 
 SHUFFLED = VARIANTS["shuffled"]
 

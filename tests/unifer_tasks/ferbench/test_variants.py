@@ -15,6 +15,8 @@ from pyarrow import parquet
 
 from tests.conftest import run_command
 from tests.forked import Forked
+from unifer_tasks.data.predictions import Prediction, PredictionError
+from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.ferbench.utils import Record, doc_to_visual
 from unifer_tasks.harness.rationales import check_rationales, read_rationales
 from unifer_tasks.protocol.corruptions import condition_of
@@ -35,8 +37,6 @@ from unifer_tasks.report.figures.robustness import robustness
 from unifer_tasks.report.figures.worth import worth
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.scoring.predictions import Prediction, PredictionError
-from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unifer_tasks.report.on_disk import write_lines
 from unifer_tasks.data.manifest import DATA_VARIABLE
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.harness.baseline import baseline_scores, check_baseline, rows_in_percent
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.scoring.predictions import PredictionError
 
 DATE = "20260101_000000"
 TASK = "ferbench_sfew"

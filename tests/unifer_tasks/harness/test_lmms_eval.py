@@ -20,6 +20,7 @@ from data_prep.synthetic.stand_in import draw_as
 from tests.conftest import run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import Request, serve
+from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.protocol.answers import read_answer
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
@@ -29,7 +30,6 @@ from unifer_tasks.report.figures.marks import questions
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.scoring.metrics import dataset_confusion, pool, scores
 from unifer_tasks.scoring.repeats import agree, majority
-from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

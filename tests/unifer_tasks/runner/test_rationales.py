@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from unifer_tasks.cli import run
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.runner import rationales
 from unifer_tasks.runner.jobs import Job
 from unifer_tasks.runner.presets import find_presets, model_arguments
-from unifer_tasks.scoring.predictions import PredictionError
 
 PRESET = """
 [preset.mine]

@@ -15,6 +15,7 @@ from lmms_eval.api.instance import GenerationResult, Instance
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.protocol.forced import OWN, Beginnings, write_forced
 from unifer_tasks.protocol.ranking import (
@@ -26,7 +27,6 @@ from unifer_tasks.protocol.ranking import (
     reasoning,
     write_ranking,
 )
-from unifer_tasks.scoring.predictions import PredictionError
 
 Tokens = Sequence[int]
 

@@ -10,10 +10,10 @@ from accelerate import Accelerator
 from lmms_eval.api.instance import Instance
 from loguru import logger
 
+from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness.models.our_model import OurModel
 from unifer_tasks.protocol.variants import TASKS, Variant
-from unifer_tasks.scoring.predictions import PredictionError
-from unifer_tasks.scoring.sample_logs import Responses, read_responses
 from unifer_tasks.support.counted import counted
 
 
@@ -24,7 +24,7 @@ class Replay(OurModel):
 
     Args:
         samples: An lmms-eval output folder of one model, the results file of one run, one of
-            its sample logs, or a prediction file (see `unifer_tasks.scoring.predictions`).
+            its sample logs, or a prediction file (see `unifer_tasks.data.predictions`).
         batch_size: Ignored; lmms-eval passes it to every model.
         device: Ignored, likewise.
 

@@ -9,11 +9,11 @@ from itertools import combinations
 from operator import itemgetter
 from typing import TypeVar
 
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants import BASE
 from unifer_tasks.report.figures.assessment import Assessment, QuestionKey
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
-from unifer_tasks.scoring.predictions import PredictionError
 from unifer_tasks.scoring.summary import POOLED, Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
 

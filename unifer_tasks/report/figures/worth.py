@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.forced import CONDITIONS, OTHER, OWN, ForcedAnswers, read_forced
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import LEVEL, why_not
 from unifer_tasks.scoring.intervals import Estimate, wilson
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import pooled_datasets
 
 DIRECT = "direct"

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.action_units import AU_NAMES
 from unifer_tasks.protocol.corruptions import condition_of, in_words
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
@@ -30,7 +31,6 @@ from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import Reading
 
 CHUNK = 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
@@ -18,7 +19,6 @@ from unifer_tasks.report.figures.tables import (
     Table,
     with_interval,
 )
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import read
 from unifer_tasks.scoring.votes import (
     KS,

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
+from unifer_tasks.data.prediction_files import title
+from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
 from unifer_tasks.data.results_file import read_document
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import Run, distinct, looks_drawn, ordered, with_coverage
 from unifer_tasks.report.sources.upstream_results import UPSTREAM_KEYS, runs_of_results
-from unifer_tasks.scoring.prediction_files import title
-from unifer_tasks.scoring.predictions import Prediction, PredictionError, read_predictions
 
 _GIVE = (
     f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of the paper's "

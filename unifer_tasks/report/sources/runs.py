@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.protocol.variants import BASE, Variant
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.support.counted import counted
 
 _DRAWN = "drawn/"

@@ -14,15 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.report.sources.runs import Run, ordered, question_hash
-from unifer_tasks.scoring.prediction_files import title
-from unifer_tasks.scoring.predictions import (
+from unifer_tasks.data.prediction_files import title
+from unifer_tasks.data.predictions import (
     Prediction,
     PredictionError,
     Problems,
     as_prediction,
 )
+from unifer_tasks.protocol.labels import FERBENCH
+from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 
 UPSTREAM_KEYS = ("candidate_labels", "model_response")
 """Keys that distinguish an object of these lists from a prediction of another kind."""

@@ -15,9 +15,9 @@ from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
 from tests.recipes.training.runs.test_checkpoints import GRPO, SFT, write
 from unifer_tasks.data.manifest import DATA_VARIABLE
+from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.protocol.variants import VARIANTS
-from unifer_tasks.scoring.sample_logs import read_responses
 
 pytest.importorskip("lmms_eval")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_logs
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.scoring.predictions import PredictionError
 
 pytest.importorskip("lmms_eval")
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import OVERVIEW, Scale, boards, duel_scale, pairwise
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import published_scores
-from unifer_tasks.scoring.predictions import Prediction
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
@@ -18,7 +19,6 @@ from unifer_tasks.report.figures.measures import (
     rationale_record,
 )
 from unifer_tasks.scoring.metrics import READERS, Reader
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.summary import Reading, pooled_datasets, read
 
 SMILE = "The cheeks are raised, with a smile. This is happiness."

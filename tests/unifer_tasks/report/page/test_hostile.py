@@ -10,6 +10,7 @@ import pytest
 from tests.unifer_tasks.report.page.conftest import Browser
 from tests.unifer_tasks.report.page.made_up import assessed, run
 from tests.unifer_tasks.report.page.payloads import PAYLOADS
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants import Variant
@@ -18,7 +19,6 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
-from unifer_tasks.scoring.predictions import Prediction
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

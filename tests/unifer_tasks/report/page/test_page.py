@@ -17,10 +17,10 @@ from tests.unifer_tasks.report.page.made_up import (
     three_runs,
     write_data,
 )
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.tables import Section, Table
 from unifer_tasks.report.page import write_page
-from unifer_tasks.scoring.predictions import Prediction
 
 N = 2 * N_EACH
 RIGHT_BY_SMILING = 39

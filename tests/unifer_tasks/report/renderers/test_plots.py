@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.ranking import write_ranking
 from unifer_tasks.protocol.variants import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment, assess
@@ -16,7 +17,6 @@ from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers import plots
 from unifer_tasks.report.renderers.plots import write_plots
 from unifer_tasks.scoring.calibration import calibration
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.repeats import Repeated, repeat_scores
 
 pytest.importorskip("matplotlib")

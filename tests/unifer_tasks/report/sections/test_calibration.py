@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.ranking import write_ranking
 from unifer_tasks.protocol.variants import VARIANTS
@@ -17,7 +18,6 @@ from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.calibration import section
 from unifer_tasks.scoring.calibration import Calibration
-from unifer_tasks.scoring.predictions import Prediction
 
 LABELS = LABEL_SPACES["sfew"].labels
 

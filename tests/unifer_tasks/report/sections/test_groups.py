@@ -14,6 +14,7 @@ from data_prep.synthetic.stand_in import build
 from tests.unifer_tasks.report.page.made_up import always, run
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.data.manifest import DataError, Manifest
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.tables import Percent, Points, PValue
@@ -22,7 +23,6 @@ from unifer_tasks.report.renderers.scores import scores_document
 from unifer_tasks.report.sections.groups import section
 from unifer_tasks.report.sections.listed import SECTIONS
 from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
-from unifer_tasks.scoring.predictions import Prediction
 
 LABELS = LABEL_SPACES["rafdb"].labels
 N = 600

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.corruptions import KINDS, STRENGTHS, condition_of, in_words
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
@@ -17,7 +18,6 @@ from unifer_tasks.report.figures.robustness import Robustness
 from unifer_tasks.report.figures.tables import Percent, PValue, Section
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.robustness import section
-from unifer_tasks.scoring.predictions import Prediction
 
 LABELS = LABEL_SPACES["sfew"].labels
 ACCURACY = 0.8

@@ -19,6 +19,7 @@ from tests.unifer_tasks.report.page.made_up import run
 from unifer_tasks.cli.main import main
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.data.manifest import read_manifest, sha256, write_manifest
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.ranking import write_ranking
@@ -28,7 +29,6 @@ from unifer_tasks.report.figures.tables import Percent, Points, Section, Table
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.votes import section
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.scoring.predictions import Prediction
 from unifer_tasks.scoring.votes import KS, VoteScores
 
 LABELS = LABEL_SPACES["ferplus"].labels

@@ -8,6 +8,7 @@ from math import log
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
+from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.forced import OTHER, OWN, Said, beginnings, write_forced
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
@@ -19,7 +20,6 @@ from unifer_tasks.report.figures.worth import DIRECT, Worth, worth
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import scores_document
 from unifer_tasks.report.sections.worth import section
-from unifer_tasks.scoring.predictions import Prediction
 
 LABELS = LABEL_SPACES["sfew"].labels
 N = 140

@@ -12,9 +12,9 @@ from tests.unifer_tasks.report.on_disk import (
     write_predictions,
 )
 from unifer_tasks.cli.main import main
+from unifer_tasks.data.predictions import MAX_LISTED, Prediction, PredictionError
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run, differences
-from unifer_tasks.scoring.predictions import MAX_LISTED, Prediction, PredictionError
 
 SFEW = {"sfew": answers("sfew")}
 
