@@ -20,6 +20,7 @@ from unifer_tasks.data.predictions import (
     iter_predictions,
 )
 from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
+from unifer_tasks.protocol.outcomes import Outcome
 from unifer_tasks.scoring.metrics import METRICS, READERS
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
 from unifer_tasks.support.command import Subparsers
@@ -196,6 +197,11 @@ def _notes(summary: Summary, skipped: int) -> Iterator[str]:
     unread = {k: v for k, v in pooled.outcomes.items() if v and k != "answered"}
     if unread:
         yield "not read: " + ", ".join(f"{v:,} {k}" for k, v in unread.items())
+    if unread.keys() - {Outcome.REQUEST_FAILED.value} and not pooled.outcomes["answered"]:
+        yield (
+            "NO ANSWER WAS READ: `response` takes a whole output with its <answer> block, `label` "
+            "one of the dataset's words; --answers OUT.jsonl lists the rows."
+        )
 
 
 def _other_labels(summary: Summary) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -37,14 +38,27 @@ _MAX_WORKBOOK = 2**29
 
 _DELIMITERS = ",\t;"
 
+_BEFORE_HEADER = re.compile(r"\s*(sep=.)?\s*")
+"""Lines that may precede a header: blank ones, and the one that names Excel a delimiter."""
+
 _HANDED_OVER = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 _VLMEVALKIT = {"index", "question", "answer", "prediction"}
 _VLMEVALKIT_FAILED = "Failed to obtain answer"
 
+_OF_INSPECT = "_journal/"
+"""A folder in each .eval file of inspect_ai, which is a zip file."""
+
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
 _REFUSED = {
-    b"\x1f\x8b": "is compressed; `gzip -dc FILE | ferbench score -` reads it",
+    **{
+        start: f"is compressed; `{program} -dc FILE | ferbench score -` reads it"
+        for start, program in _COMPRESSED.items()
+    },
     b"PAR1": "is a Parquet file; save the table as CSV or JSONL",
+    b"ARROW1": "is an Arrow file; save the table as CSV or JSONL",
+    b"\x80": "is a pickle; save the table as CSV or JSONL",
     b"\xd0\xcf\x11\xe0": "is an old or a password-protected workbook; save it as CSV UTF-8, or as "
     ".xlsx without a password",
     b"\xff\xfe": "is UTF-16; save it as UTF-8",
@@ -56,8 +70,12 @@ _OTHERS = {
     "filtered_resps": "is a sample log of lmms-eval; `ferbench report` scores it, under the name "
     "that lmms-eval gave it (DATE_samples_TASK.jsonl)",
     "model_response": "holds results of the paper's scripts; `ferbench report` scores them",
+    "results": "holds scores and no answers; give `ferbench report` the folder with the logs",
+    "eval": "is a log of inspect_ai; write its samples as rows of dataset, id, target, response",
 }
-"""Keys of rows that other commands read -> which."""
+"""Keys of objects that hold no prediction -> what these are, and what to do."""
+
+_WRITE = "write each row as a JSON object, as `json.dumps` does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +145,16 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
     """
     rows = _format(file)(file)
     for number, row in enumerate(rows):
-        if not number:
-            for key, instead in _OTHERS.items():
-                if key in row.values:
-                    raise PredictionError(instead)
+        if not number and (instead := other_kind(row.values)):
+            raise PredictionError(instead)
         yield row
+
+
+def other_kind(values: Mapping[str, Any]) -> str | None:
+    """Say what an object is that holds no prediction, and what to do; None if it may be one."""
+    if "dataset" in values:
+        return None
+    return next((instead for key, instead in _OTHERS.items() if key in values), None)
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
@@ -164,7 +187,12 @@ def _as_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _RepeatedKey:
     return found
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_as_mapping)
+def _as_number(constant: str) -> float | None:
+    # What pandas and numpy have in an empty cell.
+    return None if constant == "NaN" else float(constant)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_as_mapping, parse_constant=_as_number)
 
 
 def _as_object(value: object) -> dict[str, Any]:
@@ -184,6 +212,8 @@ def _format(file: BinaryIO) -> Callable[[BinaryIO], Iterator[Row]]:
             raise PredictionError(instead)
     if head.startswith(b"PK"):
         return _workbook
+    if b"\0" in head.partition(b"\n")[0]:
+        raise PredictionError("is binary, or UTF-16; save it as CSV UTF-8 or JSONL")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"["):
         return _json_list
@@ -199,9 +229,18 @@ def _json_lines(file: BinaryIO) -> Iterator[Row]:
             continue
         if number == 1 and line.strip() == b"{":
             raise PredictionError(
-                "is JSON over several lines; write one object a line (`jq -c .`), or a list"
+                _document(file)
+                or "is JSON over several lines; write one object a line (`jq -c .`), or a list"
             )
         yield _row("line", number, partial(parse_object, line))
+
+
+def _document(file: BinaryIO) -> str | None:
+    """Say what kind of file a JSON object is that takes the whole file, if it is a known one."""
+    file.seek(0)
+    with suppress(ValueError, RecursionError):
+        return other_kind(_as_object(_JSON.decode(file.read().decode("utf-8-sig"))))
+    return None
 
 
 def _json_list(file: BinaryIO) -> Iterator[Row]:
@@ -210,7 +249,9 @@ def _json_list(file: BinaryIO) -> Iterator[Row]:
     except UnicodeDecodeError:
         raise PredictionError("is not UTF-8; save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
-        raise PredictionError(f"is not a JSON list of objects ({error})") from None
+        raise PredictionError(
+            f"is not a JSON list of objects ({error}); write it as `json.dump` does"
+        ) from None
     for number, item in enumerate(items, start=1):
         yield _row("item", number, partial(_as_object, item))
 
@@ -219,7 +260,7 @@ def _row(unit: str, number: int, parse: Callable[[], dict[str, Any]]) -> Row:
     try:
         values = parse()
     except ValueError as error:
-        return Row(unit, number, {}, str(error))
+        return Row(unit, number, {}, f"{error}; {_WRITE}")
     return Row(unit, number, _of_vlmevalkit(values) if _is_vlmevalkits(values) else values)
 
 
@@ -229,10 +270,14 @@ def _table(file: BinaryIO) -> Iterator[Row]:
     number = 0
     try:
         lines = (line.decode("utf-8") for line in file)
-        first = next(lines).removeprefix("\ufeff")
+        at, first = _header(lines)
+        if "\r" in first.rstrip("\r\n"):
+            raise PredictionError(
+                "has lines that end in a carriage return alone; save it as CSV UTF-8"
+            )
         reader = csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True)
-        columns, number = _columns(next(reader)), 1
-        for number, row in enumerate(reader, start=2):
+        columns, number = _columns(next(reader)), at
+        for number, row in enumerate(reader, start=at + 1):
             if any(row):
                 yield _cells("row", number, columns, row)
     except UnicodeDecodeError:
@@ -244,6 +289,16 @@ def _table(file: BinaryIO) -> Iterator[Row]:
             f"breaks off or is misquoted after row {number:,} ({error}); a cell with a quote, a "
             "delimiter or a line break must be in quotes, and quotes in it must be doubled"
         ) from None
+
+
+def _header(lines: Iterable[str]) -> tuple[int, str]:
+    """Return the number and the text of the line that is a table's header."""
+    header = (0, "")
+    for number, line in enumerate(lines, start=1):
+        header = (number, line.removeprefix("\ufeff"))
+        if not _BEFORE_HEADER.fullmatch(header[1]):
+            break
+    return header
 
 
 def _delimiter(line: str) -> str:
@@ -288,7 +343,13 @@ def _cells(unit: str, number: int, columns: Sequence[str], cells: Sequence[objec
         texts.pop()
     if len(texts) != len(columns):
         cells = counted(len(texts), "cell")
-        return Row(unit, number, {}, f"has {cells}, the first row has {len(columns):,}")
+        return Row(
+            unit,
+            number,
+            {},
+            f"has {cells}, the first row has {len(columns):,}; give each column a cell, in quotes "
+            "if it holds a delimiter or a line break",
+        )
     named = dict(zip(columns, texts, strict=True))
     if _is_vlmevalkits(named):
         return Row(unit, number, _of_vlmevalkit(named))
@@ -336,17 +397,52 @@ def _workbook(file: BinaryIO) -> Iterator[Row]:
 
     try:
         with ZipFile(file) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _MAX_WORKBOOK:
+            members = archive.infolist()
+        if sum(member.file_size for member in members) > _MAX_WORKBOOK:
             raise PredictionError("is larger than any workbook of predictions; save it as CSV")
+        if any(member.filename.startswith(_OF_INSPECT) for member in members):
+            raise PredictionError(_OTHERS["eval"])
         book = load_workbook(file, read_only=True, keep_links=False)
-        rows: Iterable[tuple[object, ...]] = book.worksheets[0].iter_rows(values_only=True)
-        numbered = enumerate(rows, start=1)
-        columns = _columns(next(numbered, (1, ()))[1])
-        for number, row in numbered:
-            if any(cell is not None for cell in row):
-                yield _cells("row", number, columns, row)
+        columns, rows = _sheet_of_predictions(
+            {sheet.title: _filled(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+        )
+        for number, row in rows:
+            yield _cells("row", number, columns, row)
     except PredictionError:
         raise
     except (BadZipFile, OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError):
-        raise PredictionError("is a damaged workbook, or another kind of zip file") from None
+        raise PredictionError(
+            "is a damaged workbook, or another kind of zip file; save the table as CSV UTF-8"
+        ) from None
+
+
+_Numbered = Iterator[tuple[int, Sequence[object]]]
+
+
+def _filled(rows: Iterable[Sequence[object]]) -> _Numbered:
+    """Number the rows of a sheet from 1, and leave the blank ones out."""
+    numbered = enumerate(rows, start=1)
+    return ((number, row) for number, row in numbered if any(cell is not None for cell in row))
+
+
+def _sheet_of_predictions(sheets: Mapping[str, _Numbered]) -> tuple[tuple[str, ...], _Numbered]:
+    """Return the columns and the other rows of the sheet that has predictions.
+
+    Raises:
+        PredictionError: None of the sheets has, or several have.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    refused: list[PredictionError] = []
+    for name, rows in sheets.items():
+        try:
+            found[name] = _columns(next(rows, (1, ()))[1])
+        except PredictionError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    if len(found) > 1:
+        raise PredictionError(
+            f"has predictions on the sheets {', '.join(map(repr, found))}; save each as a file"
+        )
+    [(name, columns)] = found.items()
+    return columns, sheets[name]

@@ -20,6 +20,7 @@ from unifer_tasks.data.first_places import FirstPlaces
 from unifer_tasks.data.logs import PredictionError as PredictionError
 from unifer_tasks.data.prediction_files import Row, open_predictions, read_rows, title
 from unifer_tasks.protocol.labels import (
+    LABEL_SPACES,
     UnknownDatasetError,
     canonical,
     dataset_key,
@@ -29,6 +30,16 @@ from unifer_tasks.support.counted import counted
 
 MAX_LISTED = 20
 """Bad rows that an error lists one by one; the rest are counted."""
+
+_GIVE = {
+    "dataset": f"give one of {', '.join(LABEL_SPACES)}",
+    "id": "give the question's id, a string or an integer",
+    "target": "give the true label, in the dataset's word",
+    "response": 'give the whole output as one string ("" for an empty one, `error`: true where '
+    "none was received)",
+    "label": "give the label's word, or null where none was found",
+}
+"""Column -> what belongs there."""
 
 _NO_ERROR = frozenset({"", "0", "false", "n/a", "nan", "no", "none", "null"})
 
@@ -64,11 +75,13 @@ class Problems:
 
     Attributes:
         unit: What a row is called there.
+        remedy: What to do with them; a reason may say more.
         count: How many they are.
         listed: The first `MAX_LISTED` of them, each with its place and reason.
     """
 
     unit: str
+    remedy: str = "Correct or remove"
     count: int = 0
     listed: list[str] = field(default_factory=list)
 
@@ -95,7 +108,7 @@ class Problems:
             tail = f"\n  and {more:,} more" if more else ""
             raise BadRowsError(
                 f"{name}: {self.count:,} of {counted(self.count + scored, self.unit)} cannot be "
-                f"scored; nothing was written. Correct or remove:\n  {listed}{tail}"
+                f"scored; nothing was written. {self.remedy}:\n  {listed}{tail}"
             )
         if not scored:
             raise PredictionError(
@@ -154,7 +167,9 @@ def _prediction(row: Row, places: FirstPlaces) -> Prediction:
     found = as_prediction(row.values)
     first = places.setdefault(f"{found.dataset} {found.id}", row.number)
     if first != row.number:
-        raise ValueError(f"repeats {found.dataset} {found.id!r} of {row.unit} {first:,}")
+        raise ValueError(
+            f"repeats {found.dataset} {found.id!r} of {row.unit} {first:,}; keep one of the two"
+        )
     return found
 
 
@@ -167,7 +182,7 @@ def as_prediction(row: Mapping[str, Any]) -> Prediction:
     try:
         dataset = dataset_key(_string(row, "dataset"))
     except UnknownDatasetError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"{error}; give one of these") from None
     target = _target(dataset, _string(row, "target"))
     failed = _is_error(row.get("error"))
     response, label = (None, None) if failed else _answer(row)
@@ -184,7 +199,10 @@ def _target(dataset: str, word: str) -> str:
     if target not in labels:
         target = named.get(canonical(target), "")
     if not target:
-        raise ValueError(f"target {word!r:.60} is not a label of {dataset}: {', '.join(labels)}")
+        raise ValueError(
+            f"target {word!r:.60} is not a label of {dataset}: {', '.join(labels)}; give one of "
+            "these"
+        )
     return target
 
 
@@ -201,11 +219,13 @@ def _answer(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
     given = [key for key in ("response", "label") if key in row]
     if len(given) == 2:
         # What writes the rows of a table as objects gives every column.
-        given = [key for key in given if row[key] is not None] or given
-    if len(given) != 1:
-        raise ValueError(
-            "needs `response` or `label`" if not given else "has both `response` and `label`"
-        )
+        given = [key for key in given if row[key] is not None]
+        if not given:
+            raise ValueError(f"has null as `response` and as `label`; {_GIVE['response']}")
+    if len(given) == 2:
+        raise ValueError("has both `response` and `label`; leave one of them out")
+    if not given:
+        raise ValueError(f"needs `response` or `label`, {_has(row)}; {_GIVE['response']}")
     if given == ["label"]:
         # An extractor that found nothing writes null.
         return None, "" if row["label"] is None else _string(row, "label")
@@ -219,7 +239,7 @@ def _id(row: Mapping[str, Any]) -> str:
     elif value != "":
         value = _string(row, "id")
     if not value:
-        raise ValueError("has an empty `id`")
+        raise ValueError(f"has an empty `id`; {_GIVE['id']}")
     return value
 
 
@@ -228,5 +248,10 @@ def _string(row: Mapping[str, Any], key: str) -> str:
     if isinstance(value, str):
         return value
     if key not in row:
-        raise ValueError(f"lacks `{key}`")
-    raise ValueError(f"`{key}` must be a string, got {json.dumps(value, default=str)[:60]}")
+        raise ValueError(f"lacks `{key}`, {_has(row)}; {_GIVE[key]}")
+    shown = json.dumps(value, default=str)[:60]
+    raise ValueError(f"`{key}` must be a string, got {shown}; {_GIVE[key]}")
+
+
+def _has(row: Mapping[str, Any]) -> str:
+    return f"has {', '.join(row)[:80]}" if row else "has nothing"

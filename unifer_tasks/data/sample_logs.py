@@ -13,6 +13,7 @@ from typing import Any
 
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
+from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.data.prediction_files import parse_object, title
 from unifer_tasks.data.predictions import (
     Prediction,
@@ -22,7 +23,7 @@ from unifer_tasks.data.predictions import (
     read_predictions,
 )
 from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.protocol.variants import BASE, TASKS, Variant
+from unifer_tasks.protocol.variants import BASE, TASKS, Variant, task_name
 from unifer_tasks.support.records import RecordError, require_file
 
 
@@ -83,7 +84,7 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
     lines = _LoggedLines(path, variant)
     first_line: dict[tuple[str, str, int], int] = {}
     samples: list[LoggedSample] = []
-    problems = Problems("line")
+    problems = Problems("line", "Restore the log as lmms-eval wrote it, or run the task again")
     for number, line in _lines(path):
         if cut_off and not line.endswith(b"\n"):
             continue
@@ -248,7 +249,9 @@ class _LoggedLines:
             )
         named = TASKS.get(task_of_log(self._path))
         if named is not None and dataset != named[1]:
-            raise ValueError(f"is of {dataset!r:.60}, in a log of {named[1]}")
+            raise ValueError(
+                f"is of {dataset!r:.60}, in a log of {named[1]}; name the log as lmms-eval did"
+            )
         return dataset, asked
 
     def _asked(self, sample: dict[str, Any]) -> tuple[str, AskedQuestion]:
@@ -263,7 +266,7 @@ class _LoggedLines:
         if target != asked.target:
             raise ValueError(
                 f"is of other data: question {number} there has the label {asked.target!r}, "
-                f"here {target!r}"
+                f"here {target!r}; set {DATA_VARIABLE} to the data that was asked"
             )
         return log.dataset, AskedQuestion(
             asked.id, asked.target, asked.permutation, str(sample.get("input", asked.text))
@@ -293,8 +296,14 @@ def _responses(sample: dict[str, Any]) -> Sequence[Any]:
 
 
 def _other_variant(found: str, expected: Variant) -> ValueError:
-    return ValueError(f"a sample of the variant {found}, not of {expected.key}")
+    return ValueError(
+        f"is of the variant {found!r:.60}, not of {expected.key}; give a log of "
+        f"{task_name('*', expected)}, named as lmms-eval did"
+    )
 
 
 def _no_sample(error: Exception) -> ValueError:
-    return ValueError(f"is not a FERBench sample of lmms-eval ({error!r})")
+    return ValueError(
+        f"is not a FERBench sample of lmms-eval ({error!r}); give a log of {task_name('*')} that "
+        "was written with --log_samples"
+    )

@@ -156,6 +156,34 @@ def test_a_partial_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "PARTIAL: 8 predictions for rafdb, ferplus, sfew" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("answers", "is_noted"),
+    [
+        ([{"label": "3"}, {"label": "4"}], True),
+        ([{"label": "It is fear."}, {"error": True}], True),
+        ([{"response": "fear"}], True),
+        ([{"label": "3"}, {"label": "happy"}], False),
+        ([{"error": True}], False),
+    ],
+)
+@pytest.mark.parametrize("reader", ["strict", "upstream"])
+def test_a_file_of_which_no_answer_is_read_says_where_answers_go(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    answers: list[dict[str, Any]],
+    is_noted: bool,
+    reader: str,
+) -> None:
+    score(
+        tmp_path,
+        [row("sfew", number, "fear", **answer) for number, answer in enumerate(answers)],
+        "--reader", reader,
+    )  # fmt: skip
+    reads_bare_words = reader == "upstream" and "response" in answers[0]
+    said = "NO ANSWER WAS READ: `response` takes" in capsys.readouterr().err
+    assert said is (is_noted and not reads_bare_words)
+
+
 BAD_LINES = [
     ("{", "is not JSON"),
     ("[1]", "is not a JSON object"),
@@ -192,6 +220,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(
     error = capsys.readouterr().err
     assert f"{path}: 1 of 2 lines cannot be scored" in error
     assert f"line 3: {message}" in error or ("line 3: " in error and message in error)
+    assert "; " in error.partition("line 3: ")[2], "it says what to do"
     assert "(--skip-bad leaves them out)" in error
     assert sorted(tmp_path.iterdir()) == [path]
 

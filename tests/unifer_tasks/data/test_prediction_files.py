@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import io
 import json
+import lzma
+import math
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -48,11 +52,14 @@ def delimited(table: Cells, delimiter: str, *, quote_all: bool = False) -> str:
     return file.getvalue()
 
 
-def workbook(table: Cells) -> bytes:
+def workbook(*tables: Cells) -> bytes:
+    """Return a workbook with a sheet for each table."""
     book = Workbook()
-    sheet = book.worksheets[0]
-    for row in table:
-        sheet.append([None if cell == "" else cell for cell in row])
+    book.remove(book.worksheets[0])
+    for table in tables:
+        sheet = book.create_sheet()
+        for row in table:
+            sheet.append([None if cell == "" else cell for cell in row])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
@@ -74,11 +81,21 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "CSV of Excel": lambda: delimited(TABLE, ";").encode("utf-8-sig"),
     "TSV": lambda: delimited(TABLE, "\t").encode(),
     "TSV, all quoted": lambda: delimited(TABLE, "\t", quote_all=True).encode(),
+    "CSV that names Excel its delimiter": lambda: ("sep=;\r\n" + delimited(TABLE, ";")).encode(
+        "utf-8-sig"
+    ),
+    "CSV after blank lines": lambda: ("\n\r\n" + delimited(TABLE, ",")).encode(),
     "blank rows": lambda: (delimited(TABLE, ",") + "\n,,,,,,\n\n").encode(),
     "cells too many, all empty": lambda: delimited(
         [TABLE[0], *([*row, "", ""] for row in TABLE[1:])], ","
     ).encode(),
     "XLSX": lambda: workbook(TABLE),
+    "XLSX, blank rows": lambda: workbook([[], [], *TABLE, [], []]),
+    "XLSX, another sheet before": lambda: workbook([["Model"], ["m"]], TABLE, []),
+    "JSON lines, NaN for an empty cell": lambda: "\n".join(
+        json.dumps({key: math.nan if value is None else value for key, value in row.items()})
+        for row in objects(TABLE)
+    ).encode(),
     "JSON list": lambda: json.dumps(objects(TABLE), indent=2).encode(),
     "JSON lines": lambda: "\n".join(map(json.dumps, objects(TABLE))).encode(),
     "JSON lines, byte order mark, blank lines": lambda: (
@@ -167,12 +184,26 @@ def zipped(name: str, content: str) -> bytes:
     ("content", "message"),
     [
         (b"\x1f\x8b\x08", "is compressed; `gzip -dc FILE | ferbench score -` reads it"),
+        (bz2.compress(b"{}"), "is compressed; `bzip2 -dc FILE | ferbench score -` reads it"),
+        (lzma.compress(b"{}"), "is compressed; `xz -dc FILE | ferbench score -` reads it"),
+        (b"\x28\xb5\x2f\xfd", "is compressed; `zstd -dc FILE | ferbench score -` reads it"),
+        (b"ARROW1\0\0", "is an Arrow file; save the table as CSV or JSONL"),
+        (pickle.dumps([]), "is a pickle; save the table as CSV or JSONL"),
+        (GOOD.encode("utf-16-le"), "is binary, or UTF-16; save it as CSV UTF-8 or JSONL"),
+        (bytes(range(256)), "is binary, or UTF-16; save it as CSV UTF-8 or JSONL"),
+        (GOOD.replace("\n", "\r").encode(), "has lines that end in a carriage return alone; save"),
+        (workbook(TABLE, [], TABLE), "has predictions on the sheets 'Sheet', 'Sheet2'; save each"),
+        (workbook([["a"]], [["b"]]), "(and error, if you like); its first row is: a"),
         (b"PAR1", "is a Parquet file; save the table as CSV or JSONL"),
         (b"\xd0\xcf\x11\xe0\xa1", "is an old or a password-protected workbook; save it as"),
         (GOOD.encode("utf-16"), "is UTF-16; save it as UTF-8"),
         (GOOD.replace("1", "\xe9").encode("latin-1"), "is not UTF-8 (after row 1); save it as"),
         (b"PK\x03\x04", "is a damaged workbook, or another kind of zip file"),
-        (zipped("a.txt", GOOD), "is a damaged workbook, or another kind of zip file"),
+        (zipped("a.txt", GOOD), "is a damaged workbook, or another kind of zip file; save the tab"),
+        (zipped("_journal/start.json", "{}"), "is a log of inspect_ai; write its samples as rows"),
+        (b'{"eval": {}, "samples": []}', "is a log of inspect_ai; write its samples as rows"),
+        (b'{\n"eval": {}, "samples": []}', "is a log of inspect_ai; write its samples as rows"),
+        (b'{\n"results": {}\n}', "holds scores and no answers; give `ferbench report` the folder"),
         (workbook(TABLE)[:2000], "is a damaged workbook, or another kind of zip file"),
         (workbook([]), "is neither JSON lines nor a table with the columns dataset, id, target"),
         (b"", "holds no predictions"),
@@ -209,7 +240,9 @@ def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(
     [
         (GOOD + "sfew,1,fear\n", "row 3: has 3 cells, the first row has 4"),
         (GOOD + "sfew,2,fear,fear,x\n", "row 3: has 5 cells, the first row has 4"),
-        (GOOD + "\nsfew,1,fear,sad\n", "row 4: repeats sfew '1' of row 2"),
+        (GOOD + "\nsfew,1,fear,sad\n", "row 4: repeats sfew '1' of row 2; keep one of the two"),
+        ("\nsep=,\n" + GOOD + "sfew,2,fear\n", "row 5: has 3 cells, the first row has 4; give"),
+        ('{"dataset": "sfew", "id": "C:\\d"}', "line 1: is not JSON (Invalid"),
         (GOOD + "sfew,,fear,sad\n", "row 3: lacks `id`"),
         (GOOD + ",2,fear,sad\n", "row 3: lacks `dataset`"),
         (GOOD + "sfew,2,,sad\n", "row 3: lacks `target`"),
@@ -229,6 +262,7 @@ def test_a_bad_row_is_named_by_its_place(tmp_path: Path, content: str, problem: 
     with pytest.raises(PredictionError) as caught:
         read_predictions(path)
     assert problem in str(caught.value)
+    assert all("; " in line for line in str(caught.value).splitlines()), "it says what to do"
 
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:

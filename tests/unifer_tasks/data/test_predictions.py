@@ -64,11 +64,29 @@ def test_an_error_is_true_or_its_message(error: object, failed: bool) -> None:
         ({"id": True}, "`id` must be a string, got true"),
         ({"id": None}, "`id` must be a string, got null"),
         ({"id": ""}, "has an empty `id`"),
-        ({"response": "x"}, "has both `response` and `label`"),
-        ({"response": None, "label": None}, "has both"),
+        ({"response": "x"}, "has both `response` and `label`; leave one of them out"),
+        ({"response": ["x"], "label": None}, 'got ["x"]; give the whole output as one string'),
+        ({"response": {"content": "x"}, "label": None}, "; give the whole output as one string"),
+        ({"response": None, "label": None}, "has null as `response` and as `label`; give the"),
         ({"label": 3}, "`label` must be a string, got 3"),
     ],
 )
 def test_other_values_are_refused(values: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(problem)):
+    with pytest.raises(ValueError, match=re.escape(problem)) as caught:
         as_prediction({**GIVEN, "label": "sad", **values})
+    assert re.search("; (give|leave) ", str(caught.value)), "it says what to do"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({}, "lacks `dataset`, has nothing; give one of rafdb, ferplus, affectnet, sfew, affectn"),
+        ({"Dataset": "sfew"}, "lacks `dataset`, has Dataset; give one of rafdb"),
+        ({**GIVEN, "label": "sad", "target": ...}, "lacks `target`, has dataset, id, label; give"),
+        ({**GIVEN, "resps": [["sad"]]}, "needs `response` or `label`, has dataset, id, target, re"),
+        ({**GIVEN, "prediction": "sad"}, "has dataset, id, target, prediction; give the whole out"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named_beside_what_is_there(row: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        as_prediction({key: value for key, value in row.items() if value is not ...})

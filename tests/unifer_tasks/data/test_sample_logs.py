@@ -15,13 +15,14 @@ from unifer_tasks.data.sample_logs import read_responses, read_sample_log
 from unifer_tasks.protocol.variants import BASE, N_ORDERS, VARIANTS, task_name
 
 SHUFFLED = VARIANTS["shuffled"]
+RECORD = {"dataset": "sfew", "id": "1", "gold": "fear"}
 
 
 def logged(tmp_path: Path, variant: str, **record: Any) -> Path:
     path = tmp_path / f"20260101_000000_samples_{task_name('sfew', VARIANTS.get(variant, BASE))}"
     path = path.with_suffix(".jsonl")
     of_variant = {} if variant == "base" else {"variant": variant}
-    own = {"dataset": "sfew", "id": "1", "gold": "fear", **of_variant, **record}
+    own = {**RECORD, **of_variant, **record}
     path.write_text(json.dumps({"accuracy": own, "input": "?", "filtered_resps": ["x"]}) + "\n")
     return path
 
@@ -40,7 +41,7 @@ def test_a_permutation_that_is_asked_is_read(tmp_path: Path, permutation: int) -
             for wrong in (N_ORDERS, 99, -1, 1.0, "1", None, True, [0])
         ),
         ("base", {"permutation": 1}, "has 1 as `permutation`, which must be an integer from"),
-        ("base", {"dataset": "rafdb"}, "is of 'rafdb', in a log of sfew"),
+        ("base", {"dataset": "rafdb"}, "is of 'rafdb', in a log of sfew; name the log as lmms-ev"),
         ("base", {"dataset": "fer2013"}, "'fer2013'"),
         ("base", {"gold": "contempt"}, "target 'contempt' is not a label of sfew"),
         ("base", {"id": None}, "`id` must be a string, got null"),
@@ -52,8 +53,53 @@ def test_an_impossible_record_is_refused(
     path = logged(tmp_path, variant, **record)
     with pytest.raises(PredictionError) as caught:
         read_sample_log(path, VARIANTS.get(variant, BASE))
-    assert f"{path}: 1 of 1 line cannot be scored" in str(caught.value)
+    assert (
+        f"{path}: 1 of 1 line cannot be scored; nothing was written. Restore the log as lmms-eval "
+        "wrote it, or run the task again:\n  line 1: "
+    ) in str(caught.value)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sample", "problem"),
+    [
+        ({}, "is not a FERBench sample of lmms-eval (KeyError('accuracy')); give a log of ferben"),
+        ({"accuracy": 1.0, "input": "?"}, "is not a FERBench sample of lmms-eval ("),
+        ({"accuracy": {"variant": "native"} | RECORD}, "is of the variant 'native', not of base; "),
+        ({"filtered_resps": [None]}, "is not a FERBench sample of lmms-eval ("),
+        ({"filtered_resps": []}, "is not a FERBench sample of lmms-eval ("),
+        ({"filtered_resps": [[]]}, "has no response"),
+        ({"filtered_resps": [[3]]}, "`response` must be a string, got 3; give the whole output"),
+    ],
+)  # fmt: skip
+def test_another_sample_is_refused(tmp_path: Path, sample: dict[str, Any], problem: str) -> None:
+    path = logged(tmp_path, "base")
+    row = {**json.loads(path.read_text()), **sample} if sample else {"filtered_resps": ["x"]}
+    path.write_text(json.dumps(row))
+    with pytest.raises(PredictionError) as caught:
+        read_sample_log(path)
+    assert f"line 1: {problem}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("responses", "expected"),
+    [
+        ({"resps": [["x"]], "filtered_resps": ["x"]}, ("x",)),  # lmms-eval 0.5 and 0.6
+        ({"filtered_resps": ["x"]}, ("x",)),
+        ({"filtered_resps": [["x", "y"]]}, ("x", "y")),
+        ({"resps": ["x"], "filtered_resps": "x"}, ("x",)),  # 0.7
+        ({"filtered_resps": "x"}, ("x",)),
+        ({"resps": ["x", "y"], "filtered_resps": "x"}, ("x", "y")),
+        ({"filtered_resps": ["x", "y"]}, ("x", "y")),
+    ],
+)
+def test_responses_are_read_as_each_release_writes_them(
+    tmp_path: Path, responses: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    path = logged(tmp_path, "base")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **responses}) + "\n")
+    (sample,) = read_sample_log(path).samples
+    assert tuple(answer.response for answer in sample.answers) == expected
 
 
 def test_a_repeated_key_is_refused(tmp_path: Path) -> None:

@@ -312,7 +312,7 @@ def test_a_variants_log_is_not_taken_for_the_base(tiny_run: Any, tmp_path: Path)
     turned = read_responses(folder, VARIANTS["shuffled"])
     assert len(turned) == len(samples["ferbench_shuffled_sfew"])
     (log,) = folder.rglob("*_samples_ferbench_native_sfew.jsonl")
-    with pytest.raises(PredictionError, match="line 1: a sample of the variant native, not of"):
+    with pytest.raises(PredictionError, match="line 1: is of the variant 'native', not of"):
         read_responses(log)
     alone = tmp_path / "direct"
     alone.mkdir()

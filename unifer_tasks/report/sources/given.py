@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
-from unifer_tasks.data.prediction_files import title
+from unifer_tasks.data.prediction_files import other_kind, title
 from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
 from unifer_tasks.data.results_file import read_document
 from unifer_tasks.redaction.characters import one_line, visible
@@ -72,9 +72,8 @@ def _read(path: Path, progress: Callable[[str], None]) -> list[Run]:
         if isinstance(rows, dict):
             if path.match(RESULTS) and (logs := log_paths(path)):
                 return runs_of_logs(logs, progress)
-            raise PredictionError(
-                f"{title(path)} holds scores and no answers; give the folder with the sample logs"
-            )
+            instead = other_kind(rows) or "is one JSON object; give a list of objects, one a row"
+            raise PredictionError(f"{title(path)} {instead}")
         if _is_upstreams(path, rows):
             return runs_of_results({path: rows})
     if path.match(LOGS):

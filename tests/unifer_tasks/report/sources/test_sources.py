@@ -178,6 +178,14 @@ def test_what_is_no_run_says_what_is(tmp_path: Path) -> None:
         read_runs([tmp_path])
     with pytest.raises(PredictionError, match="holds scores and no answers"):
         read_runs([path])
+    for content, instead in {
+        '{"eval": {}, "samples": []}': "is a log of inspect_ai; write its samples as rows of data",
+        '{"predictions": []}': "is one JSON object; give a list of objects, one a row",
+    }.items():
+        other = tmp_path / "other.json"
+        other.write_text(content)
+        with pytest.raises(PredictionError, match=instead):
+            read_runs([other])
     with pytest.raises(PredictionError, match=r"absent\.jsonl does not exist; give lmms-eval's"):
         read_runs([tmp_path / "absent.jsonl"])
     cut = write_predictions(tmp_path / "cut.jsonl", SFEW)
