@@ -25,6 +25,10 @@ class ArchiveError(PreparationError):
     """An archive is missing, of unknown layout, damaged or unsafe."""
 
 
+class UnknownLayoutError(ArchiveError):
+    """A folder or an archive is in none of the layouts in which a dataset is distributed."""
+
+
 class DamagedError(ArchiveError):
     """One file of an archive cannot be read."""
 

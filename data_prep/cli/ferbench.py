@@ -23,6 +23,7 @@ from data_prep.outputs.benchmark_folder import check_folder
 from data_prep.outputs.card import write_benchmark_card
 from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, read_list
 from data_prep.sources.index import Question, read_index
+from data_prep.sources.samples import Split
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
@@ -66,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
     index = read_index(args.index) if args.index else {}
     # Before anything is unpacked to it.
     check_folder(args.out)
-    sources = open_sources(args)
+    sources = open_sources(args, Split.TEST)
     plans = [ferbench.plan(source, index.get(key)) for key, source in sources.items()]
     _show_skipped(plans)
     _check(plans, index, args.partial)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data_prep.errors import PreparationError
 from data_prep.output import Output
 from data_prep.sources.archives import DATASETS, open_source
-from data_prep.sources.samples import Source
+from data_prep.sources.samples import Source, Split
 from data_prep.storage.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.command import in_one_line
@@ -49,8 +49,8 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def open_sources(args: argparse.Namespace) -> dict[str, Source]:
-    """Open the archives given as options.
+def open_sources(args: argparse.Namespace, wanted: Split) -> dict[str, Source]:
+    """Open the archives given as options, to read a split.
 
     Raises:
         PreparationError: None was given, or one is malformed.
@@ -58,7 +58,11 @@ def open_sources(args: argparse.Namespace) -> dict[str, Source]:
     paths: Mapping[str, Path | None] = {dataset: getattr(args, dataset) for dataset in DATASETS}
     sources = {
         dataset: open_source(
-            dataset, path, unpacked(args), majority=getattr(args, "ferplus_majority", False)
+            dataset,
+            path,
+            unpacked(args),
+            wanted=wanted,
+            majority=getattr(args, "ferplus_majority", False),
         )
         for dataset, path in paths.items()
         if path is not None

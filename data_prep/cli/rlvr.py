@@ -85,5 +85,4 @@ def _run(args: argparse.Namespace) -> int:
 def _inputs(args: argparse.Namespace) -> list[Input]:
     if args.published is not None:
         return published_inputs(args, RLVR_KEYS)
-    splits = (Split.TRAIN, Split.VALID) if args.ferplus_valid else (Split.TRAIN,)
-    return inputs_of(open_sources(args), splits)
+    return inputs_of(open_sources(args, Split.TRAIN), ferplus_valid=args.ferplus_valid)

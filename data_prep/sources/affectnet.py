@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from data_prep.errors import ArchiveError, ListError, brief
+from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, join, stem
 from unifer_tasks.data.annotations import Annotations
@@ -91,7 +91,11 @@ def open_source(tree: Tree) -> Source:
             tuple(lists),
             None if Split.TEST in lists else f"{tree.path} holds no validation.csv",
         )
-    sets = {split: name for split, part in _SET.items() if (name := tree.find_first(part))}
+    sets = {
+        split: name
+        for split, part in _SET.items()
+        if (name := tree.find_first(part)) and tree.find_in(name, "annotations")
+    }
     if sets:
         return Source(
             DATASET,
@@ -102,9 +106,9 @@ def open_source(tree: Tree) -> Source:
             "this release of AffectNet numbers its images, which cannot be mapped to FERBench's "
             "ids; the one with validation.csv is needed. It can be trained on",
         )
-    raise ArchiveError(
+    raise UnknownLayoutError(
         f"{tree.path} is not AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
-        "nor train_set/ or val_set/ is in it"
+        "nor train_set/annotations/ or val_set/annotations/ is in it"
     )
 
 
@@ -126,7 +130,7 @@ def _read_list(
             continue
         # A list that was saved on Windows may have its separators.
         path = PurePosixPath(file.strip().replace("\\", "/"))
-        member = tree.resolve(f"{faces}/{path}")
+        member = tree.resolve(faces, str(path))
         if member is None:
             yield Skipped(DATASET, file, "its image is missing")
             continue
@@ -171,7 +175,7 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
         number = _annotated(file)
         name = join(annotations, file)
         expression = _number(tree, name)
-        member = tree.resolve(join(images, f"{number}.jpg"))
+        member = tree.resolve(images, f"{number}.jpg")
         if not _is_emotion(expression, f"{tree.path}: {name}"):
             yield Skipped(DATASET, name, _not_an_expression(int(expression)), by_rule=True)
         elif member is None:

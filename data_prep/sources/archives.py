@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from data_prep.errors import ArchiveError
+from data_prep.errors import ArchiveError, UnknownLayoutError
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.nested import with_nested
+from data_prep.storage.nested import is_wanted, with_nested
 from data_prep.storage.packed import open_tree, scratch
-from data_prep.storage.tree import Tree
-from unifer_tasks.protocol.labels import label_space
+from data_prep.storage.tree import Tree, join
+from unifer_tasks.protocol.labels import CANONICAL_LABELS, canonical, label_space
 
 READERS = (rafdb, ferplus, affectnet, sfew)
 """One module per dataset, with `DATASET`, `NESTED` and `open_source`."""
@@ -33,16 +33,22 @@ _NESTED: Mapping[str, Sequence[str]] = {module.DATASET: module.NESTED for module
 
 
 def open_source(
-    dataset: str, path: Path, unpacked: Path | None = None, *, majority: bool = False
+    dataset: str,
+    path: Path,
+    unpacked: Path | None = None,
+    *,
+    wanted: Split = Split.TEST,
+    majority: bool = False,
 ) -> Source:
     """Open a dataset's archive and detect its layout.
 
-    Nested archives are opened if the layout is not found without them.
+    Nested archives are opened if the wanted split is not found without them.
 
     Args:
         dataset: The dataset's key.
         path: A folder, a zip, a tar or a 7z.
         unpacked: As in `open_tree`.
+        wanted: The split that is to be read.
         majority: Label FERPlus by the majority rule of its paper instead of FERBench's.
 
     Raises:
@@ -50,33 +56,32 @@ def open_source(
     """
     unpacked = unpacked or scratch()
     tree = open_tree(path, unpacked)
+    opener: Callable[[Tree], Source] = _OPENERS[dataset]
+    if dataset == ferplus.DATASET:
+        opener = partial(ferplus.open_source, majority=majority)
     try:
-        source = _open(dataset, tree, unpacked, majority)
-    except ArchiveError as error:
-        raise ArchiveError(f"{error}{_hint(dataset, tree)}") from None
+        source = _open(opener, tree, wanted, lambda: with_nested(tree, _NESTED[dataset], unpacked))
+    except UnknownLayoutError as error:
+        raise UnknownLayoutError(f"{error}{_hint(dataset, tree)}") from None
     if dataset == rafdb.DATASET:
         nested = partial(with_nested, tree, rafdb.ATTRIBUTES_NESTED, unpacked)
         source = rafdb.with_attributes(source, nested)
     return replace(source, read=partial(_with_readable_names, source.read))
 
 
-def _open(dataset: str, tree: Tree, unpacked: Path, majority: bool) -> Source:
-    openers: Mapping[str, Callable[[Tree], Source]] = {
-        **_OPENERS,
-        "ferplus": partial(ferplus.open_source, majority=majority),
-    }
+def _open(
+    opener: Callable[[Tree], Source], tree: Tree, wanted: Split, nested: Callable[[], Tree]
+) -> Source:
     try:
-        source = openers[dataset](tree)
-        # Often only one part was unpacked by hand.
-        if Split.TEST in source.splits:
-            return source
+        source = opener(tree)
     except ArchiveError:
-        nested = with_nested(tree, _NESTED[dataset], unpacked)
-        if nested is tree:
+        if (packed := nested()) is tree:
             raise
-        return openers[dataset](nested)
-    nested = with_nested(tree, _NESTED[dataset], unpacked)
-    return source if nested is tree else openers[dataset](nested)
+        return opener(packed)
+    # Often only one part was unpacked by hand.
+    if wanted in source.splits or (packed := nested()) is tree:
+        return source
+    return opener(packed)
 
 
 def _hint(dataset: str, tree: Tree) -> str:
@@ -88,7 +93,41 @@ def _hint(dataset: str, tree: Tree) -> str:
             with suppress(ArchiveError):
                 opener(tree)
                 return f". It holds {label_space(other).title}: --{other}"
+    if found := _repackaged(tree):
+        return (
+            f". It holds {found}: a repackaged copy, without the file names and lists of "
+            f"{label_space(dataset).title}; use the one that its authors hand out"
+        )
+    if is_wanted(tree.path.name, _NESTED[dataset]):
+        return f". If {tree.path.name} is one part of it, name the folder around all parts"
     return ""
+
+
+_REPACKAGED: Mapping[str, str] = {
+    ".parquet": "Parquet files",
+    ".arrow": "Arrow files",
+    ".tfrecord": "TFRecord files",
+    ".h5": "HDF5 files",
+}
+_FEW_CLASSES = 5
+
+
+def _repackaged(tree: Tree) -> str | None:
+    """Return what shows that others have packed a dataset again, if anything does."""
+    for level in tree.levels():
+        for folder in level:
+            labels = [
+                name for name in tree.folders(folder) if canonical(name.lower()) in CANONICAL_LABELS
+            ]
+            if len(labels) >= _FEW_CLASSES:
+                return f"the class folders {', '.join(labels)}"
+            if {"images", "labels"} <= set(map(str.lower, tree.folders(folder))):
+                return f"images and labels in YOLO's format ({join(folder, 'labels')})"
+            for file in tree.files(folder):
+                suffix = PurePosixPath(file).suffix.lower()
+                if suffix in _REPACKAGED:
+                    return f"{_REPACKAGED[suffix]} ({join(folder, file)})"
+    return None
 
 
 def _with_readable_names(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from data_prep.errors import ArchiveError, ListError, brief
+from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.pixels import PixelTable, named_rows
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, is_image
@@ -83,7 +83,7 @@ def open_source(tree: Tree, *, majority: bool = False) -> Source:
     }
     joint = tree.find_first(_NEW)
     if not labels and joint is None:
-        raise ArchiveError(_no_votes(tree))
+        raise UnknownLayoutError(_no_votes(tree))
     images, folders, form = _open_images(tree, joint)
     reason = None
     if Split.TEST not in labels:
@@ -158,7 +158,7 @@ def _read(
             )
         elif label is None:
             yield Skipped(DATASET, name, "no emotion has the majority", by_rule=True)
-        elif (member := images.resolve(f"{folders[split]}/{name}")) is None:
+        elif (member := images.resolve(folders[split], name)) is None:
             yield Skipped(DATASET, name, "its image is missing")
         else:
             of_label = dict(zip(VOTE_COLUMNS, votes, strict=False))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from data_prep.errors import ArchiveError
+from data_prep.sources import ferplus
 from data_prep.sources.counts import official_counts
 from data_prep.sources.published import Keys, published_samples
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree
+from unifer_tasks.protocol.labels import label_space
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,30 @@ class Input:
         ]
 
 
-def inputs_of(
-    sources: Mapping[str, Source], splits: Sequence[Split] = (Split.TRAIN,)
-) -> list[Input]:
-    """Return the training splits of official archives."""
-    return [
-        Input(
-            source.dataset,
-            split,
-            source.images,
-            partial(source.read, split),
-            (source.has_official_labels and official_counts(source.dataset, split)) or None,
-        )
-        for source in sources.values()
-        for split in splits
-        if split in source.splits
-    ]
+def inputs_of(sources: Mapping[str, Source], *, ferplus_valid: bool = False) -> list[Input]:
+    """Return the training splits of official archives.
+
+    Args:
+        sources: Dataset key -> its archive.
+        ferplus_valid: Return FERPlus's validation split as well.
+
+    Raises:
+        ArchiveError: An archive lacks such a split.
+    """
+    inputs = []
+    for source in sources.values():
+        with_valid = ferplus_valid and source.dataset == ferplus.DATASET
+        for split in (Split.TRAIN, Split.VALID) if with_valid else (Split.TRAIN,):
+            if split not in source.splits:
+                raise ArchiveError(
+                    f"{source.images.path} holds no {split} split of "
+                    f"{label_space(source.dataset).title} ({source.layout}); add it, or leave out "
+                    f"--{source.dataset}"
+                )
+            counts = official_counts(source.dataset, split) if source.has_official_labels else None
+            read = partial(source.read, split)
+            inputs.append(Input(source.dataset, split, source.images, read, counts or None))
+    return inputs
 
 
 def inputs_of_published(path: Path, tree: Tree, keys: Keys) -> list[Input]:

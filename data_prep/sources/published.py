@@ -121,7 +121,7 @@ def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | S
         label = row.read.label
         if label is None:
             yield Skipped(row.dataset, row.image_path, "its answer is not a candidate label")
-        elif (member := tree.resolve(name)) is None:
+        elif (member := tree.resolve("", name)) is None:
             yield Skipped(row.dataset, row.image_path, "its image is missing")
         else:
             own = question(label_space(row.dataset).labels)

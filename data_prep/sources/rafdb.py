@@ -1,30 +1,33 @@
 """RAF-DB basic: real-world faces with one of seven expressions.
 
 Two layouts: the official one (`EmoLabel/list_patition_label.txt`, `Image/aligned`; the
-spelling is theirs) and class folders (`DATASET/{train,test}/{1..7}`, with
-`train_labels.csv` and `test_labels.csv`) of repackaged copies. Both name an aligned face
+spelling is theirs) and class folders (`DATASET/{train,test}/{1..7}` or by the labels' words, with
+or without `train_labels.csv` and `test_labels.csv`) of repackaged copies. Both name an aligned face
 `<stem>_aligned.jpg`, as FERBench's ids do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from data_prep.errors import ArchiveError, ListError, brief
+from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, join, stem
 from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
+from unifer_tasks.protocol.labels import canonical
 
 DATASET = "rafdb"
 
-NESTED = ("aligned", "image", "emolabel", "basic", "dataset", "raf*")
+NESTED = ("aligned", "image", "emolabel", "basic", "dataset", "train", "test", "raf*")
 """Names of nested archives to open; as in `with_nested`."""
 
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """The label of the ids 1 to 7."""
+
+_LABEL_OF: Mapping[str, str] = {str(number): label for number, label in enumerate(LABELS, start=1)}
 
 _LIST = "EmoLabel/list_patition_label.txt"
 _FACES = "Image/aligned"
@@ -44,8 +47,7 @@ def open_source(tree: Tree) -> Source:
     Raises:
         ArchiveError: The tree has neither layout.
     """
-    for name in tree.find(_LIST):
-        root = name[: -len(_LIST)].rstrip("/")
+    for root, name in tree.find_with_root(_LIST):
         faces = tree.find_in(root, _FACES)
         if faces is None or not tree.files(faces):
             raise ArchiveError(
@@ -53,12 +55,20 @@ def open_source(tree: Tree) -> Source:
                 "there"
             )
         return Source(DATASET, _LIST, tree, partial(_read_list, tree, name, faces))
-    for folder in tree.find("train"):
-        if set("1234567") <= set(tree.folders(folder)):
-            root = folder.rpartition("/")[0]
-            return Source(DATASET, "class folders", tree, partial(_read_folders, tree, root))
-    raise ArchiveError(
-        f"{tree.path} is not RAF-DB: neither {_LIST} with {_FACES}/ nor train/1 to train/7 is in it"
+    classes = {
+        split: place for split in (Split.TRAIN, Split.TEST) if (place := _find_classes(tree, split))
+    }
+    if classes:
+        return Source(
+            DATASET,
+            "class folders",
+            tree,
+            partial(_read_folders, tree, classes),
+            tuple(classes),
+            None if Split.TEST in classes else f"{tree.path} holds no test/1 to test/7",
+        )
+    raise UnknownLayoutError(
+        f"{tree.path} is not RAF-DB: neither {_LIST} with {_FACES}/ nor test/1 to test/7 is in it"
     )
 
 
@@ -127,30 +137,65 @@ def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Samp
                 )
 
 
-def _read_folders(tree: Tree, root: str, split: Split) -> Iterator[Sample | Skipped]:
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """The class folders of a split.
+
+    Attributes:
+        root: The folder around that of the split.
+        places: Label -> its folder.
+    """
+
+    root: str
+    places: Mapping[str, str]
+
+
+def _find_classes(tree: Tree, split: Split) -> _Classes | None:
+    """Find the class folders of a split, named by their ids or by words such as `happy`."""
+    for root, folder in tree.find_with_root(split):
+        named = {canonical(name.lower()): name for name in tree.folders(folder)}
+        for expected in (_LABEL_OF, dict(zip(LABELS, LABELS, strict=True))):
+            if not set(expected) <= named.keys():
+                continue
+            places = {
+                label: tree.find_in(folder, named[name]) or "" for name, label in expected.items()
+            }
+            # Other datasets are passed on in folders of the same words.
+            files = tree.files(places[LABELS[0]])
+            if expected is _LABEL_OF or any(_id(file).startswith(f"{split}_") for file in files):
+                return _Classes(root, places)
+    return None
+
+
+def _read_folders(
+    tree: Tree, classes: Mapping[Split, _Classes], split: Split
+) -> Iterator[Sample | Skipped]:
     listed: set[str] = set()
-    folder = tree.find_in(root, split) or join(root, split)
-    places = (root, root.rpartition("/")[0])
+    found = classes[split]
+    places = (found.root, found.root.rpartition("/")[0])
     tables = (tree.find_in(place, f"{split}_labels.csv") for place in places)
     table = next((name for name in tables if name is not None), None)
     if table is not None:
         for number, row in tree.records(table, ("image", "label")):
-            file, label_id = row["image"].strip(), row["label"].strip()
+            file = row["image"].strip()
             listed.add(_id(file))
-            label = _label(label_id, tree, f"{table}, row {number}")
-            yield _sample(tree, split, file, label, f"{folder}/{label_id}")
-    for number, label in enumerate(LABELS, start=1):
-        faces = f"{folder}/{number}"
+            label = _label(row["label"].strip(), tree, f"{table}, row {number}")
+            yield _sample(tree, split, file, label, found.places[label])
+    for label, faces in found.places.items():
         for file in tree.files(faces):
-            if table is None:
+            if table is None and _id(file).startswith(f"{split}_"):
                 yield _sample(tree, split, file, label, faces)
+            elif table is None:
+                reason = "is not named as RAF-DB names its faces"
+                yield Skipped(DATASET, join(faces, file), reason)
             elif _id(file) not in listed:
-                yield Skipped(DATASET, join(faces, file), f"{split}_labels.csv does not list it")
+                reason = f"{split}_labels.csv does not list it"
+                yield Skipped(DATASET, join(faces, file), reason)
 
 
 def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Sample | Skipped:
     name = f"{_id(file)}{_ALIGNED}.jpg"
-    member = tree.resolve(f"{faces}/{name}")
+    member = tree.resolve(faces, name)
     if member is None:
         return Skipped(DATASET, file, "its aligned face is missing")
     return Sample(DATASET, f"/RAF-DB/aligned/{name}", label, split, member)
@@ -159,9 +204,6 @@ def _sample(tree: Tree, split: Split, file: str, label: str, faces: str) -> Samp
 def _id(file: str) -> str:
     """Return the name of a photograph, `test_0001`, from that of its face in any case."""
     return stem(file).lower().removesuffix(_ALIGNED)
-
-
-_LABEL_OF: Mapping[str, str] = {str(number): label for number, label in enumerate(LABELS, start=1)}
 
 
 def _label(label_id: str, tree: Tree, where: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from data_prep.errors import ArchiveError
+from data_prep.errors import ArchiveError, UnknownLayoutError
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, is_image
 
@@ -62,7 +62,7 @@ def open_source(tree: Tree) -> Source:
             _check_are_faces(tree, part, whole)
             faces[split] = whole
     if not faces:
-        raise ArchiveError(f"{tree.path} is not SFEW 2.0: it holds neither Train/ nor Val/")
+        raise UnknownLayoutError(f"{tree.path} is not SFEW 2.0: it holds neither Train/ nor Val/")
     return Source(
         DATASET,
         "aligned faces",

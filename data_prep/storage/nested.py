@@ -17,7 +17,14 @@ from typing import IO
 import xxhash
 
 from data_prep.errors import ArchiveError
-from data_prep.storage.packed import PARTS, SUFFIXES, copy_within, open_tree, unpack_first
+from data_prep.storage.packed import (
+    PARTS,
+    SUFFIXES,
+    ByHandError,
+    check_is_read,
+    copy_within,
+    open_tree,
+)
 from data_prep.storage.tree import DAMAGE, Tree, join
 from unifer_tasks.support.files import atomic_write
 
@@ -134,12 +141,13 @@ def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
                 if not file.lower().endswith((*SUFFIXES, *PARTS)):
                     continue
                 is_alone = len(files) == 1 and not tree.folders(folder)
-                is_wanted = _is_wanted(file, wanted)
-                if is_alone or is_wanted:
-                    yield _Archive(join(folder, file), is_wrapping=not is_wanted)
+                by_name = is_wanted(file, wanted)
+                if is_alone or by_name:
+                    yield _Archive(join(folder, file), is_wrapping=not by_name)
 
 
-def _is_wanted(file: str, wanted: Iterable[str]) -> bool:
+def is_wanted(file: str, wanted: Iterable[str]) -> bool:
+    """Return whether the name of an archive or a folder, without extensions, fits a pattern."""
     return any(fnmatchcase(_stem(file).lower(), pattern) for pattern in wanted)
 
 
@@ -152,7 +160,13 @@ def _mount(
     outer: Tree, archive: _Archive, wanted: Sequence[str], unpacked: Path, depth: int
 ) -> _Mount:
     path = _on_disk(outer, archive.name, unpacked)
-    tree = with_nested(open_tree(path, unpacked), wanted, unpacked, depth + 1)
+    try:
+        tree = with_nested(open_tree(path, unpacked), wanted, unpacked, depth + 1)
+    except ByHandError as error:
+        if outer.folder is not None:
+            raise
+        reason = f"holds {archive.name}, which {error.reason}"
+        raise ByHandError(outer.path, reason) from None
     parent, _, file = archive.name.rpartition("/")
     folders = tree.folders("")
     inner = folders[0] if len(folders) == 1 and not tree.files("") else ""
@@ -165,8 +179,7 @@ def _mount(
 
 def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
     """Return the path of an archive in a tree, extracted once if the tree is itself packed."""
-    if PurePosixPath(name).suffix.lower() in PARTS:
-        raise ArchiveError(unpack_first(outer.path / name))
+    check_is_read(outer.path / name)
     if outer.folder is not None:
         # Opening it rejects a link that leads outside.
         outer.open(name).close()

@@ -8,6 +8,8 @@ random access are unpacked once, to a folder below the output.
 from __future__ import annotations
 
 import lzma
+import re
+import shlex
 import shutil
 import stat
 import tarfile
@@ -72,11 +74,18 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
         raise ArchiveError(f"{path} does not exist")
     if not path.is_file():
         raise ArchiveError(f"{path} is neither a folder nor a regular file")
-    if path.suffix.lower() in PARTS:
-        raise ArchiveError(unpack_first(path))
+    kind = _kind(path)
+    check_is_read(path)
+    if kind in _BY_HAND:
+        raise ByHandError(path, f"is a {kind} file and can only be read once it is unpacked")
+    if kind == "html":
+        raise ArchiveError(
+            f"{path} is a web page, as a site sends it that wants a log-in or a confirmation; "
+            "download the archive itself, in a browser"
+        )
     unpacked = unpacked or scratch()
     try:
-        if path.suffix.lower() == ".7z":
+        if path.suffix.lower() == ".7z" or kind == "7z":
             return FolderTree(unpack_7z(path, unpacked))
         # Checked first: `is_zipfile` accepts a tar that ends with a zip.
         if tarfile.is_tarfile(path):
@@ -87,24 +96,64 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
         raise ArchiveError(f"{path} is damaged ({error}); download it again") from None
     raise ArchiveError(
         f"{path} is not a folder, zip, tar or 7z; if it is an interrupted download, download "
-        "it again"
+        "it again; if it is a file of a dataset, name the folder that holds it"
     )
 
 
-def unpack_first(path: Path) -> str:
-    """Return the message for an archive that must be unpacked by hand."""
-    return (
-        f"{path} can only be read once it is unpacked: `7z x {path.name} -o{path.stem}` (from the "
-        "first part it finds the others), then name that folder"
-    )
+_MARKS: Mapping[bytes, str] = {
+    b"rar!": "rar",
+    b"7z\xbc\xaf": "7z",
+    b"\x28\xb5\x2f\xfd": "zst",
+    b"<!do": "html",
+    b"<htm": "html",
+}
+"""The first four bytes of a file, in lower case -> its kind, whatever its name says."""
+
+_BY_HAND = ("rar", "zst")
 
 
-def asks_for_password(path: Path) -> str:
-    """Return the message for an archive that needs a password."""
-    return (
-        f"{path} asks for a password; unpack it with the one that its authors sent you, "
-        f"`7z x {path.name} -o{path.stem}`, and give that folder"
-    )
+def _kind(path: Path) -> str | None:
+    with path.open("rb") as file:
+        return _MARKS.get(file.read(4).lower())
+
+
+_ENDINGS = re.compile(
+    r"(\.part\d+)?(\.(zip|tar|gz|tgz|bz2|xz|zst|7z|rar|z01|\d{3}))+$", re.IGNORECASE
+)
+
+
+class ByHandError(ArchiveError):
+    """An archive can only be read once a person has unpacked it.
+
+    Attributes:
+        reason: Why, as what follows its name.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        folder = _ENDINGS.sub("", path.name)
+        folder += "_files" if folder == path.name else ""
+        super().__init__(
+            f"{path} {reason}; unpack it, `7z x {shlex.quote(path.name)} -o{shlex.quote(folder)}`, "
+            "and give that folder, or the one around it where a dataset has several archives"
+        )
+        self.reason = reason
+
+
+def check_is_read(path: Path) -> None:
+    """Check that an archive is not of a kind that a person must unpack.
+
+    Raises:
+        ByHandError: It is.
+    """
+    if path.suffix.lower() in PARTS:
+        raise ByHandError(
+            path,
+            "can only be read once it is unpacked (from the first of several parts, 7z finds the "
+            "others)",
+        )
+
+
+_LOCKED = "asks for a password, which its authors sent you"
 
 
 def unpacked_name(path: Path) -> str:
@@ -163,10 +212,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
     try:
         import py7zr
     except ImportError:
-        raise ArchiveError(
-            f"{path} is a 7z, which needs py7zr: {ARCHIVES.install}; or unpack it, "
-            f"`7z x {path.name} -o{path.stem}`, and give that folder"
-        ) from None
+        raise ByHandError(path, f"is a 7z, which needs py7zr: {ARCHIVES.install}") from None
     # A killed run may have left a partial folder.
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -183,7 +229,7 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
     except py7zr.exceptions.DecompressionBombError:
         raise ArchiveError(bomb(path)) from None
     except py7zr.exceptions.PasswordRequired:
-        raise ArchiveError(asks_for_password(path)) from None
+        raise ByHandError(path, _LOCKED) from None
     except (py7zr.exceptions.ArchiveError, *_DAMAGED_7Z) as error:
         raise ArchiveError(f"{path} is damaged ({error!r}); download it again") from None
     partial.rename(folder)
@@ -270,12 +316,12 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
                 self._add(name, info, _is_same_in_zip)
         for name, info in self._members.items():
             if info.flag_bits & _ENCRYPTED:
-                raise ArchiveError(asks_for_password(path))
+                raise ByHandError(path, _LOCKED)
             if info.compress_type not in _METHODS:
-                raise ArchiveError(
-                    f"{path}: {name} is packed by method {info.compress_type}, which Python does "
-                    f"not read (large zips of Windows are); unpack it, "
-                    f"`7z x {path.name} -o{path.stem}`, and give that folder"
+                raise ByHandError(
+                    path,
+                    f"holds {name}, which is packed by method {info.compress_type}, as large zips "
+                    "of Windows are, and which Python does not read",
                 )
 
     def _open(self, name: str) -> IO[bytes]:

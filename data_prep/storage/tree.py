@@ -97,10 +97,14 @@ class _Index:
         by_name: A name, as it is and in lower case -> the name. Of two that differ in case alone,
             each is found as it is.
         by_stem: The lower-case stem of a file -> its name; an image comes before other files.
+        folders: Those of the names that are folders.
+        alone: A folder that is all that it holds; None if there are files or other folders.
     """
 
     by_name: Mapping[str, str]
     by_stem: Mapping[str, str]
+    folders: frozenset[str]
+    alone: str | None
 
     @classmethod
     def of(cls, files: Sequence[str], folders: Sequence[str]) -> _Index:
@@ -109,7 +113,8 @@ class _Index:
         by_name = {name.lower(): name for name in names} | {name: name for name in names}
         by_stem = {stem(name).lower(): name for name in reversed(files)}
         images = {stem(name).lower(): name for name in reversed(files) if is_image(name)}
-        return cls(by_name, by_stem | images)
+        alone = folders[0] if len(folders) == 1 and not files else None
+        return cls(by_name, by_stem | images, frozenset(folders), alone)
 
     def find(self, name: str) -> str | None:
         return self.by_name.get(name) or self.by_name.get(name.lower())
@@ -273,17 +278,17 @@ class Tree(ABC):
                 )
             yield number, dict(zip(columns, row, strict=True))
 
-    def resolve(self, name: str) -> str | None:
-        """Find an image by its folder and stem, in any case and with any extension.
+    def resolve(self, folder: str, name: str) -> str | None:
+        """Find an image below a folder, in any case and with any extension.
 
         Returns:
             The file as the tree spells it; None if there is none. The name as it is comes first,
             then it in another case, then an image of that stem, then any file of that stem.
         """
-        if self.has(name):
-            return name
-        folder, _, last = name.rpartition("/")
-        place = self.find_in("", folder) if folder else ""
+        if self.has(whole := join(folder, name)):
+            return whole
+        inner, _, last = name.rpartition("/")
+        place = self.find_in(folder, inner) if inner else folder
         if place is None:
             return None
         index = self._index(place)
@@ -300,16 +305,24 @@ class Tree(ABC):
             yield level
             level = [join(folder, inner) for folder in level for inner in self.folders(folder)]
 
+    def find_with_root(self, name: str) -> Iterator[tuple[str, str]]:
+        """Yield the folders below which a relative name exists, and where that is.
+
+        Args:
+            name: As in `find`.
+        """
+        for level in self.levels():
+            for folder in level:
+                if (found := self.find_in(folder, name)) is not None:
+                    yield folder, found
+
     def find(self, name: str) -> Iterator[str]:
         """Yield the places where a relative name exists, nearest the root first.
 
         Args:
             name: A file or folder in any case, such as `EmoLabel/list_patition_label.txt`.
         """
-        for level in self.levels():
-            for folder in level:
-                if (found := self.find_in(folder, name)) is not None:
-                    yield found
+        return (found for _, found in self.find_with_root(name))
 
     def find_first(self, name: str) -> str | None:
         """Return the place nearest the root where a relative name exists, if any."""
@@ -321,14 +334,21 @@ class Tree(ABC):
         Args:
             folder: The folder.
             name: The name below it. A part that is not there as it is may differ in case, since
-                archives that were packed again on Windows often do.
+                archives that were packed again on Windows often do. A folder that holds nothing
+                but one of its own name is skipped, since Windows unpacks `Val.zip` to `Val/Val`.
         """
         found = folder
         for part in name.split("/"):
-            spelled = self._index(found).find(part)
+            index = self._index(found)
+            spelled = index.find(part)
             if spelled is None:
                 return None
             found = join(found, spelled)
+            while spelled in index.folders:
+                index = self._index(found)
+                if index.alone is None or index.alone.lower() != spelled.lower():
+                    break
+                found, spelled = join(found, index.alone), index.alone
         return found
 
 
@@ -374,7 +394,7 @@ class FolderTree(Tree):
             for entry in entries:
                 if is_clutter(entry.name):
                     continue
-                (folders if entry.is_dir() else files).append(entry.name)
+                (folders if _is_folder(entry) else files).append(entry.name)
         return sorted(files), sorted(folders)
 
     def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -394,17 +414,34 @@ class FolderTree(Tree):
             raise DamagedError(f"cannot be read: {path}: {error.strerror}") from None
 
     def _stamp(self, name: str) -> str:
-        status = (self._root / name).stat()
+        try:
+            status = (self._root / name).stat()
+        except OSError:
+            # A link to nothing is listed when it is read.
+            return "unreadable"
         return f"{status.st_size}-{status.st_mtime_ns}"
 
     def _inside(self, name: str) -> Path:
         folder, _, last = name.rpartition("/")
         path = self._root / name
         # Following every link of every path costs as much as decoding a small image.
-        plain = self._holds(folder) and last != ".." and not path.is_symlink()
-        if not plain and not path.resolve().is_relative_to(self._root):
+        if self._holds(folder) and last != ".." and not path.is_symlink():
+            return path
+        try:
+            real = path.resolve()
+        except RuntimeError:
+            raise DamagedError(f"cannot be read: {path} is a link that leads to itself") from None
+        if not real.is_relative_to(self._root):
             raise ArchiveError(
-                f"{path} leads out of {self._root} to {path.resolve()}; name the folder that "
-                "really holds the files, or copy them in (`cp -rL`)"
+                f"{path} leads out of {self._root} to {real}; name the folder that really holds "
+                "the files, or copy them in (`cp -rL`)"
             )
         return path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False

@@ -543,6 +543,16 @@ def below_four_folders(root: Path) -> Path:
     return root
 
 
+def doubled(root: Path) -> Path:
+    """Put every folder into one of its own name, as Windows unpacks `Val.zip` to `Val/Val`."""
+    folders = [path for path in root.rglob("*") if path.is_dir()]
+    for path in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        inner = path.rename(path.with_name("inner"))
+        path.mkdir()
+        inner.rename(path / path.name)
+    return root
+
+
 def with_backslashes(root: Path) -> Path:
     for path in root.rglob("*.csv"):
         path.write_bytes(path.read_bytes().replace(b"/", b"\\"))
@@ -555,6 +565,7 @@ ODD_COPIES: dict[str, Callable[[Path], Path]] = {
     "extensions in upper case": lambda root: renamed(root, upper_extension, files=True),
     "all names in upper case": lambda root: renamed(root, str.upper, files=True),
     "all names in lower case": lambda root: renamed(root, str.lower, files=True),
+    "folders in folders": doubled,
     "below other folders": below_four_folders,
     "Windows separators": with_backslashes,
 }
@@ -592,6 +603,103 @@ def test_an_odd_copy_reads_like_the_official_archive(
             [(row[0].lower(), *row[1:]) for row in rows] for rows in (found, expected)
         )
     assert found == expected
+
+
+def in_words(root: Path) -> Path:
+    """Name RAF-DB's class folders by words, as some copies do, without their tables."""
+    for number, word in enumerate(
+        ("Surprise", "fear", "disgust", "happy", "sad", "Angry", "Neutral")
+    ):
+        for split in ("train", "test"):
+            folder = root / "DATASET" / split / str(number + 1)
+            folder.rename(folder.with_name(word))
+            (root / f"{split}_labels.csv").unlink(missing_ok=True)
+    return root
+
+
+def without_training(root: Path) -> Path:
+    shutil.rmtree(root / "DATASET/train")
+    return root
+
+
+@pytest.mark.parametrize("change", [in_words, without_training])
+def test_rafdb_class_folders_may_have_words_or_lack_a_split(
+    change: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    expected = seen(open_source("rafdb", official.write_rafdb_folders(tmp_path / "official", 1)))
+    source = open_source("rafdb", change(official.write_rafdb_folders(tmp_path / "odd", 1)))
+    assert source.not_benchmark is None
+    assert seen(source) == [row for row in expected if row[2] in source.splits]
+
+
+def test_rafdb_faces_of_another_name_are_listed(tmp_path: Path) -> None:
+    root = official.write_rafdb_folders(tmp_path, 1, tables=False)
+    (root / "DATASET/test/4/face.png").write_bytes(b"")
+    _, skipped = read(open_source("rafdb", root), Split.TEST)
+    assert skipped == [
+        Skipped("rafdb", "DATASET/test/4/face.png", "is not named as RAF-DB names its faces")
+    ]
+
+
+def class_folders(root: Path) -> Path:
+    for label in FERBENCH["ferplus"].labels:
+        official.put(root / "train" / label / "image0000001.png", b"")
+    return root
+
+
+def yolo(root: Path) -> Path:
+    official.put(root / "valid/images/ffhq_1.png", b"")
+    official.put(root / "valid/labels/ffhq_1.txt", b"3 0.5 0.5 1 1")
+    return root
+
+
+def parquet(root: Path) -> Path:
+    official.put(root / "data/train-00000-of-00001.parquet", b"PAR1")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("dataset", "write", "message"),
+    [
+        # SFEW has class folders of its own, and judges their images.
+        ("rafdb", class_folders, "the class folders angry, .*: a repackaged copy, .*use the one"),
+        ("ferplus", class_folders, "the class folders angry, .*: a repackaged copy, .*use the one"),
+        ("affectnet", class_folders, "the class folders angry, .*: a repackaged copy"),
+        *((dataset, yolo, "images and labels in YOLO's format .*: a rep") for dataset in FERBENCH),
+        *((dataset, parquet, r"Parquet files \(data/train-00000.*: a rep") for dataset in FERBENCH),
+    ],
+)
+def test_a_repackaged_copy_is_recognised(
+    dataset: str, write: Callable[[Path], Path], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ArchiveError, match=message):
+        open_source(dataset, write(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "write", "name"),
+    [
+        ("rafdb", official.write_rafdb, "basic/EmoLabel"),
+        ("rafdb", official.write_rafdb, "basic/Image"),
+        ("rafdb", official.write_rafdb, "basic/Image/aligned"),
+        ("rafdb", official.write_rafdb_folders, "DATASET/test"),
+        ("affectnet", official.write_affectnet, "Manually_Annotated_Images"),
+        ("affectnet", official.write_affectnet_numbered, "train_set"),
+        ("ferplus", partial(official.write_ferplus, as_png=True), "data/FER2013Test"),
+    ],
+)
+def test_a_part_of_a_dataset_points_to_the_whole(
+    dataset: str, write: Callable[[Path, int], Path], name: str, tmp_path: Path
+) -> None:
+    message = rf"If {name.rpartition('/')[2]} is one part of it, name the folder around all parts"
+    with pytest.raises(ArchiveError, match=message):
+        open_source(dataset, write(tmp_path, 1) / name)
+
+
+def test_affectnet_sets_without_annotations_are_not_read(tmp_path: Path) -> None:
+    official.put(tmp_path / "train_set/0/1.jpg", b"")
+    with pytest.raises(ArchiveError, match="nor train_set/annotations/ or val_set/annotations/"):
+        open_source("affectnet", tmp_path)
 
 
 def test_affectnet_numbered_counts_images_without_an_annotation(tmp_path: Path) -> None:
@@ -673,16 +781,40 @@ def test_the_root_may_be_a_link(dataset: str, tmp_path: Path) -> None:
     assert source.images.folder in (root, None)
 
 
-def test_zips_with_a_password_are_reported(tmp_path: Path) -> None:
-    path = official.packed(official.write_sfew(tmp_path / "files", 1), "zip")
+def locked(path: Path) -> Path:
+    """Mark every file of a zip as encrypted."""
     data = bytearray(path.read_bytes())
     for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         at = -1
         while (at := data.find(mark, at + 1)) >= 0:
             data[at + flags] |= 1
     path.write_bytes(data)
-    with pytest.raises(ArchiveError, match=r"asks for a password; .*`7z x files\.zip -ofiles`"):
+    return path
+
+
+def test_zips_with_a_password_are_reported(tmp_path: Path) -> None:
+    path = locked(official.packed(official.write_sfew(tmp_path / "files", 1), "zip"))
+    with pytest.raises(ArchiveError, match=r"asks for a password, .*`7z x files\.zip -ofiles`"):
         open_source("sfew", path)
+
+
+def test_a_zip_with_a_password_inside_another_names_the_outer_one(tmp_path: Path) -> None:
+    root = official.write_sfew(tmp_path / "SFEW", 1)
+    locked(official.pack_away(root / "Train", "zip"))
+    val = locked(official.packed(root / "Val", "zip"))
+    # Faces are there for the benchmark, not for training.
+    assert open_source("sfew", root).splits == (Split.TEST,)
+    with pytest.raises(ArchiveError, match=r"Train\.zip asks for a password"):
+        open_source("sfew", root, wanted=Split.TRAIN)
+    shutil.rmtree(root / "Val")
+    assert val.exists()
+    outer = official.packed(root, "zip")
+    with pytest.raises(ArchiveError) as caught:
+        open_source("sfew", outer)
+    assert str(caught.value).startswith(
+        f"{outer} holds SFEW/Train.zip, which asks for a password, which its authors sent you; "
+        "unpack it, `7z x SFEW.zip -oSFEW`"
+    )
 
 
 def test_zips_of_an_unsupported_method_are_reported(tmp_path: Path) -> None:
@@ -756,6 +888,17 @@ def test_an_archive_that_climbs_out_is_refused(
         open_tree(tmp_path / "archive").files("")
 
 
+@pytest.mark.parametrize("target", ["gone", "test_0001_aligned.jpg"], ids=["dangling", "loop"])
+def test_a_link_to_nothing_is_a_file_that_cannot_be_read(target: str, tmp_path: Path) -> None:
+    face = official.write_rafdb(tmp_path, 1) / "basic/Image/aligned/test_0001_aligned.jpg"
+    face.unlink()
+    face.symlink_to(target)
+    tree = open_source("rafdb", tmp_path).images
+    name = str(face.relative_to(tmp_path))
+    assert "cannot be read" in str(tree.try_read(name))
+    assert tree.stamp(name) == "unreadable"
+
+
 def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"x")
     root = tmp_path / "root"
@@ -772,7 +915,13 @@ def test_a_link_out_of_a_folder_is_refused(tmp_path: Path) -> None:
     ("name", "data", "message"),
     [
         ("a.7z", b"7z\xbc\xaf\x27\x1c", "a.7z is damaged"),
-        ("a.part01.rar", b"Rar!", "7z x a.part01.rar -oa.part01"),
+        ("a.zip", b"7z\xbc\xaf\x27\x1c", "a.zip is damaged .*7z"),
+        ("a.zip", b"Rar!\x1a\7\0", "is a rar file .*`7z x a.zip -oa`"),
+        ("a b", b"Rar!\x1a\7\0", "`7z x 'a b' -o'a b_files'`"),
+        ("a.tar.zst", b"\x28\xb5\x2f\xfd", "is a zst file .*`7z x a.tar.zst -oa`"),
+        ("a.zip", b"<!DOCTYPE html><title>Sign in", "is a web page"),
+        ("fer2013.csv", b"emotion,pixels", "name the folder that holds it"),
+        ("a.part01.rar", b"Rar!", "7z x a.part01.rar -oa`"),
         ("a.7z.001", b"7z", "only be read once it is unpacked"),
         ("a.zip", b"PK\x03\x04 cut", "interrupted download"),
         ("none.zip", None, "does not exist"),
@@ -784,7 +933,7 @@ def test_what_cannot_be_opened_names_the_remedy(
     if data is not None:
         (tmp_path / name).write_bytes(data)
     with pytest.raises(ArchiveError, match=message):
-        open_tree(tmp_path / name)
+        open_tree(tmp_path / name, tmp_path / "unpacked")
 
 
 def test_a_damaged_member_is_named(tmp_path: Path) -> None:

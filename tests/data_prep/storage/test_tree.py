@@ -14,5 +14,5 @@ def test_no_file_has_a_name_that_no_disk_admits(name: str, tmp_path: Path) -> No
     (tmp_path / "a.jpg").write_bytes(b"x")
     tree = FolderTree(tmp_path)
     assert not tree.has(name)
-    assert tree.resolve(name) is None
+    assert tree.resolve("", name) is None
     assert tree.files(f"{name}/folder") == ()
