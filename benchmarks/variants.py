@@ -20,9 +20,9 @@ from statistics import mean, median
 from typing import Any
 
 from unifer_tasks.harness.models.unifer import UniFER
-from unifer_tasks.protocol.forced import Beginnings, Said, beginnings
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants import BASE, TASKS, VARIANTS, task_name
+from unifer_tasks.variants.forced import Beginnings, Said, beginnings
+from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, task_name
 
 _QUESTIONS = 32
 _ROUNDS = 5

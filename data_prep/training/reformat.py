@@ -21,8 +21,8 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
-from unifer_tasks.protocol.formats import ResponseFormat, asked_format
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, listed_labels
+from unifer_tasks.variants.formats import ResponseFormat, asked_format
 
 _MESSAGES = {"rlvr": "prompt", "cot": "messages"}
 

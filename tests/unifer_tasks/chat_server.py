@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from unifer_tasks.protocol.outcomes import Outcome
+from unifer_tasks.answers.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

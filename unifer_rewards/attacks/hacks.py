@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
+from unifer_tasks.answers.model_formats import THINKING, WRAPPERS
+from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.protocol.labels import canonical
-from unifer_tasks.protocol.model_formats import THINKING, WRAPPERS
 
 MEGABYTE = 1_000_000
 

@@ -21,7 +21,7 @@ from unifer_tasks.data.manifest import (
     sha256,
 )
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.protocol.variants import Variant
+from unifer_tasks.variants.listed import Variant
 
 
 @dataclass(frozen=True, slots=True)

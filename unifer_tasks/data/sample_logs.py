@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import DATA_VARIABLE
@@ -22,9 +23,8 @@ from unifer_tasks.data.predictions import (
     as_prediction,
     read_predictions,
 )
-from unifer_tasks.protocol.answers import REQUEST_FAILED_PREFIX
-from unifer_tasks.protocol.variants import BASE, TASKS, Variant, task_name
 from unifer_tasks.support.records import RecordError, require_file
+from unifer_tasks.variants.listed import BASE, TASKS, Variant, task_name
 
 
 @dataclass(frozen=True, slots=True)

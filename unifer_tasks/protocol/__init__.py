@@ -1,1 +1,1 @@
-"""What is asked and how an answer is read: labels, prompts, images, variants, answers."""
+"""What is asked: labels, questions and the images beside them."""

@@ -1,7 +1,7 @@
 """Calibration: is a label that is given 70 % right in 70 of 100 questions?
 
 Of each question, the probabilities of all candidates and the true label are needed
-(`protocol.ranking`); the answer is the likeliest candidate, its probability the confidence.
+(`variants.ranking`); the answer is the likeliest candidate, its probability the confidence.
 
 * **ECE**, the expected calibration error: the distance of accuracy and mean confidence in bins of
   equal width, averaged over the answers (C. Guo et al., "On Calibration of Modern Neural

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import pytest
 
 from unifer_tasks.ferbench import leaves
-from unifer_tasks.protocol import variants
 from unifer_tasks.protocol.labels import LABEL_SPACES, WITH_FILES, LabelSpace
-from unifer_tasks.protocol.variants import VARIANTS
+from unifer_tasks.variants import listed
+from unifer_tasks.variants.listed import VARIANTS
 
 
 def test_the_folder_holds_what_the_declarations_say() -> None:
@@ -34,9 +34,9 @@ def test_what_a_variant_changes_is_written_by_hand(key: str) -> None:
 def declare(monkeypatch: pytest.MonkeyPatch, *spaces: LabelSpace) -> Mapping[str, LabelSpace]:
     declared = MappingProxyType({**LABEL_SPACES, **{space.key: space for space in spaces}})
     monkeypatch.setattr(leaves, "LABEL_SPACES", declared)
-    monkeypatch.setattr(variants, "LABEL_SPACES", declared)
+    monkeypatch.setattr(listed, "LABEL_SPACES", declared)
     with_files = {key: space for key, space in declared.items() if not space.part_of}
-    monkeypatch.setattr(variants, "WITH_FILES", with_files)
+    monkeypatch.setattr(listed, "WITH_FILES", with_files)
     return declared
 
 

@@ -19,11 +19,16 @@ from unifer_tasks.data.predictions import Prediction, PredictionError
 from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.ferbench.utils import Record, doc_to_visual
 from unifer_tasks.harness.rationales import check_rationales, read_rationales
-from unifer_tasks.protocol.corruptions import condition_of
-from unifer_tasks.protocol.forced import CONDITIONS, OWN
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import describe, response
-from unifer_tasks.protocol.variants import (
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.robustness import robustness
+from unifer_tasks.report.figures.worth import worth
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.sources.runs import Run
+from unifer_tasks.variants.corruptions import condition_of
+from unifer_tasks.variants.forced import CONDITIONS, OWN
+from unifer_tasks.variants.listed import (
     BASE,
     N_ORDERS,
     TASKS,
@@ -32,11 +37,6 @@ from unifer_tasks.protocol.variants import (
     orders,
     task_name,
 )
-from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.figures.robustness import robustness
-from unifer_tasks.report.figures.worth import worth
-from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.report.sources.runs import Run
 
 pytest.importorskip("lmms_eval")
 

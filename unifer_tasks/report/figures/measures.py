@@ -22,16 +22,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from unifer_tasks.answers.outcomes import Outcome, request_failed
+from unifer_tasks.answers.strict import read_answer
+from unifer_tasks.answers.tags import has_valid_format, has_visible_text
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.protocol.answers import (
-    Outcome,
-    has_valid_format,
-    has_visible_text,
-    read_answer,
-    request_failed,
-)
 from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
-from unifer_tasks.protocol.ranking import without_figures
 from unifer_tasks.rationale.reasoning import (
     Argument,
     Contradiction,
@@ -42,6 +37,7 @@ from unifer_tasks.rationale.reasoning import (
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
 from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
+from unifer_tasks.variants.ranking import without_figures
 
 _SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
 

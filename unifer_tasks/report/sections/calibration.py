@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unifer_tasks.protocol.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
@@ -18,6 +17,7 @@ from unifer_tasks.report.figures.tables import (
     with_interval,
 )
 from unifer_tasks.scoring.calibration import Calibration, calibration
+from unifer_tasks.variants.ranking import read_ranking
 
 _TEXT = (
     "The probability of each candidate label as the answer, normalised over the candidates. ECE "

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.protocol.answers import read_answer, read_upstream
+from unifer_tasks.answers.strict import read_answer
+from unifer_tasks.answers.upstream import read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.ranking import (
+from unifer_tasks.variants.ranking import (
     read_ranking,
     reasoning,
     without_figures,

@@ -20,7 +20,8 @@ from PIL import Image
 
 from data_prep.synthetic.faces import paint, sample_face
 from tests.conftest import REPOSITORY
-from unifer_tasks.protocol.corruptions import (
+from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
+from unifer_tasks.variants.corruptions import (
     ALIGNED,
     KINDS,
     STRENGTHS,
@@ -30,7 +31,6 @@ from unifer_tasks.protocol.corruptions import (
     corrupt,
     seed_of,
 )
-from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
 
 CONDITIONS = [Condition(*each) for each in product(KINDS, STRENGTHS)]
 SIZES = {"rafdb": (100, 100), "ferplus": (48, 48), "sfew": (143, 181), "affectnet": (256, 256)}
@@ -207,7 +207,7 @@ def test_what_a_question_gets_never_changes(asked: tuple[str, str]) -> None:
 
 _PIXELS = """
 import hashlib
-from tests.unifer_tasks.protocol.test_corruptions import CONDITIONS, corrupt, face, seed_of
+from tests.unifer_tasks.variants.test_corruptions import CONDITIONS, corrupt, face, seed_of
 for condition in CONDITIONS:
     pixels = corrupt(face(), condition, seed_of("sfew", "a")).tobytes()
     print(hashlib.sha256(pixels).hexdigest())

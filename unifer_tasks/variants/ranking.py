@@ -2,7 +2,7 @@
 
 A task whose `generation_kwargs` hold `RANK` asks for how likely each candidate is as the answer,
 at once (`DIRECT`), after the reasoning that the model writes first (`REASONED`), or after that of
-an earlier run (`FORCED`, see `protocol.forced`). Whatever runs
+an earlier run (`FORCED`, see `variants.forced`). Whatever runs
 tasks knows responses of text alone, so the ranking is one: the reasoning, an answer block with the
 likeliest label, which every reader reads, and behind it the natural logarithm of every candidate's
 probability as JSON, the likeliest first:

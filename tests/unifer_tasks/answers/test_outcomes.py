@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from unifer_tasks.protocol.answers import Answer, read_answer, read_literal
+from unifer_tasks.answers.outcomes import Outcome, noted_outcome, request_failed
+from unifer_tasks.answers.strict import Answer, read_answer, read_literal
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.outcomes import Outcome, noted_outcome, request_failed
 
 IN_FORM = "<think>The mouth.</think>\n<answer>fear</answer>"
 
