@@ -83,16 +83,20 @@ def _filter_problems(grpo: GrpoSettings, metric: str) -> Iterator[str]:
 
 
 def _reward_problems(reward: RewardSettings, response_length: int) -> Iterator[str]:
-    key = "reward.reward_kwargs.overlong_buffer_cfg"
-    if reward.penalised_length is not None:
-        if reward.manager != "dapo":
-            yield (
-                f"{key} is read by reward.reward_manager.name=dapo alone, and it is "
-                f"{reward.manager}: give dapo, or {key}.enable=false"
-            )
-        # experimental/reward_loop/reward_manager/dapo.py
-        elif not 0 < reward.penalised_length <= response_length:
-            yield (
-                f"{key}.len={reward.penalised_length} is not from 1 to "
-                f"data.max_response_length={response_length}; give a fifth of it"
-            )
+    if reward.penalised_length is None:
+        return
+    group, longest = "reward.reward_kwargs", f"data.max_response_length={response_length}"
+    key = f"{group}.overlong_buffer_cfg"
+    if reward.manager != "dapo":
+        yield (
+            f"{key} is read by reward.reward_manager.name=dapo alone, and it is "
+            f"{reward.manager}: give dapo, or {key}.enable=false"
+        )
+    # experimental/reward_loop/reward_manager/dapo.py
+    elif reward.max_length != response_length:
+        yield (
+            f"{group}.max_resp_len={reward.max_length}: the penalty of length ends at "
+            f"{longest}; give that"
+        )
+    elif not 0 < reward.penalised_length <= response_length:
+        yield f"{key}.len={reward.penalised_length} is not from 1 to {longest}; give a fifth of it"

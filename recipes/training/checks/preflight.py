@@ -91,9 +91,7 @@ def setting_problems(settings: Settings) -> Iterator[str]:
     yield from algorithm_problems(settings)
     yield from adapter_problems(settings)
     yield from method_problems(settings)
-    shape = known_shape(settings.model.path)
-    if shape is not None:
-        yield from parallel_problems(settings, shape)
+    yield from parallel_problems(settings, known_shape(settings.model.path))
 
 
 def _version_problems(settings: Settings) -> Iterator[str]:

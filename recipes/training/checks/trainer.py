@@ -9,8 +9,6 @@ from pathlib import Path
 from recipes.training.configuration.settings import GrpoSettings, Settings, TrainerSettings
 from recipes.training.runs.checkpoints import is_checkpoint
 
-_RESUME_MODES = ("auto", "disable", "resume_path")
-
 
 def trainer_problems(settings: Settings) -> Iterator[str]:
     """Yield what keeps verl on this machine from resuming, writing or finding its reward."""
@@ -26,9 +24,7 @@ def trainer_problems(settings: Settings) -> Iterator[str]:
 
 
 def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
-    if trainer.resume_mode not in _RESUME_MODES:
-        yield f"trainer.resume_mode={trainer.resume_mode}: give one of {', '.join(_RESUME_MODES)}"
-    elif trainer.resume_mode == "resume_path":
+    if trainer.resume_mode == "resume_path":
         source = trainer.resume_from
         if source is None or not source.is_dir() or not is_checkpoint(source):
             yield (

@@ -12,6 +12,7 @@ from recipes.training.configuration.choices import hydra_choices, makes_choice
 from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
 from recipes.training.configuration.registry import find_configuration, is_recipe_file
+from recipes.training.configuration.resolvers import computed_overrides, register_resolvers
 from recipes.training.configuration.settings import (
     ConfigurationError,
     Settings,
@@ -41,7 +42,8 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
     if not is_recipe_file(file):
         _check_file(file, stage, composed)
     algorithm = composed.choices.get("algorithm")
-    return parse_settings(composed.verl, file, composed.overrides, algorithm)
+    computed = computed_overrides(composed.written, composed.verl)
+    return parse_settings(composed.verl, file, composed.overrides, algorithm, computed)
 
 
 def _check_file(file: Path, stage: Stage, composed: _Composed) -> None:
@@ -143,9 +145,14 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+    from omegaconf.errors import (
+        InterpolationKeyError,
+        InterpolationResolutionError,
+        OmegaConfBaseException,
+    )
     from yaml import YAMLError
 
+    register_resolvers()
     try:
         with initialize_config_dir(str(file.parent.resolve()), version_base=None):
             composed = compose_config(
@@ -162,6 +169,12 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
         raise ConfigurationError(
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
             "is text where a backslash precedes it"
+        ) from None
+    except InterpolationResolutionError as error:
+        reason = str(error).splitlines()[0]
+        cause = reason.partition("raised while resolving interpolation: ")[2] or reason
+        raise ConfigurationError(
+            f"{file}: {error.full_key} follows other settings, and of their values {cause}"
         ) from None
     except YAMLError as error:
         raise ConfigurationError(_yaml_problem(file, error)) from None

@@ -198,6 +198,7 @@ class RewardSettings:
         options: `reward_kwargs`.
         manager: `reward.reward_manager.name`, what calls it.
         penalised_length: Last tokens of a response that cost a reward; None if none do.
+        max_length: `reward_kwargs.max_resp_len`, the length that these tokens end at.
     """
 
     path: str
@@ -205,6 +206,7 @@ class RewardSettings:
     options: Mapping[str, Any]
     manager: str
     penalised_length: int | None
+    max_length: int | None
 
     @property
     def is_ours(self) -> bool:
@@ -297,6 +299,7 @@ class Settings:
         verl: The whole configuration, as verl's trainer sees it.
         file: The YAML file that it was composed from.
         overrides: What was given besides, as hydra reads it.
+        computed: Overrides with the values that verl cannot compute; see `resolvers`.
     """
 
     data: DataSettings
@@ -306,6 +309,7 @@ class Settings:
     verl: Config
     file: Path
     overrides: tuple[str, ...]
+    computed: tuple[str, ...]
 
     @property
     def stage(self) -> Stage:
@@ -314,7 +318,11 @@ class Settings:
 
 
 def parse_settings(
-    verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None
+    verl: Config,
+    file: Path,
+    overrides: Iterable[str] = (),
+    algorithm: str | None = None,
+    computed: Iterable[str] = (),
 ) -> Settings:
     """Return the settings of a run.
 
@@ -323,6 +331,7 @@ def parse_settings(
         file: The YAML file that it was composed from.
         overrides: What was given besides.
         algorithm: The name of the algorithm that was chosen.
+        computed: See `Settings.computed`.
 
     Raises:
         ConfigurationError: A count is not a positive whole number, from which all else is
@@ -339,6 +348,7 @@ def parse_settings(
         verl=verl,
         file=file,
         overrides=tuple(overrides),
+        computed=tuple(computed),
     )
 
 
@@ -486,13 +496,15 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
 
 def _reward(group: Config) -> RewardSettings:
     function = group["custom_reward_function"]
-    overlong = (group.get("reward_kwargs") or {}).get("overlong_buffer_cfg") or {}
+    of_manager = group.get("reward_kwargs") or {}
+    overlong = of_manager.get("overlong_buffer_cfg") or {}
     return RewardSettings(
         path=str(function["path"]),
         name=str(function["name"]),
         options=function.get("reward_kwargs") or {},
         manager=str(group["reward_manager"]["name"]),
         penalised_length=overlong.get("len", 0) if overlong.get("enable") else None,
+        max_length=of_manager.get("max_resp_len"),
     )
 
 

@@ -72,7 +72,7 @@ def test_a_sound_run_is_ready(grpo: Config) -> None:
     [
         (("data", "train_files"), "/nowhere/train.parquet", "is not a file (data.train_files)"),
         (("data", "val_files"), None, "data.val_files is not given"),
-        (("data", "train_batch_size"), 3, "does not share out over 5 GPUs"),
+        (("data", "train_batch_size"), 3, "do not share out over 5 GPUs"),
         (("actor_rollout_ref", "model", "path"), "/nowhere/model", "no config.json"),
         (("actor_rollout_ref", "model", "use_remove_padding"), True, "flash-attn"),
         (
