@@ -14,9 +14,6 @@ from recipes.training.configuration.settings import (
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import RewardError
 
-# Their advantage compares the rollouts of one prompt: trainer/ppo/core_algos.py.
-_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
-                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
 # Their gradient is GRPO's where the ratio is 1: trainer/ppo/core_algos.py.
 _RATIO_LOSSES = frozenset({"gspo", "sapo", "cispo"})
 _PPO, _CLIP = "vanilla", (0.2, 0.2)
@@ -28,11 +25,6 @@ def algorithm_problems(settings: Settings) -> Iterator[str]:
     grpo = settings.method
     if not isinstance(grpo, GrpoSettings):
         return
-    if grpo.estimator in _GROUPED and grpo.rollout.n < 2:
-        yield (
-            f"actor_rollout_ref.rollout.n={grpo.rollout.n}: {grpo.estimator} compares the rollouts "
-            "of a prompt; give 2 or more"
-        )
     yield from _loss_problems(grpo.loss)
     if grpo.group_filter is not None:
         yield from _filter_problems(grpo, grpo.group_filter)

@@ -133,10 +133,6 @@ def _sft_problems(data: DataSettings, trainer: TrainerSettings, sft: SftSettings
     yield from _share_problems({"data.train_batch_size": data.batch_size}, trainer.gpus)
     share = _share(data.batch_size, trainer.gpus)
     yield from _pass_problems([(sft.update, share)], data.length_key, data.max_length)
-    for key, value in (("save_freq", trainer.save_freq), ("test_freq", trainer.test_freq)):
-        # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
-        if value == 0:
-            yield f"trainer.{key}=0 divides by zero in verl; give -1 for never"
 
 
 def _grpo_problems(
@@ -151,6 +147,15 @@ def _grpo_problems(
             f"actor_rollout_ref.actor.ppo_mini_batch_size={mini}: verl would fill the batch up "
             "with empty rows; give a divisor"
         )
+    # trainer/ppo/v1/trainer_base.py, _next_train_batch and, for dynamic sampling, _init_dataloader
+    fetched = grpo.gen_batch_size
+    if fetched is not None and (batch % fetched if grpo.group_filter is None else fetched > 1):
+        why = (
+            f"does not divide data.train_batch_size={batch}"
+            if grpo.group_filter is None
+            else "is 1 where groups are filtered"
+        )
+        yield f"data.gen_batch_size={fetched} {why}; leave it out"
     gpus, n = trainer.gpus, grpo.rollout.n
     # utils/config.py, validate_config; trainer/ppo/v1/trainer_base.py; workers/engine_workers.py,
     # train_mini_batch
@@ -178,7 +183,7 @@ def _grpo_problems(
 
 
 def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
-    """Yield why the rollout engine's context does not hold prompt and response.
+    """Yield why the rollout engine does not hold prompt and response, or its own sequences.
 
     workers/rollout/vllm_rollout/vllm_async_server.py, generate: cuts responses short without a
     word, or raises `leaves no room to generate`, upon which verl drops the group.
@@ -188,6 +193,14 @@ def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
         yield (
             f"data.max_prompt_length={prompt} + data.max_response_length={response} exceeds "
             f"actor_rollout_ref.rollout.max_model_len={context}; raise it to {prompt + response}"
+        )
+    # vllm/config/scheduler.py, verify_max_model_len
+    tokens, sequences = rollout.max_batched_tokens, rollout.max_sequences
+    if tokens < sequences:
+        yield (
+            f"actor_rollout_ref.rollout.max_num_batched_tokens={tokens} is less than "
+            f"actor_rollout_ref.rollout.max_num_seqs={sequences}, of which each adds a token to a "
+            f"step of vLLM; raise it to {sequences} or more"
         )
 
 

@@ -74,7 +74,11 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 """Stage -> settings that have one of some values, or a list of them."""
+_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
+                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
+"""Estimators that compare the rollouts of one prompt: trainer/ppo/core_algos.py."""
 NAMES_OF_BOTH: Mapping[str, tuple[str, ...]] = {
+    "trainer.device": ("cuda", "cpu", "npu"),
     "trainer.resume_mode": ("auto", "disable", "resume_path"),
     # utils/tracking.py, Tracking.supported_backend
     "trainer.logger": (
@@ -154,6 +158,20 @@ def range_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]
         for name in value if isinstance(value, list) else [value]:
             if name not in names:
                 yield f"{key}={name}: give one of {', '.join(names)}"
+    yield from _whole_run_problems(stage, verl)
+
+
+def _whole_run_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:
+    if stage == "sft":
+        for key in ("trainer.save_freq", "trainer.test_freq"):
+            value = value_at(verl, key)
+            # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
+            if value != "after_each_epoch" and (not isinstance(value, int) or value == 0):
+                yield f"{key}={value}: give a number of steps, after_each_epoch, or -1 for never"
+        return
+    estimator = value_at(verl, "algorithm.adv_estimator")
+    if value_at(verl, f"{_ROLLOUT}.n") == 1 and estimator in _GROUPED:
+        yield f"{_ROLLOUT}.n=1: {estimator} compares the rollouts of a prompt; give 2 or more"
 
 
 def _is_count(value: object) -> bool:

@@ -225,6 +225,8 @@ class RolloutSettings:
         tensor_parallel: GPUs that share the layers of an engine.
         data_parallel: Copies of the model in an engine.
         max_model_len: Tokens of the engine's context; None for the model's own.
+        max_sequences: `max_num_seqs`, sequences of an engine's step.
+        max_batched_tokens: `max_num_batched_tokens`, tokens of an engine's step.
         load_format: What weights the engine starts with.
         layered_summon: Whether an adapter is gathered layer by layer.
     """
@@ -235,6 +237,8 @@ class RolloutSettings:
     tensor_parallel: int
     data_parallel: int
     max_model_len: int | None
+    max_sequences: int
+    max_batched_tokens: int
     load_format: str
     layered_summon: bool
 
@@ -268,6 +272,7 @@ class GrpoSettings:
         group_filter: `algorithm.filter_groups.metric`, of which a group must have several values
             to be kept; None if all are.
         mini_batch_size: Prompts of an update.
+        gen_batch_size: Prompts that are fetched at once; None for those of a step.
         rollout: How responses are sampled.
         update: Micro-batches of an update.
         log_probs: Micro-batches of the log-probabilities of the rollout.
@@ -280,6 +285,7 @@ class GrpoSettings:
     loss: LossSettings
     group_filter: str | None
     mini_batch_size: int
+    gen_batch_size: int | None
     rollout: RolloutSettings
     update: MicroBatches
     log_probs: MicroBatches
@@ -473,6 +479,7 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
         ),
         group_filter=str(filter_groups["metric"]) if filter_groups["enable"] else None,
         mini_batch_size=actor["ppo_mini_batch_size"],
+        gen_batch_size=verl["data"]["gen_batch_size"],
         rollout=RolloutSettings(
             n=rollout["n"],
             temperature=rollout["temperature"],
@@ -480,6 +487,8 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
             tensor_parallel=rollout["tensor_model_parallel_size"],
             data_parallel=rollout["data_parallel_size"],
             max_model_len=rollout["max_model_len"],
+            max_sequences=rollout["max_num_seqs"],
+            max_batched_tokens=rollout["max_num_batched_tokens"],
             load_format=str(rollout.get("load_format")),
             layered_summon=bool(rollout.get("layered_summon")),
         ),

@@ -53,6 +53,11 @@ def test_the_recipes_numbers_are_sound(stage: Stage, composed: dict[Stage, Confi
         ("grpo", f"{ACTOR}.kl_loss_coef", -0.1, "a number of 0 or more"),
         ("grpo", f"{ACTOR}.clip_ratio_low", -0.2, "a number of 0 or more"),
         ("grpo", f"{ROLLOUT}.temperature", -1.0, "a number of 0 or more"),
+        *(
+            ("sft", f"trainer.{key}", value, "a number of steps, after_each_epoch, or -1 for never")
+            for key in ("save_freq", "test_freq")
+            for value in (0, 2.5, "each_epoch", None)
+        ),
         ("grpo", f"{ROLLOUT}.top_p", 0.0, SHARE),
         ("grpo", f"{ROLLOUT}.gpu_memory_utilization", 0.0, SHARE),
         ("grpo", f"{ROLLOUT}.gpu_memory_utilization", 60, SHARE),
@@ -82,6 +87,7 @@ def test_a_number_that_cannot_be_meant(
         ("grpo", f"{ACTOR}.checkpoint.save_contents", ["model", "hf"], "hf: give one of model"),
         ("grpo", f"{ACTOR}.loss_agg_mode", "mean", "mean: give one of token-mean"),
         ("grpo", f"{ACTOR}.kl_loss_type", "k9", "k9: give one of low_var_kl"),
+        ("sft", "trainer.device", "gpu", "gpu: give one of cuda, cpu, npu"),
         ("grpo", "algorithm.adv_estimator", "grop", "grop: give one of grpo, gae"),
         ("sft", "trainer.logger", "wandbb", "wandbb: give one of console, file"),
         ("grpo", "trainer.logger", ["console", "wandbb"], "wandbb: give one of console, file"),
