@@ -13,7 +13,6 @@ Qwen2.5-VL in the place of the tiny one: `... 256 128 --model Qwen/Qwen2.5-VL-7B
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import tempfile
@@ -23,6 +22,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from benchmarks.arguments import run_alone
 
 _SAMPLES = 256
 _TOKENS = 32
@@ -152,9 +153,4 @@ def _vllm(model: str, batch: int, datasets: dict[str, Any]) -> Answer:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
-    parser.add_argument("samples", type=int, nargs="?", default=_SAMPLES)
-    parser.add_argument("tokens", type=int, nargs="?", default=_TOKENS)
-    parser.add_argument("--model", help="a folder or hub id of a Qwen2.5-VL (default: a tiny one)")
-    args = parser.parse_args()
-    main(args.samples, args.tokens, args.model)
+    run_alone(main, samples=_SAMPLES, tokens=_TOKENS)

@@ -10,7 +10,6 @@ place of an untrained tiny one: `... 32 --model Qwen/Qwen2.5-VL-7B-Instruct`.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from benchmarks.arguments import run_alone
 from benchmarks.timing import compare, seconds
 from unifer_tasks.harness.models.tiny import write_tiny_model
 from unifer_tasks.harness.models.unifer import UniFER
@@ -84,8 +84,4 @@ def _loop(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranking")
-    parser.add_argument("questions", type=int, nargs="?", default=_QUESTIONS)
-    parser.add_argument("--model", help="a folder or hub id of a Qwen2.5-VL (default: a tiny one)")
-    args = parser.parse_args()
-    main(args.questions, args.model)
+    run_alone(main, questions=_QUESTIONS)

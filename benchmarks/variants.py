@@ -10,7 +10,6 @@ place of the tiny one of `recipes/tiny_cpu`: `... 32 --model Qwen/Qwen2.5-VL-7B-
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from benchmarks.arguments import run_alone
 from unifer_tasks.harness.models.unifer import UniFER
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.variants.forced import Beginnings, Said, beginnings
@@ -109,8 +109,4 @@ def _text(answer: Any) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.variants")
-    parser.add_argument("questions", type=int, nargs="?", default=_QUESTIONS)
-    parser.add_argument("--model", help="a folder or hub id of a Qwen2.5-VL (default: a tiny one)")
-    args = parser.parse_args()
-    main(args.questions, args.model)
+    run_alone(main, questions=_QUESTIONS)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from unifer_tasks.support.records import require_file
+
 
 class PreparationError(Exception):
     """Data cannot be prepared as asked; the message names the place and the remedy.
@@ -72,8 +74,12 @@ def reading_parquet(path: Path, content: str, remedy: str = "build it again") ->
         OSError: The file system failed; the error of a damaged file has no number.
     """
     try:
+        # Arrow waits for what a pipe may bring.
+        require_file(path)
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
+            # Arrow's errors name no file.
+            error.filename = error.filename or str(path)
             raise
         raise PreparationError(f"{path} holds no {content} ({brief(error)}); {remedy}") from None

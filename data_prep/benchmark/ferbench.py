@@ -14,7 +14,13 @@ from data_prep.errors import BuildError
 from data_prep.images.inspection import inspect
 from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
-from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, write_list
+from data_prep.outputs.quarantine import (
+    QUARANTINE_NAME,
+    SKIPPED_NAME,
+    UNANNOTATED_NAME,
+    Fault,
+    write_list,
+)
 from data_prep.sources.index import Question
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
@@ -50,6 +56,15 @@ class Plan:
                 facts.append(asdict(sample.annotations))
             digest.update(json.dumps(facts).encode())
         return digest.hexdigest()
+
+    @property
+    def unannotated(self) -> Sequence[Fault]:
+        """The annotations that the archive has and the questions do not."""
+        return [
+            Fault(sample.dataset, sample.id, sample.member, sample.unannotated)
+            for sample in self.samples
+            if sample.unannotated is not None
+        ]
 
     @property
     def annotations(self) -> Sequence[str]:
@@ -157,7 +172,7 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
     Datasets that an interrupted build has finished are kept. An image that cannot be used is left
     out and listed in `DATASET/quarantine.jsonl`; the manifest then counts fewer rows than the
     benchmark has. Entries of an archive that the benchmark does not ask about are listed in
-    `DATASET/skipped.jsonl`.
+    `DATASET/skipped.jsonl`, annotations that are left out in `DATASET/unannotated.jsonl`.
 
     Args:
         output: The folder to write.
@@ -177,6 +192,8 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
         dataset = plan.source.dataset
         if dataset not in manifest.datasets:
             write_list(out / dataset / SKIPPED_NAME, plan.skipped)
+            if plan.unannotated:
+                write_list(out / dataset / UNANNOTATED_NAME, plan.unannotated)
             rows = _rows(output, plan)
             manifest = write_dataset(out, manifest, dataset, rows, plan.annotations)
     return manifest

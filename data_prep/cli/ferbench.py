@@ -21,7 +21,13 @@ from data_prep.cli.options import (
 from data_prep.errors import BuildError
 from data_prep.outputs.benchmark_folder import check_folder
 from data_prep.outputs.card import write_benchmark_card
-from data_prep.outputs.quarantine import QUARANTINE_NAME, SKIPPED_NAME, Fault, read_list
+from data_prep.outputs.quarantine import (
+    QUARANTINE_NAME,
+    SKIPPED_NAME,
+    UNANNOTATED_NAME,
+    Fault,
+    read_list,
+)
 from data_prep.sources.index import Question, read_index
 from data_prep.sources.samples import Split
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
@@ -83,6 +89,8 @@ def _show_skipped(plans: Sequence[ferbench.Plan]) -> None:
         reasons = Counter(entry.reason for entry in plan.skipped)
         for reason, n in reasons.items():
             say(f"{plan.source.dataset:<10} {n:>6,} not asked about: {reason}")
+        for reason, n in Counter(fault.reason for fault in plan.unannotated).items():
+            say(f"{plan.source.dataset:<10} {n:>6,} without {reason}")
 
 
 def _check(
@@ -122,6 +130,8 @@ def _report(out: Path, manifest: Manifest) -> int:
         skipped = out / dataset / SKIPPED_NAME
         if skipped.exists() and skipped.stat().st_size:
             say(f"{dataset:<10} not asked about: listed in {skipped}")
+        if (unannotated := out / dataset / UNANNOTATED_NAME).exists():
+            say(f"{dataset:<10} annotations that were left out: listed in {unannotated}")
         for fault in faults:
             warn(f"left out: {fault.dataset} {fault.id} {fault.reason}")
     caveat = manifest.caveat()

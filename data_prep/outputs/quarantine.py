@@ -16,11 +16,12 @@ T = TypeVar("T")
 
 QUARANTINE_NAME = "quarantine.jsonl"
 SKIPPED_NAME = "skipped.jsonl"
+UNANNOTATED_NAME = "unannotated.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An image that cannot be used.
+    """An image that cannot be used, or an annotation of one.
 
     Attributes:
         dataset: The dataset's key.

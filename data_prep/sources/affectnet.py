@@ -16,9 +16,9 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
+from data_prep.sources.landmarks import BOX, POINTS, Place, read_place, with_landmarks
 from data_prep.sources.samples import Sample, Skipped, Source, Split
 from data_prep.storage.tree import Tree, join, stem
-from unifer_tasks.data.annotations import Annotations
 
 DATASET = "affectnet"
 
@@ -45,11 +45,8 @@ _PART = {Split.TRAIN: "training", Split.TEST: "validation"}
 _FOLDERS = ("Manually_Annotated_Images", "Manually_Annotated")
 _COLUMNS = (
     "subDirectory_filePath",
-    "face_x",
-    "face_y",
-    "face_width",
-    "face_height",
-    "facial_landmarks",
+    *BOX,
+    POINTS,
     "expression",
     "valence",
     "arousal",
@@ -57,10 +54,6 @@ _COLUMNS = (
 _PATH = _COLUMNS[0].lower()
 _READ = (_PATH, "expression", "valence", "arousal")
 _UNANNOTATED = -2
-_LANDMARKS = "facial_landmarks"
-# Of the 68 points of a face: both eyes, the tip of the nose, both corners of the mouth.
-_N_POINTS = 68
-_FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 # Folder names of the newer release.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 _EXPRESSION = "_exp.npy"
@@ -115,6 +108,16 @@ def open_source(tree: Tree) -> Source:
 def _read_list(
     tree: Tree, lists: dict[Split, str], faces: str, split: Split
 ) -> Iterator[Sample | Skipped]:
+    located = _located(tree, lists, faces, split)
+    if split is Split.TEST:
+        return with_landmarks(tree, list(located))
+    return (entry for entry, _ in located)
+
+
+def _located(
+    tree: Tree, lists: dict[Split, str], faces: str, split: Split
+) -> Iterator[tuple[Sample | Skipped, Place | None]]:
+    """Yield the entries of a list, and where it says that their faces are."""
     name, part = lists[split], _PART[split]
     for number, row in tree.records(name, _READ, _COLUMNS):
         where = f"{tree.path}: {name}, row {number}"
@@ -126,16 +129,16 @@ def _read_list(
                 f"{where} lacks a number for expression, valence or arousal: {brief(row[_PATH])}"
             ) from None
         if not _is_emotion(expression, where):
-            yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True)
+            yield Skipped(DATASET, file, _not_an_expression(expression), by_rule=True), None
             continue
         # A list that was saved on Windows may have its separators.
         path = PurePosixPath(file.strip().replace("\\", "/"))
         member = tree.resolve(faces, str(path))
         if member is None:
-            yield Skipped(DATASET, file, "its image is missing")
+            yield Skipped(DATASET, file, "its image is missing"), None
             continue
         published = f"/AffectNet/Manually_Annotated/{part}/{path.parent}/{path.stem}.jpg"
-        yield Sample(
+        sample = Sample(
             DATASET,
             published,
             LABELS[expression],
@@ -143,23 +146,8 @@ def _read_list(
             member,
             valence=valence,
             arousal=arousal,
-            annotations=_annotations(row.get(_LANDMARKS, "")) if split is Split.TEST else None,
         )
-
-
-def _annotations(points: str) -> Annotations | None:
-    """Read five landmarks from the points "x;y;x;y;..." of a row; None unless there are 68.
-
-    They are pixels of the listed file, as are face_x and face_y, which are not to be subtracted.
-    """
-    try:
-        numbers = np.array([float(number) for number in points.split(";")])
-    except ValueError:
-        return None
-    if len(numbers) != 2 * _N_POINTS or not np.isfinite(numbers).all():
-        return None
-    five = [numbers.reshape(-1, 2)[each].mean(axis=0) for each in _FIVE]
-    return Annotations(landmarks=tuple(np.round(five, 2).ravel().tolist()))
+        yield sample, read_place(row) if split is Split.TEST else None
 
 
 def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Sample | Skipped]:

@@ -36,6 +36,7 @@ class Sample:
         prompt: The question, if it is not the benchmark's.
         response: An answer with its rationale, if the source has one.
         annotations: Further columns of a test sample's row; None where the source has none.
+        unannotated: Which annotation of the source is left out, and why; None if none is.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class Sample:
     prompt: str | None = None
     response: str | None = None
     annotations: Annotations | None = None
+    unannotated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,16 +284,22 @@ class Tree(ABC):
         Returns:
             The file as the tree spells it; None if there is none. The name as it is comes first,
             then it in another case, then an image of that stem, then any file of that stem.
+
+        Raises:
+            ArchiveError: The name leads out of the root.
         """
         if self.has(whole := join(folder, name)):
             return whole
         inner, _, last = name.rpartition("/")
-        place = self.find_in(folder, inner) if inner else folder
-        if place is None:
-            return None
-        index = self._index(place)
-        found = index.find(last) or index.by_stem.get(stem(last).lower())
-        return None if found is None else join(place, found)
+        # The folder as it is comes first, which also rejects a name that leads out of the root.
+        for place in (join(folder, inner), self.find_in(folder, inner) if inner else None):
+            if place is None:
+                continue
+            index = self._index(place)
+            found = index.find(last) or index.by_stem.get(stem(last).lower())
+            if found is not None:
+                return join(place, found)
+        return None
 
     def levels(self) -> Iterator[Sequence[str]]:
         """Yield the root and then the folders of each level below it, `MAX_DEPTH` at most.

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.json_server import JsonHandler, listening
 from unifer_tasks.protocol.prompts import response
 
 RATIONALE = (
@@ -76,21 +76,19 @@ def serving(teacher: Teacher) -> Iterator[Teacher]:
     lock = threading.Lock()
     chance = random.Random(4)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    class Handler(JsonHandler):
+        def reply(self, body: bytes) -> None:
+            asked = json.loads(body)
             with lock:
                 teacher.at_once += 1
                 teacher.most_at_once = max(teacher.most_at_once, teacher.at_once)
                 fault = chance.choice(FAULTS) if chance.random() < teacher.faults else "answered"
                 teacher.requests[fault] += 1
-                teacher.prompts.append(body["messages"][0]["content"][1]["text"])
+                teacher.prompts.append(asked["messages"][0]["content"][1]["text"])
                 delay = chance.random() * teacher.slow_s
             try:
                 time.sleep(delay)
-                self._reply(fault, teacher.replies(body))
+                self._reply(fault, teacher.replies(asked))
             finally:
                 with lock:
                     teacher.at_once -= 1
@@ -111,31 +109,13 @@ def serving(teacher: Teacher) -> Iterator[Teacher]:
             data = json.dumps(whole).encode()
             if fault == "broken-json":
                 data = data[: len(data) // 2]
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                # A server that dies in mid-answer promised more than it sends.
-                length = len(data) + (100 if fault == "cut-off" else 0)
-                self.send_header("Content-Length", str(length))
-                if fault == "429":
-                    self.send_header("Retry-After", "0.01")
-                self.end_headers()
-                self.wfile.write(data)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+            headers = {"Retry_After": "0.01"} if fault == "429" else {}
             if fault == "cut-off":
+                # A server that dies in mid-answer promised more than it sends.
+                headers["Content_Length"] = str(len(data) + 100)
                 self.close_connection = True
+            self.send_bytes(status, data, **headers)
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    teacher.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
+    with listening(Handler) as address:
+        teacher.url = f"http://{address}/v1"
         yield teacher
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -76,12 +76,14 @@ class Problems:
     Attributes:
         unit: What a row is called there.
         remedy: What to do with them; a reason may say more.
+        instead: What to do where there is no row at all.
         count: How many they are.
         listed: The first `MAX_LISTED` of them, each with its place and reason.
     """
 
     unit: str
     remedy: str = "Correct or remove"
+    instead: str = "give a file with a row for each question"
     count: int = 0
     listed: list[str] = field(default_factory=list)
 
@@ -111,9 +113,7 @@ class Problems:
                 f"scored; nothing was written. {self.remedy}:\n  {listed}{tail}"
             )
         if not scored:
-            raise PredictionError(
-                f"{name} holds no predictions; give a file with a row for each question"
-            )
+            raise PredictionError(f"{name} holds no predictions; {self.instead}")
 
 
 def read_predictions(path: Path) -> list[Prediction]:

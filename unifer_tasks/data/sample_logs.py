@@ -84,7 +84,11 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
     lines = _LoggedLines(path, variant)
     first_line: dict[tuple[str, str, int], int] = {}
     samples: list[LoggedSample] = []
-    problems = Problems("line", "Restore the log as lmms-eval wrote it, or run the task again")
+    problems = Problems(
+        "line",
+        remedy="Restore the log as lmms-eval wrote it, or run the task again",
+        instead="remove the log, which a run left that was interrupted, or run the task again",
+    )
     for number, line in _lines(path):
         if cut_off and not line.endswith(b"\n"):
             continue

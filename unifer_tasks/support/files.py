@@ -53,6 +53,7 @@ _REASONS: Mapping[int, str] = {
     errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "a part of the path is a file; choose another place",
     errno.EISDIR: "it is a folder; name a file",
+    errno.ESPIPE: "it is a pipe; name a regular file",
     errno.EEXIST: "it exists already; choose another place",
 }
 

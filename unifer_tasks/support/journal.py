@@ -41,8 +41,10 @@ class Journal:
             raise BusyError(
                 f"{path} is being written by another run; end that one, or wait for it"
             ) from None
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                error.filename = error.filename or str(path)
             raise
 
     def close(self) -> None:

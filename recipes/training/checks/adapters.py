@@ -59,7 +59,7 @@ def module_problems(settings: Settings) -> Iterator[str]:
         return
     try:
         described = _described(model.path)
-    except (OSError, ValueError):
+    except Exception:  # transformers raises what it meets in a damaged file.
         return  # `checks.model` reports what is wrong with the model itself.
     try:
         modules = _adapted(described, adapter)

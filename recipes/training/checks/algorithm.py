@@ -14,9 +14,6 @@ from recipes.training.configuration.settings import (
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import RewardError
 
-# Their advantage compares the rollouts of one prompt: trainer/ppo/core_algos.py.
-_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
-                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
 # Their gradient is GRPO's where the ratio is 1: trainer/ppo/core_algos.py.
 _RATIO_LOSSES = frozenset({"gspo", "sapo", "cispo"})
 _PPO, _CLIP = "vanilla", (0.2, 0.2)
@@ -28,11 +25,6 @@ def algorithm_problems(settings: Settings) -> Iterator[str]:
     grpo = settings.method
     if not isinstance(grpo, GrpoSettings):
         return
-    if grpo.estimator in _GROUPED and grpo.rollout.n < 2:
-        yield (
-            f"actor_rollout_ref.rollout.n={grpo.rollout.n}: {grpo.estimator} compares the rollouts "
-            "of a prompt; give 2 or more"
-        )
     yield from _loss_problems(grpo.loss)
     if grpo.group_filter is not None:
         yield from _filter_problems(grpo, grpo.group_filter)
@@ -83,16 +75,20 @@ def _filter_problems(grpo: GrpoSettings, metric: str) -> Iterator[str]:
 
 
 def _reward_problems(reward: RewardSettings, response_length: int) -> Iterator[str]:
-    key = "reward.reward_kwargs.overlong_buffer_cfg"
-    if reward.penalised_length is not None:
-        if reward.manager != "dapo":
-            yield (
-                f"{key} is read by reward.reward_manager.name=dapo alone, and it is "
-                f"{reward.manager}: give dapo, or {key}.enable=false"
-            )
-        # experimental/reward_loop/reward_manager/dapo.py
-        elif not 0 < reward.penalised_length <= response_length:
-            yield (
-                f"{key}.len={reward.penalised_length} is not from 1 to "
-                f"data.max_response_length={response_length}; give a fifth of it"
-            )
+    if reward.penalised_length is None:
+        return
+    group, longest = "reward.reward_kwargs", f"data.max_response_length={response_length}"
+    key = f"{group}.overlong_buffer_cfg"
+    if reward.manager != "dapo":
+        yield (
+            f"{key} is read by reward.reward_manager.name=dapo alone, and it is "
+            f"{reward.manager}: give dapo, or {key}.enable=false"
+        )
+    # experimental/reward_loop/reward_manager/dapo.py
+    elif reward.max_length != response_length:
+        yield (
+            f"{group}.max_resp_len={reward.max_length}: the penalty of length ends at "
+            f"{longest}; give that"
+        )
+    elif not 0 < reward.penalised_length <= response_length:
+        yield f"{key}.len={reward.penalised_length} is not from 1 to {longest}; give a fifth of it"

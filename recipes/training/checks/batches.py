@@ -6,7 +6,8 @@ come after ray, the model and the rollout engine are up: minutes at best, hours 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 from recipes.training.checks.shapes import ModelShape
 from recipes.training.configuration.settings import (
@@ -53,42 +54,70 @@ def batch_problems(settings: Settings, n_train: int, n_valid: int | None = None)
     yield from _reached(trainer, n_train, data.batch_size)
 
 
-def parallel_problems(settings: Settings, shape: ModelShape) -> Iterator[str]:
+def parallel_problems(settings: Settings, shape: ModelShape | None) -> Iterator[str]:
     """Yield why GPUs cannot share the layers of an engine, or a sequence, of a model.
 
     Args:
         settings: Of the run.
-        shape: Of its model.
+        shape: Of its model; None where it is not known.
     """
     method, trainer = settings.method, settings.trainer
     if isinstance(method, GrpoSettings):
-        size = method.rollout.tensor_parallel
-        if not shape.can_share(size):
-            sizes = [n for n in range(1, trainer.gpus + 1) if _is_shared(n, trainer, shape)]
-            yield (
-                f"actor_rollout_ref.rollout.tensor_model_parallel_size={size} does not divide the "
-                f"{shape.text.heads} heads of the language model, the {shape.vision.heads} of the "
-                f"vision tower and the width of their layers; give {_one_of(sizes)}"
-            )
+        yield from _engine_problems(method.rollout, trainer, shape)
     # models/transformers/monkey_patch.py, apply_monkey_patch; workers/engine/fsdp,
     # _init_device_mesh.
     share, key = trainer.sequence_parallel, trainer.sequence_parallel_key
-    heads, kv_heads = shape.text.heads, shape.text.kv_heads
     if trainer.gpus % share:
         yield f"{key}={share} does not divide the run's GPUs ({trainer.gpus}); give 1"
-    elif heads % share or (kv_heads % share and share % kv_heads):
+    elif shape is not None and not _share_heads(share, shape):
+        heads = shape.text.heads
         yield f"{key}={share} does not divide the model's {heads} attention heads; give 1"
     elif share > 1 and not settings.model.packs_sequences:
         yield f"{key}={share} needs {settings.model.key}.use_remove_padding=true; give 1"
 
 
-def _is_shared(size: int, trainer: TrainerSettings, shape: ModelShape) -> bool:
-    return trainer.gpus % size == 0 and shape.can_share(size)
+def _share_heads(gpus: int, shape: ModelShape) -> bool:
+    heads, kv_heads = shape.text.heads, shape.text.kv_heads
+    return heads % gpus == 0 and (kv_heads % gpus == 0 or gpus % kv_heads == 0)
 
 
-def _one_of(sizes: Sequence[int]) -> str:
-    *others, last = map(str, sizes)
-    return f"{', '.join(others)} or {last}" if others else last
+def _engine_problems(
+    rollout: RolloutSettings, trainer: TrainerSettings, shape: ModelShape | None
+) -> Iterator[str]:
+    """Yield why GPUs cannot be cut into rollout engines of the size that is given.
+
+    workers/engine_workers.py, init_model; workers/rollout/replica.py, RolloutReplica: an engine
+    takes whole nodes if it takes more than one.
+    """
+    gpus, per_node = trainer.gpus, trainer.gpus_per_node
+
+    def obstacle(size: int) -> str | None:
+        engine = size * rollout.data_parallel
+        if shape is not None and not shape.can_share(size):
+            return (
+                f"does not divide the {shape.text.heads} heads of the language model, the "
+                f"{shape.vision.heads} of the vision tower and the width of their layers"
+            )
+        if gpus % engine:
+            return f"makes rollout engines of {engine} GPUs, over which {gpus} do not share out"
+        if max(engine, per_node) % min(engine, per_node):
+            return (
+                f"makes rollout engines of {engine} GPUs, which would lie across the nodes' "
+                f"{per_node} GPUs"
+            )
+        return None
+
+    size = rollout.tensor_parallel
+    if (reason := obstacle(size)) is not None:
+        sizes = [str(n) for n in range(1, gpus + 1) if obstacle(n) is None]
+        remedy = _listed(sizes, "or") if sizes else "data_parallel_size=1"
+        group = "actor_rollout_ref.rollout"
+        yield f"{group}.tensor_model_parallel_size={size} {reason}; give {remedy}"
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    *others, final = words
+    return f"{', '.join(others)} {last} {final}" if others else final
 
 
 def smallest_micro_batch(settings: Settings) -> int:
@@ -101,12 +130,9 @@ def smallest_micro_batch(settings: Settings) -> int:
 
 def _sft_problems(data: DataSettings, trainer: TrainerSettings, sft: SftSettings) -> Iterator[str]:
     # trainer/sft_trainer.py, _build_dataloader: `train_batch_size // dp_size`, rest forgotten.
-    share = yield from _share("data.train_batch_size", data.batch_size, trainer.gpus)
-    yield from _pass(sft.update, share, data.length_key, data.max_length)
-    for key, value in (("save_freq", trainer.save_freq), ("test_freq", trainer.test_freq)):
-        # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
-        if value == 0:
-            yield f"trainer.{key}=0 divides by zero in verl; give -1 for never"
+    yield from _share_problems({"data.train_batch_size": data.batch_size}, trainer.gpus)
+    share = _share(data.batch_size, trainer.gpus)
+    yield from _pass_problems([(sft.update, share)], data.length_key, data.max_length)
 
 
 def _grpo_problems(
@@ -121,11 +147,20 @@ def _grpo_problems(
             f"actor_rollout_ref.actor.ppo_mini_batch_size={mini}: verl would fill the batch up "
             "with empty rows; give a divisor"
         )
+    # trainer/ppo/v1/trainer_base.py, _next_train_batch and, for dynamic sampling, _init_dataloader
+    fetched = grpo.gen_batch_size
+    if fetched is not None and (batch % fetched if grpo.group_filter is None else fetched > 1):
+        why = (
+            f"does not divide data.train_batch_size={batch}"
+            if grpo.group_filter is None
+            else "is 1 where groups are filtered"
+        )
+        yield f"data.gen_batch_size={fetched} {why}; leave it out"
     gpus, n = trainer.gpus, grpo.rollout.n
-    # utils/config.py, validate_config; trainer/ppo/v1/trainer_base.py
-    sampled = yield from _share("data.train_batch_size", batch, gpus, n)
-    # workers/engine_workers.py, train_mini_batch
-    updated = yield from _share("actor_rollout_ref.actor.ppo_mini_batch_size", mini, gpus, n)
+    # utils/config.py, validate_config; trainer/ppo/v1/trainer_base.py; workers/engine_workers.py,
+    # train_mini_batch
+    sizes = {"data.train_batch_size": batch, "actor_rollout_ref.actor.ppo_mini_batch_size": mini}
+    yield from _share_problems(sizes, gpus, n)
     # workers/engine_workers.py, init_model: an assertion without a message.
     if grpo.update.dynamic != grpo.log_probs.dynamic:
         yield (
@@ -135,35 +170,20 @@ def _grpo_problems(
         )
     lengths = "data.max_prompt_length + data.max_response_length"
     longest = data.max_length + grpo.rollout.response_length
-    yield from _pass(grpo.update, updated, lengths, longest)
-    for micro_batches in filter(None, (grpo.log_probs, grpo.reference)):
-        yield from _pass(micro_batches, sampled, lengths, longest)
-    yield from _engines(grpo.rollout, trainer)
+    sampled = [each for each in (grpo.log_probs, grpo.reference) if each is not None]
+    passes = [
+        (grpo.update, _share(mini * n, gpus)),
+        *((each, _share(batch * n, gpus)) for each in sampled),
+    ]
+    yield from _pass_problems(passes, lengths, longest)
     yield from _context(grpo.rollout, data)
     # trainer/ppo/v1/trainer_base.py, fit: the last step too is saved only if this is above 0.
     if not isinstance(trainer.save_freq, int) or trainer.save_freq <= 0:
         yield "trainer.save_freq is not above 0: nothing would be saved; give a number of steps"
 
 
-def _engines(rollout: RolloutSettings, trainer: TrainerSettings) -> Iterator[str]:
-    """Yield why an engine does not take whole GPUs, and whole nodes if it takes more than one.
-
-    workers/engine_workers.py, init_model; workers/rollout/replica.py, RolloutReplica.
-    """
-    gpus, per_node = trainer.gpus, trainer.gpus_per_node
-    engine = rollout.tensor_parallel * rollout.data_parallel
-    name = "actor_rollout_ref.rollout.tensor_model_parallel_size"
-    if gpus % engine:
-        yield f"{gpus} GPUs do not share out over rollout engines of {engine}; lower {name}"
-    elif max(engine, per_node) % min(engine, per_node):
-        yield (
-            f"rollout engines of {engine} GPUs would lie across the nodes' {per_node} GPUs; "
-            f"give {name} that divides {per_node}"
-        )
-
-
 def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
-    """Yield why the rollout engine's context does not hold prompt and response.
+    """Yield why the rollout engine does not hold prompt and response, or its own sequences.
 
     workers/rollout/vllm_rollout/vllm_async_server.py, generate: cuts responses short without a
     word, or raises `leaves no room to generate`, upon which verl drops the group.
@@ -174,38 +194,66 @@ def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:
             f"data.max_prompt_length={prompt} + data.max_response_length={response} exceeds "
             f"actor_rollout_ref.rollout.max_model_len={context}; raise it to {prompt + response}"
         )
+    # vllm/config/scheduler.py, verify_max_model_len
+    tokens, sequences = rollout.max_batched_tokens, rollout.max_sequences
+    if tokens < sequences:
+        yield (
+            f"actor_rollout_ref.rollout.max_num_batched_tokens={tokens} is less than "
+            f"actor_rollout_ref.rollout.max_num_seqs={sequences}, of which each adds a token to a "
+            f"step of vLLM; raise it to {sequences} or more"
+        )
 
 
-def _share(key: str, n: int, gpus: int, rollouts: int = 1) -> Generator[str, None, int | None]:
-    """Return how many sequences a GPU gets; None, and yield why, if they do not share out."""
-    if n * rollouts % gpus:
+def _share(sequences: int, gpus: int) -> int | None:
+    """Return how many sequences a GPU gets; None if they do not share out."""
+    return None if sequences % gpus else sequences // gpus
+
+
+def _share_problems(sizes: Mapping[str, int], gpus: int, rollouts: int = 1) -> Iterator[str]:
+    """Yield which batches do not share out over the GPUs."""
+    uneven = [f"{key}={n}" for key, n in sizes.items() if n * rollouts % gpus]
+    if uneven:
         times = f" x {rollouts} rollouts" if rollouts > 1 else ""
-        yield f"{key}={n}{times} does not share out over {gpus} GPUs; give a multiple of {gpus}"
-        return None
-    return n * rollouts // gpus
+        do, multiple = ("does", "a multiple") if len(uneven) == 1 else ("do", "multiples")
+        yield (
+            f"{_listed(uneven, 'and')}{times} {do} not share out over {gpus} GPUs; give {multiple} "
+            f"of {gpus // math.gcd(gpus, rollouts)}"
+        )
 
 
-def _pass(
-    micro_batches: MicroBatches, share: int | None, longest_key: str, longest: int
+def _pass_problems(
+    passes: Sequence[tuple[MicroBatches, int | None]], longest_key: str, longest: int
 ) -> Iterator[str]:
-    """Yield why a GPU's share of sequences cannot be cut into micro-batches."""
-    size, size_key = micro_batches.size, micro_batches.size_key
-    if micro_batches.dynamic:
-        # utils/seqlen_balancing.py, rearrange_micro_batches: the longest sequence must fit.
-        if micro_batches.max_tokens < longest:
-            yield (
-                f"{micro_batches.tokens_key}={micro_batches.max_tokens} is less than "
-                f"{longest_key}={longest}; raise it to {longest} or more"
-            )
-    elif share is not None:
-        # workers/engine/utils.py, prepare_micro_batches
-        if size is None:
-            yield f"{size_key} is not given, and batches are not packed by tokens"
-        elif share % size:
-            yield (
-                f"the {share} sequences of a GPU do not share out over {size_key}={size}; "
-                f"give a divisor of {share}"
-            )
+    """Yield why the sequences of a GPU cannot be cut into micro-batches.
+
+    Args:
+        passes: Micro-batches, and the sequences that they cut; None where these do not share out.
+        longest_key: The settings that say how long a sequence may be.
+        longest: How long that is.
+    """
+    # utils/seqlen_balancing.py, rearrange_micro_batches: the longest sequence must fit.
+    packed = [each for each, _ in passes if each.dynamic]
+    short = [f"{e.tokens_key}={e.max_tokens}" for e in packed if e.max_tokens < longest]
+    if short:
+        are, them = ("is", "it") if len(short) == 1 else ("are", "them")
+        yield (
+            f"{_listed(short, 'and')} {are} less than {longest_key}={longest}; raise {them} to "
+            f"{longest} or more"
+        )
+    # workers/engine/utils.py, prepare_micro_batches
+    counted = [(each, share) for each, share in passes if not each.dynamic and share is not None]
+    if absent := [each.size_key for each, _ in counted if each.size is None]:
+        are = "is" if len(absent) == 1 else "are"
+        yield f"{_listed(absent, 'and')} {are} not given, and batches are not packed by tokens"
+    uneven: dict[int, list[str]] = {}
+    for each, share in counted:
+        if each.size is not None and share % each.size:
+            uneven.setdefault(share, []).append(f"{each.size_key}={each.size}")
+    for share, sizes in uneven.items():
+        yield (
+            f"the {share} sequences of a GPU do not share out over {_listed(sizes, 'and')}; "
+            f"give a divisor of {share}"
+        )
 
 
 def _enough(key: str, n_rows: int, batch: int) -> Iterator[str]:

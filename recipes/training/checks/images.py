@@ -19,7 +19,7 @@ _REMOTE = ("http://", "https://")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image of a row: where it lies, or its bytes, and what size it is shown at."""
+    """An image of a row: its file or its bytes, and the size that it is shown at."""
 
     file: Path | None
     content: bytes | None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recipes.training.runs.checkpoints import is_checkpoint, newest_checkpoint, sharded
 from unifer_tasks.harness.models.weights import (
     ADAPTER_CONFIG,
     MERGE,
@@ -73,10 +74,7 @@ def _folder_problems(folder: Path, key: str) -> Iterator[str]:
         yield from weight_problems(folder)
         return
     if not config.is_file():
-        yield (
-            f"{folder} is not a Hugging Face checkpoint ({key}): no config.json; download it "
-            f"whole, or merge the run's checkpoint: {MERGE}"
-        )
+        yield f"{folder} is not a Hugging Face checkpoint ({key}): no config.json; {_meant(folder)}"
         return
     if pointers := [p.name for p in sorted(folder.iterdir()) if p.is_file() and is_lfs_pointer(p)]:
         yield (
@@ -87,14 +85,32 @@ def _folder_problems(folder: Path, key: str) -> Iterator[str]:
     try:
         described = json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        yield f"{config} cannot be read: {error}"
+        yield f"{config} cannot be read ({error}): download it again, or copy it"
         return
-    if not isinstance(described, dict) or "vision_config" not in described:
-        kind = described.get("model_type") if isinstance(described, dict) else None
+    if not isinstance(described, dict):
+        yield f"{config} describes no model: download it again, or copy it"
+        return
+    if "vision_config" not in described:
+        kind = described.get("model_type")
         yield f"{folder} is a model of text alone ({kind}), which sees no faces: give a VLM ({key})"
         return
     yield from weight_problems(folder)
     yield from _processor_problems(folder)
+
+
+def _meant(given: Path) -> str:
+    """Return what to give in the place of a folder, or a file, that is not a model."""
+    if given.is_file():
+        return f"give a folder, such as {given.parent}"
+    step = next((path for path in (given, given.parent) if is_checkpoint(path)), None)
+    if step is not None:
+        whole = sharded(step) / "huggingface"
+        if (whole / "config.json").is_file() and not any(weight_problems(whole)):
+            return f"give {whole}"
+        return f"merge it: {MERGE.replace('RUN/global_step_N', str(step))}"
+    if (newest := newest_checkpoint(given)) is not None:
+        return f"it is a run's folder, whose newest checkpoint is {newest}"
+    return f"download it whole, or merge the run's checkpoint: {MERGE}"
 
 
 def _processor_problems(folder: Path) -> Iterator[str]:

@@ -53,6 +53,10 @@ _VLLM_CPU = (
 )
 
 _FLASH_ATTN = "pip install flash-attn --no-build-isolation"
+# utils/tracking.py
+_LOGGERS = {
+    name: name for name in ("wandb", "mlflow", "swanlab", "clearml", "trackio", "tensorboard")
+}
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 Rows = Mapping[Path, int]
@@ -91,9 +95,7 @@ def setting_problems(settings: Settings) -> Iterator[str]:
     yield from algorithm_problems(settings)
     yield from adapter_problems(settings)
     yield from method_problems(settings)
-    shape = known_shape(settings.model.path)
-    if shape is not None:
-        yield from parallel_problems(settings, shape)
+    yield from parallel_problems(settings, known_shape(settings.model.path))
 
 
 def _version_problems(settings: Settings) -> Iterator[str]:
@@ -107,6 +109,9 @@ def _version_problems(settings: Settings) -> Iterator[str]:
         install = _VLLM_CPU if settings.trainer.device == "cpu" else TRAIN.install
         yield f"vllm is not installed: {install}"
     yield from _attention_problems(settings.model)
+    for name in settings.trainer.loggers:
+        if (module := _LOGGERS.get(name)) is not None and find_spec(module) is None:
+            yield f"trainer.logger={name} needs a package that is not installed: pip install {name}"
 
 
 def _attention_problems(model: ModelSettings) -> Iterator[str]:
@@ -168,13 +173,25 @@ def _data_problems(
             yield from _file_problems(settings, file, key, rows, tokens)
         if not files:
             yield f"{key} is not given: give the file that `{WRITES[settings.stage]}` writes"
+    train, val = ({*map(Path.resolve, settings.data.files(part))} for part in PARTS)
+    if both := sorted(train & val):
+        yield (
+            f"{both[0]} is in data.train_files and data.val_files: validation would measure what "
+            "was learned by heart; validate on other rows"
+        )
 
 
 def _file_problems(
     settings: Settings, path: Path, key: str, rows: dict[Path, int], tokens: Tokens | None
 ) -> Iterator[str]:
     if not path.is_file():
-        yield f"{path} is not a file ({key}); write it by `{WRITES[settings.stage]}`"
+        remedy = f"write it by `{WRITES[settings.stage]}`"
+        found = path.glob("*.parquet") if path.is_dir() else path.parent.glob(path.name)
+        if files := sorted(map(str, found)):
+            remedy = f"verl lists no folders and patterns: give {key}=[{','.join(files[:3])}" + (
+                "]" if len(files) <= 3 else f",...], all {len(files)} files"
+            )
+        yield f"{path} is not a file ({key}); {remedy}"
         return
     data, method = settings.data, settings.method
     try:

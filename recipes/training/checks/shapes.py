@@ -276,12 +276,13 @@ def read_shape(folder: Path, name: str) -> ModelShape:
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # transformers raises what it meets in a damaged file.
         reason = str(error).strip().splitlines()[0]
         raise ConfigurationError(f"{folder / 'config.json'} cannot be read: {reason}") from None
     if config.model_type != MODEL_TYPE:
         raise ConfigurationError(
-            f"{name} is of type {config.model_type}; memory is calculated for {MODEL_TYPE} only"
+            f"{name} is of type {config.model_type}, and a plan is calculated for {MODEL_TYPE} "
+            "alone; `unifer-train check` checks runs of other models too"
         )
     return _shape(config, name)
 

@@ -1,34 +1,39 @@
-"""Whether a run can resume and write where its settings say."""
+"""Whether a run can resume, write where its settings say, and find its reward."""
 
 from __future__ import annotations
 
+import ast
+import difflib
+import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-from recipes.training.configuration.settings import GrpoSettings, Settings, TrainerSettings
+from recipes.training.checks.model import find_model
+from recipes.training.configuration.keys import value_at
+from recipes.training.configuration.settings import (
+    GrpoSettings,
+    RewardSettings,
+    Settings,
+    TrainerSettings,
+)
 from recipes.training.runs.checkpoints import is_checkpoint
 
-_RESUME_MODES = ("auto", "disable", "resume_path")
+_GIB = 2**30
 
 
 def trainer_problems(settings: Settings) -> Iterator[str]:
     """Yield what keeps verl on this machine from resuming, writing or finding its reward."""
     yield from _resume_problems(settings.trainer)
     yield from _folder_problems(settings.trainer)
+    yield from _space_problems(settings)
     if isinstance(settings.method, GrpoSettings):
-        path = settings.method.reward.path
-        if not path.startswith("pkg://") and not Path(path).is_file():
-            yield (
-                f"reward.custom_reward_function.path={path} is not a file; give one, or "
-                "pkg://MODULE"
-            )
+        yield from _reward_problems(settings.method.reward)
 
 
 def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
-    if trainer.resume_mode not in _RESUME_MODES:
-        yield f"trainer.resume_mode={trainer.resume_mode}: give one of {', '.join(_RESUME_MODES)}"
-    elif trainer.resume_mode == "resume_path":
+    if trainer.resume_mode == "resume_path":
         source = trainer.resume_from
         if source is None or not source.is_dir() or not is_checkpoint(source):
             yield (
@@ -38,9 +43,80 @@ def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
 
 
 def _folder_problems(trainer: TrainerSettings) -> Iterator[str]:
+    named: list[Path] = []
     for name, folder in trainer.folders.items():
+        if any(folder.is_relative_to(other) for other in named):
+            continue  # The same fault.
         if reason := _unwritable(folder.absolute()):
-            yield f"trainer.{name}={folder} cannot be written to: {reason}"
+            named.append(folder)
+            yield f"trainer.{name}={folder} cannot be written to: {reason}; give another folder"
+
+
+def _space_problems(settings: Settings) -> Iterator[str]:
+    """Yield why not even one checkpoint has room: each holds the weights, in SFT and GRPO alike."""
+    of_checkpoint = (
+        "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
+    )
+    model = find_model(settings.model.path)
+    if model is None or value_at(settings.verl, of_checkpoint).get("save_lora_only"):
+        return
+    weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    run = settings.trainer.folder
+    free = shutil.disk_usage(next(p for p in (run, *run.parents) if p.exists())).free
+    if free < weights:
+        yield (
+            f"trainer.default_local_dir={run} has {free / _GIB:.1f} GiB of free disk, and a "
+            f"checkpoint holds {weights / _GIB:.1f} GiB of weights or more; free some, or give a "
+            "folder on a larger disk (`unifer-train plan` calculates how large)"
+        )
+
+
+def _reward_problems(reward: RewardSettings) -> Iterator[str]:
+    key = "reward.custom_reward_function"
+    module = reward.path.removeprefix("pkg://")
+    if module == reward.path:
+        source = Path(reward.path)
+        if not source.is_file():
+            yield f"{key}.path={reward.path} is not a file; give one, or pkg://MODULE"
+            return
+    else:
+        try:
+            found = find_spec(module)
+        except ImportError:
+            found = None
+        if found is None or found.origin is None:
+            yield f"{key}.path={reward.path}: there is no module {module}; install it"
+            return
+        source = Path(found.origin)
+    try:
+        names = _names(ast.parse(source.read_bytes(), str(source)))
+    except (SyntaxError, ValueError) as error:
+        yield f"{key}.path={reward.path} is not Python: {error}"
+        return
+    if names is not None and reward.name not in names:
+        near = difflib.get_close_matches(reward.name, names, n=1, cutoff=0.8)
+        yield (
+            f"{key}.name={reward.name}: {reward.path} defines no such function; "
+            + (f"did you mean {near[0]}?" if near else "give one that it defines")
+        )
+
+
+def _names(module: ast.Module) -> set[str] | None:
+    """Return what a module defines or imports at its top; None where that cannot be read."""
+    names: set[str] = set()
+    nodes: list[ast.stmt] = [*module.body]
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.If):
+            nodes += [*node.body, *node.orelse]
+        elif not isinstance(node, ast.Expr | ast.AnnAssign):
+            return None
+    return None if "*" in names else names
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
+from recipes.training.configuration.overrides import superseded
 from recipes.training.configuration.settings import STAGES, ConfigurationError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
@@ -93,6 +95,8 @@ def _plan(args: argparse.Namespace) -> int:
 
     configuration, overrides = _configuration(args)
     settings = read_settings(args.stage, configuration, overrides)
+    for note in superseded(overrides):
+        print(note, file=sys.stderr)
     given = {} if args.image_side is None else {"image_side": args.image_side}
     assumed = Assumed(
         rows=args.rows,

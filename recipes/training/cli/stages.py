@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
+from recipes.training.configuration.overrides import superseded
 from recipes.training.configuration.settings import STAGES, Settings
 from recipes.training.launch.errors import RunError, RunInterrupted, RunningError
 from recipes.training.runs.checkpoints import CheckpointError, newest_checkpoint
@@ -118,7 +120,10 @@ def _check(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> Settings:
     from recipes.training.configuration.compose import read_settings
 
-    return read_settings(args.stage, args.config, args.overrides)
+    settings = read_settings(args.stage, args.config, args.overrides)
+    for note in superseded(args.overrides):
+        print(note, file=sys.stderr)
+    return settings
 
 
 class _EndedError(Exception):

@@ -11,7 +11,12 @@ from typing import Any
 from recipes.training.configuration.choices import hydra_choices, makes_choice
 from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
-from recipes.training.configuration.registry import find_configuration, is_recipe_file
+from recipes.training.configuration.registry import (
+    find_configuration,
+    is_recipe_file,
+    recipe_files,
+)
+from recipes.training.configuration.resolvers import computed_overrides, register_resolvers
 from recipes.training.configuration.settings import (
     ConfigurationError,
     Settings,
@@ -20,8 +25,8 @@ from recipes.training.configuration.settings import (
     stage_of,
 )
 
-SEARCHED = ("pkg://verl.trainer.config", "pkg://recipes.qwen2_5_vl")
-"""Where hydra looks for what a configuration builds on, after the folder that it lies in."""
+SEARCHED = ("pkg://verl.trainer.config", "pkg://recipes.qwen2_5_vl", "pkg://recipes.tiny_cpu")
+"""Where hydra looks for what a configuration builds on, after the folder of its file."""
 
 
 def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Settings:
@@ -37,21 +42,25 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
             reads no such setting or value.
     """
     file = find_configuration(stage, given)
+    _check_stage(file, stage)
     composed = _checked(file, overrides)
     if not is_recipe_file(file):
-        _check_file(file, stage, composed)
+        base = _compose_once(find_configuration(stage, stage), ())
+        check_keys(base.verl, composed.verl, _followers(base.written, composed.written))
     algorithm = composed.choices.get("algorithm")
-    return parse_settings(composed.verl, file, composed.overrides, algorithm)
+    computed = computed_overrides(composed.written, composed.verl)
+    return parse_settings(composed.verl, file, composed.overrides, algorithm, computed)
 
 
-def _check_file(file: Path, stage: Stage, composed: _Composed) -> None:
-    """Check that a user's file configures a stage, and holds nothing that verl does not read.
+def _check_stage(file: Path, stage: Stage) -> None:
+    """Check that a file configures a stage, before anything is said of its overrides.
 
     Raises:
-        ConfigurationError: It does not, or does.
+        ConfigurationError: It does not.
     """
+    composed = _as_it_is(file)
     found = stage_of(composed.verl)
-    base = _compose(find_configuration(found, found), [])
+    base = _compose_once(find_configuration(found, found), ())
     if base.verl.keys() - composed.verl.keys():
         raise ConfigurationError(
             f"{file} does not build on a configuration of verl: begin it with "
@@ -59,7 +68,10 @@ def _check_file(file: Path, stage: Stage, composed: _Composed) -> None:
         )
     if found != stage:
         raise ConfigurationError(f"{file} configures {found.upper()}: run unifer-train {found}")
-    check_keys(base.verl, composed.verl, _followers(base.written, composed.written))
+
+
+def _as_it_is(file: Path, overrides: tuple[str, ...] = ()) -> _Composed:
+    return (_compose_once if is_recipe_file(file) else _compose)(file, overrides)
 
 
 def _followers(base: Config, config: Config) -> set[str]:
@@ -108,14 +120,13 @@ def _checked(file: Path, overrides: Sequence[str]) -> _Composed:
     given = quoted(overrides)
     named = [override for override in given if makes_choice(override)]
     chosen: Mapping[str, str] = {}
-    look = _compose_once if is_recipe_file(file) else _compose
     if named:
-        base = look(file, ())
+        base = _as_it_is(file)
         chosen = hydra_choices(file, stage_of(base.verl), named, base.choices)
     if given:
         # What a chosen file sets is there to be set otherwise.
         settings = [override for override in given if override not in chosen]
-        check_overrides(look(file, tuple(chosen.values())).verl, settings)
+        check_overrides(_as_it_is(file, tuple(chosen.values())).verl, settings)
     return _compose(file, [chosen.get(override, override) for override in given])
 
 
@@ -141,11 +152,16 @@ def search_path(file: Path) -> str:
 def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     from hydra import compose as compose_config
     from hydra import initialize_config_dir
-    from hydra.errors import HydraException
+    from hydra.errors import HydraException, MissingConfigException
     from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+    from omegaconf.errors import (
+        InterpolationKeyError,
+        InterpolationResolutionError,
+        OmegaConfBaseException,
+    )
     from yaml import YAMLError
 
+    register_resolvers()
     try:
         with initialize_config_dir(str(file.parent.resolve()), version_base=None):
             composed = compose_config(
@@ -163,9 +179,28 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
             "is text where a backslash precedes it"
         ) from None
+    except InterpolationResolutionError as error:
+        reason = str(error).splitlines()[0]
+        cause = reason.partition("raised while resolving interpolation: ")[2] or reason
+        raise ConfigurationError(
+            f"{file}: {error.full_key} follows other settings, and of their values {cause}"
+        ) from None
     except YAMLError as error:
         raise ConfigurationError(_yaml_problem(file, error)) from None
-    except (HydraException, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except MissingConfigException as error:
+        missing = error.missing_cfg_file or str(error).splitlines()[0]
+        names = ", ".join(f.name for f in recipe_files() if f.path.suffix == ".yaml")
+        raise ConfigurationError(
+            f"{file} builds on {missing}, which is neither beside it nor a configuration of the "
+            f"recipes: {names}"
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(
+            f"{file} includes itself by its `defaults`: name another file there"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is not UTF-8 ({error.reason}): save it as such") from None
+    except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
     assert isinstance(resolved, dict)
     assert isinstance(written, dict)

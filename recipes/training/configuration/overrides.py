@@ -22,7 +22,9 @@ from recipes.training.configuration.settings import ConfigurationError, stage_of
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-_SPLIT = re.compile(r"(?P<key>(?:\+\+|\+|~)?[^=]*)=(?P<value>.*)", re.DOTALL)
+_SPLIT = re.compile(r"(?P<key>(?:\+\+|\+|~)?\w[\w.@/:-]*)=(?P<value>.*)", re.DOTALL)
+# Text that would be another kind of value if it were not quoted.
+_LITERAL = re.compile(r"[-+]?[\d.,_]+(?:[eE][-+]?\d+)?|true|false|null", re.IGNORECASE)
 # Settings whose value is a path, whatever it looks like, and those that may list several.
 _IS_PATH = re.compile(r"(?:^|[._])(?:path|dir)$|_files?$")
 _MAY_LIST = re.compile(r"_files$")
@@ -131,7 +133,12 @@ def check_overrides(base: Config, overrides: Sequence[str]) -> None:
     Raises:
         ConfigurationError: Some do not.
     """
-    problems = [problem for override in overrides for problem in _problems(base, override)]
+    parsed = {text: found for text in overrides if (found := _parsed(text)) and found.key_or_group}
+    problems = [
+        *_unreadable([text for text in overrides if text not in parsed]),
+        *_added_twice(overrides),
+        *(problem for text, found in parsed.items() for problem in _problems(base, text, found)),
+    ]
     if problems:
         raise ConfigurationError(*problems)
 
@@ -162,14 +169,38 @@ def check_keys(base: Config, config: Config, followers: Collection[str] = ()) ->
         raise ConfigurationError(*problems)
 
 
-def _problems(base: Config, text: str) -> Iterator[str]:
-    if text.startswith("-"):
-        yield f"{text} is not an option of this command, nor an override: KEY=VALUE"
-        return
-    override = _parsed(text)
-    if override is None or override.key_or_group == "":
-        yield f"{text} cannot be read: give KEY=VALUE, and quote what hydra's grammar reserves"
-        return
+def _unreadable(words: Sequence[str]) -> Iterator[str]:
+    """Yield that hydra cannot read some words, which a space may have parted: one fault."""
+    if options := [text for text in words if text.startswith("-")]:
+        yield f"{options[0]} is not an option of this command, nor an override: KEY=VALUE"
+    elif words:
+        yield (
+            f"{' '.join(words)} cannot be read: give KEY=VALUE without spaces around the =, and "
+            "quote a value that has spaces or what hydra's grammar reserves"
+        )
+
+
+def _added_twice(overrides: Sequence[str]) -> Iterator[str]:
+    added = [text.partition("=")[0] for text in overrides if re.match(r"\+[^+]", text)]
+    for key in dict.fromkeys(key for key in added if added.count(key) > 1):
+        yield f"{key} is given {added.count(key)} times, and is added once: give one"
+
+
+def superseded(overrides: Sequence[str]) -> Iterator[str]:
+    """Yield which values give way to later ones of the same setting, as where a script adds some.
+
+    Args:
+        overrides: As on the command line.
+    """
+    values: dict[str, str] = {}
+    for text in overrides:
+        key, equals, value = text.lstrip("+").partition("=")
+        if equals and values.get(key, value) != value:
+            yield f"{key}={values[key]} gives way to {key}={value}, which comes later"
+        values[key] = value
+
+
+def _problems(base: Config, text: str, override: Override) -> Iterator[str]:
     key = override.key_or_group
     if key.split(".")[0].split("/")[0] == "hydra":
         return
@@ -181,7 +212,7 @@ def _problems(base: Config, text: str) -> Iterator[str]:
     elif override.is_delete():
         yield from _deleted(base, key)
     elif override.is_sweep_override():
-        yield f"{text} gives several values, and a run takes one: a comma needs quotes, \"'A,B'\""
+        yield f"{text} gives several values, and a run takes one: {_instead_of_comma(base, text)}"
     elif has_key(base, key):
         if override.is_add() and not override.is_force_add():
             yield f"{key} is there already: leave the + out"
@@ -191,6 +222,14 @@ def _problems(base: Config, text: str) -> Iterator[str]:
         yield from _added(base, key)
     else:
         yield from _missing(base, key)
+
+
+def _instead_of_comma(base: Config, text: str) -> str:
+    key, _, value = text.lstrip("+").partition("=")
+    is_number = has_key(base, key) and isinstance(value_at(base, key), float)
+    if is_number and value.count(",") == 1 and "." not in value:
+        return f"write {key}={value.replace(',', '.')}"
+    return "a comma needs quotes, \"'A,B'\""
 
 
 def _deleted(base: Config, key: str) -> Iterator[str]:
@@ -224,7 +263,12 @@ def _value(key: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(getattr(value, "text", value))
+    """Return a value as it was written; text that looks like a number or the like is quoted."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(getattr(value, "text", value))
+    is_text = isinstance(value, str) or hasattr(value, "text")
+    return f"'{text}'" if is_text and _LITERAL.fullmatch(text) else text
 
 
 def _added(base: Config, key: str) -> Iterator[str]:

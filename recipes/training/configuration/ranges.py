@@ -1,4 +1,4 @@
-"""Which numbers a setting may have, where verl or vLLM fails late on others or trains nothing."""
+"""What a setting may be, where verl or vLLM fails late on anything else or trains nothing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
     "grpo": (
         *_BOTH_STAGES, "data.train_batch_size", "data.max_prompt_length",
         "data.max_response_length", f"{_ACTOR}.ppo_mini_batch_size", f"{_ROLLOUT}.n",
+        f"{_ROLLOUT}.max_num_seqs", f"{_ROLLOUT}.max_num_batched_tokens",
         f"{_ROLLOUT}.tensor_model_parallel_size", f"{_ROLLOUT}.data_parallel_size",
         f"{_ACTOR}.ulysses_sequence_parallel_size",
         f"{_ACTOR}.fsdp_config.ulysses_sequence_parallel_size",
@@ -26,6 +27,65 @@ _COUNTS: Mapping[str, tuple[str, ...]] = {
 """Stage -> settings that are whole numbers of 1 or more."""
 
 _STEPS = "trainer.total_training_steps"
+_OPTIONAL_COUNTS: Mapping[str, tuple[str, ...]] = {
+    "sft": (_STEPS, "data.micro_batch_size_per_gpu"),
+    "grpo": (
+        _STEPS, "data.gen_batch_size", f"{_ACTOR}.ppo_micro_batch_size_per_gpu",
+        f"{_ROLLOUT}.log_prob_micro_batch_size_per_gpu", f"{_ROLLOUT}.max_model_len",
+        "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu",
+    ),
+}  # fmt: skip
+"""Stage -> settings that are whole numbers of 1 or more, or null."""
+
+_SCHEDULES = ("constant", "cosine")
+_STRATEGIES = ("fsdp", "fsdp2")
+_TRUNCATIONS = ("error", "left", "right")
+_PRECISIONS = ("fp32", "float32", "bf16", "bfloat16", "fp16", "float16")
+_CONTENTS = ("model", "optimizer", "extra", "hf_model")
+NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "sft": {
+        "data.truncation": _TRUNCATIONS,
+        "engine.strategy": _STRATEGIES,
+        "engine.model_dtype": _PRECISIONS,
+        "engine.dtype": _PRECISIONS,
+        "optim.lr_scheduler_type": _SCHEDULES,
+        "checkpoint.save_contents": _CONTENTS,
+    },
+    "grpo": {
+        "data.truncation": (*_TRUNCATIONS, "middle"),
+        f"{_ACTOR}.strategy": _STRATEGIES,
+        f"{_ACTOR}.fsdp_config.model_dtype": _PRECISIONS,
+        f"{_ACTOR}.fsdp_config.dtype": _PRECISIONS,
+        f"{_ACTOR}.optim.lr_scheduler_type": _SCHEDULES,
+        f"{_ACTOR}.checkpoint.save_contents": _CONTENTS,
+        # trainer/ppo/core_algos.py, agg_loss, kl_penalty_forward and AdvantageEstimator
+        f"{_ACTOR}.loss_agg_mode": (
+            "token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean",
+            "seq-mean-token-sum-norm",
+        ),
+        f"{_ACTOR}.kl_loss_type": ("low_var_kl", "k3", "kl", "k1", "mse", "k2", "abs"),
+        "algorithm.adv_estimator": (
+            "grpo", "gae", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "remax", "rloo",
+            "opo", "grpo_passk", "gpg", "rloo_vectorized", "grpo_vectorized",
+            "optimal_token_baseline", "tir_optimal_token_baseline", "gdpo",
+        ),
+        f"{_ROLLOUT}.name": ("vllm", "sglang", "trtllm"),
+        f"{_ROLLOUT}.dtype": ("bfloat16", "float16", "float32", "half", "float", "auto"),
+    },
+}  # fmt: skip
+"""Stage -> settings that have one of some values, or a list of them."""
+_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
+                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
+"""Estimators that compare the rollouts of one prompt: trainer/ppo/core_algos.py."""
+NAMES_OF_BOTH: Mapping[str, tuple[str, ...]] = {
+    "trainer.device": ("cuda", "cpu", "npu"),
+    "trainer.resume_mode": ("auto", "disable", "resume_path"),
+    # utils/tracking.py, Tracking.supported_backend
+    "trainer.logger": (
+        "console", "file", "tensorboard", "wandb", "mlflow", "swanlab", "vemlp_wandb", "clearml",
+        "trackio", "rl_insight",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +110,20 @@ class _Range:
 
 
 _POSITIVE, _NOT_NEGATIVE, _SHARE = _Range(), _Range(lowest=0), _Range(highest=1)
+_SHARE_OR_NONE = _Range(lowest=0, highest=1)
 _RANGES: Mapping[str, Mapping[str, _Range]] = {
-    "sft": {"optim.lr": _POSITIVE, "model.lora_rank": _NOT_NEGATIVE},
+    "sft": {
+        "optim.lr": _SHARE,
+        "optim.lr_warmup_steps_ratio": _SHARE_OR_NONE,
+        "optim.weight_decay": _NOT_NEGATIVE,
+        "optim.clip_grad": _POSITIVE,
+        "model.lora_rank": _NOT_NEGATIVE,
+    },
     "grpo": {
-        f"{_ACTOR}.optim.lr": _POSITIVE,
+        f"{_ACTOR}.optim.lr": _SHARE,
+        f"{_ACTOR}.optim.lr_warmup_steps_ratio": _SHARE_OR_NONE,
+        f"{_ACTOR}.optim.weight_decay": _NOT_NEGATIVE,
+        f"{_ACTOR}.optim.clip_grad": _POSITIVE,
         f"{_ACTOR}.kl_loss_coef": _NOT_NEGATIVE,
         f"{_ACTOR}.clip_ratio_low": _NOT_NEGATIVE,
         f"{_ACTOR}.clip_ratio_high": _NOT_NEGATIVE,
@@ -66,7 +136,7 @@ _RANGES: Mapping[str, Mapping[str, _Range]] = {
 
 
 def range_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:
-    """Yield the settings whose numbers cannot be meant.
+    """Yield the settings whose values cannot be meant.
 
     Args:
         stage: "sft" or "grpo".
@@ -75,13 +145,33 @@ def range_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]
     for key in _COUNTS[stage]:
         if not _is_count(value := value_at(verl, key)):
             yield f"{key}={value}: give a whole number of 1 or more"
-    steps = value_at(verl, _STEPS)
-    if steps is not None and not _is_count(steps):
-        yield f"{_STEPS}={steps}: give a whole number of 1 or more, or null for whole epochs"
+    for key in _OPTIONAL_COUNTS[stage]:
+        if (value := value_at(verl, key)) is not None and not _is_count(value):
+            null = "null for whole epochs" if key == _STEPS else "null"
+            yield f"{key}={value}: give a whole number of 1 or more, or {null}"
     for key, allowed in _RANGES[stage].items():
         value = value_at(verl, key)
         if isinstance(value, bool) or not isinstance(value, int | float) or value not in allowed:
             yield f"{key}={value}: give a number {allowed}"
+    for key, names in {**NAMES[stage], **NAMES_OF_BOTH}.items():
+        value = value_at(verl, key)
+        for name in value if isinstance(value, list) else [value]:
+            if name not in names:
+                yield f"{key}={name}: give one of {', '.join(names)}"
+    yield from _whole_run_problems(stage, verl)
+
+
+def _whole_run_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:
+    if stage == "sft":
+        for key in ("trainer.save_freq", "trainer.test_freq"):
+            value = value_at(verl, key)
+            # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
+            if value != "after_each_epoch" and (not isinstance(value, int) or value == 0):
+                yield f"{key}={value}: give a number of steps, after_each_epoch, or -1 for never"
+        return
+    estimator = value_at(verl, "algorithm.adv_estimator")
+    if value_at(verl, f"{_ROLLOUT}.n") == 1 and estimator in _GROUPED:
+        yield f"{_ROLLOUT}.n=1: {estimator} compares the rollouts of a prompt; give 2 or more"
 
 
 def _is_count(value: object) -> bool:

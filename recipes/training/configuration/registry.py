@@ -54,7 +54,7 @@ class RecipeFile:
     """A file of a recipe.
 
     Attributes:
-        path: Where it lies.
+        path: Its location.
         name: What it is called on the command line: a configuration's stem, a script's name.
         summary: The first sentence of its first comment.
     """

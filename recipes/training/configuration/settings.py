@@ -198,6 +198,7 @@ class RewardSettings:
         options: `reward_kwargs`.
         manager: `reward.reward_manager.name`, what calls it.
         penalised_length: Last tokens of a response that cost a reward; None if none do.
+        max_length: `reward_kwargs.max_resp_len`, the length that these tokens end at.
     """
 
     path: str
@@ -205,6 +206,7 @@ class RewardSettings:
     options: Mapping[str, Any]
     manager: str
     penalised_length: int | None
+    max_length: int | None
 
     @property
     def is_ours(self) -> bool:
@@ -223,6 +225,8 @@ class RolloutSettings:
         tensor_parallel: GPUs that share the layers of an engine.
         data_parallel: Copies of the model in an engine.
         max_model_len: Tokens of the engine's context; None for the model's own.
+        max_sequences: `max_num_seqs`, sequences of an engine's step.
+        max_batched_tokens: `max_num_batched_tokens`, tokens of an engine's step.
         load_format: What weights the engine starts with.
         layered_summon: Whether an adapter is gathered layer by layer.
     """
@@ -233,6 +237,8 @@ class RolloutSettings:
     tensor_parallel: int
     data_parallel: int
     max_model_len: int | None
+    max_sequences: int
+    max_batched_tokens: int
     load_format: str
     layered_summon: bool
 
@@ -266,6 +272,7 @@ class GrpoSettings:
         group_filter: `algorithm.filter_groups.metric`, of which a group must have several values
             to be kept; None if all are.
         mini_batch_size: Prompts of an update.
+        gen_batch_size: Prompts that are fetched at once; None for those of a step.
         rollout: How responses are sampled.
         update: Micro-batches of an update.
         log_probs: Micro-batches of the log-probabilities of the rollout.
@@ -278,6 +285,7 @@ class GrpoSettings:
     loss: LossSettings
     group_filter: str | None
     mini_batch_size: int
+    gen_batch_size: int | None
     rollout: RolloutSettings
     update: MicroBatches
     log_probs: MicroBatches
@@ -297,6 +305,7 @@ class Settings:
         verl: The whole configuration, as verl's trainer sees it.
         file: The YAML file that it was composed from.
         overrides: What was given besides, as hydra reads it.
+        computed: Overrides with the values that verl cannot compute; see `resolvers`.
     """
 
     data: DataSettings
@@ -306,6 +315,7 @@ class Settings:
     verl: Config
     file: Path
     overrides: tuple[str, ...]
+    computed: tuple[str, ...]
 
     @property
     def stage(self) -> Stage:
@@ -314,7 +324,11 @@ class Settings:
 
 
 def parse_settings(
-    verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None
+    verl: Config,
+    file: Path,
+    overrides: Iterable[str] = (),
+    algorithm: str | None = None,
+    computed: Iterable[str] = (),
 ) -> Settings:
     """Return the settings of a run.
 
@@ -323,6 +337,7 @@ def parse_settings(
         file: The YAML file that it was composed from.
         overrides: What was given besides.
         algorithm: The name of the algorithm that was chosen.
+        computed: See `Settings.computed`.
 
     Raises:
         ConfigurationError: A count is not a positive whole number, from which all else is
@@ -339,6 +354,7 @@ def parse_settings(
         verl=verl,
         file=file,
         overrides=tuple(overrides),
+        computed=tuple(computed),
     )
 
 
@@ -463,6 +479,7 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
         ),
         group_filter=str(filter_groups["metric"]) if filter_groups["enable"] else None,
         mini_batch_size=actor["ppo_mini_batch_size"],
+        gen_batch_size=verl["data"]["gen_batch_size"],
         rollout=RolloutSettings(
             n=rollout["n"],
             temperature=rollout["temperature"],
@@ -470,6 +487,8 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
             tensor_parallel=rollout["tensor_model_parallel_size"],
             data_parallel=rollout["data_parallel_size"],
             max_model_len=rollout["max_model_len"],
+            max_sequences=rollout["max_num_seqs"],
+            max_batched_tokens=rollout["max_num_batched_tokens"],
             load_format=str(rollout.get("load_format")),
             layered_summon=bool(rollout.get("layered_summon")),
         ),
@@ -486,13 +505,15 @@ def _grpo(verl: Config, algorithm: str | None) -> GrpoSettings:
 
 def _reward(group: Config) -> RewardSettings:
     function = group["custom_reward_function"]
-    overlong = (group.get("reward_kwargs") or {}).get("overlong_buffer_cfg") or {}
+    of_manager = group.get("reward_kwargs") or {}
+    overlong = of_manager.get("overlong_buffer_cfg") or {}
     return RewardSettings(
         path=str(function["path"]),
         name=str(function["name"]),
         options=function.get("reward_kwargs") or {},
         manager=str(group["reward_manager"]["name"]),
         penalised_length=overlong.get("len", 0) if overlong.get("enable") else None,
+        max_length=of_manager.get("max_resp_len"),
     )
 
 

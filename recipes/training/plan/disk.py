@@ -44,7 +44,7 @@ def disk_of(settings: Settings, layout: Layout, workload: Workload, lengths: Len
 
     Args:
         settings: Of the run.
-        layout: Where its model lies.
+        layout: How its model is laid out.
         workload: Its steps and sequences.
         lengths: Of its sequences.
     """

@@ -150,7 +150,7 @@ class Layout:
 
 
 def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout:
-    """Return how a run lies on its GPUs.
+    """Return how a run is laid out over its GPUs.
 
     Args:
         settings: Of the run.

@@ -20,7 +20,7 @@ class Plan:
 
     Attributes:
         stage: "sft" or "grpo".
-        layout: Where its model lies.
+        layout: How its model is laid out.
         lengths: Of its sequences.
         workload: Steps, sequences and tokens.
         rate: How fast a GPU goes.

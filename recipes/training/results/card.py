@@ -9,8 +9,10 @@ from typing import Any
 
 from recipes.training.configuration.keys import value_at
 from recipes.training.results.publication import is_public, shown
+from recipes.training.runs.checkpoints import sharded
 from recipes.training.runs.record import RECORD_NAME, DataFile, Record, find_record, lineage
 from unifer_rewards.presets import make_reward
+from unifer_tasks.harness.models.weights import MERGE
 from unifer_tasks.redaction.local_paths import file_name, without_local_paths
 from unifer_tasks.redaction.markdown import code, escape, front_matter, table
 from unifer_tasks.redaction.secrets import map_texts
@@ -95,6 +97,16 @@ def card(record: Record, scores: Path | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def check_scores(path: Path) -> None:
+    """Check that a card can show the scores of a file.
+
+    Raises:
+        CardError: It cannot.
+    """
+    for _ in _scores(path):
+        pass
+
+
 def write_card(folder: Path, record: Record, scores: Path | None = None) -> None:
     """Write the card into a Hugging Face folder."""
     text = card(record, scores)
@@ -114,10 +126,17 @@ def write_checkpoint_card(checkpoint: Path, scores: Path | None = None) -> None:
         RecordError: See `record.find_record`.
     """
     if not (checkpoint / "config.json").is_file():
-        raise CardError(f"{checkpoint} is not a Hugging Face checkpoint: it has no config.json")
+        whole = sharded(checkpoint) / "huggingface"
+        remedy = f"give {whole}" if (whole / "config.json").is_file() else f"merge it: {MERGE}"
+        raise CardError(
+            f"{checkpoint} is not a Hugging Face checkpoint: it has no config.json; {remedy}"
+        )
     record = find_record(checkpoint)
     if record is None:
-        raise CardError(f"{checkpoint} comes from no run that unifer-train recorded")
+        raise CardError(
+            f"{checkpoint} comes from no run that unifer-train recorded: it needs the run's "
+            f"{RECORD_NAME}"
+        )
     if record.adapter and not (checkpoint / RECORD_NAME).is_file():
         raise CardError(
             f"{checkpoint} holds a LoRA adapter that was not merged; unifer-train merge merges it "

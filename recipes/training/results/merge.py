@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from recipes.training.configuration.adapter import Adapter
-from recipes.training.results.card import write_card
+from recipes.training.results.card import check_scores, write_card
 from recipes.training.results.publication import published
 from recipes.training.runs.checkpoints import damage, newest_checkpoint, sharded
-from recipes.training.runs.record import find_record, write_record
+from recipes.training.runs.record import RECORD_NAME, find_record, write_record
 from unifer_tasks.harness.models.weights import ADAPTER_CONFIG, weight_problems
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import hold_file
@@ -44,12 +44,17 @@ def merge(checkpoint: Path, out: Path, scores: Path | None = None) -> None:
     step = _step(checkpoint)
     problems = list(damage(step))
     if problems:
-        raise MergeError(
-            f"{step} is not a whole checkpoint: {'; '.join(problems)}; give RUN/global_step_N"
-        )
+        newest = newest_checkpoint(step.parent)
+        other = "RUN/global_step_N" if newest is None else f"another one, such as {newest}"
+        raise MergeError(f"{step} is not a whole checkpoint: {'; '.join(problems)}; give {other}")
     record = find_record(step)
     if record is None:
-        raise MergeError(f"{step} lies in no run that unifer-train recorded")
+        raise MergeError(
+            f"{step} lies in no run that unifer-train recorded: put {RECORD_NAME} of its run into "
+            f"{step.parent}"
+        )
+    if scores is not None:
+        check_scores(scores)
     with hold_file(out), atomic_write(out) as partial:
         # What a merge that was killed left.
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""What lies in a run's folder and how it is read: record, checkpoints, metrics, rollouts."""
+"""The contents of a run's folder and how they are read: record, checkpoints, metrics, rollouts."""

@@ -68,7 +68,7 @@ class Record:
         config: The resolved configuration of verl's trainer.
         data: "train" and "val" -> its files.
         versions: Package -> version.
-        step: The step of the checkpoint that the record lies with; None beside a whole run.
+        step: The step of the checkpoint that the record belongs to; None beside a whole run.
         algorithm: The name of the algorithm that GRPO's settings were chosen by; None if none was.
         earlier: The runs that made the model it began with, the last one first, as far as there
             are records; None if they are not recorded here, as in records of earlier versions.
@@ -199,7 +199,9 @@ def read_record(folder: Path) -> Record:
             raise RecordError(f"{path} was written by another version; run the stage again")
         return _record(fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordError(f"{path} cannot be read: {error!r}") from error
+        raise RecordError(
+            f"{path} is damaged ({error!r}): restore it, as the run wrote it when it started"
+        ) from error
 
 
 def _record(fields: dict[str, Any]) -> Record:

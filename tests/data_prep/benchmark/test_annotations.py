@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,31 @@ def test_votes_are_those_by_which_the_target_was_chosen(tmp_path: Path) -> None:
     names = pq.read_schema(staged / "ferplus/test.parquet").names
     assert names == [name for name in BASE if name != "image"]
     assert read_manifest(staged).datasets["ferplus"].annotations == {}
+
+
+def test_landmarks_of_other_images_are_left_out_and_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = official.write_affectnet(tmp_path / "affectnet", 1)
+    path = archive / "Manually_Annotated_file_lists/validation.csv"
+    points = ";".join(["40"] * 136)
+    path.write_text(
+        path.read_text("utf-8-sig")
+        .replace("1;2;3", points)
+        .replace("0,0,96,96", "134,134,899,899", 3)
+    )
+    assert build("affectnet", archive, tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    reason = (
+        "landmarks: 3 of 8 face boxes of its list are outside of their images, which were cropped "
+        "or scaled; the official ones keep them"
+    )
+    assert f"affectnet       8 without {reason}" in said
+    listed = tmp_path / "out/affectnet/unannotated.jsonl"
+    assert f"annotations that were left out: listed in {listed}" in said
+    assert [json.loads(line)["reason"] for line in listed.read_text().splitlines()] == [reason] * 8
+    assert pq.read_schema(tmp_path / "out/affectnet/test.parquet").names == BASE
+    assert main(["verify", str(tmp_path / "out"), "--jobs", "1"]) == 0
 
 
 def test_training_rows_are_read_as_before(rafdb: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -556,6 +557,50 @@ def test_unusable_rows_are_reported_in_one_sentence(
     run = ["cot", "--rows", tmp_path / "rows", "--out", tmp_path / "out", "--teacher", "tutor"]
     assert main([*map(str, run), "--base-url", "http://127.0.0.1:9/v1"]) == 1
     (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("rows/train-00000.parquet", gone, "no such file or folder"),
+        ("rows/train-00000.parquet", as_pipe, "is a pipe or a device, not a regular file"),
+        ("rows/train-00000.parquet", as_folder, "is a directory, not a file"),
+        ("out/answers.jsonl", as_pipe, "it is a pipe; name a regular file"),
+        ("out/answers.jsonl", as_folder, "it is a folder; name a file"),
+        ("out/empty.jsonl", as_pipe, "it is a pipe; name a regular file"),
+    ],
+)
+def test_what_is_not_a_file_is_named_and_not_waited_for(
+    name: str,
+    change: Callable[[Path], None],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_rows(tmp_path / "rows", "rlvr", {"train": [("sad", "a", "a.png")]})
+    official.put(tmp_path / "rows/images/a.png", official.face("sad", 1, (48, 48), "PNG"))
+    for log in ("answers.jsonl", "empty.jsonl"):
+        official.put(tmp_path / "out" / log, b"")
+    change(tmp_path / name)
+    run = ["cot", "--rows", tmp_path / "rows", "--out", tmp_path / "out", "--teacher", "tutor"]
+    assert main([*map(str, run), "--base-url", "http://127.0.0.1:9/v1"]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / name) in said
     assert message in said
 
 

@@ -42,7 +42,8 @@ def out(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"actor_rollout_ref.model.path={seeing_model}", f"trainer.default_local_dir={out}",
         "trainer.total_training_steps=2", "trainer.total_epochs=9", "trainer.save_freq=2",
         "trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.logger=[file]",
-        "actor_rollout_ref.rollout.n=4",
+        # Four updates of 16 prompts are 16 responses each.
+        "actor_rollout_ref.rollout.n=4", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16",
         # The checkpoints of all are in one place, which the last one overwrites.
         "method=frozen_vision", "trainer.max_actor_ckpt_to_keep=null",
         # What a trained model earns may be the same for all answers of all groups: no gradient.

@@ -81,6 +81,14 @@ def test_another_sample_is_refused(tmp_path: Path, sample: dict[str, Any], probl
     assert f"line 1: {problem}" in str(caught.value)
 
 
+@pytest.mark.parametrize("content", ["", "\n", '{"accuracy": {"datas'])
+def test_a_log_without_a_whole_line_is_to_be_removed(tmp_path: Path, content: str) -> None:
+    path = logged(tmp_path, "base")
+    path.write_text(content)
+    with pytest.raises(PredictionError, match="holds no predictions; remove the log, which a run"):
+        read_sample_log(path)
+
+
 @pytest.mark.parametrize(
     ("responses", "expected"),
     [

@@ -86,10 +86,12 @@ def loading_problems(checkpoint: str, info: Mapping[str, Any]) -> Iterator[str]:
             f"{checkpoint} holds no weights for {_some(missing)}{found}: transformers would draw "
             "them at random; give a folder with the whole model"
         )
-    for name, found, expected in sorted(info["mismatched_keys"]):
+    elif mismatched := sorted(info["mismatched_keys"]):
+        name, found, expected = mismatched[0]
+        others = f", and {len(mismatched) - 1:,} more likewise" if len(mismatched) > 1 else ""
         yield (
             f"{checkpoint} holds {name} in shape {tuple(found)}, its config.json describes "
-            f"{tuple(expected)}; give a folder whose config and weights belong together"
+            f"{tuple(expected)}{others}; give a folder whose config and weights belong together"
         )
 
 

@@ -17,8 +17,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import itemgetter
+from dataclasses import dataclass, field, fields
+from functools import reduce
+from operator import add, itemgetter
 
 import numpy as np
 
@@ -261,16 +262,25 @@ def measure(
     """
     if records is None:
         records = [rationale_record(reading) for reading in readings]
-    rows = list(zip(readings, records, strict=True))
-    groups = {
-        dataset: group
+    rows: dict[str, dict[bool | None, list[_Row]]] = {}
+    for reading, record in zip(readings, records, strict=True):
+        right = reading.is_right if reading.counted else None
+        of_dataset = rows.setdefault(reading.prediction.dataset, {True: [], False: [], None: []})
+        of_dataset[right].append((reading, record))
+    parts = {
+        dataset: {right: _Sums.of(part) for right, part in rows[dataset].items()}
         for dataset in LABEL_SPACES
-        if (group := [row for row in rows if row[0].prediction.dataset == dataset])
+        if dataset in rows
     }
-    pooled = pooled_datasets(groups)
+    pooled = [parts[dataset] for dataset in pooled_datasets(parts)]
     return RationaleMeasures(
-        overall=_by_outcome([row for row in rows if row[0].prediction.dataset in pooled]),
-        datasets={dataset: _by_outcome(group) for dataset, group in groups.items()},
+        overall=_by_outcome(
+            {
+                right: reduce(add, (part[right] for part in pooled), _Sums.of([]))
+                for right in (True, False, None)
+            }
+        ),
+        datasets={dataset: _by_outcome(part) for dataset, part in parts.items()},
     )
 
 
@@ -307,62 +317,81 @@ def _count_affirmed(rationale: str, argument: Argument) -> int:
     return count
 
 
-def _by_outcome(rows: Sequence[_Row]) -> MeasuresByOutcome:
-    counted = [row for row in rows if row[0].counted]
-    return MeasuresByOutcome(
-        all=_measures(rows),
-        right=_measures([row for row in counted if row[0].is_right]),
-        wrong=_measures([row for row in counted if not row[0].is_right]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What measures are made of: counts and numbers, which add up over disjoint questions."""
 
+    questions: int
+    format_kept: int
+    truncated: int
+    repeats: int
+    contradictory: int
+    no_evidence: int
+    kinds: Counter[str]
+    words: list[int]
+    n_affirmed: list[int]
+    with_answer: list[float | None]
+    with_truth: list[float | None]
 
-def _measures(rows: Sequence[_Row]) -> Measures:
-    received = [record for _, record in rows if record]
-    reasoned = [record for record in received if record.rationale is not None]
-    return Measures(
-        responses=Share(len(received), len(rows)),
-        format_kept=_share(record.format_kept for record in received),
-        truncated=_share(record.truncated for record in received),
-        repeats=_share(record.repeats for record in received),
-        words=_quartiles([record.words for record in received]),
-        rationale=_share(record.rationale is not None for record in received),
-        consistency=_consistency(
-            [
-                (canonical(reading.label), record.argued)
+    @classmethod
+    def of(cls, rows: Sequence[_Row]) -> _Sums:
+        received = [record for _, record in rows if record]
+        reasoned = [record for record in received if record.rationale is not None]
+        return cls(
+            questions=len(rows),
+            format_kept=sum([record.format_kept for record in received]),
+            truncated=sum([record.truncated for record in received]),
+            repeats=sum([record.repeats for record in received]),
+            contradictory=sum([bool(record.contradictions) for record in reasoned]),
+            no_evidence=sum([record.no_evidence for record in reasoned]),
+            kinds=Counter(
+                _kind(canonical(reading.label), record.argued)
                 for reading, record in rows
                 if record and record.agreement_with_answer is not None and reading.label
-            ]
-        ),
-        cues=_mean(record.n_affirmed for record in reasoned),
-        agreement_with_answer=_mean(record.agreement_with_answer for record in reasoned),
-        agreement_with_truth=_mean(record.agreement_with_truth for record in reasoned),
-        contradictory=_share(bool(record.contradictions) for record in reasoned),
-        no_evidence=_share(record.no_evidence for record in reasoned),
+            ),
+            words=[record.words for record in received],
+            n_affirmed=[record.n_affirmed for record in reasoned],
+            with_answer=[record.agreement_with_answer for record in reasoned],
+            with_truth=[record.agreement_with_truth for record in reasoned],
+        )
+
+    def __add__(self, other: _Sums) -> _Sums:
+        added = (getattr(self, part.name) + getattr(other, part.name) for part in fields(self))
+        return _Sums(*added)
+
+    def measures(self) -> Measures:
+        received, reasoned = len(self.words), len(self.n_affirmed)
+        answered = self.kinds.total()
+        kinds = {part.name: Share(self.kinds[part.name], answered) for part in fields(Consistency)}
+        return Measures(
+            responses=Share(received, self.questions),
+            format_kept=Share(self.format_kept, received),
+            truncated=Share(self.truncated, received),
+            repeats=Share(self.repeats, received),
+            words=_quartiles(self.words),
+            rationale=Share(reasoned, received),
+            consistency=Consistency(**kinds),
+            cues=_mean(self.n_affirmed),
+            agreement_with_answer=_mean(self.with_answer),
+            agreement_with_truth=_mean(self.with_truth),
+            contradictory=Share(self.contradictory, reasoned),
+            no_evidence=Share(self.no_evidence, reasoned),
+        )
+
+
+def _by_outcome(parts: Mapping[bool | None, _Sums]) -> MeasuresByOutcome:
+    right, wrong, uncounted = parts[True], parts[False], parts[None]
+    return MeasuresByOutcome(
+        all=(right + wrong + uncounted).measures(), right=right.measures(), wrong=wrong.measures()
     )
 
 
-def _consistency(answered: Sequence[tuple[str, tuple[str, ...]]]) -> Consistency:
-    kinds = Counter(
-        "none"
-        if not argued
-        else "other"
-        if label not in argued
-        else "answer"
-        if len(argued) == 1
-        else "several"
-        for label, argued in answered
-    )
-    return Consistency(
-        **{
-            kind: Share(kinds[kind], len(answered))
-            for kind in ("answer", "several", "other", "none")
-        }
-    )
-
-
-def _share(flags: Iterable[bool]) -> Share:
-    values = list(flags)
-    return Share(sum(values), len(values))
+def _kind(label: str, argued: tuple[str, ...]) -> str:
+    if not argued:
+        return "none"
+    if label not in argued:
+        return "other"
+    return "answer" if len(argued) == 1 else "several"
 
 
 def _mean(values: Iterable[float | None]) -> Mean:

@@ -144,6 +144,7 @@ class Section:
             are written field by field.
         more: Further tables, by their titles, below the first.
         charts: What is drawn of its figures.
+        lines: What the figures of each run show or leave out, in words, a line each.
     """
 
     key: str
@@ -153,6 +154,7 @@ class Section:
     figures: Mapping[str, object] = field(default_factory=dict)
     more: Mapping[str, Table] = field(default_factory=dict)
     charts: tuple[Chart, ...] = ()
+    lines: tuple[str, ...] = ()
 
     @property
     def tables(self) -> Mapping[str, Table]:

@@ -62,7 +62,10 @@ def as_markdown(
 
 def section_blocks(section: Section) -> list[str]:
     """Return a section of a report as blocks of Markdown."""
-    blocks = [f"## {section.title}", escape(section.text), _table(section.table)]
+    blocks = [f"## {section.title}", escape(section.text)]
+    if section.lines:
+        blocks.append("\n".join(f"- {escape(line)}" for line in section.lines))
+    blocks.append(_table(section.table))
     for title, found in section.more.items():
         blocks += [f"### {title}", _table(found)]
     return blocks

@@ -48,10 +48,9 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
     if not found:
         return None
     rows = tuple(row for title, measured in found.items() for row in _rows(title, measured))
-    texts = (*_reading(found), _TEXT, *_left_out(corrupted, found))
-    return Section(
-        "robustness", "Robustness", " ".join(texts), Table(_COLUMNS, rows, n_texts=2), found
-    )
+    text = " ".join((_TEXT, *_left_out(corrupted, found)))
+    table = Table(_COLUMNS, rows, n_texts=2)
+    return Section("robustness", "Robustness", text, table, found, lines=tuple(_reading(found)))
 
 
 def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:

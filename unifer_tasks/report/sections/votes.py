@@ -92,10 +92,11 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
     figures: dict[str, dict[str, VoteScores | None]] = {}
     for each in found:
         figures.setdefault(each.one.run.title, {})[each.dataset] = each.scores
-    texts = (*_reading(found), _TEXT, *([_DISTANCE] if distances else []), *_left_out(found))
+    texts = (*_reading(found), _TEXT, *([_DISTANCE] if distances else []))
     table = Table(_COLUMNS, tuple(map(_row, found)), n_texts=2)
     more = {_DISTANCE_TITLE: Table(_DISTANCE_COLUMNS, distances, n_texts=2)} if distances else {}
-    return Section("votes", "Annotators' votes", " ".join(texts), table, figures, more)
+    lines = tuple(_left_out(found))
+    return Section("votes", "Annotators' votes", " ".join(texts), table, figures, more, lines=lines)
 
 
 def _measure(one: Assessment, dataset: str) -> _Measured:

@@ -104,7 +104,8 @@ def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
     others = [run for file in lists if file not in upstream for run in _read_predictions(file)]
     if not logs and not lists:
         remedy = (
-            "it has results files alone: run lmms-eval again with --log_samples"
+            "it has results files and no logs of FERBench's tasks: run lmms-eval again with "
+            "--log_samples"
             if results
             else _GIVE
         )

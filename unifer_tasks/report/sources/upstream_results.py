@@ -106,7 +106,8 @@ def _prediction(row: Any) -> Prediction:
         raise ValueError("`image_path` must be a string")
     prediction = {
         "dataset": dataset,
-        "id": _ROOT.sub("", row["image_path"]),
+        # Of a path of Windows the same id as of any other.
+        "id": _ROOT.sub("", row["image_path"].replace("\\", "/")),
         "target": row.get("true_label"),
     }
     if row.get("error"):

@@ -16,6 +16,7 @@ ACTOR = "actor_rollout_ref.actor"
 MINI = f"{ACTOR}.ppo_mini_batch_size"
 FILTER = "algorithm.filter_groups"
 OVERLONG = "reward.reward_kwargs.overlong_buffer_cfg"
+MAX_LENGTH = "reward.reward_kwargs.max_resp_len"
 QUARTER = f"nothing where a batch is one update; give an {MINI} below data.train_batch_size"
 
 
@@ -25,7 +26,9 @@ QUARTER = f"nothing where a batch is one update; give an {MINI} below data.train
         *(([f"algorithm={name}"], None) for name in ("grpo", "dr_grpo", "dapo", "cispo", "sapo")),
         # At one update a batch the ratio is 1, and there is nothing to clip.
         (["algorithm=gspo", f"{MINI}=32"], f"policy_loss.loss_mode=gspo changes {QUARTER}"),
-        (["algorithm=sapo", "data.train_batch_size=8"], "loss_mode=sapo changes nothing"),
+        # As many updates as ever, whatever the batch.
+        (["algorithm=sapo", "data.train_batch_size=8"], None),
+        (["algorithm=sapo", "data.train_batch_size=1"], "loss_mode=sapo changes nothing"),
         (["algorithm=cispo", f"{MINI}=32"], "loss_mode=cispo changes nothing"),
         ([f"{ACTOR}.policy_loss.loss_mode=gspo"], "loss_mode=gspo changes nothing"),
         ([f"{ACTOR}.clip_ratio_high=0.28"], f"clip_ratio_high=0.28 change {QUARTER}"),
@@ -55,7 +58,13 @@ QUARTER = f"nothing where a batch is one update; give an {MINI} below data.train
         # The penalty of length is one reward manager's.
         (["algorithm=dapo", "reward.reward_manager.name=naive"], f"{OVERLONG} is read by reward."),
         (["algorithm=dapo", "reward.reward_manager.name=naive", f"{OVERLONG}.enable=false"], None),
-        (["algorithm=dapo", "data.max_response_length=128"], f"{OVERLONG}.len=205 is not from 1"),
+        (["algorithm=dapo", "data.max_response_length=128"], None),
+        (
+            ["algorithm=dapo", "data.max_response_length=128", f"{OVERLONG}.len=205"],
+            f"{OVERLONG}.len=205 is not from 1 to data.max_response_length=128",
+        ),
+        (["algorithm=dapo", f"{MAX_LENGTH}=512"], f"{MAX_LENGTH}=512: the penalty of length ends"),
+        (["algorithm=dapo", f"{MAX_LENGTH}=null"], f"{MAX_LENGTH}=None: the penalty of length"),
         (["algorithm=dapo", f"{OVERLONG}.len=0"], f"{OVERLONG}.len=0 is not from 1 to data.max_re"),
     ],
 )  # fmt: skip

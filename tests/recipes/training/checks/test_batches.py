@@ -38,6 +38,7 @@ def changed(config: dict[str, Any], changes: Changes) -> Settings:
 
 
 ACTOR, ROLLOUT, REF = (f"actor_rollout_ref.{part}" for part in ("actor", "rollout", "ref"))
+FILTERED = {"enable": True, "metric": "reward"}
 TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
 
 
@@ -49,8 +50,16 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
         (LARGE, {"trainer.nnodes": 4}, []),
         # 16 prompts x 8 rollouts.
         (TINY, {"trainer.n_gpus_per_node": 5}, [
-            "data.train_batch_size=16 x 8 rollouts does not share out over 5 GPUs",
-            "ppo_mini_batch_size=16 x 8 rollouts does not share out over 5 GPUs",
+            f"data.train_batch_size=16 and {ACTOR}.ppo_mini_batch_size=16 x 8 rollouts do not "
+            "share out over 5 GPUs; give multiples of 5",
+        ]),
+        # 8 of the 24 are the rollouts.
+        (LARGE, {"trainer.nnodes": 3, f"{ACTOR}.ppo_mini_batch_size": 16}, [
+            "=16 x 8 rollouts do not share out over 24 GPUs; give multiples of 3",
+        ]),
+        (LARGE, {f"{ACTOR}.ppo_mini_batch_size": 2, "trainer.n_gpus_per_node": 32}, [
+            "actor_rollout_ref.actor.ppo_mini_batch_size=2 x 8 rollouts does not share out over 32 "
+            "GPUs; give a multiple of 4",
         ]),
         (TINY, {"trainer.n_gpus_per_node": 2, f"{ACTOR}.ppo_micro_batch_size_per_gpu": 48}, [
             "the 64 sequences of a GPU do not share out over "
@@ -61,6 +70,25 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
         ]),
         (TINY, {f"{REF}.log_prob_micro_batch_size_per_gpu": 60}, [
             "ref.log_prob_micro_batch_size_per_gpu=60; give a divisor of 128",
+        ]),
+        (TINY, {"data.train_batch_size": 2, f"{ACTOR}.ppo_mini_batch_size": 2}, [
+            "the 16 sequences of a GPU do not share out over "
+            f"{ACTOR}.ppo_micro_batch_size_per_gpu=32, "
+            f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu=64 and "
+            f"{REF}.log_prob_micro_batch_size_per_gpu=64; give a divisor of 16",
+        ]),
+        (TINY, {
+            f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu": None,
+            f"{REF}.log_prob_micro_batch_size_per_gpu": None,
+        }, [
+            f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu and "
+            f"{REF}.log_prob_micro_batch_size_per_gpu are not given",
+        ]),
+        (LARGE, {"data.max_response_length": 16000, f"{ROLLOUT}.max_model_len": 17024}, [
+            f"{ACTOR}.ppo_max_token_len_per_gpu=16384, "
+            f"{ROLLOUT}.log_prob_max_token_len_per_gpu=16384 and "
+            f"{REF}.log_prob_max_token_len_per_gpu=16384 are less than data.max_prompt_length + "
+            "data.max_response_length=17024; raise them to 17024 or more",
         ]),
         # Without a KL loss there is no reference model.
         (TINY, {f"{REF}.log_prob_micro_batch_size_per_gpu": 60, f"{ACTOR}.use_kl_loss": False}, []),
@@ -87,14 +115,6 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
             "data.max_prompt_length=1024 + data.max_response_length=1500 exceeds "
             "actor_rollout_ref.rollout.max_model_len=2048; raise it to 2524",
         ]),
-        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 3}, [
-            "8 GPUs do not share out over rollout engines of 3",
-        ]),
-        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 16, "trainer.nnodes": 2}, []),
-        (LARGE, {
-            f"{ROLLOUT}.tensor_model_parallel_size": 4, "trainer.n_gpus_per_node": 6,
-            "trainer.nnodes": 2, "data.train_batch_size": 36, f"{ACTOR}.ppo_mini_batch_size": 36,
-        }, ["rollout engines of 4 GPUs would lie across the nodes' 6 GPUs"]),
         (TINY, {"data.train_batch_size": 128}, [
             "data.train_files holds 100 rows, less than one batch of 128; "
             "lower data.train_batch_size to 100 or fewer",
@@ -104,6 +124,16 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
         ]),
         (TINY, {"trainer.total_training_steps": 6}, []),
         (TINY, {"trainer.save_freq": -1}, ["nothing would be saved"]),
+        (LARGE, {f"{ROLLOUT}.max_num_seqs": 9000}, [
+            f"{ROLLOUT}.max_num_batched_tokens=8192 is less than {ROLLOUT}.max_num_seqs=9000",
+        ]),
+        (TINY, {"data.gen_batch_size": 8}, []),
+        (TINY, {"data.gen_batch_size": 12}, [
+            "data.gen_batch_size=12 does not divide data.train_batch_size=16; leave it out",
+        ]),
+        (TINY, {"data.gen_batch_size": 8, "algorithm.filter_groups": FILTERED}, [
+            "data.gen_batch_size=8 is 1 where groups are filtered; leave it out",
+        ]),
     ],
 )  # fmt: skip
 def test_grpo(
@@ -135,9 +165,6 @@ TINY_SFT, LARGE_SFT = "tiny_cpu/sft_tiny", "qwen2_5_vl/sft_7b"
         (TINY_SFT, {"data.train_batch_size": 64}, ["data.val_files holds 40 rows"]),
         (TINY_SFT, {"data.train_batch_size": 128}, [
             "data.train_files holds 100 rows", "data.val_files holds 40 rows",
-        ]),
-        (TINY_SFT, {"trainer.save_freq": 0, "trainer.test_freq": 0}, [
-            "trainer.save_freq=0 divides by zero", "trainer.test_freq=0 divides by zero",
         ]),
         (TINY_SFT, {"trainer.total_training_steps": 9}, ["100 rows are 6 steps"]),
     ],
@@ -171,10 +198,24 @@ ULYSSES = "ulysses_sequence_parallel_size"
     ("name", "changes", "reason"),
     [
         (LARGE, {}, None),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 4, "trainer.nnodes": 2}, None),
         (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 4}, None),
         (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 8},
          "tensor_model_parallel_size=8 does not divide the 28 heads of the language model, the 16 "
          "of the vision tower and the width of their layers; give 1, 2 or 4"),
+        # One fault, one sentence: 3 divides neither the heads nor the GPUs.
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 3},
+         "tensor_model_parallel_size=3 does not divide the 28 heads of the language model, the 16 "
+         "of the vision tower and the width of their layers; give 1, 2 or 4"),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 4, "trainer.n_gpus_per_node": 6},
+         "tensor_model_parallel_size=4 makes rollout engines of 4 GPUs, over which 6 do not share "
+         "out; give 1 or 2"),
+        (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 4, "trainer.n_gpus_per_node": 6,
+                 "trainer.nnodes": 2},
+         "makes rollout engines of 4 GPUs, which would lie across the nodes' 6 GPUs; give 1 or 2"),
+        (LARGE, {f"{ROLLOUT}.data_parallel_size": 16},
+         "tensor_model_parallel_size=1 makes rollout engines of 16 GPUs, over which 8 do not share "
+         "out; give data_parallel_size=1"),
         # 7 divides the heads of the language model alone.
         (LARGE, {f"{ROLLOUT}.tensor_model_parallel_size": 7, "trainer.n_gpus_per_node": 7},
          "and the width of their layers; give 1"),
@@ -195,5 +236,22 @@ def test_gpus_that_share_an_engine_or_a_sequence(
 ) -> None:
     shape = KNOWN["Qwen/Qwen2.5-VL-7B-Instruct"]
     found = [*parallel_problems(changed(composed[name], changes), shape)]
+    assert len(found) == (reason is not None)
+    assert (reason or "") in " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("size", "nodes", "reason"),
+    [
+        (16, 2, None),
+        (16, 1, "makes rollout engines of 16 GPUs, over which 8 do not share out; give 1, 2, 4 or"),
+        (3, 1, "makes rollout engines of 3 GPUs, over which 8 do not share out; give 1, 2, 4 or 8"),
+    ],
+)
+def test_gpus_of_an_engine_whose_model_is_not_known(
+    composed: dict[str, dict[str, Any]], size: int, nodes: int, reason: str | None
+) -> None:
+    changes = {f"{ROLLOUT}.tensor_model_parallel_size": size, "trainer.nnodes": nodes}
+    found = [*parallel_problems(changed(composed[LARGE], changes), None)]
     assert len(found) == (reason is not None)
     assert (reason or "") in " ".join(found)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from recipes.training.checks.preflight import preflight
 from recipes.training.cli.main import main
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.settings import ConfigurationError, parse_settings
+from tests.recipes.training.runs.test_checkpoints import GRPO, write
 
 Config = dict[str, Any]
 TINY = REPOSITORY / "recipes" / "tiny_cpu"
@@ -72,7 +74,7 @@ def test_a_sound_run_is_ready(grpo: Config) -> None:
     [
         (("data", "train_files"), "/nowhere/train.parquet", "is not a file (data.train_files)"),
         (("data", "val_files"), None, "data.val_files is not given"),
-        (("data", "train_batch_size"), 3, "does not share out over 5 GPUs"),
+        (("data", "train_batch_size"), 3, "do not share out over 5 GPUs"),
         (("actor_rollout_ref", "model", "path"), "/nowhere/model", "no config.json"),
         (("actor_rollout_ref", "model", "use_remove_padding"), True, "flash-attn"),
         (
@@ -119,6 +121,98 @@ def test_images_that_moved_are_one_reason_with_the_remedy(grpo: Config, tmp_path
     assert "12 images of" in found
     assert f"unifer-data rebase {tmp_path} --root NEW" in found
     assert found.count("\n") == 0
+
+
+def test_files_are_named_one_by_one(grpo: Config) -> None:
+    file = Path(grpo["data"]["train_files"])
+    for given in (file.parent, file.parent / "*.parquet", file.parent / "train-*"):
+        grpo["data"]["train_files"] = str(given)
+        (problem,) = problems(grpo).splitlines()
+        assert f"{given} is not a file (data.train_files); verl lists no folders" in problem
+        assert str(file) in problem.rpartition("give data.train_files=[")[2]
+
+
+def test_a_list_of_files_of_which_one_is_missing(grpo: Config) -> None:
+    grpo["data"]["train_files"] = [grpo["data"]["train_files"], "/nowhere/train-00001.parquet"]
+    (problem,) = problems(grpo).splitlines()
+    assert "/nowhere/train-00001.parquet is not a file (data.train_files)" in problem
+
+
+def test_validation_is_on_other_rows_than_training(grpo: Config) -> None:
+    data = grpo["data"]
+    train = Path(data["train_files"])
+    data["val_files"] = [
+        data["val_files"],
+        str(train.parent / ".." / train.parent.name / train.name),
+    ]
+    (problem,) = problems(grpo).splitlines()
+    assert f"{train.resolve()} is in data.train_files and data.val_files" in problem
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_once(grpo: Config) -> None:
+    grpo["trainer"]["default_local_dir"] = "/dev/null/run"
+    grpo["trainer"]["rollout_data_dir"] = "/dev/null/run/rollouts"
+    (problem,) = problems(grpo).splitlines()
+    assert "trainer.default_local_dir=/dev/null/run cannot be written to" in problem
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_named(
+    grpo: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    (problem,) = problems(grpo).splitlines()
+    assert "has 0.0 GiB of free disk, and a checkpoint holds 0.0 GiB of weights or more" in problem
+
+
+def test_a_logger_that_is_not_installed_is_named(
+    grpo: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grpo["trainer"]["logger"] = ["console", "trackio"]
+    there = "recipes.training.checks.preflight.find_spec"
+    monkeypatch.setattr(there, lambda name: None if name == "trackio" else find_spec(name))
+    assert "trainer.logger=trackio needs a package that is not installed: pip" in problems(grpo)
+
+
+@pytest.mark.parametrize(
+    ("given", "whole", "message"),
+    [
+        ("global_step_4", True, "no config.json; give {run}/global_step_4/actor/huggingface"),
+        ("global_step_4/actor", True, "give {run}/global_step_4/actor/huggingface"),
+        ("global_step_4", False, "merge it: unifer-train merge {run}/global_step_4 OUT"),
+        ("global_step_4/actor", False, "merge it: unifer-train merge {run}/global_step_4 OUT"),
+        (".", True, "it is a run's folder, whose newest checkpoint is {run}/global_step_4"),
+        ("global_step_4/data.pt", True, "no config.json; give a folder, such as {run}/global_st"),
+    ],
+)
+def test_a_checkpoint_in_the_place_of_a_model_is_named(
+    grpo: Config, tiny_model: Path, tmp_path: Path, given: str, whole: bool, message: str
+) -> None:
+    folder = write(tmp_path, 4, GRPO) / "actor" / "huggingface"
+    weights = None if whole else shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(tiny_model, folder, ignore=weights)
+    grpo["actor_rollout_ref"]["model"]["path"] = str(tmp_path / given)
+    (problem,) = problems(grpo).splitlines()
+    assert message.format(run=tmp_path) in problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("qwen2_vl", "holds no weights for model.visual."),
+        ("qwen3_vl", "holds no weights for lm_head.weight, "),
+        ("qwen2_5_omni", "a model of type qwen2_5_omni does not generate text"),
+    ],
+)
+def test_weights_of_another_architecture_are_one_sentence(
+    grpo: Config, tiny_model: Path, tmp_path: Path, kind: str, message: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": kind}))
+    grpo["actor_rollout_ref"]["model"]["path"] = str(folder)
+    (problem,) = problems(grpo).splitlines()
+    assert message in problem
 
 
 def test_the_command_says_why_and_starts_nothing(
@@ -187,6 +281,22 @@ def test_the_command_says_why_and_starts_nothing(
         ),
         ("actor_rollout_ref.model.path", "not a hub id!", "no config.json, nor a hub id"),
         ("actor_rollout_ref.model.path", "RUN/global_step_9/huggingface", "no config.json, nor a"),
+        (
+            "reward.custom_reward_function.name",
+            "compute_scores",
+            "pkg://unifer_rewards.fer defines no such function; did you mean compute_score?",
+        ),
+        (
+            "reward.custom_reward_function.path",
+            "pkg://unifer_rewards.far",
+            "there is no module uni",
+        ),
+        (
+            "reward.custom_reward_function.path",
+            "pkg://nothing.at_all",
+            "there is no module nothing",
+        ),
+        ("reward.custom_reward_function.path", __file__, "give one that it defines"),
     ],
 )
 def test_what_would_go_wrong_without_a_word_is_named(
@@ -232,8 +342,8 @@ def spoil(folder: Path, what: str) -> None:
     elif what == "text":
         config.pop("vision_config")
         (folder / "config.json").write_text(json.dumps({**config, "model_type": "qwen2"}))
-    elif what == "config":
-        (folder / "config.json").write_text("{")
+    elif what in {"config", "a list"}:
+        (folder / "config.json").write_text("{" if what == "config" else "[]")
     else:
         for path in folder.glob(what):
             path.unlink()
@@ -252,6 +362,7 @@ def spoil(folder: Path, what: str) -> None:
         ("chat_template*", "has no chat template"),
         ("text", "is a model of text alone (qwen2)"),
         ("config", "config.json cannot be read"),
+        ("a list", "config.json describes no model: download it again, or copy it"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_is_named(

@@ -16,6 +16,7 @@ RUN = "trainer.default_local_dir=/run"
 ACTOR = "actor_rollout_ref.actor"
 LOSS = f"{ACTOR}.policy_loss.loss_mode"
 KL = f"{ACTOR}.use_kl_loss"
+TOKENS = f"{ACTOR}.ppo_max_token_len_per_gpu"
 LOCAL = "defaults: [grpo, override algorithm: gspo, _self_]\n"
 
 
@@ -45,7 +46,7 @@ def chosen(settings: Settings) -> str | None:
         # One update a batch, whatever the batch.
         ("7b", ["data.train_batch_size=512"], "grpo", {f"{ACTOR}.ppo_mini_batch_size": 512}),
         # The size's own settings win over the algorithm's.
-        ("tiny", ["algorithm=dapo"], "dapo", {"reward.reward_kwargs.overlong_buffer_cfg.len": 13}),
+        ("3b_lora_1x24gb", ["algorithm=dapo"], "dapo", {TOKENS: 4096}),
         ("LOCAL", [], "gspo", {LOSS: "gspo"}),
         ("LOCAL", ["algorithm=cispo"], "cispo", {LOSS: "cispo"}),
     ],

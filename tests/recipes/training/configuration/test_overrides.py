@@ -18,7 +18,13 @@ from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from recipes.training.configuration.compose import compose, read_settings, search_path
-from recipes.training.configuration.overrides import check_overrides, quote, quoted
+from recipes.training.configuration.overrides import (
+    check_overrides,
+    quote,
+    quoted,
+    superseded,
+)
+from recipes.training.configuration.registry import find_configuration
 from recipes.training.configuration.settings import ConfigurationError, parse_settings
 from recipes.training.launch.trainer import command
 
@@ -170,6 +176,17 @@ def test_data_files(override: str, value: object) -> None:
         ("grpo", "data.train_batch_size=null", "data.train_batch_size=null: give a number"),
         ("grpo", "data.train_batch_size=[4]", "data.train_batch_size=[4]: give a whole number"),
         ("grpo", "data.train_batch_size=4,8", "gives several values"),
+        # What is written with quotes is text, and is shown with them.
+        ("grpo", "data.train_batch_size='16'", "data.train_batch_size='16': give a whole number"),
+        ("grpo", "data.shuffle='false'", "data.shuffle='false': give true or false"),
+        # A decimal comma.
+        (
+            "grpo",
+            "actor_rollout_ref.rollout.top_p=0,9",
+            "write actor_rollout_ref.rollout.top_p=0.9",
+        ),
+        ("sft", "optim.lr=1,5e-6", "write optim.lr=1.5e-6"),
+        ("grpo", "trainer.experiment_name=a,b", "a comma needs quotes"),
         ("grpo", "data.shuffle=no", "data.shuffle=no: give true or false"),
         ("grpo", "actor_rollout_ref.actor.optim.lr=fast", "optim.lr=fast: give a number"),
         ("grpo", "trainer.test_freq=after_each_epoch", "give a whole number"),
@@ -227,6 +244,8 @@ def test_an_interpolation_of_nothing_is_one_sentence() -> None:
         ("trainer: {epochs: 4}", "reads no setting trainer.epochs"),
         ("lora: {rank: 4, alpha: 8}", "reads no setting lora"),
         ("data: {train_batch_size: four}", "data.train_batch_size=four: give a whole number"),
+        ("data: {train_batch_size: '16'}", "data.train_batch_size='16': give a whole number"),
+        ("optim: {lr: '1e-6'}", "reads no setting optim"),
         ("data: {shuffle: 'no'}", "data.shuffle=no: give true or false"),
         ("trainer: 5", "trainer=5 is not a setting but a group of them"),
         ("trainer: {default_local_dir: null}", "trainer.default_local_dir is not given"),
@@ -249,6 +268,56 @@ def test_a_file_of_a_users_is_checked_like_overrides(
     assert "\n" not in problem
 
 
+@pytest.mark.parametrize("base", ["grpo_7b", "grpo_tiny"])
+def test_a_file_of_a_users_builds_on_any_configuration(base: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"defaults: [{base}, _self_]\n")
+    assert read_settings("grpo", str(file), []).verl == compose(
+        find_configuration("grpo", base), []
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        # A shell cuts at spaces.
+        (["data.train_batch_size", "=", "16"], "data.train_batch_size = 16 cannot be read: give"),
+        (["data.train_batch_size = 16"], "data.train_batch_size = 16 cannot be read: give KEY=VAL"),
+        (
+            ["data.train_files=my", "data.parquet"],
+            "data.parquet cannot be read: give KEY=VALUE wit",
+        ),
+        (["'data.train_batch_size=16'"], "'data.train_batch_size=16' cannot be read: give KEY=VAL"),
+        (["data.train_batch_size:16"], "data.train_batch_size:16 cannot be read"),
+        (["--data.seed", "3"], "--data.seed is not an option of this command, nor an override"),
+        (["+data.cache_dir=a", "+data.cache_dir=b"], "+data.cache_dir is given 2 times, and is"),
+    ],
+)
+def test_words_of_one_fault_are_one_sentence(bases: Bases, words: list[str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        check_overrides(bases["grpo"], quoted(words))
+    (problem,) = caught.value.problems
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("words", "notes"),
+    [
+        (["data.seed=1", "data.seed=1"], []),
+        (["data.seed=1", "trainer.nnodes=2"], []),
+        (
+            ["data.seed=1", "++data.seed=2"],
+            ["data.seed=1 gives way to data.seed=2, which comes later"],
+        ),
+    ],
+)
+def test_the_last_value_counts_and_is_told(
+    bases: Bases, words: list[str], notes: list[str]
+) -> None:
+    check_overrides(bases["grpo"], words)
+    assert [*superseded(words)] == notes
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -259,8 +328,13 @@ def test_a_file_of_a_users_is_checked_like_overrides(
         (b"data: {train_batch_size: 4}", "does not build on a configuration of verl"),
         (b"just text", "does not build on a configuration of verl"),
         (b"- a", "mine.yaml holds a list, not settings: begin it with `defaults: ["),
-        (b"a: \xff", "mine.yaml: 'utf-8' codec can't decode"),
-        (b"defaults: [nothing, _self_]", "Could not load 'nothing'"),
+        (b"a: \xff", "mine.yaml is not UTF-8 (invalid start byte): save it as such"),
+        (
+            b"defaults: [grpo_8b, _self_]",
+            "mine.yaml builds on grpo_8b, which is neither beside it nor a configuration of the "
+            "recipes: sft, sft_32b, ",
+        ),
+        (b"defaults: [mine, _self_]", "mine.yaml includes itself by its `defaults`"),
         (b"defaults: [sft_7b, _self_]", "configures SFT: run unifer-train sft"),
     ],
 )

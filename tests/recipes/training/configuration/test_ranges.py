@@ -1,4 +1,4 @@
-"""Numbers that no setting can mean are refused, each by its name and with what it may be."""
+"""Values that no setting can mean are refused, each by its name and with what it may be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytest.importorskip("verl")
 
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import Config, value_at
-from recipes.training.configuration.ranges import range_problems
+from recipes.training.configuration.ranges import NAMES, NAMES_OF_BOTH, range_problems
 from recipes.training.configuration.registry import find_configuration
 from recipes.training.configuration.settings import STAGES, Stage
 
@@ -39,11 +39,25 @@ def test_the_recipes_numbers_are_sound(stage: Stage, composed: dict[Stage, Confi
         ("grpo", f"{ACTOR}.fsdp_config.ulysses_sequence_parallel_size", 0, COUNT),
         ("grpo", "trainer.total_training_steps", 0, f"{COUNT}, or null for whole epochs"),
         ("sft", "trainer.total_training_steps", -1, f"{COUNT}, or null for whole epochs"),
-        ("sft", "optim.lr", 0.0, "a number above 0"),
-        ("grpo", f"{ACTOR}.optim.lr", -1e-6, "a number above 0"),
+        ("sft", "optim.lr", 0.0, SHARE),
+        ("grpo", f"{ACTOR}.optim.lr", -1e-6, SHARE),
+        # The sign of the exponent was lost.
+        ("grpo", f"{ACTOR}.optim.lr", 1e6, SHARE),
+        ("sft", "optim.lr_warmup_steps_ratio", 5, "a number of 0 or more and up to 1"),
+        ("grpo", f"{ACTOR}.optim.weight_decay", -0.1, "a number of 0 or more"),
+        ("sft", "optim.clip_grad", 0, "a number above 0"),
+        ("grpo", f"{ROLLOUT}.max_num_seqs", 0, COUNT),
+        ("grpo", "data.gen_batch_size", "all", f"{COUNT}, or null"),
+        ("grpo", f"{ACTOR}.ppo_micro_batch_size_per_gpu", 0, f"{COUNT}, or null"),
+        ("sft", "data.micro_batch_size_per_gpu", "4", f"{COUNT}, or null"),
         ("grpo", f"{ACTOR}.kl_loss_coef", -0.1, "a number of 0 or more"),
         ("grpo", f"{ACTOR}.clip_ratio_low", -0.2, "a number of 0 or more"),
         ("grpo", f"{ROLLOUT}.temperature", -1.0, "a number of 0 or more"),
+        *(
+            ("sft", f"trainer.{key}", value, "a number of steps, after_each_epoch, or -1 for never")
+            for key in ("save_freq", "test_freq")
+            for value in (0, 2.5, "each_epoch", None)
+        ),
         ("grpo", f"{ROLLOUT}.top_p", 0.0, SHARE),
         ("grpo", f"{ROLLOUT}.gpu_memory_utilization", 0.0, SHARE),
         ("grpo", f"{ROLLOUT}.gpu_memory_utilization", 60, SHARE),
@@ -58,3 +72,43 @@ def test_a_number_that_cannot_be_meant(
     group, _, name = key.rpartition(".")
     value_at(config, group)[name] = value
     assert [*range_problems(stage, config)] == [f"{key}={value}: give {allowed}"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "value", "wrong"),
+    [
+        ("sft", "optim.lr_scheduler_type", "linear", "linear: give one of constant, cosine"),
+        ("grpo", f"{ACTOR}.optim.lr_scheduler_type", "Cosine", "Cosine: give one of constant"),
+        ("sft", "data.truncation", "none", "none: give one of error, left, right"),
+        ("sft", "engine.strategy", "ddp", "ddp: give one of fsdp, fsdp2"),
+        ("grpo", f"{ACTOR}.fsdp_config.model_dtype", "bf17", "bf17: give one of fp32"),
+        ("grpo", f"{ROLLOUT}.dtype", "fp16", "fp16: give one of bfloat16"),
+        ("grpo", f"{ROLLOUT}.name", "vlm", "vlm: give one of vllm"),
+        ("grpo", f"{ACTOR}.checkpoint.save_contents", ["model", "hf"], "hf: give one of model"),
+        ("grpo", f"{ACTOR}.loss_agg_mode", "mean", "mean: give one of token-mean"),
+        ("grpo", f"{ACTOR}.kl_loss_type", "k9", "k9: give one of low_var_kl"),
+        ("sft", "trainer.device", "gpu", "gpu: give one of cuda, cpu, npu"),
+        ("grpo", "algorithm.adv_estimator", "grop", "grop: give one of grpo, gae"),
+        ("sft", "trainer.logger", "wandbb", "wandbb: give one of console, file"),
+        ("grpo", "trainer.logger", ["console", "wandbb"], "wandbb: give one of console, file"),
+        ("sft", "trainer.resume_mode", "always", "always: give one of auto, disable, resume_path"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_none_of_a_few(
+    stage: Stage, key: str, value: object, wrong: str, composed: dict[Stage, Config]
+) -> None:
+    config = copy.deepcopy(dict(composed[stage]))
+    group, _, name = key.rpartition(".")
+    value_at(config, group)[name] = value
+    (problem,) = range_problems(stage, config)
+    assert problem.startswith(f"{key}={wrong}")
+
+
+def test_verl_has_these_estimators_and_loggers() -> None:
+    from verl.trainer.ppo.core_algos import AdvantageEstimator
+    from verl.utils.tracking import Tracking
+
+    assert {*NAMES["grpo"]["algorithm.adv_estimator"]} == {
+        each.value for each in AdvantageEstimator
+    }
+    assert {*NAMES_OF_BOTH["trainer.logger"]} == {*Tracking.supported_backend}

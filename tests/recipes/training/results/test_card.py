@@ -211,6 +211,10 @@ def test_scores_are_read_from_both_programs(
     [
         ("{", "is not a results file of lmms-eval"),
         ("[]", "is not a results file of lmms-eval"),
+        ("{}", "is not a results file of lmms-eval"),
+        ('{"results": null}', "is not a results file of lmms-eval"),
+        ('{"results": {"ferbench": {"accuracy,none": 1}}}', "is not a results file of lmms-eval"),
+        ('{"results": {}}', "holds no score of a ferbench task"),
         ('{"results": {"mmmu": {"accuracy,none": 1}}}', "holds no score of a ferbench task"),
     ],
 )
@@ -230,6 +234,8 @@ def test_the_command_writes_a_card_beside_the_model(
     assert "no config.json" in capsys.readouterr().err
     model.mkdir(parents=True)
     (model / "config.json").write_text("{}")
+    assert main(["card", str(model.parent)]) == 1
+    assert f"it has no config.json; give {model}" in capsys.readouterr().err
     assert main(["card", str(model)]) == 0
     assert "## SFT, 3 steps" in (model / "README.md").read_text()
     (tmp_path / RECORD_NAME).unlink()

@@ -72,10 +72,26 @@ def test_what_is_no_whole_checkpoint_of_a_run_is_refused(
     out = tmp_path / "merged"
     (checkpoint.parent / "run.json").unlink()
     assert main(["merge", str(checkpoint), str(out)]) == 1
-    assert "lies in no run that unifer-train recorded" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "lies in no run that unifer-train recorded: put run.json of its run into" in said
     (checkpoint / "data.pt").unlink()
     assert main(["merge", str(checkpoint), str(out)]) == 1
-    assert "data.pt is missing" in capsys.readouterr().err
+    assert "data.pt is missing; give RUN/global_step_N" in capsys.readouterr().err
+    other = write(checkpoint.parent, 100, GRPO)
+    assert main(["merge", str(checkpoint), str(out)]) == 1
+    assert f"data.pt is missing; give another one, such as {other}" in capsys.readouterr().err
+
+
+def test_scores_are_read_before_the_merge(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("recipes.training.results.merge.subprocess.run", None)
+    (tmp_path / "scores.json").write_text('{"results": {"mmmu": {"acc,none": 1}}}')
+    for name, message in (("scores", "holds no score of a ferbench task"), ("none", "no such fil")):
+        scores = str(tmp_path / f"{name}.json")
+        assert main(["merge", str(checkpoint), str(tmp_path / "out"), "--scores", scores]) == 1
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from unifer_tasks.protocol.prompts import response
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.robustness import Robustness
 from unifer_tasks.report.figures.tables import Percent, PValue, Section
-from unifer_tasks.report.renderers.markdown import as_markdown
+from unifer_tasks.report.renderers.markdown import as_markdown, section_blocks
 from unifer_tasks.report.sections.robustness import section
 from unifer_tasks.variants.corruptions import KINDS, STRENGTHS, condition_of, in_words
 from unifer_tasks.variants.listed import BASE, VARIANTS
@@ -79,9 +79,11 @@ def test_the_text_names_the_losses_the_worst_first() -> None:
         if kept.ratio is not None and kind in {"mask", "low_resolution"}
     )
     listed = ", ".join(f"{kind} ({100 * ratio:.1f} % kept)" for ratio, kind in losses)
-    assert f"loses accuracy beyond chance under {listed}." in found.text
+    assert found.lines == (f"Model (corrupted) loses accuracy beyond chance under {listed}.",)
     unhurt, _ = found_in(runs_of(700, set(), 1.0))
-    assert unhurt.text.startswith("Model (corrupted): no loss is shown under any kind")
+    (line,) = unhurt.lines
+    assert line.startswith("Model (corrupted): no loss is shown under any kind")
+    assert f"\n\n- {line}\n\n" in "\n\n".join(section_blocks(unhurt))
 
 
 def test_a_row_for_each_kind_adds_up() -> None:

@@ -201,7 +201,8 @@ def test_what_is_left_out_is_counted(known: dict[str, Any], text: str, n: int) -
         own[id_] = Annotations((*votes[1:], votes[0]) if given == "other" else given)
     found = section([assess(answered(rows, right), {"ferplus": own})], [])
     assert found is not None
-    assert text in found.text
+    (line,) = found.lines
+    assert text in line
     assert cells(found)["questions"] == n
 
 

@@ -125,6 +125,22 @@ def test_results_of_the_papers_scripts_are_a_run(tmp_path: Path) -> None:
     assert len(read_runs([alone])[0].predictions) == 21
 
 
+@pytest.mark.parametrize(
+    ("path", "id_"),
+    [
+        ("/data/SFEW-2.0/Test/a.png", "/SFEW-2.0/Test/a.png"),
+        ("C:\\data\\SFEW-2.0\\Test\\a.png", "/SFEW-2.0/Test/a.png"),
+        ("a.png", "a.png"),
+    ],
+)
+def test_an_id_is_the_published_part_of_a_path(tmp_path: Path, path: str, id_: str) -> None:
+    rows = upstream_rows("sfew", SFEW["sfew"], "/SFEW-2.0")[:1]
+    results = tmp_path / "sfew_2.0_m_results.json"
+    results.write_text(json.dumps([{**rows[0], "image_path": path}]))
+    (run,) = read_runs([results])
+    assert [row.id for row in run.predictions] == [id_]
+
+
 BAD_RESULTS = [
     ({"candidate_labels": ["joy"]}, "result 1: `candidate_labels` are not those of a dataset"),
     ({"candidate_labels": None}, "result 1: `candidate_labels` are not those of a dataset"),
