@@ -24,6 +24,7 @@ from data_prep.outputs.training_folder import (
 from data_prep.parallel import ordered_map
 from data_prep.storage.tree import MAX_IMAGE_BYTES
 from unifer_tasks.support.counted import counted
+from unifer_tasks.support.records import require_file
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "rlvr": ("data_source", "images", "extra_info", "reward_model"),
@@ -54,6 +55,8 @@ def read_rows(path: Path, kind: str) -> Iterator[Row]:
     Raises:
         ArrowException, OSError, KeyError, TypeError, ValueError: It holds no rows of this kind.
     """
+    # Arrow waits for what a pipe may bring.
+    require_file(path)
     with pq.ParquetFile(path) as parquet:
         for batch in parquet.iter_batches(columns=list(_COLUMNS[kind])):
             for row in batch.to_pylist():

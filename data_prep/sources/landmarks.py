@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image
 
-from data_prep.errors import ArchiveError
-from data_prep.sources.samples import Sample, Skipped
+from data_prep.sources.samples import Sample, Skipped, image_size
 from data_prep.storage.tree import Tree
 from unifer_tasks.data.annotations import Annotations
 
@@ -31,19 +29,17 @@ _TOLERANCE = 0.1
 _MOST = 0.25
 """The share of faces outside of their images above which the images are not those of the list."""
 
-Box = tuple[float, float, float, float]
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list says that a face is, in pixels; None where it does not say.
+    """Where a list says that a face is, in pixels, x and y of each point; None where it does not.
 
     Attributes:
-        box: x and y of the upper left corner, width and height.
-        landmarks: x and y of five points.
+        box: The upper left and the lower right corner of the face box.
+        landmarks: Five points.
     """
 
-    box: Box | None
+    box: tuple[float, ...] | None
     landmarks: tuple[float, ...] | None
 
 
@@ -54,13 +50,16 @@ def read_place(row: Mapping[str, str]) -> Place:
         row: `BOX` and `POINTS` ("x;y;x;y;..."), in pixels of the listed file; the box's corner is
             not to be subtracted from the points. A row may lack either.
     """
-    points = _numbers(row.get(POINTS, "").split(";"), 2 * _N_POINTS)
     box = _numbers([row.get(name, "") for name in BOX], len(BOX))
-    landmarks = None
+    points = _numbers(row.get(POINTS, "").split(";"), 2 * _N_POINTS)
+    corners = landmarks = None
+    if box is not None:
+        x, y, width, height = box
+        corners = (x, y, x + width, y + height)
     if points is not None:
         five = [np.reshape(points, (-1, 2))[each].mean(axis=0) for each in _FIVE]
         landmarks = tuple(np.round(five, 2).ravel().tolist())
-    return Place(None if box is None else (box[0], box[1], box[2], box[3]), landmarks)
+    return Place(corners, landmarks)
 
 
 def _numbers(cells: Sequence[str], n: int) -> list[float] | None:
@@ -81,55 +80,39 @@ def with_landmarks(
         entries: All entries of a list, with the places of their faces.
     """
     sizes = [
-        _size(tree, entry.member) if isinstance(entry, Sample) and place else None
+        image_size(tree, entry.member) if isinstance(entry, Sample) and place else None
         for entry, place in entries
     ]
-    fit = [
-        _is_inside(place.box[:2] + _far_corner(place.box), size)
+    are_inside = [
+        _are_inside(place.box, size)
         for (_, place), size in zip(entries, sizes, strict=True)
         if place and place.box and size
     ]
-    n_outside = fit.count(False)
-    whole = None
-    if n_outside > _MOST * len(fit):
-        whole = (
-            f"{n_outside:,} of {len(fit):,} face boxes of its list are outside of their images, "
-            "which were cropped or scaled; the official ones keep them"
+    n_outside = are_inside.count(False)
+    of_all = None
+    if n_outside > _MOST * len(are_inside):
+        of_all = (
+            f"{n_outside:,} of {len(are_inside):,} face boxes of its list are outside of their "
+            "images, which were cropped or scaled; the official ones keep them"
         )
     for (entry, place), size in zip(entries, sizes, strict=True):
         if not isinstance(entry, Sample) or place is None or place.landmarks is None:
             yield entry
-        elif reason := whole or _misfit(place, size):
+        elif reason := of_all or _misfit(place, size):
             yield replace(entry, unannotated=f"landmarks: {reason}")
         else:
             yield replace(entry, annotations=Annotations(landmarks=place.landmarks))
 
 
 def _misfit(place: Place, size: tuple[int, int] | None) -> str | None:
-    if size is None:
-        # The image is left out as a whole.
-        return None
-    if place.box and not _is_inside(place.box[:2] + _far_corner(place.box), size):
+    """Return why landmarks are not those of an image; None if they are, or if it is not one."""
+    if size and place.box and not _are_inside(place.box, size):
         return "the face box is outside of the image"
-    if place.landmarks and not _is_inside(place.landmarks, size):
+    if size and place.landmarks and not _are_inside(place.landmarks, size):
         return "they are outside of the image"
     return None
 
 
-def _far_corner(box: Box) -> tuple[float, float]:
-    x, y, width, height = box
-    return x + width, y + height
-
-
-def _is_inside(points: Sequence[float], size: tuple[int, int]) -> bool:
+def _are_inside(points: Sequence[float], size: tuple[int, int]) -> bool:
     shares = np.reshape(points, (-1, 2)) / size
     return bool((np.abs(shares - 0.5) <= 0.5 + _TOLERANCE).all())
-
-
-def _size(tree: Tree, member: str) -> tuple[int, int] | None:
-    """Return an image's width and height, from its header; None if it is not an image."""
-    try:
-        with tree.open(member) as file, Image.open(file) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, ArchiveError):
-        return None

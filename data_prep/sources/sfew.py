@@ -7,16 +7,13 @@ which are recognised by their size.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
 
-from PIL import Image
-
 from data_prep.errors import ArchiveError, UnknownLayoutError
-from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.sources.samples import Sample, Skipped, Source, Split, image_size
 from data_prep.storage.tree import Tree, is_image
 
 DATASET = "sfew"
@@ -102,10 +99,9 @@ def _check_are_faces(tree: Tree, part: str, folder: str) -> None:
     first = next(filter(is_image, files), None)
     if first is None:
         raise ArchiveError(f"{tree.path}: {folder}/ has no class folder with PNG files")
-    try:
-        size = Image.open(io.BytesIO(tree.read(first))).size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise ArchiveError(f"{tree.path}: {first} is not an image") from None
+    size = image_size(tree, first)
+    if size is None:
+        raise ArchiveError(f"{tree.path}: {first} is not an image")
     if size != FACE_SIZE:
         raise ArchiveError(
             f"{tree.path}: {first} is a whole frame ({size[0]} x {size[1]}); unpack the official "

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from PIL import Image
 
+from tests.json_server import JsonHandler, listening
 from unifer_tasks.answers.outcomes import Outcome
 
 
@@ -136,43 +135,18 @@ def serve(answer: Answer) -> Iterator[ChatServer]:
     """Serve chat completions on a free port of this machine until the block ends."""
     asked: list[Request] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        # Connections are kept alive, as real servers keep them.
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            request = _read(json.loads(self.rfile.read(length)))
+    class Handler(JsonHandler):
+        def reply(self, body: bytes) -> None:
+            request = _read(json.loads(body))
             asked.append(request)
             said = answer(request)
             if said is None:
-                self._send(400, {"error": {"message": "out of order"}})
+                self.send_json(400, {"error": {"message": "out of order"}})
             else:
-                self._send(200, completion(said) if isinstance(said, str) else said)
+                self.send_json(200, completion(said) if isinstance(said, str) else said)
 
-        def _send(self, status: int, body: Mapping[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            # A client that is gone; what fails here else, its client sees.
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield ChatServer(f"http://127.0.0.1:{server.server_port}/v1", asked)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as address:
+        yield ChatServer(f"http://{address}/v1", asked)
 
 
 def _read(body: dict[str, Any]) -> Request:

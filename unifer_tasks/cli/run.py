@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unifer_tasks.data.manifest import MANIFEST_NAME, data_root, sha256
+from unifer_tasks.data.manifest import data_root, manifest_digest
 from unifer_tasks.runner.additions import listing
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
@@ -207,7 +207,7 @@ def _jobs(
     from unifer_tasks.runner.settings import changed, read_change
 
     read = [read_change(text) for text in changes]
-    data = sha256(data_root() / MANIFEST_NAME)
+    data = manifest_digest(data_root())
     all_settings = [changed(preset, read, tasks=tasks, limit=limit) for preset in presets]
     for settings in all_settings:
         settings["tasks"] = with_additions(str(settings["tasks"]), additions)

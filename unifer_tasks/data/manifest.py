@@ -209,6 +209,16 @@ def read_manifest(root: Path) -> Manifest:
         raise DataError(f"{path} {error}; build the folder again") from None
 
 
+def manifest_digest(root: Path) -> str:
+    """Return the hex digest of a benchmark folder's manifest, and so of all that it lists.
+
+    Raises:
+        DataError: As `read_manifest`.
+    """
+    read_manifest(root)
+    return sha256(root / MANIFEST_NAME)
+
+
 def absent(root: Path) -> str:
     """Say why there is no manifest in a folder that should hold data, and what to do."""
     if not root.exists():
@@ -220,7 +230,8 @@ def absent(root: Path) -> str:
         return f"{root / MANIFEST_NAME} is missing; name one folder of data: {', '.join(inner)}"
     return (
         f"{root / MANIFEST_NAME} is missing: the folder was not written by `unifer-data`, or not "
-        "to its end; the command that writes it continues it"
+        "to its end; the command that writes it continues it (`unifer-data ferbench` for the "
+        "benchmark, `unifer-data drawn` for a stand-in)"
     )
 
 

@@ -78,7 +78,10 @@ def blank_hidden(text: str) -> str:
     Returns:
         A text of the same length.
     """
-    if not any(sign in text for sign in _SIGNS):
+    for sign in _SIGNS:
+        if sign in text:
+            break
+    else:
         return text
     parts = []
     at = 0

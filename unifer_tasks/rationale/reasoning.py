@@ -28,7 +28,7 @@ from itertools import chain, product
 from operator import attrgetter
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.rationale.lexicon import State, Token, lexicon
+from unifer_tasks.rationale.lexicon import State, lexicon
 from unifer_tasks.rationale.markup import blank_hidden
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
@@ -91,18 +91,19 @@ def read_rationale(text: str) -> Argument:
     cue_sentences: list[tuple[int, Sentence]] = []
     argued: frozenset[str] = frozenset()
     room = MOST_KEPT
-    begin = n_words = length = 0
-    part: Token | None = None
+    begin = length = 0
+    before: Sentence | None = None
     for words in sentences(normalise(blank_hidden(text))):
         sentence = read_sentence(words)
-        if part and sentence.begins_with_pronoun:
-            sentence = read_sentence(words, part.moved(-n_words, -length))
+        if sentence.begins_with_pronoun and before and before.part:
+            sentence = read_sentence(words, before.part.moved(-before.words, -length))
         if sentence.cues and room:
-            seen = sentence if len(sentence.cues) <= room else sentence.up_to(room)
-            cue_sentences.append((begin, seen))
-            room -= len(seen.cues)
+            if len(sentence.cues) > room:
+                sentence = sentence.up_to(room)
+            cue_sentences.append((begin, sentence))
+            room -= len(sentence.cues)
         argued = sentence.argued or argued
-        part, n_words, length = sentence.part, sentence.words, len(words)
+        before, length = sentence, len(words)
         begin += length
     return Argument(
         tuple(cue_sentences), argued, _claims([sentence for _, sentence in cue_sentences])

@@ -1,9 +1,13 @@
-"""Measure how much a text repeats itself, for the reward and the report."""
+"""Measure how much a text repeats itself, for the reward and the report.
+
+The unit is a run of four words: "the corners of the" may recur, and a loop is still caught.
+"""
 
 from __future__ import annotations
 
-N_GRAM = 4
-"""Words per run: "the corners of the" may recur, and a loop is still caught."""
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 MIN_DISTINCT = 0.7
 """A text whose `repetition` is lower repeats itself."""
@@ -20,8 +24,25 @@ def repetition(text: str) -> float:
         The score, in (0, 1]; 1 if no run occurs twice.
     """
     words = text.lower().split()
-    runs = len(words) - N_GRAM + 1
-    if runs < 1:
-        return 1.0
-    grams = zip(*[words[first:] for first in range(N_GRAM)], strict=False)
-    return len(set(grams)) / runs
+    n_runs = _count_runs(words)
+    return len(set(_runs(words))) / n_runs if n_runs else 1.0
+
+
+def repeats(text: str) -> bool:
+    """Return whether a text repeats itself: its `repetition` is lower than `MIN_DISTINCT`."""
+    words = text.lower().split()
+    runs = _runs(words)
+    enough = math.ceil(MIN_DISTINCT * _count_runs(words))
+    distinct = set(islice(runs, enough))
+    # Most texts begin with as many distinct runs as the whole needs.
+    if len(distinct) < enough:
+        distinct.update(runs)
+    return len(distinct) < enough
+
+
+def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return zip(words, words[1:], words[2:], words[3:], strict=False)
+
+
+def _count_runs(words: Sequence[str]) -> int:
+    return max(0, len(words) - 3)

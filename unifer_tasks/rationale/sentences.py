@@ -7,7 +7,7 @@ start may refer to, so readings of short sentences are cached. `reasoning` docum
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice, takewhile
 from typing import NamedTuple
@@ -63,7 +63,8 @@ class Cue(NamedTuple):
     end: int
 
 
-class Sentence(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sentence:
     """The reading of a sentence.
 
     Attributes:
@@ -87,7 +88,8 @@ class Sentence(NamedTuple):
     def up_to(self, most: int) -> Sentence:
         """Return the reading with at most `most` cues."""
         kept = self.cues[:most]
-        return self._replace(
+        return replace(
+            self,
             cues=kept,
             affirmed=_claims(kept, present=True),
             denied=_claims(kept, present=False),

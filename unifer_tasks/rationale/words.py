@@ -15,8 +15,6 @@ from unifer_tasks.rationale.lexicon import Token, lexicon
 _APOSTROPHE = "’"  # noqa: RUF001
 _SPACES = re.compile(r"[^\S\x00-\x7f]")
 _OTHERS = re.compile(r"[^\x00-\x7f]")
-# Of a run of full stops, two are enough.
-_SPARE_STOP = re.compile(r"\.(?= *+\. *+\.)")
 _WORD = re.compile(r"([lr]?[0-9]{1,2}[lr]?(?![a-z0-9])|[a-z]+(?:'[a-z]+)?|[.,?()])")
 
 # The longest run of skipped words within a phrase.
@@ -46,7 +44,7 @@ def normalise(text: str) -> str:
         text = text.replace(_APOSTROPHE, "'")
         if not text.isascii():
             text = _OTHERS.sub("_", _SPACES.sub(" ", text))
-    return _SPARE_STOP.sub("_", text.translate(_NORMALISED))
+    return text.translate(_NORMALISED)
 
 
 def sentences(text: str) -> list[str]:

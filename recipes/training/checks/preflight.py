@@ -7,6 +7,7 @@ filtered, and reads an image only when its batch comes. All of that can be tried
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -185,13 +186,7 @@ def _file_problems(
     settings: Settings, path: Path, key: str, rows: dict[Path, int], tokens: Tokens | None
 ) -> Iterator[str]:
     if not path.is_file():
-        remedy = f"write it by `{WRITES[settings.stage]}`"
-        found = path.glob("*.parquet") if path.is_dir() else path.parent.glob(path.name)
-        if files := sorted(map(str, found)):
-            remedy = f"verl lists no folders and patterns: give {key}=[{','.join(files[:3])}" + (
-                "]" if len(files) <= 3 else f",...], all {len(files)} files"
-            )
-        yield f"{path} is not a file ({key}); {remedy}"
+        yield f"{path} is not a file ({key}); {_instead_of(path, key, WRITES[settings.stage])}"
         return
     data, method = settings.data, settings.method
     try:
@@ -216,6 +211,17 @@ def _file_problems(
         )
     if isinstance(method, GrpoSettings) and method.reward.is_ours:
         yield from _reward_problems(method.reward, path)
+
+
+def _instead_of(path: Path, key: str, writer: str) -> str:
+    """Return what to give in the place of a folder or a pattern, or what writes a file."""
+    # `**` is no pattern of a file's name.
+    folder, names = (path, "*.parquet") if path.is_dir() else (path.parent, path.name)
+    files = sorted(map(str, folder.glob(re.sub(r"\*+", "*", names))))
+    if not files:
+        return f"write it by `{writer}`"
+    others = f",... (all {len(files)})" if len(files) > 3 else ""
+    return f"verl lists no folders and patterns: give {key}=[{','.join(files[:3])}{others}]"
 
 
 def _reward_problems(reward: RewardSettings, path: Path) -> Iterator[str]:

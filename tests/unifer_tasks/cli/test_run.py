@@ -431,3 +431,14 @@ def test_an_unknown_preset_is_reported_before_missing_data(
     monkeypatch.setenv("FERBENCH_DATA", str(tmp_path / "gone"))
     assert main(["run", "--models", "nobody", "--out", str(tmp_path / "out")]) == 1
     assert "no preset is called 'nobody'" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_manifest_is_named_with_what_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FERBENCH_DATA", str(tmp_path))
+    assert main(["run", "--models", "gpt_4o", "--out", str(tmp_path / "out")]) == 1
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'manifest.json'} is missing: the folder was not written by" in message
+    assert "`unifer-data ferbench`" in message
+    assert not (tmp_path / "out").exists()

@@ -35,7 +35,7 @@ from unifer_tasks.rationale.reasoning import (
     contradictions,
     read_rationale,
 )
-from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition
+from unifer_tasks.rationale.repetition import repeats
 from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
 from unifer_tasks.variants.ranking import without_figures
@@ -237,7 +237,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         words=len(words),
         format_kept=has_valid_format(response),
         truncated=answer.outcome is Outcome.TRUNCATED,
-        repeats=repetition(response) < MIN_DISTINCT,
+        repeats=repeats(response),
         rationale=rationale,
         argument=argument,
         n_affirmed=_count_affirmed(rationale or "", argument),

@@ -236,7 +236,8 @@ def _percent(share: float | None, digits: int = 1) -> str:
 def _heading(column: str) -> str:
     """Return a column's heading with a capital, unless it begins with a symbol such as p."""
     word = column.split(maxsplit=1)[0]
-    return column[0].upper() + column[1:] if word.isalpha() and len(word) > 1 else column
+    is_word = word.replace("-", "").isalpha() and len(word) > 1
+    return column[0].upper() + column[1:] if is_word else column
 
 
 def _points(difference: float) -> str:

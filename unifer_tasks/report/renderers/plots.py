@@ -188,7 +188,8 @@ def _confusion(one: Assessment, sheets: _Sheets) -> Sheet:
     # The height of other scripts is their own.
     if key in sheets and title.isascii():
         sheet = sheets[key]
-        image, *cells, heading = cast("tuple[AxesImage, *tuple[Text, ...]]", sheet.changing)
+        image = cast("AxesImage", sheet.changing[0])
+        *cells, heading = cast("tuple[Text, ...]", sheet.changing[1:])
         # Where the layout has put it.
         heading.set_text(title)
         image.set_data(shares)

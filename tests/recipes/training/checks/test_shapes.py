@@ -76,7 +76,10 @@ def test_a_folder_describes_its_own_model() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ('{"model_type": "qwen2"}', "is of type qwen2; memory is calculated for qwen2_5_vl only"),
+        (
+            '{"model_type": "qwen2"}',
+            "is of type qwen2, and a plan is calculated for qwen2_5_vl alone",
+        ),
         ("{", "cannot be read"),
         ('{"model_type": "unheard"}', "cannot be read"),
     ],
