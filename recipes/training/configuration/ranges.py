@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,32 +39,35 @@ _OPTIONAL_COUNTS: Mapping[str, tuple[str, ...]] = {
 """Stage -> settings that are whole numbers of 1 or more, or null."""
 
 _SCHEDULES = ("constant", "cosine")
-_STRATEGIES = ("fsdp", "fsdp2")
-_TRUNCATIONS = ("error", "left", "right")
-_PRECISIONS = ("fp32", "float32", "bf16", "bfloat16", "fp16", "float16")
+_STRATEGIES = ("fsdp", "fsdp2", "fsdp_turbo")
+# utils/torch_dtypes.py, PrecisionType
+_PRECISIONS = ("fp32", "float32", "32", "bf16", "bfloat16", "fp16", "float16", "16")
 _CONTENTS = ("model", "optimizer", "extra", "hf_model")
+_KL = tuple(
+    f"{name}{gradient}"
+    for gradient in ("", "+")
+    for name in ("low_var_kl", "k3", "kl", "k1", "mse", "k2", "abs")
+)
 NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sft": {
-        "data.truncation": _TRUNCATIONS,
+        "data.truncation": ("error", "left", "right"),
         "engine.strategy": _STRATEGIES,
         "engine.model_dtype": _PRECISIONS,
-        "engine.dtype": _PRECISIONS,
         "optim.lr_scheduler_type": _SCHEDULES,
         "checkpoint.save_contents": _CONTENTS,
     },
     "grpo": {
-        "data.truncation": (*_TRUNCATIONS, "middle"),
         f"{_ACTOR}.strategy": _STRATEGIES,
         f"{_ACTOR}.fsdp_config.model_dtype": _PRECISIONS,
-        f"{_ACTOR}.fsdp_config.dtype": _PRECISIONS,
         f"{_ACTOR}.optim.lr_scheduler_type": _SCHEDULES,
         f"{_ACTOR}.checkpoint.save_contents": _CONTENTS,
-        # trainer/ppo/core_algos.py, agg_loss, kl_penalty_forward and AdvantageEstimator
+        # trainer/ppo/core_algos.py, agg_loss, kl_penalty and AdvantageEstimator
         f"{_ACTOR}.loss_agg_mode": (
             "token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean",
             "seq-mean-token-sum-norm",
         ),
-        f"{_ACTOR}.kl_loss_type": ("low_var_kl", "k3", "kl", "k1", "mse", "k2", "abs"),
+        f"{_ACTOR}.kl_loss_type": _KL,
+        "algorithm.kl_penalty": _KL,
         "algorithm.adv_estimator": (
             "grpo", "gae", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "remax", "rloo",
             "opo", "grpo_passk", "gpg", "rloo_vectorized", "grpo_vectorized",
@@ -83,9 +87,11 @@ NAMES_OF_BOTH: Mapping[str, tuple[str, ...]] = {
     # utils/tracking.py, Tracking.supported_backend
     "trainer.logger": (
         "console", "file", "tensorboard", "wandb", "mlflow", "swanlab", "vemlp_wandb", "clearml",
-        "trackio", "rl_insight",
+        "trackio", "rl_insight", "tracking",
     ),
 }  # fmt: skip
+_OPTIONAL_NAMES = re.compile(r"\.(?:model_dtype|save_contents)$")
+"""Settings that verl has a name for where they are null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +119,12 @@ _POSITIVE, _NOT_NEGATIVE, _SHARE = _Range(), _Range(lowest=0), _Range(highest=1)
 _SHARE_OR_NONE = _Range(lowest=0, highest=1)
 _RANGES: Mapping[str, Mapping[str, _Range]] = {
     "sft": {
-        "optim.lr": _SHARE,
         "optim.lr_warmup_steps_ratio": _SHARE_OR_NONE,
         "optim.weight_decay": _NOT_NEGATIVE,
         "optim.clip_grad": _POSITIVE,
         "model.lora_rank": _NOT_NEGATIVE,
     },
     "grpo": {
-        f"{_ACTOR}.optim.lr": _SHARE,
         f"{_ACTOR}.optim.lr_warmup_steps_ratio": _SHARE_OR_NONE,
         f"{_ACTOR}.optim.weight_decay": _NOT_NEGATIVE,
         f"{_ACTOR}.optim.clip_grad": _POSITIVE,
@@ -149,16 +153,51 @@ def range_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]
         if (value := value_at(verl, key)) is not None and not _is_count(value):
             null = "null for whole epochs" if key == _STEPS else "null"
             yield f"{key}={value}: give a whole number of 1 or more, or {null}"
-    for key, allowed in _RANGES[stage].items():
+    for key, allowed in {**_RANGES[stage], **_rate(stage, verl)}.items():
         value = value_at(verl, key)
         if isinstance(value, bool) or not isinstance(value, int | float) or value not in allowed:
             yield f"{key}={value}: give a number {allowed}"
     for key, names in {**NAMES[stage], **NAMES_OF_BOTH}.items():
         value = value_at(verl, key)
+        if value is None and _OPTIONAL_NAMES.search(key):
+            continue
         for name in value if isinstance(value, list) else [value]:
-            if name not in names:
+            if str(name) not in names and name not in _registered(key):
                 yield f"{key}={name}: give one of {', '.join(names)}"
     yield from _whole_run_problems(stage, verl)
+
+
+def _rate(stage: Literal["sft", "grpo"], verl: Config) -> Mapping[str, _Range]:
+    """Return the setting of the learning rate -> what it may be."""
+    optim = "optim" if stage == "sft" else f"{_ACTOR}.optim"
+    # A step of Adam moves each weight by about the rate; of others, such as SGD, by any part of it.
+    is_adam = "adam" in str(value_at(verl, f"{optim}.optimizer")).lower()
+    return {f"{optim}.lr": _SHARE if is_adam else _POSITIVE}
+
+
+def _registered(key: str) -> Collection[str]:
+    """Return the names that verl has for a setting, those of its plug-ins too.
+
+    `NAMES` spares the recipes the seconds that it takes to import verl.
+    """
+    if key == "algorithm.adv_estimator":
+        from verl.trainer.ppo.core_algos import ADV_ESTIMATOR_REGISTRY
+
+        return ADV_ESTIMATOR_REGISTRY
+    if key == "trainer.logger":
+        from verl.utils.tracking import Tracking
+
+        return Tracking.supported_backend
+    if key == f"{_ROLLOUT}.name":
+        from verl.workers.rollout.replica import RolloutReplicaRegistry
+
+        return RolloutReplicaRegistry._registry
+    if key == "trainer.device":
+        from verl.plugin.platform import PlatformRegistry
+
+        found = map(PlatformRegistry.get, PlatformRegistry.registered_names())
+        return {platform().device_name for platform in found if platform is not None}
+    return ()
 
 
 def _whole_run_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:

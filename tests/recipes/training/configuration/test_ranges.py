@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,6 +88,7 @@ def test_a_number_that_cannot_be_meant(
         ("grpo", f"{ACTOR}.checkpoint.save_contents", ["model", "hf"], "hf: give one of model"),
         ("grpo", f"{ACTOR}.loss_agg_mode", "mean", "mean: give one of token-mean"),
         ("grpo", f"{ACTOR}.kl_loss_type", "k9", "k9: give one of low_var_kl"),
+        ("grpo", "algorithm.kl_penalty", "k3-", "k3-: give one of low_var_kl"),
         ("sft", "trainer.device", "gpu", "gpu: give one of cuda, cpu, npu"),
         ("grpo", "algorithm.adv_estimator", "grop", "grop: give one of grpo, gae"),
         ("sft", "trainer.logger", "wandbb", "wandbb: give one of console, file"),
@@ -104,6 +106,50 @@ def test_a_value_that_is_none_of_a_few(
     assert problem.startswith(f"{key}={wrong}")
 
 
+@pytest.mark.parametrize(
+    ("stage", "values"),
+    [
+        ("sft", {"optim.optimizer": "SGD", "optim.lr": 2.0}),
+        ("sft", {"engine.model_dtype": 16, "checkpoint.save_contents": None}),
+        ("sft", {"trainer.logger": ["console", "tracking"], "engine.strategy": "fsdp_turbo"}),
+        ("grpo", {f"{ACTOR}.kl_loss_type": "k3+", "algorithm.kl_penalty": "low_var_kl+"}),
+        ("grpo", {f"{ACTOR}.fsdp_config.model_dtype": None}),
+        # Read by a dataset class of the user's alone, and by verl's other engines.
+        ("grpo", {"data.truncation": "shortest", f"{ACTOR}.fsdp_config.dtype": "int8"}),
+    ],
+)
+def test_a_value_that_verl_takes(
+    stage: Stage, values: dict[str, object], composed: dict[Stage, Config]
+) -> None:
+    config = copy.deepcopy(dict(composed[stage]))
+    for key, value in values.items():
+        group, _, name = key.rpartition(".")
+        value_at(config, group)[name] = value
+    assert [*range_problems(stage, config)] == []
+
+
+def test_a_name_that_a_plug_in_of_verl_adds(
+    composed: dict[Stage, Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from verl.plugin.platform import PlatformRegistry
+    from verl.trainer.ppo.core_algos import ADV_ESTIMATOR_REGISTRY
+    from verl.utils.tracking import Tracking
+    from verl.workers.rollout.replica import RolloutReplicaRegistry
+
+    def mine() -> SimpleNamespace:
+        return SimpleNamespace(device_name="mine")
+
+    monkeypatch.setitem(ADV_ESTIMATOR_REGISTRY, "mine", None)
+    monkeypatch.setattr(Tracking, "supported_backend", ["mine"])
+    monkeypatch.setitem(RolloutReplicaRegistry._registry, "mine", None)
+    monkeypatch.setitem(PlatformRegistry._platforms, "mine", mine)
+    config = copy.deepcopy(dict(composed["grpo"]))
+    for key in ("algorithm.adv_estimator", "trainer.logger", f"{ROLLOUT}.name", "trainer.device"):
+        group, _, name = key.rpartition(".")
+        value_at(config, group)[name] = "mine"
+    assert [*range_problems("grpo", config)] == []
+
+
 def test_verl_has_these_estimators_and_loggers() -> None:
     from verl.trainer.ppo.core_algos import AdvantageEstimator
     from verl.utils.tracking import Tracking
@@ -111,4 +157,5 @@ def test_verl_has_these_estimators_and_loggers() -> None:
     assert {*NAMES["grpo"]["algorithm.adv_estimator"]} == {
         each.value for each in AdvantageEstimator
     }
-    assert {*NAMES_OF_BOTH["trainer.logger"]} == {*Tracking.supported_backend}
+    # Tracking.__init__ takes the former name of wandb besides.
+    assert {*NAMES_OF_BOTH["trainer.logger"]} == {*Tracking.supported_backend, "tracking"}
