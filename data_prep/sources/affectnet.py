@@ -43,20 +43,15 @@ _NOT_EXPRESSIONS = ("none", "uncertain", "non-face")
 # File and column names of the first release.
 _PART = {Split.TRAIN: "training", Split.TEST: "validation"}
 _FOLDERS = ("Manually_Annotated_Images", "Manually_Annotated")
-_COLUMNS = (
-    "subDirectory_filePath",
-    *BOX,
-    POINTS,
-    "expression",
-    "valence",
-    "arousal",
-)
-_PATH = _COLUMNS[0].lower()
+_PATH = "subdirectory_filepath"
 _READ = (_PATH, "expression", "valence", "arousal")
+_COLUMNS = (_PATH, *BOX, POINTS, *_READ[1:])
 _UNANNOTATED = -2
 # Folder names of the newer release.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 _EXPRESSION = "_exp.npy"
+_NO_NUMBER = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError)
+"""What NumPy raises on a file that is not one of its arrays."""
 
 
 def open_source(tree: Tree) -> Source:
@@ -206,9 +201,6 @@ def _number(tree: Tree, name: str) -> float:
             f"{tree.path}: {name} holds no number: it is not a single value in NumPy's format "
             f"({brief(error)})"
         ) from None
-
-
-_NO_NUMBER = (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 def _is_emotion(expression: float, where: str) -> bool:

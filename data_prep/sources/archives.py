@@ -72,16 +72,12 @@ def open_source(
 def _open(
     opener: Callable[[Tree], Source], tree: Tree, wanted: Split, nested: Callable[[], Tree]
 ) -> Source:
-    try:
+    with suppress(ArchiveError):
         source = opener(tree)
-    except ArchiveError:
-        if (packed := nested()) is tree:
-            raise
-        return opener(packed)
-    # Often only one part was unpacked by hand.
-    if wanted in source.splits or (packed := nested()) is tree:
-        return source
-    return opener(packed)
+        # Often only one part was unpacked by hand.
+        if wanted in source.splits:
+            return source
+    return opener(nested())
 
 
 def _hint(dataset: str, tree: Tree) -> str:

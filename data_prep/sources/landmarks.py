@@ -2,7 +2,14 @@
 
 Copies with cropped or scaled images keep the original list, whose pixels are then places in other
 images: a mask would be drawn beside the face. The list's face box shows that, since it must lie
-within the image.
+within the image:
+
+- It may exceed the image by 10 % of a side, as that of a face at the edge of a photograph does. An
+  image whose box exceeds it by more loses its landmarks.
+- Where more than 25 % of the boxes do, every image does: some boxes of a cropped or scaled copy fit
+  by chance, while wrong rows of the list are single ones.
+
+Both limits are chosen, not measured.
 """
 
 from __future__ import annotations
@@ -12,7 +19,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_prep.sources.samples import Sample, Skipped, image_size
+from data_prep.sources.samples import Sample, Skipped
+from data_prep.storage.images import image_size
 from data_prep.storage.tree import Tree
 from unifer_tasks.data.annotations import Annotations
 
@@ -24,10 +32,10 @@ _N_POINTS = 68
 _FIVE = (slice(36, 42), slice(42, 48), slice(30, 31), slice(48, 49), slice(54, 55))
 
 _TOLERANCE = 0.1
-"""How far a place may be outside, in shares of a side: a face at the edge of a photograph."""
+"""How far a place may be outside of its image, in shares of a side."""
 
-_MOST = 0.25
-"""The share of faces outside of their images above which the images are not those of the list."""
+_MAX_OUTSIDE = 0.25
+"""The share of boxes outside of their images above which the images are not those of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def with_landmarks(
     ]
     n_outside = are_inside.count(False)
     of_all = None
-    if n_outside > _MOST * len(are_inside):
+    if n_outside > _MAX_OUTSIDE * len(are_inside):
         of_all = (
             f"{n_outside:,} of {len(are_inside):,} face boxes of its list are outside of their "
             "images, which were cropped or scaled; the official ones keep them"
@@ -105,7 +113,7 @@ def with_landmarks(
 
 
 def _misfit(place: Place, size: tuple[int, int] | None) -> str | None:
-    """Return why landmarks are not those of an image; None if they are, or if it is not one."""
+    """Return why landmarks are not those of an image; None if they may be, or it has no size."""
     if size and place.box and not _are_inside(place.box, size):
         return "the face box is outside of the image"
     if size and place.landmarks and not _are_inside(place.landmarks, size):

@@ -23,7 +23,6 @@ from data_prep.storage.tree import Tree
 SIDE = 48
 """Width and height of FER2013's gray faces in pixels."""
 
-
 USAGES: Mapping[Split, str] = {
     Split.TRAIN: "Training",
     Split.VALID: "PublicTest",

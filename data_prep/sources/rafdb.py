@@ -170,11 +170,11 @@ def _find_classes(tree: Tree, split: Split) -> _Classes | None:
 def _read_folders(
     tree: Tree, classes: Mapping[Split, _Classes], split: Split
 ) -> Iterator[Sample | Skipped]:
-    listed: set[str] = set()
     found = classes[split]
-    places = (found.root, found.root.rpartition("/")[0])
-    tables = (tree.find_in(place, f"{split}_labels.csv") for place in places)
-    table = next((name for name in tables if name is not None), None)
+    file_name = f"{split}_labels.csv"
+    around = found.root.rpartition("/")[0]
+    table = tree.find_in(found.root, file_name) or tree.find_in(around, file_name)
+    listed: set[str] = set()
     if table is not None:
         for number, row in tree.records(table, ("image", "label")):
             file = row["image"].strip()
@@ -185,11 +185,12 @@ def _read_folders(
         for file in tree.files(faces):
             if table is None and _id(file).startswith(f"{split}_"):
                 yield _sample(tree, split, file, label, faces)
-            elif table is None:
-                reason = "is not named as RAF-DB names its faces"
-                yield Skipped(DATASET, join(faces, file), reason)
             elif _id(file) not in listed:
-                reason = f"{split}_labels.csv does not list it"
+                reason = (
+                    "is not named as RAF-DB names its faces"
+                    if table is None
+                    else f"{file_name} does not list it"
+                )
                 yield Skipped(DATASET, join(faces, file), reason)
 
 

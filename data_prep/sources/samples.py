@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from PIL import Image
-
-from data_prep.errors import DamagedError
 from data_prep.storage.tree import Tree
 from unifer_tasks.data.annotations import Annotations
 
@@ -97,14 +92,3 @@ class Source:
     splits: tuple[Split, ...] = (Split.TRAIN, Split.TEST)
     not_benchmark: str | None = None
     has_official_labels: bool = True
-
-
-def image_size(tree: Tree, member: str) -> tuple[int, int] | None:
-    """Return an image's width and height, from its header; None if it has none."""
-    try:
-        with Image.open(io.BytesIO(tree.read(member))) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, DamagedError):
-        return None
-    except Image.DecompressionBombError:
-        return None

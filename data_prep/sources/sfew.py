@@ -13,7 +13,8 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from data_prep.errors import ArchiveError, UnknownLayoutError
-from data_prep.sources.samples import Sample, Skipped, Source, Split, image_size
+from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.storage.images import image_size
 from data_prep.storage.tree import Tree, is_image
 
 DATASET = "sfew"

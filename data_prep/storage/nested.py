@@ -21,16 +21,15 @@ from data_prep.storage.packed import (
     PARTS,
     SUFFIXES,
     ByHandError,
-    check_is_read,
     copy_within,
     open_tree,
+    reject_parts,
 )
 from data_prep.storage.tree import DAMAGE, Tree, join
 from unifer_tasks.support.files import atomic_write
 
 _MAX_NESTING = 3
 """How deeply archives may be nested."""
-
 
 _COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+| - copy| copy)+$", re.IGNORECASE)
 """`aligned (1)`, `aligned - Copy`, `aligned-20240131T101500Z-001`."""
@@ -159,8 +158,8 @@ def _stem(file: str) -> str:
 def _mount(
     outer: Tree, archive: _Archive, wanted: Sequence[str], unpacked: Path, depth: int
 ) -> _Mount:
-    path = _on_disk(outer, archive.name, unpacked)
     try:
+        path = _on_disk(outer, archive.name, unpacked)
         tree = with_nested(open_tree(path, unpacked), wanted, unpacked, depth + 1)
     except ByHandError as error:
         if outer.folder is not None:
@@ -179,7 +178,7 @@ def _mount(
 
 def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
     """Return the path of an archive in a tree, extracted once if the tree is itself packed."""
-    check_is_read(outer.path / name)
+    reject_parts(outer.path / name)
     if outer.folder is not None:
         # Opening it rejects a link that leads outside.
         outer.open(name).close()

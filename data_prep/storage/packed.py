@@ -75,7 +75,7 @@ def open_tree(path: Path, unpacked: Path | None = None) -> Tree:
     if not path.is_file():
         raise ArchiveError(f"{path} is neither a folder nor a regular file")
     kind = _kind(path)
-    check_is_read(path)
+    reject_parts(path)
     if kind in _BY_HAND:
         raise ByHandError(path, f"is a {kind} file and can only be read once it is unpacked")
     if kind == "html":
@@ -139,8 +139,8 @@ class ByHandError(ArchiveError):
         self.reason = reason
 
 
-def check_is_read(path: Path) -> None:
-    """Check that an archive is not of a kind that a person must unpack.
+def reject_parts(path: Path) -> None:
+    """Check by its extension that a file is not one of `PARTS`.
 
     Raises:
         ByHandError: It is.

@@ -36,7 +36,6 @@ MAX_DEPTH = 4
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
 """Exceptions that a broken zip or tar raises."""
 
-
 _CLUTTER = frozenset(
     (
         "__macosx",
@@ -252,8 +251,8 @@ class Tree(ABC):
             name: The file.
             required: Columns that it has, in lower case; others are kept. They may be in any case
                 and order.
-            otherwise: The columns of a file whose first row is not a header; without them, it
-                must be one.
+            otherwise: The columns, in lower case, of a file whose first row is not a header;
+                without them, it must be one.
 
         Raises:
             ArchiveError: As `table`; a column is missing, or a row has more or fewer cells.
@@ -264,7 +263,7 @@ class Tree(ABC):
             return
         columns = [cell.strip().lower() for cell in first[1]]
         if otherwise and not set(required) & set(columns):
-            rows, columns = chain([first], rows), [column.lower() for column in otherwise]
+            rows, columns = chain([first], rows), list(otherwise)
         elif lacking := [column for column in required if column not in columns]:
             raise ListError(
                 f"{self.path}: {name} has the columns {brief(first[1])} and lacks "

@@ -120,12 +120,20 @@ def test_a_7z_with_a_password_is_reported(tmp_path: Path) -> None:
             open_tree(path, tmp_path / "unpacked")
 
 
-def test_parts_of_a_rar_name_the_remedy(tmp_path: Path) -> None:
-    root = official.write_affectnet(tmp_path, 1)
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("folder", r"`7z x Manually_Annotated\.part01\.rar"),
+        ("zip", r"a\.zip holds .*\.rar, which can only be read .*`7z x a\.zip -oa`"),
+    ],
+)
+def test_parts_of_a_rar_name_the_remedy(tmp_path: Path, form: str, message: str) -> None:
+    root = official.write_affectnet(tmp_path / "a", 1)
     shutil.rmtree(root / "Manually_Annotated_Images")
     official.put(root / "Manually_Annotated/Manually_Annotated.part01.rar", b"Rar!")
-    with pytest.raises(ArchiveError, match=r"`7z x Manually_Annotated\.part01\.rar"):
-        open_source("affectnet", root)
+    path = root if form == "folder" else Path(shutil.make_archive(str(tmp_path / "a"), form, root))
+    with pytest.raises(ArchiveError, match=message):
+        open_source("affectnet", path)
 
 
 def test_a_nested_archive_that_climbs_out_is_refused(tmp_path: Path) -> None:
