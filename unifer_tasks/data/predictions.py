@@ -27,6 +27,7 @@ from unifer_tasks.protocol.labels import (
     label_space,
 )
 from unifer_tasks.support.counted import counted
+from unifer_tasks.support.extras import MissingModuleError
 
 MAX_LISTED = 20
 """Bad rows that an error lists one by one; the rest are counted."""
@@ -159,6 +160,16 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
         raise PredictionError(f"{name}: none of {rows} can be scored")
     if not skip or not problems:
         (problems or Problems("row")).check(name, scored)
+
+
+def holds_predictions(path: Path) -> bool:
+    """Return whether the first row of a file is a prediction."""
+    try:
+        with open_predictions(path) as file:
+            as_prediction(next(read_rows(file)).values)
+    except (StopIteration, ValueError, OSError, PredictionError, MissingModuleError):
+        return False
+    return True
 
 
 def _prediction(row: Row, places: FirstPlaces) -> Prediction:

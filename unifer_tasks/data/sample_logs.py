@@ -104,6 +104,12 @@ def read_sample_log(path: Path, variant: Variant = BASE) -> SampleLog:
     return SampleLog(tuple(samples), cut_off)
 
 
+def holds_no_sample(path: Path) -> bool:
+    """Return whether a log has no whole line, as a run leaves that is killed early."""
+    first = next(_lines(path), None)
+    return first is None or (not first[1].endswith(b"\n") and _breaks_off(path))
+
+
 def _require_file(path: Path) -> None:
     try:
         require_file(path)

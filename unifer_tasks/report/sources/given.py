@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from pathlib import Path
 
 from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
 from unifer_tasks.data.prediction_files import other_kind, title
-from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
+from unifer_tasks.data.predictions import (
+    Prediction,
+    PredictionError,
+    holds_predictions,
+    read_predictions,
+)
 from unifer_tasks.data.results_file import read_document
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
-from unifer_tasks.report.sources.runs import Run, distinct, looks_drawn, ordered, with_coverage
+from unifer_tasks.report.sources.runs import (
+    Run,
+    distinct,
+    looks_drawn,
+    ordered,
+    with_coverage,
+    with_note,
+)
 from unifer_tasks.report.sources.upstream_results import UPSTREAM_KEYS, runs_of_results
+from unifer_tasks.support.counted import counted
 
 _GIVE = (
     f"give lmms-eval's --output_path (with {LOGS}), a prediction file, or results of the paper's "
     "scripts"
 )
+
+_TABLES = (".csv", ".json", ".jsonl", ".tsv", ".xlsx")
+"""Extensions of files that may hold predictions."""
 
 
 def read_runs(
@@ -102,15 +118,27 @@ def _read_folder(path: Path, progress: Callable[[str], None]) -> list[Run]:
     lists = {file: rows for file, rows in results.items() if isinstance(rows, list)}
     upstream = {file: rows for file, rows in lists.items() if _is_upstreams(file, rows)}
     others = [run for file in lists if file not in upstream for run in _read_predictions(file)]
+    beside = _predictions_beside(path, {*logs, *results})
     if not logs and not lists:
-        remedy = (
+        remedy = beside or (
             "it has results files and no logs of FERBench's tasks: run lmms-eval again with "
             "--log_samples"
             if results
             else _GIVE
         )
         raise PredictionError(f"{title(path)} holds no run of FERBench; {remedy}")
-    return [*runs_of_logs(logs, progress), *runs_of_results(upstream), *others]
+    runs = [*runs_of_logs(logs, progress), *runs_of_results(upstream), *others]
+    return with_note(runs, f"Not read: {beside}.") if beside else runs
+
+
+def _predictions_beside(folder: Path, read: Set[Path]) -> str | None:
+    """Return what to do with the prediction files of a folder, if there are any."""
+    others = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _TABLES)
+    found = [title(file) for file in others if file not in read and holds_predictions(file)]
+    if not found:
+        return None
+    n = counted(len(found), "prediction file")
+    return f"{n} below {title(folder)}; give each by its name ({', '.join(found)})"
 
 
 def _is_upstreams(path: Path, rows: object) -> bool:

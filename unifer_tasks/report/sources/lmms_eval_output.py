@@ -17,10 +17,10 @@ from pathlib import Path
 
 from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, oldest_first, plain
 from unifer_tasks.data.results_file import RunOptions
-from unifer_tasks.data.sample_logs import LoggedSample, read_sample_log
+from unifer_tasks.data.sample_logs import LoggedSample, holds_no_sample, read_sample_log
 from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.redaction.secrets import redact_settings
-from unifer_tasks.report.sources.runs import Run, ordered, question_hash
+from unifer_tasks.report.sources.runs import Run, ordered, question_hash, with_note
 from unifer_tasks.support.counted import counted
 from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, Variant
 
@@ -34,6 +34,9 @@ continued on another device, or for other tasks."""
 def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list[Run]:
     """Read the runs that sample logs belong to.
 
+    A log without a sample is left out, and a note of the first run says so; of an older run of
+    its task the log then counts.
+
     Args:
         paths: Sample logs of FERBench tasks; results files are looked for beside them.
         progress: Receives the name of each log before it is read.
@@ -43,10 +46,14 @@ def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list
         first.
 
     Raises:
-        PredictionError: A log or a results file is damaged, or its task is unknown.
+        PredictionError: A log or a results file is damaged, its task is unknown, or no log holds a
+            sample.
     """
+    given = oldest_first(map(find_log, paths))
+    kept = [log for log in given if not holds_no_sample(log.path)]
     found: defaultdict[tuple[Path, str, str], list[Log]] = defaultdict(list)
-    for log in oldest_first(map(find_log, paths)):
+    # Of logs that are all empty, the first says what to do when it is read.
+    for log in kept or given:
         found[log.path.parent, log.model, log.variant.key].append(log)
     keys = [BASE.key, *VARIANTS]
     groups = sorted(found.items(), key=lambda item: (*item[0][:2], keys.index(item[0][2])))
@@ -61,6 +68,9 @@ def runs_of_logs(paths: Iterable[Path], progress: Callable[[str], None]) -> list
                 replace(run, notes=(*notes, *run.notes))
                 for run in _runs(folder, names[model], part, progress)
             ]
+    if empty := [f"{log.path} of {log.model_title}" for log in given if log not in kept]:
+        n, listed = counted(len(empty), "log"), ", ".join(empty)
+        return with_note(runs, f"Interrupted, and left out: {n} without a sample ({listed}).")
     return runs
 
 

@@ -104,6 +104,11 @@ def with_coverage(run: Run) -> Run:
     return replace(run, notes=(*run.notes, note))
 
 
+def with_note(runs: Sequence[Run], note: str) -> list[Run]:
+    """Give the first run a note on what lies beside the runs and is not among them."""
+    return [replace(runs[0], notes=(note, *runs[0].notes)), *runs[1:]]
+
+
 def distinct(runs: Sequence[Run]) -> list[Run]:
     """Append a number to runs that share a name and a variant, in their order."""
     seen: Counter[tuple[str, str]] = Counter()

@@ -136,6 +136,30 @@ def test_an_interrupted_run_is_read_and_says_so(
         assert (run.name, run.stand_in) == ("model", None)
 
 
+@pytest.mark.parametrize("content", ["", "\n", '{"accuracy": {"datas'])
+def test_a_run_without_a_sample_is_left_out_and_named(tmp_path: Path, content: str) -> None:
+    for model in ("org/a", "org/b"):
+        write_logs(tmp_path / model, SFEW, model=model)
+    empty, log = sorted(tmp_path.rglob("*_samples_*.jsonl"))
+    empty.write_text(content)
+    run = only(read_runs([tmp_path]))
+    assert (run.name, len(run.predictions)) == ("org/b", 21)
+    note = f"Interrupted, and left out: 1 log without a sample ({empty} of org/a)."
+    assert note in run.notes
+    log.write_text("")
+    with pytest.raises(PredictionError, match="holds no predictions; remove the log, which a run"):
+        read_runs([tmp_path])
+
+
+def test_an_older_log_counts_where_the_newest_is_empty(tmp_path: Path) -> None:
+    write_logs(tmp_path, SFEW, date="20260101_000000")
+    write_logs(tmp_path, SFEW, date="20260102_000000")
+    (tmp_path / "20260102_000000_samples_ferbench_sfew.jsonl").write_text("")
+    run = only(read_runs([tmp_path]))
+    assert run.provenance["date"] == "20260101_000000"
+    assert any("left out: 1 log without a sample" in note for note in run.notes)
+
+
 def test_a_limited_run_says_so(tmp_path: Path) -> None:
     write_logs(tmp_path, SFEW, config={"limit": 3.0})
     assert (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,24 @@ def test_what_is_no_run_says_what_is(tmp_path: Path) -> None:
     cut.write_text(cut.read_text()[:-20])
     with pytest.raises(PredictionError, match="line 21: is not JSON"):
         read_runs([cut])
+
+
+def test_predictions_beside_logs_are_named(tmp_path: Path) -> None:
+    write_logs(tmp_path / "o", {"ferbench_sfew": SFEW["sfew"]})
+    (tmp_path / "o/scores.json").write_text('{"runs": []}')
+    (tmp_path / "o/empty.jsonl").write_text("")
+    (tmp_path / "o/questions.csv").write_text("dataset,id,target\n")
+    os.mkfifo(tmp_path / "o/pipe.jsonl")
+    (run,) = read_runs([tmp_path / "o"])
+    assert not any("Not read" in note for note in run.notes)
+    beside = write_predictions(tmp_path / "o/sub/gpt.jsonl", SFEW)
+    (run,) = read_runs([tmp_path / "o"])
+    remedy = f"1 prediction file below {tmp_path / 'o'}; give each by its name ({beside})"
+    assert f"Not read: {remedy}." in run.notes
+    for log in (tmp_path / "o").glob("*_samples_*"):
+        log.unlink()
+    with pytest.raises(PredictionError, match="holds no run of FERBench; 1 prediction file below"):
+        read_runs([tmp_path / "o"])
 
 
 def test_like_runs_have_no_differences(tmp_path: Path) -> None:
