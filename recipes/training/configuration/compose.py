@@ -16,7 +16,7 @@ from recipes.training.configuration.registry import (
     is_recipe_file,
     recipe_files,
 )
-from recipes.training.configuration.resolvers import computed_overrides, register_resolvers
+from recipes.training.configuration.resolvers import register_resolvers
 from recipes.training.configuration.settings import (
     ConfigurationError,
     Settings,
@@ -48,8 +48,7 @@ def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Setting
         base = _compose_once(find_configuration(stage, stage), ())
         check_keys(base.verl, composed.verl, _followers(base.written, composed.written))
     algorithm = composed.choices.get("algorithm")
-    computed = computed_overrides(composed.written, composed.verl)
-    return parse_settings(composed.verl, file, composed.overrides, algorithm, computed)
+    return parse_settings(composed.verl, file, composed.overrides, algorithm)
 
 
 def _check_stage(file: Path, stage: Stage) -> None:

@@ -1,38 +1,17 @@
 """Numbers of a recipe that follow other settings: `${unifer.sum:...}` and `${unifer.share:...}`.
 
-OmegaConf has no arithmetic, and verl resolves its configuration in processes that know no
-resolvers but OmegaConf's. So they are resolved here, and verl is given their values as overrides.
+OmegaConf has no arithmetic.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-
-from recipes.training.configuration.keys import Config, all_keys, value_at
-
-_PREFIX = "unifer."
 
 
 def register_resolvers() -> None:
     """Make OmegaConf know the resolvers, in this process."""
     from omegaconf import OmegaConf
 
-    for resolver in (_sum, _share):
-        name = f"{_PREFIX}{resolver.__name__.lstrip('_')}"
-        OmegaConf.register_new_resolver(name, resolver, replace=True)
-
-
-def computed_overrides(written: Config, resolved: Config) -> Iterator[str]:
-    """Yield what gives verl the value of each setting that only these resolvers compute.
-
-    Args:
-        written: A configuration with its interpolations as they are written.
-        resolved: The same, resolved.
-    """
-    for key in all_keys(written):
-        value = value_at(written, key)
-        if isinstance(value, str) and f"${{{_PREFIX}" in value:
-            yield f"{key}={value_at(resolved, key)}"
+    OmegaConf.register_new_resolver("unifer.sum", _sum, replace=True)
+    OmegaConf.register_new_resolver("unifer.share", _share, replace=True)
 
 
 def _sum(*numbers: object) -> int:

@@ -305,7 +305,6 @@ class Settings:
         verl: The whole configuration, as verl's trainer sees it.
         file: The YAML file that it was composed from.
         overrides: What was given besides, as hydra reads it.
-        computed: Overrides with the values that verl cannot compute; see `resolvers`.
     """
 
     data: DataSettings
@@ -315,7 +314,6 @@ class Settings:
     verl: Config
     file: Path
     overrides: tuple[str, ...]
-    computed: tuple[str, ...]
 
     @property
     def stage(self) -> Stage:
@@ -324,11 +322,7 @@ class Settings:
 
 
 def parse_settings(
-    verl: Config,
-    file: Path,
-    overrides: Iterable[str] = (),
-    algorithm: str | None = None,
-    computed: Iterable[str] = (),
+    verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None
 ) -> Settings:
     """Return the settings of a run.
 
@@ -337,7 +331,6 @@ def parse_settings(
         file: The YAML file that it was composed from.
         overrides: What was given besides.
         algorithm: The name of the algorithm that was chosen.
-        computed: See `Settings.computed`.
 
     Raises:
         ConfigurationError: A count is not a positive whole number, from which all else is
@@ -354,7 +347,6 @@ def parse_settings(
         verl=verl,
         file=file,
         overrides=tuple(overrides),
-        computed=tuple(computed),
     )
 
 

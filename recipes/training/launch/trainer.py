@@ -39,7 +39,6 @@ def command(settings: Settings, added: Mapping[str, str]) -> list[str]:
         # hydra keeps its own notes in the working directory unless another is given.
         f"hydra.run.dir={quote(str(settings.trainer.folder / 'hydra'))}",
         *overrides,
-        *settings.computed,
         # It would keep credentials as they are, beside a record that does not.
         *(["hydra.output_subdir=null"] if redact_settings(overrides) != overrides else []),
         *(_ray_overrides(os.environ, added) if settings.stage == "grpo" else []),

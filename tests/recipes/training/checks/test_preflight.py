@@ -473,6 +473,23 @@ def test_versions(
     assert re.search(message, problems(grpo))
 
 
+@pytest.mark.parametrize("chosen", ["none", "theirs"])
+def test_a_choice_of_plug_ins_without_ours(
+    grpo: Config, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = "VERL_USE_EXTERNAL_PLUGINS"
+    monkeypatch.setenv(variable, chosen)
+    leaves_out = f"{variable}={chosen} leaves out what computes UniFER's settings: add unifer to it"
+    assert problems(grpo) == f"- {leaves_out}"
+    monkeypatch.setenv(variable, f"{chosen}, unifer")
+    assert checked(grpo)
+
+
+def test_an_installation_without_the_plug_in(grpo: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipes.training.checks.preflight.entry_points", lambda **_: ())
+    assert problems(grpo).startswith("- UniFER was installed before its sources were renewed")
+
+
 def test_the_command_needs_verl() -> None:
     code = """
 import sys

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("verl")
 
-from hydra import compose as compose_config
-from hydra import initialize_config_dir
-from omegaconf import OmegaConf
+import yaml
 
 from recipes.training.configuration.compose import read_settings
 from recipes.training.configuration.keys import value_at
+from recipes.training.configuration.registry import copy_file
 from recipes.training.configuration.settings import ConfigurationError
-from recipes.training.launch.trainer import command
+from tests.conftest import run_command
 
 RUN = "trainer.default_local_dir=/tmp/run"
 CONTEXT = "actor_rollout_ref.rollout.max_model_len"
@@ -46,13 +46,20 @@ SHORT = ["data.max_prompt_length=300", "data.max_response_length=512"]
 def test_what_verl_reads(config: str, overrides: list[str], values: dict[str, int]) -> None:
     settings = read_settings("grpo", config, [RUN, *overrides])
     assert {key: value_at(settings.verl, key) for key in values} == values
-    OmegaConf.clear_resolvers()
-    words = command(settings, {})
-    given = words[words.index("--config-name") + 2 :]
-    with initialize_config_dir(str(settings.file.parent), version_base=None):
-        composed = OmegaConf.to_container(compose_config(settings.file.stem, given), resolve=True)
-    assert isinstance(composed, dict)
-    assert {key: value_at(composed, key) for key in values} == values
+
+
+def test_verl_computes_them_without_unifer_train(tmp_path: Path) -> None:
+    """Of a copy, as the README says."""
+    copy_file("grpo_7b", tmp_path / "mine.yaml")
+    words = [
+        sys.executable, "-m", "verl.trainer.main_ppo", "--config-path", tmp_path,
+        "--config-name", "mine",
+        "hydra.searchpath=[pkg://verl.trainer.config,pkg://recipes.qwen2_5_vl]",
+        RUN, "algorithm=dapo", *SHORT, "--cfg", "job", "--resolve",
+    ]  # fmt: skip
+    composed = yaml.safe_load(run_command(words, cwd=tmp_path).stdout)
+    expected = {CONTEXT: 812, MINI: 8, BUFFER: 102, LENGTH: 512}
+    assert {key: value_at(composed, key) for key in expected} == expected
 
 
 @pytest.mark.parametrize("value", ["many", "null", "1.5", "true"])
