@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unifer_rewards.fer import compute_score
@@ -11,6 +11,7 @@ from unifer_rewards.presets import Reward, make_reward
 from unifer_rewards.rows import RowError, read_target
 from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.rationale.reasoning import exemplary_rationale
+from unifer_tasks.support.counted import counted
 from unifer_tasks.variants.formats import FORMATS, REASONED, ResponseFormat, asked_format
 
 MAX_LISTED = 10
@@ -34,24 +35,30 @@ def validate(rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
 
     Raises:
         RewardError: An option is invalid.
-        RowError: There are no rows, or some cannot be scored; the message lists the first of them.
+        RowError: There are no rows, or some cannot be scored; the message counts the rows of each
+            reason.
     """
     reward = make_reward(**options)
-    problems: list[str] = []
-    n_rows = n_bad = 0
+    problems: dict[str, list[int]] = {}
+    n_rows = 0
     for n_rows, row in enumerate(rows, start=1):
-        problem = _problem(row, reward, options)
-        if problem:
-            n_bad += 1
-            if len(problems) < MAX_LISTED:
-                problems.append(f"row {n_rows - 1}: {problem}")
+        if problem := _problem(row, reward, options):
+            problems.setdefault(problem, []).append(n_rows - 1)
     if not n_rows:
         raise RowError("there are no rows to train on")
-    if n_bad:
-        listed = "\n  ".join(problems)
-        more = f"\n  and {n_bad - len(problems):,} more" if n_bad > len(problems) else ""
-        raise RowError(f"{n_bad:,} of {n_rows:,} rows cannot be scored\n  {listed}{more}")
+    if problems:
+        n_bad = sum(map(len, problems.values()))
+        listed = [*problems.items()][:MAX_LISTED]
+        lines = [f"{_rows(found)}: {problem}" for problem, found in listed]
+        if rest := n_bad - sum(len(found) for _, found in listed):
+            lines.append(f"and {rest:,} more")
+        raise RowError("\n  ".join([f"{n_bad:,} of {n_rows:,} rows cannot be scored", *lines]))
     return n_rows
+
+
+def _rows(found: Sequence[int]) -> str:
+    others = len(found) - 1
+    return f"row {found[0]}" + (f" and {counted(others, 'other')}" if others else "")
 
 
 def _problem(row: Mapping[str, Any], reward: Reward, options: Mapping[str, Any]) -> str | None:
