@@ -34,7 +34,13 @@ from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 
-_UNANNOTATED = {
+_LISTS = {
+    SKIPPED_NAME: "not asked about",
+    UNANNOTATED_NAME: "annotations that were left out",
+}
+"""List in a dataset's folder -> what it names."""
+
+_NO_ANNOTATIONS = {
     "rafdb": "without gender, race and age groups: it has no Annotation/manual/*_manu_attri.txt; "
     "with these files the same command, to another folder, keeps them beside the questions",
 }
@@ -125,13 +131,11 @@ def _report(out: Path, manifest: Manifest) -> int:
         say(f"{dataset:<10} {file.rows:>6,} questions   {out / file.path}")
         for name, n in file.annotations.items():
             say(f"{dataset:<10} {n:>6,} with {name}")
-        if dataset in _UNANNOTATED and not file.annotations:
-            say(f"{dataset:<10} {_UNANNOTATED[dataset]}")
-        skipped = out / dataset / SKIPPED_NAME
-        if skipped.exists() and skipped.stat().st_size:
-            say(f"{dataset:<10} not asked about: listed in {skipped}")
-        if (unannotated := out / dataset / UNANNOTATED_NAME).exists():
-            say(f"{dataset:<10} annotations that were left out: listed in {unannotated}")
+        if dataset in _NO_ANNOTATIONS and not file.annotations:
+            say(f"{dataset:<10} {_NO_ANNOTATIONS[dataset]}")
+        for name, what in _LISTS.items():
+            if (path := out / dataset / name).exists() and path.stat().st_size:
+                say(f"{dataset:<10} {what}: listed in {path}")
         for fault in faults:
             warn(f"left out: {fault.dataset} {fault.id} {fault.reason}")
     caveat = manifest.caveat()

@@ -46,7 +46,6 @@ _FOLDERS = ("Manually_Annotated_Images", "Manually_Annotated")
 _PATH = "subdirectory_filepath"
 _READ = (_PATH, "expression", "valence", "arousal")
 _COLUMNS = (_PATH, *BOX, POINTS, *_READ[1:])
-_UNANNOTATED = -2
 # Folder names of the newer release.
 _SET = {Split.TRAIN: "train_set", Split.TEST: "val_set"}
 _EXPRESSION = "_exp.npy"
@@ -150,14 +149,14 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
     images = tree.find_in(sets[split], "images") or ""
     # The folder holds four kinds of annotation; `exp` is the expression.
     expressions = [file for file in tree.files(annotations) if file.lower().endswith(_EXPRESSION)]
-    annotated = {_annotated(file) for file in expressions}
+    annotated = {_number(file) for file in expressions}
     for file in tree.files(images):
         if stem(file) not in annotated:
             yield Skipped(DATASET, join(images, file), "has no *_exp.npy")
     for file in expressions:
-        number = _annotated(file)
+        number = _number(file)
         name = join(annotations, file)
-        expression = _number(tree, name)
+        expression = _value(tree, name)
         member = tree.resolve(images, f"{number}.jpg")
         if not _is_emotion(expression, f"{tree.path}: {name}"):
             yield Skipped(DATASET, name, _not_an_expression(int(expression)), by_rule=True)
@@ -165,7 +164,7 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
             yield Skipped(DATASET, name, "its image is missing")
         else:
             valence, arousal = (
-                _degree(_number(tree, beside)) if beside is not None else None
+                _degree(_value(tree, beside)) if beside is not None else None
                 for beside in (
                     tree.find_in(annotations, f"{number}_{kind}.npy") for kind in ("val", "aro")
                 )
@@ -181,12 +180,12 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
             )
 
 
-def _annotated(file: str) -> str:
+def _number(file: str) -> str:
     """Return the number of the image that an `N_exp.npy` is about."""
     return file[: -len(_EXPRESSION)]
 
 
-def _number(tree: Tree, name: str) -> float:
+def _value(tree: Tree, name: str) -> float:
     """Read an annotation: an array of one number, or of its text.
 
     Raises:
@@ -215,9 +214,9 @@ def _is_emotion(expression: float, where: str) -> bool:
 
 
 def _degree(value: float | str) -> float | None:
-    """Read valence or arousal, from -1 to 1; None outside that range, such as -2 for unknown."""
-    number = float(value or _UNANNOTATED)
-    return number if -1 <= number <= 1 else None
+    """Read valence or arousal, from -1 to 1; None if empty or outside, such as -2 for unknown."""
+    number = None if value == "" else float(value)
+    return number if number is not None and -1 <= number <= 1 else None
 
 
 def _not_an_expression(expression: int) -> str:

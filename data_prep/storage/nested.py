@@ -147,10 +147,10 @@ def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
 
 def is_wanted(file: str, wanted: Iterable[str]) -> bool:
     """Return whether the name of an archive or a folder, without extensions, fits a pattern."""
-    return any(fnmatchcase(_stem(file).lower(), pattern) for pattern in wanted)
+    return any(fnmatchcase(_bare_name(file).lower(), pattern) for pattern in wanted)
 
 
-def _stem(file: str) -> str:
+def _bare_name(file: str) -> str:
     """Return a name without extensions and without what browsers and cloud drives append."""
     return _COPY.sub("", file.partition(".")[0])
 
@@ -172,8 +172,8 @@ def _mount(
     if archive.is_wrapping:
         return _Mount(parent, tree, inner)
     # With or without a top folder of its own name, it unpacks to that folder.
-    same = inner.lower() == _stem(file).lower()
-    return _Mount(join(parent, _stem(file)), tree, inner if same else "")
+    same = inner.lower() == _bare_name(file).lower()
+    return _Mount(join(parent, _bare_name(file)), tree, inner if same else "")
 
 
 def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
@@ -185,7 +185,7 @@ def _on_disk(outer: Tree, name: str, unpacked: Path) -> Path:
         return outer.folder / name
     digest = xxhash.xxh3_64_hexdigest(f"{name} {outer.stamp(name)}".encode())
     file = PurePosixPath(name).name
-    path = unpacked / f"{_stem(file)}-{digest}{file[len(_stem(file)) :]}"
+    path = unpacked / f"{_bare_name(file)}-{digest}{file[len(_bare_name(file)) :]}"
     if not path.exists():
         try:
             with atomic_write(path) as partial:

@@ -422,7 +422,7 @@ class FolderTree(Tree):
         try:
             status = (self._root / name).stat()
         except OSError:
-            # A link to nothing is listed when it is read.
+            # A link to nothing is reported when it is read.
             return "unreadable"
         return f"{status.st_size}-{status.st_mtime_ns}"
 

@@ -20,6 +20,11 @@ from unifer_tasks.protocol.labels import canonical
 
 BOM = b"\xef\xbb\xbf"
 
+AFFECTNET_COLUMNS = (
+    "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,"
+    "valence,arousal"
+)
+
 
 @cache
 def face(label: str, seed: int, size: tuple[int, int], form: str, gray: bool = False) -> bytes:
@@ -160,7 +165,7 @@ def write_affectnet(root: Path, per_class: int = 2, *, header: bool = True) -> P
     """
     extensions = ("jpg", "JPG", "png")
     for part in ("training", "validation"):
-        rows = [list(affectnet._COLUMNS)] if header else []
+        rows = [AFFECTNET_COLUMNS.split(",")] if header else []
         number = 0
         for expression in range(11):
             label = affectnet.LABELS[expression % 8]
@@ -188,7 +193,7 @@ def write_affectnet_numbered(root: Path, per_class: int = 2) -> Path:
                 number += 1
                 put(root / part / f"images/{number}.jpg", face(label, number, (96, 96), "JPEG"))
                 (root / part / "annotations").mkdir(exist_ok=True)
-                arousal = "-2" if number == 1 else "-0.25"
+                arousal = {1: "-2", 2: "0"}.get(number, "-0.25")
                 for kind, value in (("exp", str(expression)), ("val", "0.5"), ("aro", arousal)):
                     # The release stores numbers as strings.
                     np.save(root / part / f"annotations/{number}_{kind}.npy", np.array(value))
@@ -250,7 +255,7 @@ def write_published(root: Path, index: dict[str, list[Question]]) -> dict[str, P
             lines.append(f"{name.replace('_aligned', '')} {label_id}\r\n")
         archive.writestr("basic/EmoLabel/list_patition_label.txt", "".join(sorted(lines)))
     with zipfile.ZipFile(paths["affectnet"], "w") as archive:
-        rows = [affectnet._COLUMNS]
+        rows = [AFFECTNET_COLUMNS.split(",")]
         for number, asked in enumerate(index["affectnet"]):
             stem = "/".join(asked.id.split("/")[-2:]).removesuffix(".jpg")
             name = f"{stem}.{('jpg', 'JPG', 'jpeg', 'png')[number % 4]}"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unifer_tasks.data.logs import Log, PredictionError
+from unifer_tasks.data.logs import Log
 from unifer_tasks.data.manifest import (
     DATA_VARIABLE,
     DataError,
@@ -20,6 +20,7 @@ from unifer_tasks.data.manifest import (
     read_manifest,
     sha256,
 )
+from unifer_tasks.data.results_file import PredictionError
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.variants.listed import Variant
 

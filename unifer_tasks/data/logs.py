@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.data.results_file import RESULTS as RESULTS
-from unifer_tasks.data.results_file import PredictionError as PredictionError
 from unifer_tasks.data.results_file import (
+    PredictionError,
     RunOptions,
     RunResults,
     SampleCounts,

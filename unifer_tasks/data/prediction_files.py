@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
 
-from unifer_tasks.data.logs import PredictionError
+from unifer_tasks.data.results_file import PredictionError
 from unifer_tasks.redaction.characters import one_line
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import SHEETS, require
@@ -342,25 +342,19 @@ def _cells(unit: str, number: int, columns: Sequence[str], cells: Sequence[objec
     while len(texts) > len(columns) and not texts[-1]:
         texts.pop()
     if len(texts) != len(columns):
-        cells = counted(len(texts), "cell")
-        return Row(
-            unit,
-            number,
-            {},
-            f"has {cells}, the first row has {len(columns):,}; give each column a cell, in quotes "
-            "if it holds a delimiter or a line break",
+        problem = (
+            f"has {counted(len(texts), 'cell')}, the first row has {len(columns):,}; give each "
+            "column a cell, in quotes if it holds a delimiter or a line break"
         )
+        return Row(unit, number, {}, problem)
     named = dict(zip(columns, texts, strict=True))
     if _is_vlmevalkits(named):
         return Row(unit, number, _of_vlmevalkit(named))
     answers = [name for name in ("response", "label") if name in named]
     # An empty cell is a value only as the answer.
     answer = [name for name in answers if named[name]] or answers[:1]
-    return Row(
-        unit,
-        number,
-        {name: text for name, text in named.items() if text or name in answer},
-    )
+    values = {name: text for name, text in named.items() if text or name in answer}
+    return Row(unit, number, values)
 
 
 def _text(cell: object) -> str:

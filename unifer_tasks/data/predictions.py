@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.data.first_places import FirstPlaces
-from unifer_tasks.data.logs import PredictionError as PredictionError
 from unifer_tasks.data.prediction_files import Row, open_predictions, read_rows, title
+from unifer_tasks.data.results_file import PredictionError as PredictionError
 from unifer_tasks.protocol.labels import (
     LABEL_SPACES,
     UnknownDatasetError,

@@ -13,7 +13,7 @@ from typing import Any
 
 from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
-from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
+from unifer_tasks.data.logs import Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.data.prediction_files import parse_object, title
 from unifer_tasks.data.predictions import (
@@ -23,6 +23,7 @@ from unifer_tasks.data.predictions import (
     as_prediction,
     read_predictions,
 )
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.support.records import RecordError, require_file
 from unifer_tasks.variants.listed import BASE, TASKS, Variant, task_name
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.data.asked import questions_of_file
-from unifer_tasks.data.logs import RESULTS, Log, PredictionError, find_log, logs_of_one_run
+from unifer_tasks.data.logs import Log, find_log, logs_of_one_run
 from unifer_tasks.data.manifest import data_root, dataset_path, read_manifest
-from unifer_tasks.data.predictions import Prediction, read_predictions
+from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.data.sample_logs import read_sample_log
 from unifer_tasks.scoring.summary import read
 from unifer_tasks.variants.listed import BASE, TASKS, Variant

@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from unifer_tasks.data.headings import variant_of
-from unifer_tasks.data.logs import RESULTS, Log, find_log, logs_of_one_run, task_of_log
+from unifer_tasks.data.logs import Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.protocol.labels import LABEL_SPACES

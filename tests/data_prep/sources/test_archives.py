@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from data_prep.errors import ArchiveError
-from data_prep.sources import affectnet, ferplus
+from data_prep.sources import ferplus
 from data_prep.sources.archives import open_source
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Sample, Skipped, Source, Split
@@ -134,7 +134,7 @@ def test_a_bad_label_names_file_and_line(tmp_path: Path, line: str) -> None:
 RAFDB_LIST = "basic/EmoLabel/list_patition_label.txt"
 RAFDB_TABLE = "test_labels.csv"
 AFFECTNET_LIST = "Manually_Annotated_file_lists/training.csv"
-AFFECTNET_HEAD = ",".join(affectnet._COLUMNS)
+AFFECTNET_HEAD = official.AFFECTNET_COLUMNS
 FERPLUS_LIST = "data/FER2013Test/label.csv"
 FERPLUS_NEW = "fer2013new.csv"
 LONG = "9" * 5000
@@ -387,7 +387,7 @@ def test_affectnet_finds_images_whose_extension_was_rewritten(tmp_path: Path) ->
 def test_affectnet_keeps_valence_and_arousal(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     samples, _ = read(open_source("affectnet", write(tmp_path)), Split.TRAIN)
     valence = 0.1 if write is official.write_affectnet else 0.5
-    arousal = {-0.25} if write is official.write_affectnet else {-0.25, None}
+    arousal = {-0.25} if write is official.write_affectnet else {-0.25, None, 0.0}
     assert {sample.valence for sample in samples} == {valence}
     # One face of the newer release is not annotated: -2.
     assert {sample.arousal for sample in samples} == arousal

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_logs
-from unifer_tasks.data.logs import PredictionError, find_log, log_paths, logs_of_one_run
+from unifer_tasks.data.logs import find_log, log_paths, logs_of_one_run
+from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.results_file import next_serial
 from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.variants.listed import BASE, VARIANTS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from pathlib import Path
 
-from unifer_tasks.data.logs import LOGS, RESULTS, log_paths
+from unifer_tasks.data.logs import LOGS, log_paths
 from unifer_tasks.data.prediction_files import other_kind, title
 from unifer_tasks.data.predictions import (
     Prediction,
@@ -14,7 +14,7 @@ from unifer_tasks.data.predictions import (
     holds_predictions,
     read_predictions,
 )
-from unifer_tasks.data.results_file import read_document
+from unifer_tasks.data.results_file import RESULTS, read_document
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.sources.lmms_eval_output import runs_of_logs
 from unifer_tasks.report.sources.runs import (
