@@ -23,7 +23,8 @@ from typing import IO, Generic, TypeVar, cast
 import xxhash
 
 from data_prep.errors import ArchiveError, DamagedError
-from data_prep.storage.tree import DAMAGE, FolderTree, Tree, is_clutter
+from data_prep.storage.folder import FolderTree
+from data_prep.storage.tree import DAMAGE, Tree, is_clutter
 from unifer_tasks.support.extras import ARCHIVES
 from unifer_tasks.support.files import atomic_write
 

@@ -9,7 +9,7 @@ import pytest
 from data_prep.errors import ArchiveError
 from data_prep.sources.inputs import inputs_of
 from data_prep.sources.samples import Source, Split
-from data_prep.storage.tree import FolderTree
+from data_prep.storage.folder import FolderTree
 
 TRAIN, VALID, TEST = Split
 

@@ -1,4 +1,4 @@
-"""A tree answers for any name that a list may hold."""
+"""A folder answers for any name that a list may hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.storage.tree import FolderTree
+from data_prep.storage.folder import FolderTree
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "é" * 130, "a/" * 2500 + "b.jpg", "a\0b"])
