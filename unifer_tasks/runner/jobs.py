@@ -24,7 +24,7 @@ from typing import IO, Any
 import yaml
 from tqdm import tqdm
 
-from unifer_tasks.data.logs import RESULTS
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.harness.evaluator import MODELS
 from unifer_tasks.harness.options import ranking_problem
 from unifer_tasks.harness.requests.model_files import digest_files

@@ -36,7 +36,7 @@ from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
 from recipes.training.runs.metrics import MetricsError, read_metrics
-from unifer_tasks.data.logs import RESULTS
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.sources.given import read_runs

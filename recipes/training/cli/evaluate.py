@@ -15,8 +15,8 @@ from recipes.training.results.evaluation import (
     evaluation,
     find_model,
 )
-from unifer_tasks.data.logs import RESULTS
 from unifer_tasks.data.manifest import DATA_VARIABLE, DataError
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import EVAL, REPORT
 from unifer_tasks.support.numbers import positive_integer
