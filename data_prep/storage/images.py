@@ -20,7 +20,7 @@ _NO_SIZE = (
     IndexError,
     struct.error,
 )
-"""What reading and Pillow raise on a file that is no intact image."""
+"""What reading and Pillow raise on a file that is not an intact image."""
 
 
 def image_size(tree: Tree, member: str) -> tuple[int, int] | None:

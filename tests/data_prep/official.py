@@ -261,7 +261,7 @@ def write_published(root: Path, index: dict[str, list[Question]]) -> dict[str, P
             name = f"{stem}.{('jpg', 'JPG', 'jpeg', 'png')[number % 4]}"
             archive.writestr(f"Manually_Annotated_Images/{name}", picture)
             expression = affectnet.LABELS.index(asked.target)
-            rows.append((name, "0", "0", "40", "40", "", str(expression), "0", "0"))
+            rows.append([name, "0", "0", "40", "40", "", str(expression), "0", "0"])
         table = io.StringIO()
         csv.writer(table).writerows(rows)
         archive.writestr("Manually_Annotated_file_lists/validation.csv", table.getvalue())

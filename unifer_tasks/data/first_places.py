@@ -1,4 +1,4 @@
-"""Where a key stood first, for more keys than a dictionary has room for."""
+"""The first place of each key, for more keys than a dictionary has room for."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def log_paths(path: Path) -> list[Path]:
 
 
 def logs_of_one_run(path: Path, variant: Variant) -> tuple[Mapping[str, Log], str | None]:
-    """Return the logs that tell what one model answered to a variant, the newest of each task.
+    """Return the logs of what one model answered to a variant, the newest of each task.
 
     Args:
         path: A folder below which sample logs lie, or the results file of one run.

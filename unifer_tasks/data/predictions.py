@@ -89,7 +89,7 @@ class Problems:
     listed: list[str] = field(default_factory=list)
 
     def add(self, problem: str) -> None:
-        """Take a row in, as its place and reason."""
+        """Count a row, by its place and reason."""
         self.count += 1
         if len(self.listed) < MAX_LISTED:
             self.listed.append(problem)
@@ -155,11 +155,12 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
                     yield prediction
         except PredictionError as error:
             raise PredictionError(f"{name} {error}") from None
-    if skip and problems and not scored:
+    problems = problems or Problems("row")
+    if not skip or not problems.count:
+        problems.check(name, scored)
+    elif not scored:
         rows = counted(problems.count, problems.unit)
         raise PredictionError(f"{name}: none of {rows} can be scored")
-    if not skip or not problems:
-        (problems or Problems("row")).check(name, scored)
 
 
 def holds_predictions(path: Path) -> bool:

@@ -27,6 +27,12 @@ from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.support.records import RecordError, require_file
 from unifer_tasks.variants.listed import BASE, TASKS, Variant, task_name
 
+_GIVE = "give a sample log of lmms-eval, or a prediction file"
+
+Responses = dict[tuple[str, str, int], tuple[str, ...]]
+"""(dataset, id, permutation of the candidates) -> what the model said, once for each time that
+it was asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedSample:
@@ -128,13 +134,6 @@ def _breaks_off(path: Path) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
-
-
-_GIVE = "give a sample log of lmms-eval, or a prediction file"
-
-Responses = dict[tuple[str, str, int], tuple[str, ...]]
-"""(dataset, id, permutation of the candidates) -> what the model said, once for each time that
-it was asked."""
 
 
 def read_responses(
