@@ -59,7 +59,10 @@ _LOGGERS = {
     "tracking": "wandb",
     **{n: n for n in ("wandb", "mlflow", "swanlab", "clearml", "trackio", "tensorboard")},
 }
-_ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
+_ATTENTIONS = (
+    "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4",
+    "flex_attention",
+)  # fmt: skip
 
 Rows = Mapping[Path, int]
 """Data file -> how many rows it holds."""

@@ -110,13 +110,17 @@ def _names(module: ast.Module) -> set[str] | None:
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            parts = [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+            stored = [part for part in parts if isinstance(getattr(part, "ctx", None), ast.Store)]
+            if any(isinstance(part, ast.Subscript) for part in stored):
+                return None  # `globals()[name] = ...`
+            names.update(part.id for part in stored if isinstance(part, ast.Name))
         elif isinstance(node, ast.If):
             nodes += [*node.body, *node.orelse]
-        elif not isinstance(node, ast.Expr | ast.AnnAssign):
+        elif not isinstance(node, ast.Expr):
             return None
-    return None if "*" in names else names
+    return None if names & {"*", "__getattr__"} else names
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -435,9 +435,22 @@ def test_a_file_without_rows_is_named(grpo: Config, tmp_path: Path) -> None:
     assert problems(grpo).startswith(f"- {path} holds no rows (data.train_files); write it again")
 
 
-def test_another_reward_reads_its_own_rows(grpo: Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def compute_score(**_): return 1.0",
+        "from unifer_rewards.fer import compute_score",
+        "compute_score: object = max",
+        "shortest, compute_score = min, max",
+        "globals()['compute_score'] = max",
+        "def __getattr__(name): return max",
+        "if 1:\n    compute_score = max",
+        "try:\n    from mine import compute_score\nexcept ImportError:\n    compute_score = max",
+    ],
+)
+def test_another_reward_reads_its_own_rows(grpo: Config, source: str, tmp_path: Path) -> None:
     reward = tmp_path / "mine.py"
-    reward.write_text("def compute_score(**_): return 1.0")
+    reward.write_text(source)
     function = grpo["reward"]["custom_reward_function"]
     function["path"], function["reward_kwargs"] = str(reward), {"charm": 1}
     assert checked(grpo)
