@@ -180,24 +180,25 @@ def _registered(key: str) -> Collection[str]:
 
     `NAMES` spares the recipes the seconds that it takes to import verl.
     """
+    names: Collection[str] = ()
     if key == "algorithm.adv_estimator":
         from verl.trainer.ppo.core_algos import ADV_ESTIMATOR_REGISTRY
 
-        return ADV_ESTIMATOR_REGISTRY
-    if key == "trainer.logger":
+        names = ADV_ESTIMATOR_REGISTRY
+    elif key == "trainer.logger":
         from verl.utils.tracking import Tracking
 
-        return Tracking.supported_backend
-    if key == f"{_ROLLOUT}.name":
+        names = Tracking.supported_backend
+    elif key == f"{_ROLLOUT}.name":
         from verl.workers.rollout.replica import RolloutReplicaRegistry
 
-        return RolloutReplicaRegistry._registry
-    if key == "trainer.device":
+        names = RolloutReplicaRegistry._registry
+    elif key == "trainer.device":
         from verl.plugin.platform import PlatformRegistry
 
         found = map(PlatformRegistry.get, PlatformRegistry.registered_names())
-        return {platform().device_name for platform in found if platform is not None}
-    return ()
+        names = {platform().device_name for platform in found if platform is not None}
+    return names
 
 
 def _whole_run_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:
