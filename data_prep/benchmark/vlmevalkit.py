@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from data_prep.errors import BuildError, brief
-from data_prep.images.inspection import UNDECODABLE
 from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP
+from data_prep.storage.images import UNDECODABLE
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest, read_manifest
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image

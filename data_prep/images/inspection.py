@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from data_prep.storage.images import UNDECODABLE
 from data_prep.storage.tree import MAX_IMAGE_BYTES
 from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits
 
@@ -64,9 +64,6 @@ PERCEPTUAL_BYTES = 32
 
 _GRID = 32
 _FREQUENCIES = 16
-
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
-"""Exceptions that Pillow's decoders raise on broken files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,18 @@
-"""The size of an image in a tree, from its header."""
+"""What Pillow reads of images in a tree, and how it fails on them."""
 
 from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 from PIL import Image
 
 from data_prep.errors import DamagedError
 from data_prep.storage.tree import Tree
 
-_NO_SIZE = (
-    DamagedError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-)
-"""What reading and Pillow raise on a file that is not an intact image."""
+UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+"""Exceptions that Pillow's decoders raise on broken files."""
 
 
 def image_size(tree: Tree, member: str) -> tuple[int, int] | None:
@@ -28,5 +20,5 @@ def image_size(tree: Tree, member: str) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(tree.read(member))) as image:
             return image.size
-    except _NO_SIZE:
+    except (*UNDECODABLE, DamagedError, Image.DecompressionBombError):
         return None
