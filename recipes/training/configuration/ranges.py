@@ -164,7 +164,7 @@ def range_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]
         for name in value if isinstance(value, list) else [value]:
             if str(name) not in names and name not in _registered(key):
                 yield f"{key}={name}: give one of {', '.join(names)}"
-    yield from _whole_run_problems(stage, verl)
+    yield from _frequency_problems(verl) if stage == "sft" else _group_problems(verl)
 
 
 def _rate(stage: Literal["sft", "grpo"], verl: Config) -> Mapping[str, _Range]:
@@ -201,14 +201,15 @@ def _registered(key: str) -> Collection[str]:
     return names
 
 
-def _whole_run_problems(stage: Literal["sft", "grpo"], verl: Config) -> Iterator[str]:
-    if stage == "sft":
-        for key in ("trainer.save_freq", "trainer.test_freq"):
-            value = value_at(verl, key)
-            # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
-            if value != "after_each_epoch" and (not isinstance(value, int) or value == 0):
-                yield f"{key}={value}: give a number of steps, after_each_epoch, or -1 for never"
-        return
+def _frequency_problems(verl: Config) -> Iterator[str]:
+    for key in ("trainer.save_freq", "trainer.test_freq"):
+        value = value_at(verl, key)
+        # trainer/sft_trainer.py, fit: `global_step % self.save_freq`
+        if value != "after_each_epoch" and (not isinstance(value, int) or value == 0):
+            yield f"{key}={value}: give a number of steps, after_each_epoch, or -1 for never"
+
+
+def _group_problems(verl: Config) -> Iterator[str]:
     estimator = value_at(verl, "algorithm.adv_estimator")
     if value_at(verl, f"{_ROLLOUT}.n") == 1 and estimator in _GROUPED:
         yield f"{_ROLLOUT}.n=1: {estimator} compares the rollouts of a prompt; give 2 or more"
