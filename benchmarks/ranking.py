@@ -24,7 +24,7 @@ from unifer_tasks.harness.models.tiny import write_tiny_model
 from unifer_tasks.harness.models.unifer import UniFER
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import direct_question
-from unifer_tasks.variants.ranking import answer_block
+from unifer_tasks.protocol.variants.ranking import answer_block
 
 _QUESTIONS = 32
 _DATASET = "ferplus"

@@ -18,8 +18,8 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from benchmarks.timing import compare, seconds
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.upstream import read_upstream
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.upstream import read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.scoring.metrics import bootstrap, dataset_confusion

@@ -21,8 +21,8 @@ from typing import Any
 from benchmarks.arguments import run_alone
 from unifer_tasks.harness.models.unifer import UniFER
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.variants.forced import Beginnings, Said, beginnings
-from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, task_name
+from unifer_tasks.protocol.variants.forced import Beginnings, Said, beginnings
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, VARIANTS, task_name
 
 _QUESTIONS = 32
 _ROUNDS = 5

@@ -17,8 +17,8 @@ ORDER = (
     "unifer_tasks.support",
     "unifer_tasks.redaction",
     "unifer_tasks.protocol",
-    "unifer_tasks.answers",
-    "unifer_tasks.variants",
+    "unifer_tasks.protocol.answers",
+    "unifer_tasks.protocol.variants",
     "unifer_tasks",
     "unifer_tasks.rationale",
     "unifer_tasks.data",
@@ -67,8 +67,9 @@ ORDER = (
 LIBRARIES = ("unifer_tasks", "unifer_rewards", "data_prep", "recipes")
 MOST_MODULES = 12
 LIGHT = (
-    "protocol", "answers", "variants", "rationale", "scoring", "data", "redaction", "support",
-)  # fmt: skip
+    *("protocol", "protocol.answers", "protocol.variants"),
+    *("rationale", "scoring", "data", "redaction", "support"),
+)
 """The rooms of `unifer_tasks` that the rewards may use, in every worker of a trainer."""
 
 HEAVY = ("torch", "transformers", "lmms_eval", "verl", "vllm", "ray", "datasets", "sklearn")

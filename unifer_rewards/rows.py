@@ -10,7 +10,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
-from unifer_tasks.answers.upstream import upstream_answer
+from unifer_tasks.protocol.answers.upstream import upstream_answer
 from unifer_tasks.protocol.labels import UnknownDatasetError, canonical, label_space
 from unifer_tasks.support.counted import counted
 

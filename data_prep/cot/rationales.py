@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from unifer_tasks.answers.strict import read_literal
-from unifer_tasks.answers.tags import has_valid_format
+from unifer_tasks.protocol.answers.strict import read_literal
+from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.labels import canonical, label_space
 from unifer_tasks.rationale.reasoning import read_rationale
 from unifer_tasks.rationale.repetition import MIN_DISTINCT, repetition

@@ -18,8 +18,8 @@ from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Mode
 from data_prep.errors import PreparationError
 from data_prep.storage.images import UNDECODABLE
-from unifer_tasks.answers.tags import has_valid_format
 from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
+from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, question

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from data_prep.errors import PreparationError, brief
 from data_prep.sources.samples import Sample, Skipped, Split
 from data_prep.storage.tree import Tree
-from unifer_tasks.answers.strict import Answer, read_answer, read_label
+from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label
 from unifer_tasks.protocol.labels import FERBENCH, label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, question
 

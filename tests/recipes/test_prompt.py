@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 pytest.importorskip("verl")
 
 from data_prep.cli.main import main as unifer_data
-from unifer_tasks.variants.formats import FORMATS
+from unifer_tasks.protocol.variants.formats import FORMATS
 
 COMPARE = """
 import asyncio, sys
@@ -26,7 +26,7 @@ from transformers import AutoProcessor
 from verl.utils.dataset.rl_dataset import RLHFDataset
 from recipes.training.configuration.compose import compose
 from unifer_tasks.ferbench import utils
-from unifer_tasks.variants.listed import BASE, VARIANTS
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
 
 model, *given = sys.argv[1:]
 processor = AutoProcessor.from_pretrained(model)

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from tests.json_server import JsonHandler, listening
-from unifer_tasks.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.outcomes import Outcome
 
 
 @dataclass(frozen=True, slots=True)

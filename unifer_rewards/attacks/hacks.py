@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from unifer_tasks.answers.model_formats import THINKING, WRAPPERS
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
+from unifer_tasks.protocol.answers.model_formats import THINKING, WRAPPERS
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.protocol.labels import canonical
 
 MEGABYTE = 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unifer_tasks.answers.strict import Answer
+from unifer_tasks.protocol.answers.strict import Answer
 
 
 def accuracy(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unifer_tasks.answers.strict import Answer
+from unifer_tasks.protocol.answers.strict import Answer
 from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.rationale.reasoning import Argument, agreement
 

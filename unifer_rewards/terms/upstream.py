@@ -5,7 +5,7 @@ Unlike its patterns, both run in linear time.
 
 from __future__ import annotations
 
-from unifer_tasks.answers.upstream import has_upstream_format, upstream_answer
+from unifer_tasks.protocol.answers.upstream import has_upstream_format, upstream_answer
 
 
 def upstream_accuracy(response: str, solution: str) -> float:

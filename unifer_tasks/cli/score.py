@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.answers.outcomes import Outcome
 from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.data.predictions import (
     BadRowsError,
@@ -20,6 +19,7 @@ from unifer_tasks.data.predictions import (
     PredictionError,
     iter_predictions,
 )
+from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
 from unifer_tasks.scoring.metrics import METRICS, READERS
 from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score

@@ -22,7 +22,7 @@ from unifer_tasks.data.manifest import (
 )
 from unifer_tasks.data.results_file import PredictionError
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.variants.listed import Variant
+from unifer_tasks.protocol.variants.listed import Variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from unifer_tasks.data.manifest import Manifest, data_root, read_manifest
 from unifer_tasks.protocol.labels import FERBENCH
-from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, Variant, group_name
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, VARIANTS, Variant, group_name
 
 GROUPS = {group_name(variant): variant for variant in (BASE, *VARIANTS.values())}
 """Group name -> its variant."""

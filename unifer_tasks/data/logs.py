@@ -22,9 +22,9 @@ from unifer_tasks.data.results_file import (
     read_run_results,
 )
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import GROUP, TASKS, Variant, task_name
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.support.records import RecordError, require_file
-from unifer_tasks.variants.listed import GROUP, TASKS, Variant, task_name
 
 LOGS = f"*_samples_{GROUP}_*.jsonl"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unifer_tasks.protocol.variants.listed import TASKS
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.support.records import FileError, RecordError, read_json, record
-from unifer_tasks.variants.listed import TASKS
 
 RESULTS = "*_results.json"
 

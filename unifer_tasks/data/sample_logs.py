@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
 from unifer_tasks.data.logs import Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import DATA_VARIABLE
@@ -24,8 +23,9 @@ from unifer_tasks.data.predictions import (
     read_predictions,
 )
 from unifer_tasks.data.results_file import RESULTS
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, Variant, task_name
 from unifer_tasks.support.records import RecordError, require_file
-from unifer_tasks.variants.listed import BASE, TASKS, Variant, task_name
 
 _GIVE = "give a sample log of lmms-eval, or a prediction file"
 

@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
-from unifer_tasks.scoring.metrics import METRICS, TASK_METRICS
-from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
-from unifer_tasks.variants.listed import (
+from unifer_tasks.protocol.variants.listed import (
     BASE,
     VARIANTS,
     Variant,
@@ -21,6 +19,8 @@ from unifer_tasks.variants.listed import (
     group_name,
     task_name,
 )
+from unifer_tasks.scoring.metrics import METRICS, TASK_METRICS
+from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
 
 FOLDER = Path(__file__).parent
 

@@ -16,12 +16,16 @@ from typing import Any
 
 from loguru import logger
 
-from unifer_tasks.answers.outcomes import request_failed
-from unifer_tasks.answers.upstream import read_upstream
 from unifer_tasks.data.headings import GROUPS, heading
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
+from unifer_tasks.protocol.answers.outcomes import request_failed
+from unifer_tasks.protocol.answers.upstream import read_upstream
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.corruptions import condition_of, corrupt, seed_of
+from unifer_tasks.protocol.variants.forced import read_forced
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, VARIANTS, Variant, marks, orders
+from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.scoring.metrics import (
     TASK_METRICS,
     Confusion,
@@ -32,10 +36,6 @@ from unifer_tasks.scoring.metrics import (
 )
 from unifer_tasks.scoring.repeats import METRICS as REPEAT_METRICS
 from unifer_tasks.scoring.repeats import agree, majority, pass_at
-from unifer_tasks.variants.corruptions import condition_of, corrupt, seed_of
-from unifer_tasks.variants.forced import read_forced
-from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, Variant, marks, orders
-from unifer_tasks.variants.ranking import read_ranking
 
 Record = Mapping[str, Any]
 
@@ -122,7 +122,7 @@ def process_results(
 
     Each metric gets what it counts, which lmms-eval logs beside the response. The log drops
     the question, so the record of the accuracy says which one it was and what became of it;
-    `unifer_tasks.variants.listed` says what it has beside that. Asked several times
+    `unifer_tasks.protocol.variants.listed` says what it has beside that. Asked several times
     (`--repeats`), the metrics count every answer, their records hold a list in the place of a
     label, and there are metrics of `unifer_tasks.scoring.repeats`. The number `score` is what
     `--baseline` compares.

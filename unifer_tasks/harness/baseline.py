@@ -19,8 +19,8 @@ from unifer_tasks.data.manifest import data_root, dataset_path, read_manifest
 from unifer_tasks.data.predictions import Prediction, PredictionError, read_predictions
 from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.data.sample_logs import read_sample_log
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, Variant
 from unifer_tasks.scoring.summary import read
-from unifer_tasks.variants.listed import BASE, TASKS, Variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import DataError, Manifest, data_root, intact_path, read_manifest
 from unifer_tasks.harness.probe import problem
 from unifer_tasks.protocol.labels import FERBENCH, label_space
+from unifer_tasks.protocol.variants.listed import BASE, task_name
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import BACKENDS, EVAL
-from unifer_tasks.variants.listed import BASE, task_name
 
 MODELS = ("unifer",)
 """Model ids whose modules are imported unless others are named."""

@@ -17,9 +17,9 @@ from typing import Any
 from unifer_tasks.data.manifest import DataError
 from unifer_tasks.harness.options import OptionError, check_run
 from unifer_tasks.harness.selection import NAMES
+from unifer_tasks.protocol.variants.listed import TASKS
 from unifer_tasks.support.extras import MissingModuleError
 from unifer_tasks.support.seams import Function, Seam
-from unifer_tasks.variants.listed import TASKS
 
 MODELS: Mapping[str, str] = MappingProxyType(
     {

@@ -15,8 +15,8 @@ from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.variants.forced import Beginnings, Said, beginnings
-from unifer_tasks.variants.listed import BASE, TASKS
+from unifer_tasks.protocol.variants.forced import Beginnings, Said, beginnings
+from unifer_tasks.protocol.variants.listed import BASE, TASKS
 
 
 def read_rationales(source: str) -> Mapping[tuple[str, str], Beginnings]:

@@ -10,8 +10,8 @@ from unifer_tasks.data.headings import GROUPS
 from unifer_tasks.data.manifest import data_root, intact_path, read_manifest
 from unifer_tasks.harness.yaml_speed import libyaml
 from unifer_tasks.protocol.labels import FERBENCH
+from unifer_tasks.protocol.variants.listed import TASKS, task_name
 from unifer_tasks.support.nearest import did_you_mean
-from unifer_tasks.variants.listed import TASKS, task_name
 
 NAMES = (*GROUPS, *TASKS)
 """Every group and task of FERBench."""

@@ -16,9 +16,9 @@ from typing import Any
 from unifer_tasks.data.results_file import SERIAL, next_serial
 from unifer_tasks.harness.requests.replies import redact_answer
 from unifer_tasks.harness.requests.shortfall import note_unsaved
+from unifer_tasks.protocol.variants.listed import TASKS
 from unifer_tasks.redaction.secrets import known_variables, map_texts, redact_settings
 from unifer_tasks.support.seams import Function, Seam
-from unifer_tasks.variants.listed import TASKS
 
 _TRACKER = "lmms_eval.loggers.evaluation_tracker"
 SAVE_RESULTS = Seam(

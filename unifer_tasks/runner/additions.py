@@ -15,9 +15,7 @@ from unifer_tasks.data.headings import variant_of
 from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.harness.selection import NAMES, question_counts, selected
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS, label_space
-from unifer_tasks.runner.presets import PresetError
-from unifer_tasks.support.nearest import did_you_mean
-from unifer_tasks.variants.listed import (
+from unifer_tasks.protocol.variants.listed import (
     BASE,
     GROUP,
     TASKS,
@@ -26,6 +24,8 @@ from unifer_tasks.variants.listed import (
     group_name,
     task_name,
 )
+from unifer_tasks.runner.presets import PresetError
+from unifer_tasks.support.nearest import did_you_mean
 
 _SHOWS: Mapping[str, str] = {
     "direct": "what reasoning buys",

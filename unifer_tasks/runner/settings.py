@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unifer_tasks.protocol.variants.listed import GROUP
 from unifer_tasks.runner.presets import Preset, PresetError
-from unifer_tasks.variants.listed import GROUP
 
 _NESTED = ("model_args", "gen_kwargs")
 

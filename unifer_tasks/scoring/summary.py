@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from unifer_tasks.answers.outcomes import Outcome, request_failed
-from unifer_tasks.answers.strict import Answer, read_answer, read_label
-from unifer_tasks.answers.upstream import UNKNOWN, read_upstream, read_upstream_label
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.protocol.answers.outcomes import Outcome, request_failed
+from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label
+from unifer_tasks.protocol.answers.upstream import UNKNOWN, read_upstream, read_upstream_label
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
 from unifer_tasks.scoring.intervals import Interval
 from unifer_tasks.scoring.metrics import (

@@ -16,8 +16,8 @@ from statistics import fmean
 from tqdm import tqdm
 
 from unifer_rewards.groups import zero_variance_share
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import read_choice
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import read_choice
 from unifer_tasks.protocol.prompts import listed_labels
 from unifer_tasks.redaction.markdown import table
 

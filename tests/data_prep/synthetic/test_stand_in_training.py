@@ -18,10 +18,10 @@ from data_prep.synthetic.faces import ActionUnits
 from data_prep.synthetic.faces.rationale import rationale
 from data_prep.synthetic.stand_in_training import Labels, Recipe, build_training, choose
 from unifer_rewards.preflight import validate
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.tags import has_valid_format
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.protocol.action_units import AU_SIGNS
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.labels import WITH_FILES
 from unifer_tasks.rationale.reasoning import read_rationale
 

@@ -10,8 +10,8 @@ from unifer_rewards.terms.action_units import action_units
 from unifer_rewards.terms.brevity import brevity
 from unifer_rewards.terms.consistency import consistency
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import Answer
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import Answer
 from unifer_tasks.rationale.reasoning import read_rationale
 from unifer_tasks.rationale.repetition import repetition
 

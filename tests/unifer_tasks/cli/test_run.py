@@ -27,13 +27,13 @@ from data_prep.synthetic.stand_in import build
 from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import UNUSUAL, Request, serve
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import read_answer
 from unifer_tasks.cli.main import main
 from unifer_tasks.data.annotations import read_annotations
 from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.harness.requests.answer_log import AnswerLog, AnswerLogError
 from unifer_tasks.harness.requests.progress import read_progress
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import read_answer
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 

@@ -16,7 +16,7 @@ from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.sample_logs import read_responses
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.variants.listed import N_ORDERS, TASKS, VARIANTS
+from unifer_tasks.protocol.variants.listed import N_ORDERS, TASKS, VARIANTS
 
 DATE = "20260101_000000"
 

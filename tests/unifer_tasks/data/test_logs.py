@@ -14,7 +14,7 @@ from unifer_tasks.data.logs import find_log, log_paths, logs_of_one_run
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.results_file import next_serial
 from unifer_tasks.data.sample_logs import read_responses
-from unifer_tasks.variants.listed import BASE, VARIANTS
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
 
 SFEW = {"ferbench_sfew": answers("sfew")}
 RAFDB = {"ferbench_rafdb": answers("rafdb")}

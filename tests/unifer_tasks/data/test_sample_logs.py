@@ -12,7 +12,7 @@ import pytest
 
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.sample_logs import read_responses, read_sample_log
-from unifer_tasks.variants.listed import BASE, N_ORDERS, VARIANTS, task_name
+from unifer_tasks.protocol.variants.listed import BASE, N_ORDERS, VARIANTS, task_name
 
 SHUFFLED = VARIANTS["shuffled"]
 RECORD = {"dataset": "sfew", "id": "1", "gold": "fear"}

@@ -11,8 +11,8 @@ import pytest
 
 from unifer_tasks.ferbench import leaves
 from unifer_tasks.protocol.labels import LABEL_SPACES, WITH_FILES, LabelSpace
-from unifer_tasks.variants import listed
-from unifer_tasks.variants.listed import VARIANTS
+from unifer_tasks.protocol.variants import listed
+from unifer_tasks.protocol.variants.listed import VARIANTS
 
 
 def test_the_folder_holds_what_the_declarations_say() -> None:

@@ -21,14 +21,9 @@ from unifer_tasks.ferbench.utils import Record, doc_to_visual
 from unifer_tasks.harness.rationales import check_rationales, read_rationales
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import describe, response
-from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.figures.robustness import robustness
-from unifer_tasks.report.figures.worth import worth
-from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.variants.corruptions import condition_of
-from unifer_tasks.variants.forced import CONDITIONS, OWN
-from unifer_tasks.variants.listed import (
+from unifer_tasks.protocol.variants.corruptions import condition_of
+from unifer_tasks.protocol.variants.forced import CONDITIONS, OWN
+from unifer_tasks.protocol.variants.listed import (
     BASE,
     N_ORDERS,
     TASKS,
@@ -37,6 +32,11 @@ from unifer_tasks.variants.listed import (
     orders,
     task_name,
 )
+from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.robustness import robustness
+from unifer_tasks.report.figures.worth import worth
+from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.sources.runs import Run
 
 pytest.importorskip("lmms_eval")
 

@@ -20,8 +20,8 @@ from data_prep.synthetic.stand_in import draw_as
 from tests.conftest import run_command
 from tests.forked import Forked
 from tests.unifer_tasks.chat_server import Request, serve
-from unifer_tasks.answers.strict import read_answer
 from unifer_tasks.data.sample_logs import read_responses
+from unifer_tasks.protocol.answers.strict import read_answer
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
 from unifer_tasks.report.figures.assessment import assess

@@ -11,7 +11,7 @@ from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness import rationales
 from unifer_tasks.harness.rationales import check_rationales, read_rationales
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.variants.forced import OWN
+from unifer_tasks.protocol.variants.forced import OWN
 
 pytest.importorskip("loguru")
 

@@ -15,7 +15,7 @@ from unifer_tasks.harness.selection import (
     check_names,
     repeated,
 )
-from unifer_tasks.variants.listed import TASKS
+from unifer_tasks.protocol.variants.listed import TASKS
 
 
 @pytest.mark.parametrize("given", [["ferbench"], ["ferbench*"], ["ferbench_sfew", "mmstar"], []])

@@ -9,8 +9,8 @@ import pytest
 
 from data_prep.errors import IndexFileError
 from data_prep.sources.index import INDEX_FILES, read_index
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.upstream import read_upstream
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.upstream import read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import (
     STEM,

@@ -9,7 +9,7 @@ from typing import Any
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.variants.listed import TASKS
+from unifer_tasks.protocol.variants.listed import TASKS
 
 Answers = Mapping[str, str]
 """Question id -> answered label, for questions whose id begins with the true label."""

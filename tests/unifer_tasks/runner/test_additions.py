@@ -12,6 +12,7 @@ from unifer_tasks.data.annotations import ANNOTATION_TYPES, ATTRIBUTES
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.selection import NAMES
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.runner.additions import (
     ADDITIONS,
     check_annotations,
@@ -21,7 +22,6 @@ from unifer_tasks.runner.additions import (
     with_additions,
 )
 from unifer_tasks.runner.presets import PresetError
-from unifer_tasks.variants.listed import VARIANTS
 
 
 def test_whatever_can_be_asked_or_measured_can_be_added() -> None:

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.harness.models.our_model import OurModel
-from unifer_tasks.variants.forced import OWN, Beginnings, write_forced
-from unifer_tasks.variants.ranking import (
+from unifer_tasks.protocol.variants.forced import OWN, Beginnings, write_forced
+from unifer_tasks.protocol.variants.ranking import (
     DIRECT,
     FORCED,
     RANK,

@@ -13,8 +13,8 @@ from loguru import logger
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.sample_logs import Responses, read_responses
 from unifer_tasks.harness.models.our_model import OurModel
+from unifer_tasks.protocol.variants.listed import TASKS, Variant
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.listed import TASKS, Variant
 
 
 class Replay(OurModel):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.harness.requests.replies import careful_client
 from unifer_tasks.harness.requests.shortfall import note_requests
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.redaction.characters import encodable
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.seams import replaced

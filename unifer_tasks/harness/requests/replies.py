@@ -28,7 +28,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG
 from unifer_tasks.redaction.secrets import redact, redact_values
 

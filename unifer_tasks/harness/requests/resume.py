@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from unifer_tasks.answers.outcomes import request_failed
 from unifer_tasks.harness.requests.answer_log import AnswerLog, LoggedAnswer
 from unifer_tasks.harness.requests.asking import APIS
 from unifer_tasks.harness.requests.asking import ask as ask_model
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, write_progress
 from unifer_tasks.harness.requests.replies import redact_answer
+from unifer_tasks.protocol.answers.outcomes import request_failed
 from unifer_tasks.redaction.secrets import redact_settings
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from unifer_tasks.protocol.labels import LABEL_SPACES, N_QUESTIONS, LabelSpace
+from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
 from unifer_tasks.report.figures.marks import FACES, Mark, is_complete, marks, questions
@@ -16,7 +17,6 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.summary import MEAN, POOLED, Scored, Section
-from unifer_tasks.variants.listed import BASE
 
 SCOPES: Mapping[str, str] = {
     POOLED: "Pooled over all answers",

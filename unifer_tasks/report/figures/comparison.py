@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.report.figures.assessment import Assessment, QuestionKey
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
 from unifer_tasks.scoring.summary import POOLED, Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.listed import BASE
 
 LEVEL = 0.95
 

@@ -23,11 +23,12 @@ from operator import add, itemgetter
 
 import numpy as np
 
-from unifer_tasks.answers.outcomes import Outcome, request_failed
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.tags import has_valid_format, has_visible_text
 from unifer_tasks.protocol.action_units import PROTOTYPES
+from unifer_tasks.protocol.answers.outcomes import Outcome, request_failed
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.tags import has_valid_format, has_visible_text
 from unifer_tasks.protocol.labels import LABEL_SPACES, canonical
+from unifer_tasks.protocol.variants.ranking import without_figures
 from unifer_tasks.rationale.reasoning import (
     Argument,
     Contradiction,
@@ -38,7 +39,6 @@ from unifer_tasks.rationale.reasoning import (
 from unifer_tasks.rationale.repetition import repeats
 from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
-from unifer_tasks.variants.ranking import without_figures
 
 _SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
 

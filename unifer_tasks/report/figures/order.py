@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import N_ORDERS
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.variants.listed import N_ORDERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from unifer_tasks.protocol.variants.corruptions import STRENGTHS, Condition, condition_of
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import LEVEL, paired_counts, why_not
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, with_holm
-from unifer_tasks.variants.corruptions import STRENGTHS, Condition, condition_of
 
 
 @dataclass(frozen=True, slots=True)

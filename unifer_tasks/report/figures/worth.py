@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.protocol.variants.forced import CONDITIONS, OTHER, OWN, ForcedAnswers, read_forced
+from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import LEVEL, why_not
 from unifer_tasks.scoring.intervals import Estimate, wilson
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
 from unifer_tasks.scoring.summary import pooled_datasets
-from unifer_tasks.variants.forced import CONDITIONS, OTHER, OWN, ForcedAnswers, read_forced
-from unifer_tasks.variants.ranking import read_ranking
 
 DIRECT = "direct"
 """The condition of the variant `ranked`: no rationale, and a question that asks for none."""

@@ -20,18 +20,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from unifer_tasks.answers.outcomes import Outcome, request_failed
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.action_units import AU_NAMES
+from unifer_tasks.protocol.answers.outcomes import Outcome, request_failed
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
+from unifer_tasks.protocol.variants.corruptions import condition_of, in_words
+from unifer_tasks.protocol.variants.listed import Variant
 from unifer_tasks.rationale.lexicon import Side
 from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
 from unifer_tasks.scoring.summary import Reading
-from unifer_tasks.variants.corruptions import condition_of, in_words
-from unifer_tasks.variants.listed import Variant
 
 CHUNK = 256
 """Questions whose responses are unpacked together."""

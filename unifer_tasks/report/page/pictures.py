@@ -21,9 +21,9 @@ from tqdm import tqdm
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.protocol.images import native_image
+from unifer_tasks.protocol.variants.corruptions import condition_of, corrupt, seed_of
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, Variant
 from unifer_tasks.support.files import atomic_write
-from unifer_tasks.variants.corruptions import condition_of, corrupt, seed_of
-from unifer_tasks.variants.listed import BASE, VARIANTS, Variant
 
 FOLDER = "images"
 SIDE = 224

@@ -10,7 +10,8 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from unifer_tasks.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import (
@@ -26,7 +27,6 @@ from unifer_tasks.report.renderers.numbers import percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.repeats import RepeatScores
 from unifer_tasks.scoring.summary import Mean, Scored, Section
-from unifer_tasks.variants.listed import BASE
 
 _VOTE = (MAJORITY, f"{MAJORITY}_low", f"{MAJORITY}_high")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
@@ -17,7 +18,6 @@ from unifer_tasks.report.figures.tables import (
     with_interval,
 )
 from unifer_tasks.scoring.calibration import Calibration, calibration
-from unifer_tasks.variants.ranking import read_ranking
 
 _TEXT = (
     "The probability of each candidate label as the answer, normalised over the candidates. ECE "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unifer_tasks.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Row, Section, Table

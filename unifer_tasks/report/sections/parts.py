@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace
+from unifer_tasks.protocol.variants.listed import BASE, task_name
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.parts import PARTS, Figures, PartScores, part_scores
 from unifer_tasks.report.figures.tables import Percent, Points, Row, Section, Table, with_interval
 from unifer_tasks.scoring.metrics import HEADLINE
-from unifer_tasks.variants.listed import BASE, task_name
 
 _COLUMNS = ("model", "figure", "questions", *HEADLINE.values(), "WAR against the row above",
             "answers outside the labels")  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from unifer_tasks.protocol.variants.corruptions import STRENGTHS, in_words
+from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.robustness import Kept, Robustness, robustness
@@ -16,8 +18,6 @@ from unifer_tasks.report.figures.tables import (
     Table,
     with_interval,
 )
-from unifer_tasks.variants.corruptions import STRENGTHS, in_words
-from unifer_tasks.variants.listed import BASE
 
 _ALPHA = 0.05
 _ALL = "all kinds"

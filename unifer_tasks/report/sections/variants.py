@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
 from unifer_tasks.report.figures.tables import Percent, Points, PValue, Row, Section, Table
 from unifer_tasks.scoring.metrics import HEADLINE
-from unifer_tasks.variants.listed import BASE
 
 _TEXT = (
     "Points of pooled WAR against the benchmark as published, on the shared questions; McNemar's "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
@@ -28,7 +29,6 @@ from unifer_tasks.scoring.votes import (
     vote_scores,
 )
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.ranking import read_ranking
 
 _TEXT = (
     "The true label is what most annotators of a face chose. Ceiling: how often a random annotator "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from unifer_tasks.protocol.variants.forced import CUTS, NONE, OTHER
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
@@ -18,8 +20,6 @@ from unifer_tasks.report.figures.tables import (
 )
 from unifer_tasks.report.figures.worth import DIRECT, Worth, worth
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.forced import CUTS, NONE, OTHER
-from unifer_tasks.variants.listed import VARIANTS
 
 _TEXT = (
     "Forced answers: the likeliest candidate where the reply begins with the model's rationale "

@@ -19,10 +19,10 @@ from unifer_tasks.data.logs import Log, differences, find_log, is_other_data, ol
 from unifer_tasks.data.results_file import RunOptions
 from unifer_tasks.data.sample_logs import LoggedSample, holds_no_sample, read_sample_log
 from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
+from unifer_tasks.protocol.variants.listed import BASE, TASKS, VARIANTS, Variant
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.report.sources.runs import Run, ordered, question_hash, with_note
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.listed import BASE, TASKS, VARIANTS, Variant
 
 _OPTIONS = ("model", "model_args", "tasks", "batch_size", "num_fewshot", "limit", "gen_kwargs")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
+from unifer_tasks.protocol.variants.listed import BASE, Variant
 from unifer_tasks.support.counted import counted
-from unifer_tasks.variants.listed import BASE, Variant
 
 _DRAWN = "drawn/"
 

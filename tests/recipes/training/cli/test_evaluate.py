@@ -16,8 +16,8 @@ from tests.forked import Forked
 from tests.recipes.training.runs.test_checkpoints import GRPO, SFT, write
 from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.data.sample_logs import read_responses
-from unifer_tasks.variants.listed import VARIANTS
-from unifer_tasks.variants.ranking import read_ranking
+from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.protocol.variants.ranking import read_ranking
 
 pytest.importorskip("lmms_eval")
 

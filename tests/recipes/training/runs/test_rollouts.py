@@ -13,7 +13,7 @@ from recipes.training.runs.rollouts import (
     read_steps,
     rollouts_table,
 )
-from unifer_tasks.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import question
 

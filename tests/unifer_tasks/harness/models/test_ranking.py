@@ -18,14 +18,21 @@ pytest.importorskip("lmms_eval")
 from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 
-from unifer_tasks.answers.strict import read_answer
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.ferbench.utils import doc_to_text, doc_to_visual
 from unifer_tasks.harness.models.ranking import RankingModel
 from unifer_tasks.harness.models.unifer import UniFER
+from unifer_tasks.protocol.answers.strict import read_answer
 from unifer_tasks.protocol.prompts import direct_question
-from unifer_tasks.variants.forced import OTHER, OWN, Beginnings, Said, beginnings, read_forced
-from unifer_tasks.variants.ranking import DIRECT, FORCED, RANK, REASONED, answer_block
+from unifer_tasks.protocol.variants.forced import (
+    OTHER,
+    OWN,
+    Beginnings,
+    Said,
+    beginnings,
+    read_forced,
+)
+from unifer_tasks.protocol.variants.ranking import DIRECT, FORCED, RANK, REASONED, answer_block
 
 # Of several lengths in tokens, as are the questions and how replies begin, so that all are padded.
 CANDIDATES = (["happy", "sad", "fear"], ["happiness", "an unknown word", "a"], ["contempt"])

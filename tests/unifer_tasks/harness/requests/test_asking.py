@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from unifer_tasks.answers.outcomes import request_failed
 from unifer_tasks.harness.requests.asking import failures_noted
+from unifer_tasks.protocol.answers.outcomes import request_failed
 
 instances = pytest.importorskip("lmms_eval.api.instance")
 

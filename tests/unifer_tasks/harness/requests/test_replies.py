@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tests.unifer_tasks.chat_server import UNUSUAL, ChatServer, Request, completion, serve
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import read_answer
 from unifer_tasks.harness.requests.replies import ReplyError, careful_client, read_reply
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import read_answer
 
 openai = pytest.importorskip("openai")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
 from unifer_tasks.harness.requests import resume
 from unifer_tasks.harness.requests.progress import Progress, read_progress
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX, request_failed
 
 instances = pytest.importorskip("lmms_eval.api.instance")
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.variants.listed import BASE, VARIANTS
 
 
 def answered(variant: str) -> Assessment:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unifer_tasks.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.protocol.answers.outcomes import REQUEST_FAILED_PREFIX
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.report.figures.measures import (

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import orders
 from unifer_tasks.report.figures.order import OrderedAnswer, order_bias
-from unifer_tasks.variants.listed import orders
 
 SFEW = LABEL_SPACES["sfew"].labels
 

@@ -14,9 +14,9 @@ from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import canonical, label_space
 from unifer_tasks.protocol.prompts import question, response
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, Variant
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.variants.listed import BASE, VARIANTS, Variant
 
 SMILE = "The lip corners are pulled up and the cheeks are raised. There is no furrowed brow."
 N_EACH = 140

@@ -13,12 +13,12 @@ from tests.unifer_tasks.report.page.payloads import PAYLOADS
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants.listed import Variant
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
-from unifer_tasks.variants.listed import Variant
 
 EVERYTHING = "".join(PAYLOADS[:-2])
 

@@ -11,9 +11,9 @@ from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.page.payload import CHUNK, GAP, HEAD, OUTCOMES, TAIL, all_questions, blocks
-from unifer_tasks.variants.listed import VARIANTS
 
 
 def unpack(assessments: list[Assessment]) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.data.manifest import DataError, Manifest
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.images import IMAGE_SIZE
+from unifer_tasks.protocol.variants.corruptions import condition_of, corrupt, seed_of
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.page.pictures import (
     CHUNK,
@@ -24,8 +26,6 @@ from unifer_tasks.report.page.pictures import (
     view_of,
     write_pictures,
 )
-from unifer_tasks.variants.corruptions import condition_of, corrupt, seed_of
-from unifer_tasks.variants.listed import VARIANTS
 
 N = 70
 WANTED = {"sfew": [f"sfew/{k:03d}.png" for k in (0, 1, 3, CHUNK + 2)] + ["sfew/none.png"]}

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.protocol.variants.ranking import write_ranking
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers import plots
 from unifer_tasks.report.renderers.plots import write_plots
 from unifer_tasks.scoring.calibration import calibration
 from unifer_tasks.scoring.repeats import Repeated, repeat_scores
-from unifer_tasks.variants.listed import VARIANTS
-from unifer_tasks.variants.ranking import write_ranking
 
 pytest.importorskip("matplotlib")
 

@@ -11,13 +11,13 @@ import pytest
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.protocol.variants.ranking import write_ranking
 from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.calibration import section
 from unifer_tasks.scoring.calibration import Calibration
-from unifer_tasks.variants.listed import VARIANTS
-from unifer_tasks.variants.ranking import write_ranking
 
 LABELS = LABEL_SPACES["sfew"].labels
 

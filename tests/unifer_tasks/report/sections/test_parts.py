@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unifer_tasks.report.page.made_up import always, assessed, run
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.parts import PartScores, part_scores
 from unifer_tasks.report.figures.tables import Percent, Points
@@ -18,7 +19,6 @@ from unifer_tasks.report.renderers.leaderboard import as_latex
 from unifer_tasks.report.renderers.scores import scores_document
 from unifer_tasks.report.sections.parts import section
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.variants.listed import VARIANTS
 
 EIGHT = LABEL_SPACES["affectnet"].labels
 SEVEN = LABEL_SPACES["affectnet7"].labels

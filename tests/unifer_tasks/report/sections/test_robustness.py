@@ -11,13 +11,13 @@ from tests.unifer_tasks.report.page.made_up import always, assessed, run
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants.corruptions import KINDS, STRENGTHS, condition_of, in_words
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.robustness import Robustness
 from unifer_tasks.report.figures.tables import Percent, PValue, Section
 from unifer_tasks.report.renderers.markdown import as_markdown, section_blocks
 from unifer_tasks.report.sections.robustness import section
-from unifer_tasks.variants.corruptions import KINDS, STRENGTHS, condition_of, in_words
-from unifer_tasks.variants.listed import BASE, VARIANTS
 
 LABELS = LABEL_SPACES["sfew"].labels
 ACCURACY = 0.8

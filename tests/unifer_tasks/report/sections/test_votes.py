@@ -22,14 +22,14 @@ from unifer_tasks.data.manifest import read_manifest, sha256, write_manifest
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, Variant
+from unifer_tasks.protocol.variants.ranking import write_ranking
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.tables import Percent, Points, Section, Table
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sections.votes import section
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.votes import KS, VoteScores
-from unifer_tasks.variants.listed import BASE, VARIANTS, Variant
-from unifer_tasks.variants.ranking import write_ranking
 
 LABELS = LABEL_SPACES["ferplus"].labels
 Votes = Mapping[str, int]

@@ -11,15 +11,15 @@ from tests.unifer_tasks.report.page.made_up import always, assessed, run
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
+from unifer_tasks.protocol.variants.forced import OTHER, OWN, Said, beginnings, write_forced
+from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.protocol.variants.ranking import write_ranking
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.tables import Percent, Points, PValue
 from unifer_tasks.report.figures.worth import DIRECT, Worth, worth
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import scores_document
 from unifer_tasks.report.sections.worth import section
-from unifer_tasks.variants.forced import OTHER, OWN, Said, beginnings, write_forced
-from unifer_tasks.variants.listed import VARIANTS
-from unifer_tasks.variants.ranking import write_ranking
 
 LABELS = LABEL_SPACES["sfew"].labels
 N = 140

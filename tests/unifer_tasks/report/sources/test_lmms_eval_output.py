@@ -8,12 +8,12 @@ import pytest
 
 from tests.unifer_tasks.report.on_disk import answers, write_lines, write_logs
 from unifer_tasks.data.predictions import PredictionError
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.marks import questions
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
-from unifer_tasks.variants.listed import VARIANTS
 
 SFEW = {"ferbench_sfew": answers("sfew")}
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from unifer_tasks.answers.outcomes import Outcome
 from unifer_tasks.protocol.action_units import AU_SIGNS, PROTOTYPES
+from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import (
     CANONICAL_LABELS,
@@ -25,8 +25,8 @@ from unifer_tasks.protocol.prompts import (
     question,
     response,
 )
-from unifer_tasks.variants.corruptions import KINDS
-from unifer_tasks.variants.listed import (
+from unifer_tasks.protocol.variants.corruptions import KINDS
+from unifer_tasks.protocol.variants.listed import (
     BASE,
     N_ORDERS,
     TASKS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from unifer_tasks.answers.model_formats import (
+from unifer_tasks.protocol.answers.model_formats import (
     ASKED_THINKING,
     FULL_WIDTH,
     THINKING,
@@ -16,7 +16,7 @@ from unifer_tasks.answers.model_formats import (
     Thinking,
     Wrapper,
 )
-from unifer_tasks.answers.tags import MARKS, VISIBLE
+from unifer_tasks.protocol.answers.tags import MARKS, VISIBLE
 from unifer_tasks.protocol.prompts import ANSWER_TAG
 
 _ANSWER = re.compile(rf"<(/?)(?ai:{ANSWER_TAG})>")

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.upstream import read_upstream
-from unifer_tasks.variants.forced import (
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.upstream import read_upstream
+from unifer_tasks.protocol.variants.forced import (
     CONDITIONS,
     CUTS,
     NONE,
@@ -24,7 +24,7 @@ from unifer_tasks.variants.forced import (
     read_forced,
     write_forced,
 )
-from unifer_tasks.variants.ranking import read_ranking
+from unifer_tasks.protocol.variants.ranking import read_ranking
 
 THOUGHT = "<think>The brows are\n\nlowered and drawn.</think>\n"
 
@@ -147,7 +147,7 @@ def test_what_holds_no_own_ranking_is_none(response: str) -> None:
 
 
 def test_the_conditions_are_those_of_the_description() -> None:
-    from unifer_tasks.variants import forced
+    from unifer_tasks.protocol.variants import forced
 
     assert forced.__doc__ is not None
     assert all(f"`{condition}`" in forced.__doc__ for condition in CONDITIONS)

@@ -9,7 +9,7 @@ from itertools import chain
 from string import ascii_uppercase
 from types import MappingProxyType
 
-from unifer_tasks.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 
 # Keyed by canonical name. The union of the four upstream lists: a word means the same

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from unifer_tasks.answers.tags import has_valid_format
+from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.prompts import (
     ANSWER_TAG,
     THINK_TAG,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unifer_tasks.answers.strict import read_answer
-from unifer_tasks.answers.upstream import read_upstream
+from unifer_tasks.protocol.answers.strict import read_answer
+from unifer_tasks.protocol.answers.upstream import read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.variants.ranking import (
+from unifer_tasks.protocol.variants.ranking import (
     read_ranking,
     reasoning,
     without_figures,

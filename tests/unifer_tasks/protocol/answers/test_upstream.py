@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unifer_tasks.answers.texts import DATASETS, TAGGED_TEXT
-from unifer_tasks.answers.upstream import UNKNOWN, read_upstream
+from tests.unifer_tasks.protocol.answers.texts import DATASETS, TAGGED_TEXT
+from unifer_tasks.protocol.answers.upstream import UNKNOWN, read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES
 
 

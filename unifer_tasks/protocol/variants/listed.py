@@ -25,7 +25,7 @@ lmms-eval's sample log the record under `accuracy` has what the base has (`id`, 
 * `forced`: condition -> `probabilities` under it, and `other_answer`: the label that the other
   image's rationale led to (`rationale` alone, see `variants.forced`);
 * `corruption` and `strength`: what was done to the image (`corrupted` and `corrupted_KIND` alone),
-  which also follows from dataset and id (`unifer_tasks.variants.corruptions`).
+  which also follows from dataset and id (`unifer_tasks.protocol.variants.corruptions`).
 
 So `dataset` and `id` name the base's question of every record. Of a question that was asked several
 times (`--repeats`) the record has the lists `predictions` and `outcomes`, and as `score` the share
@@ -42,8 +42,8 @@ from typing import Any
 
 from PIL import Image
 
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import Answer, read_answer, read_bare
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_bare
 from unifer_tasks.protocol.images import native_image, protocol_image
 from unifer_tasks.protocol.labels import LABEL_SPACES, WITH_FILES, label_space
 from unifer_tasks.protocol.prompts import (
@@ -52,7 +52,7 @@ from unifer_tasks.protocol.prompts import (
     direct_question,
     question,
 )
-from unifer_tasks.variants.corruptions import KINDS, condition_of
+from unifer_tasks.protocol.variants.corruptions import KINDS, condition_of
 
 GROUP = "ferbench"
 """The base's group, and how the name of every task begins."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from unifer_tasks.answers.tags import MARKS
-from unifer_tasks.answers.words import SYNONYMS
+from unifer_tasks.protocol.answers.tags import MARKS
+from unifer_tasks.protocol.answers.words import SYNONYMS
 from unifer_tasks.protocol.labels import canonical, label_space
 
 UNKNOWN = "unknown"

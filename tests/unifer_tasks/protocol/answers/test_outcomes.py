@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from unifer_tasks.answers.outcomes import Outcome, noted_outcome, request_failed
-from unifer_tasks.answers.strict import Answer, read_answer, read_literal
+from unifer_tasks.protocol.answers.outcomes import Outcome, noted_outcome, request_failed
+from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_literal
 from unifer_tasks.protocol.labels import LABEL_SPACES
 
 IN_FORM = "<think>The mouth.</think>\n<answer>fear</answer>"

@@ -21,7 +21,7 @@ from PIL import Image
 from data_prep.synthetic.faces import paint, sample_face
 from tests.conftest import REPOSITORY
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
-from unifer_tasks.variants.corruptions import (
+from unifer_tasks.protocol.variants.corruptions import (
     ALIGNED,
     KINDS,
     STRENGTHS,
@@ -207,7 +207,7 @@ def test_what_a_question_gets_never_changes(asked: tuple[str, str]) -> None:
 
 _PIXELS = """
 import hashlib
-from tests.unifer_tasks.variants.test_corruptions import CONDITIONS, corrupt, face, seed_of
+from tests.unifer_tasks.protocol.variants.test_corruptions import CONDITIONS, corrupt, face, seed_of
 for condition in CONDITIONS:
     pixels = corrupt(face(), condition, seed_of("sfew", "a")).tobytes()
     print(hashlib.sha256(pixels).hexdigest())

@@ -31,8 +31,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from unifer_tasks.answers.outcomes import request_failed
-from unifer_tasks.variants.ranking import (
+from unifer_tasks.protocol.answers.outcomes import request_failed
+from unifer_tasks.protocol.variants.ranking import (
     answer_block,
     closed,
     figures_of,

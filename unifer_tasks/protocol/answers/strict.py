@@ -13,10 +13,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unifer_tasks.answers.blocks import LITERAL, STRICT, Syntax, last_answer, rationale_of, spoken
-from unifer_tasks.answers.outcomes import Outcome, noted_outcome
-from unifer_tasks.answers.tags import block_texts
-from unifer_tasks.answers.words import REFUSAL, label_of_word, read_words
+from unifer_tasks.protocol.answers.blocks import (
+    LITERAL,
+    STRICT,
+    Syntax,
+    last_answer,
+    rationale_of,
+    spoken,
+)
+from unifer_tasks.protocol.answers.outcomes import Outcome, noted_outcome
+from unifer_tasks.protocol.answers.tags import block_texts
+from unifer_tasks.protocol.answers.words import REFUSAL, label_of_word, read_words
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG
 

@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unifer_tasks.answers.texts import DATASETS, TAGGED_TEXT
-from unifer_tasks.answers.model_formats import FULL_WIDTH, THINKING, WRAPPERS, Thinking, Wrapper
-from unifer_tasks.answers.outcomes import Outcome
-from unifer_tasks.answers.strict import Answer, read_answer, read_label, read_literal
-from unifer_tasks.answers.tags import has_valid_format
-from unifer_tasks.answers.upstream import UNKNOWN, read_upstream, read_upstream_label
+from tests.unifer_tasks.protocol.answers.texts import DATASETS, TAGGED_TEXT
+from unifer_tasks.protocol.answers.model_formats import (
+    FULL_WIDTH,
+    THINKING,
+    WRAPPERS,
+    Thinking,
+    Wrapper,
+)
+from unifer_tasks.protocol.answers.outcomes import Outcome
+from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label, read_literal
+from unifer_tasks.protocol.answers.tags import has_valid_format
+from unifer_tasks.protocol.answers.upstream import UNKNOWN, read_upstream, read_upstream_label
 from unifer_tasks.protocol.labels import (
     LABEL_SPACES,
     UnknownDatasetError,
