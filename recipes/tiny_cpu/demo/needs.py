@@ -6,10 +6,10 @@ from recipes.tiny_cpu.memory import GIB, Memory
 
 # Measured on two quiet cores, installed and with bytecode; minutes of all stages.
 _WITH_SFT = 25
-_FROM_A_CHECKPOINT = 9
-# The private and shared memory of GRPO's processes at its peak: some twenty, each of which
-# imports verl.
-GRPO_MEMORY = round(9.5 * GIB)
+_FROM_A_CHECKPOINT = 10
+# By how much a run of GRPO lowers the available memory, at its peak: some twenty processes, each of
+# which imports verl.
+GRPO_MEMORY = 10 * GIB
 
 
 class NeedsError(Exception):
