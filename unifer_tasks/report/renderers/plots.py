@@ -11,10 +11,11 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.redaction.characters import visible
@@ -23,13 +24,13 @@ from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.numbers import signed
-from unifer_tasks.report.renderers.sheets import FORMATS, Sheet
 from unifer_tasks.report.sections.calibration import measure
 from unifer_tasks.scoring.calibration import Calibration
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.metrics import HEADLINE
 from unifer_tasks.scoring.repeats import AtK
 from unifer_tasks.scoring.summary import POOLED
+from unifer_tasks.support.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
     from matplotlib.text import Text
 
+FORMATS = ("png", "svg")
+# Of flat areas and type, 6, which is zlib's own, saves a tenth of the bytes for twice the time.
+_COMPRESSION = 3
 _REPEATS, _RELIABILITY = "repeats", "reliability"
 _CURVES: Mapping[str, Callable[[AtK], Estimate]] = {
     "majority@k": lambda point: point.majority_vote,
@@ -71,9 +75,11 @@ _STYLE: Any = {
 _CAUTION = "Synthetic faces (stand-in): no result on photographs"
 
 Progress = Callable[[str], None]
-_Sheets = dict[tuple[tuple[str, ...], tuple[float, float], int, bool | None], Sheet]
+Sheets = dict[
+    tuple[tuple[str, ...], tuple[float, float], int, bool | None], tuple["Figure", "Text"]
+]
 """What of a confusion matrix its layout depends on (labels, colour range, lines of the title,
-whether there is a caution) -> a sheet of that layout."""
+whether there is a caution) -> a figure of that layout, and its title."""
 
 
 def write_plots(
@@ -97,24 +103,25 @@ def write_plots(
     """
     runs = ranked(assessments)
     digits = len(str(len(runs)))
-    plots: dict[str, Callable[[], Sheet]] = {
-        "leaderboard": lambda: Sheet(leaderboard(runs, published)),
-        "recall": lambda: Sheet(recall(runs)),
-        "prior": lambda: Sheet(prior(runs)),
+    plots: dict[str, Callable[[], Figure]] = {
+        "leaderboard": functools.partial(leaderboard, runs, published),
+        "recall": functools.partial(recall, runs),
+        "prior": functools.partial(prior, runs),
     }
     if repeated := [one for one in runs if POOLED in one.repeats]:
-        plots[_REPEATS] = lambda: Sheet(repeats(repeated))
+        plots[_REPEATS] = functools.partial(repeats, repeated)
     if calibrated := [(one, found) for one in runs if (found := measure(one)) is not None]:
-        plots[_RELIABILITY] = lambda: Sheet(reliability(calibrated))
-    sheets: _Sheets = {}
+        plots[_RELIABILITY] = functools.partial(reliability, calibrated)
+    sheets: Sheets = {}
     for place, one in enumerate(runs, start=1):
         name = f"confusion_{place:0{digits}d}_{_slug(one.run.title)}"
-        plots[name] = functools.partial(_confusion, one, sheets)
+        plots[name] = functools.partial(confusion, one, sheets)
     written: list[Path] = []
     with _style():
         for name, draw in plots.items():
             progress(name)
-            written += draw().write(folder / name)
+            figure = draw()
+            written += _save(figure, folder / name)
     stale = (
         path
         for pattern in ("confusion_*", f"{_REPEATS}.*", f"{_RELIABILITY}.*")
@@ -124,6 +131,32 @@ def write_plots(
         if path.suffix.removeprefix(".") in FORMATS:
             path.unlink()
     return written
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure in each of `FORMATS`; `Figure.savefig` would lay it out and draw it twice."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    # The renderer that measured the texts draws them.
+    raster: Any = figure.canvas
+    vector: Any = FigureCanvasSVG(figure)
+    dpi = figure.dpi
+    png, svg = (stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS)
+    raster.draw()
+    pixels = raster.buffer_rgba()
+    image = Image.frombuffer("RGBA", pixels.shape[1::-1], pixels).convert("RGB")
+    with atomic_write(png) as partial:
+        image.save(partial, "PNG", dpi=(dpi, dpi), compress_level=_COMPRESSION)
+    with atomic_write(svg) as partial:
+        # Without what would differ from one day to another.
+        vector.print_svg(partial, metadata={"Date": None})
+    # A sheet is drawn over.
+    figure.set_canvas(raster)
+    figure.set_dpi(dpi)
+    return [png, svg]
 
 
 def leaderboard(runs: Sequence[Assessment], published: Sequence[PublishedScore]) -> Figure:
@@ -171,13 +204,14 @@ def _published(published: Sequence[PublishedScore]) -> dict[str, dict[str, float
     return rows
 
 
-def confusion(one: Assessment) -> Figure:
-    """Draw a run's pooled confusion matrix: shares of each true label, with counts."""
-    return _confusion(one, {}).figure
+def confusion(one: Assessment, sheets: Sheets | None = None) -> Figure:
+    """Draw a run's pooled confusion matrix: shares of each true label, with counts.
 
-
-def _confusion(one: Assessment, sheets: _Sheets) -> Sheet:
-    """Draw a confusion matrix, over one that differs in its numbers and its title alone."""
+    Args:
+        one: The run.
+        sheets: Figures drawn before. One that differs in its numbers and its title alone is
+            drawn over, which spares its layout; the figure of the run before is then gone.
+    """
     labels, counts = one.strict.pooled.confusion.labels, one.strict.pooled.confusion.counts
     support = counts.sum(axis=1, keepdims=True)
     shares = 100 * np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
@@ -186,16 +220,16 @@ def _confusion(one: Assessment, sheets: _Sheets) -> Sheet:
     title = _folded_lines(f"{_name(one)}\nAnswers, {_scope([one])}", 58)
     key = (labels, limits, title.count("\n"), one.run.stand_in)
     # The height of other scripts is their own.
-    if key in sheets and title.isascii():
-        sheet = sheets[key]
-        image = cast("AxesImage", sheet.changing[0])
-        *cells, heading = cast("tuple[Text, ...]", sheet.changing[1:])
+    if sheets is not None and key in sheets and title.isascii():
+        figure, heading = sheets[key]
         # Where the layout has put it.
         heading.set_text(title)
+        axes = figure.axes[0]
+        (image,) = axes.images
         image.set_data(shares)
-        for cell, text, colour in zip(cells, texts, _text_colours(image, shares), strict=True):
+        for cell, text, colour in zip(axes.texts, texts, _text_colours(image, shares), strict=True):
             cell.set(text=text, color=colour)
-        return sheet
+        return figure
     figure, (axes,) = _figure(_COLUMN + 0.6, 3.5, 1)
     image = _heat(axes, shares, "Blues", limits, texts)
     shown = [*labels, "not read"]
@@ -204,10 +238,9 @@ def _confusion(one: Assessment, sheets: _Sheets) -> Sheet:
     axes.set(xlabel="Answered label", ylabel="True label")
     figure.colorbar(image, ax=axes, label="Share of the true label (%)", fraction=0.046, pad=0.03)
     heading = _titled(figure, title, [one])
-    sheet = Sheet(figure, (image, *axes.texts, heading))
-    if title.isascii():
-        sheets[key] = sheet
-    return sheet
+    if sheets is not None and title.isascii():
+        sheets[key] = figure, heading
+    return figure
 
 
 def recall(runs: Sequence[Assessment]) -> Figure:
