@@ -1,13 +1,13 @@
-"""Measure how much a text repeats itself, for the reward and the report.
-
-The unit is a run of four words: "the corners of the" may recur, and a loop is still caught.
-"""
+"""Measure how much a text repeats itself, for the reward and the report."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
+
+_RUN = 4
+"""Words of a run: "the corners of the" may recur, and a loop is still caught."""
 
 MIN_DISTINCT = 0.7
 """A text whose `repetition` is lower repeats itself."""
@@ -41,8 +41,8 @@ def repeats(text: str) -> bool:
 
 
 def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    return zip(words, words[1:], words[2:], words[3:], strict=False)
+    return zip(*[words[first:] for first in range(_RUN)], strict=False)
 
 
 def _count_runs(words: Sequence[str]) -> int:
-    return max(0, len(words) - 3)
+    return max(0, len(words) - _RUN + 1)
