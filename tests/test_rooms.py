@@ -21,6 +21,7 @@ ORDER = (
     "unifer_tasks.protocol.variants",
     "unifer_tasks",
     "unifer_tasks.rationale",
+    "unifer_tasks.data.formats",
     "unifer_tasks.data",
     "unifer_tasks.scoring",
     "unifer_tasks.ferbench",
@@ -39,7 +40,7 @@ ORDER = (
     "unifer_rewards.attacks",
     "unifer_rewards",
     "data_prep",
-    "data_prep.storage",
+    "data_prep.support",
     "data_prep.sources",
     "data_prep.images",
     "data_prep.outputs",
@@ -68,7 +69,7 @@ LIBRARIES = ("unifer_tasks", "unifer_rewards", "data_prep", "recipes")
 MOST_MODULES = 12
 LIGHT = (
     *("protocol", "protocol.answers", "protocol.variants"),
-    *("rationale", "scoring", "data", "redaction", "support"),
+    *("rationale", "scoring", "data", "data.formats", "redaction", "support"),
 )
 """The rooms of `unifer_tasks` that the rewards may use, in every worker of a trainer."""
 

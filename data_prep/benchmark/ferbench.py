@@ -10,9 +10,7 @@ from importlib.metadata import version
 
 import xxhash
 
-from data_prep.errors import BuildError
 from data_prep.images.inspection import inspect
-from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.outputs.quarantine import (
     QUARANTINE_NAME,
@@ -23,6 +21,8 @@ from data_prep.outputs.quarantine import (
 )
 from data_prep.sources.index import Question
 from data_prep.sources.samples import Sample, Skipped, Source, Split
+from data_prep.support.errors import BuildError
+from data_prep.support.output import Output
 from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space

@@ -24,10 +24,10 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from data_prep.errors import BuildError, brief
-from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP
-from data_prep.storage.images import UNDECODABLE
+from data_prep.support.errors import BuildError, brief
+from data_prep.support.images import UNDECODABLE
+from data_prep.support.output import Output
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest, read_manifest
 from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image

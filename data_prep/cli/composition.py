@@ -16,16 +16,16 @@ from data_prep.cli.options import (
     unpacked,
     warn,
 )
-from data_prep.errors import PreparationError
 from data_prep.images.duplicates import Duplicate
 from data_prep.images.nearness import MAX_BITS
-from data_prep.output import Output
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.quarantine import read_list
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
-from data_prep.storage.packed import open_tree
+from data_prep.support.errors import PreparationError
+from data_prep.support.output import Output
+from data_prep.support.packed import open_tree
 from data_prep.training import compose
 from unifer_tasks.support.numbers import natural_number, share
 

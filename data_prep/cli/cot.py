@@ -22,10 +22,10 @@ from data_prep.cot import finish as cot
 from data_prep.cot.answer_log import AnswerLog
 from data_prep.cot.rationales import Limits, Mode
 from data_prep.cot.teacher import Pace, Tally, Teacher, ask_all
-from data_prep.errors import PreparationError
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import TrainingManifest, by_label, open_folder
 from data_prep.sources.published import COT_KEYS
+from data_prep.support.errors import PreparationError
 from data_prep.training import compose
 from data_prep.training.balance import Balance
 from data_prep.training.rows import PUBLISHED_COT

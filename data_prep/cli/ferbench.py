@@ -18,7 +18,6 @@ from data_prep.cli.options import (
     say,
     warn,
 )
-from data_prep.errors import BuildError
 from data_prep.outputs.benchmark_folder import check_folder
 from data_prep.outputs.card import write_benchmark_card
 from data_prep.outputs.quarantine import (
@@ -30,6 +29,7 @@ from data_prep.outputs.quarantine import (
 )
 from data_prep.sources.index import Question, read_index
 from data_prep.sources.samples import Split
+from data_prep.support.errors import BuildError
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted

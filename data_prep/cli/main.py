@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from data_prep.cli import cot, drawn, export, ferbench, rebase, reformat, rlvr, verify
 from data_prep.cli.options import INCOMPLETE, warn
-from data_prep.errors import PreparationError
 from data_prep.outputs.push import push
+from data_prep.support.errors import PreparationError
 from unifer_tasks.data.manifest import DataError, absent
 from unifer_tasks.redaction.characters import visible_output
 from unifer_tasks.redaction.secrets import redacted_output

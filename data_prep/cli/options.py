@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from data_prep.errors import PreparationError
-from data_prep.output import Output
 from data_prep.sources.archives import DATASETS, open_source
 from data_prep.sources.samples import Source, Split
-from data_prep.storage.packed import UNPACKED
+from data_prep.support.errors import PreparationError
+from data_prep.support.output import Output
+from data_prep.support.packed import UNPACKED
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.command import in_one_line
 from unifer_tasks.support.numbers import natural_number, positive_integer

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from data_prep.cli.options import say, warn
-from data_prep.errors import PreparationError
 from data_prep.outputs.rebase import rebase
 from data_prep.outputs.row_checks import missing_images
 from data_prep.outputs.verify import missing_roots
+from data_prep.support.errors import PreparationError
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 

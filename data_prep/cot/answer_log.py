@@ -12,7 +12,7 @@ from pathlib import Path
 
 import xxhash
 
-from data_prep.errors import PreparationError, brief
+from data_prep.support.errors import PreparationError, brief
 from unifer_tasks.harness.requests.replies import Ending
 from unifer_tasks.support.journal import Journal
 from unifer_tasks.support.records import parse_json, record

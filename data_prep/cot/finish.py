@@ -13,7 +13,6 @@ from typing import Any
 from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.cot.rationales import Limits, Mode, Reject, reject
 from data_prep.cot.teacher import Request
-from data_prep.errors import BuildError, reading_parquet
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     Image,
@@ -24,6 +23,7 @@ from data_prep.outputs.training_folder import (
     write_shards,
     write_training_manifest,
 )
+from data_prep.support.errors import BuildError, reading_parquet
 from data_prep.training.balance import Balance, copies, expected_copies
 from data_prep.training.rows import SFT_SCHEMA, sft_row
 from unifer_tasks.data.manifest import MANIFEST_NAME

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from data_prep.errors import reading_parquet
 from data_prep.images.inspection import inspect
-from data_prep.output import Output
-from data_prep.parallel import batches
 from data_prep.sources.inputs import Input
 from data_prep.sources.samples import Sample, Skipped, Split
-from data_prep.storage.tree import Tree
+from data_prep.support.errors import reading_parquet
+from data_prep.support.output import Output
+from data_prep.support.parallel import batches
+from data_prep.support.tree import Tree
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.support.files import atomic_write

@@ -14,8 +14,8 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from data_prep.storage.images import UNDECODABLE
-from data_prep.storage.tree import MAX_IMAGE_BYTES
+from data_prep.support.images import UNDECODABLE
+from data_prep.support.tree import MAX_IMAGE_BYTES
 from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits
 
 MAX_PIXELS = 2**26

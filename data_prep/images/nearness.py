@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from data_prep.images.fingerprints import Examined, read_examined, read_findings
 from data_prep.images.inspection import PERCEPTUAL_BYTES
-from data_prep.parallel import ordered_map
+from data_prep.support.parallel import ordered_map
 
 MAX_BITS = 20
 """How many of 256 bits may differ between versions of one picture.

@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import BuildError
 from data_prep.outputs.recipes import changes
 from data_prep.outputs.training_folder import is_training_folder
-from data_prep.parallel import batches
-from data_prep.storage.packed import UNPACKED
+from data_prep.support.errors import BuildError
+from data_prep.support.packed import UNPACKED
+from data_prep.support.parallel import batches
 from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
 from unifer_tasks.data.manifest import (
     MANIFEST_NAME,

@@ -18,7 +18,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import PreparationError
 from data_prep.outputs.card import write_benchmark_card, write_training_card
 from data_prep.outputs.rebase import place_below, rewrite_shard
 from data_prep.outputs.training_folder import (
@@ -28,6 +27,7 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
+from data_prep.support.errors import PreparationError
 from unifer_tasks.data.manifest import intact_path, read_manifest, sha256, write_manifest
 from unifer_tasks.redaction.local_paths import without_folders, without_local_paths
 from unifer_tasks.redaction.secrets import map_texts

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from data_prep.errors import PreparationError
 from data_prep.sources.samples import Skipped
+from data_prep.support.errors import PreparationError
 from unifer_tasks.support.files import atomic_write_lines
 from unifer_tasks.support.records import RecordError, parse_json, record, require_file
 

@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import BuildError, reading_parquet
 from data_prep.outputs.training_folder import (
     ROWS_PER_GROUP,
     Shard,
@@ -19,6 +18,7 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
+from data_prep.support.errors import BuildError, reading_parquet
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.support.files import atomic_write
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import brief
 from data_prep.images.fingerprints import FOLDER, fingerprints
 from data_prep.images.inspection import inspect
 from data_prep.outputs.training_folder import (
@@ -21,8 +20,9 @@ from data_prep.outputs.training_folder import (
     by_label,
     repeats_of,
 )
-from data_prep.parallel import ordered_map
-from data_prep.storage.tree import MAX_IMAGE_BYTES
+from data_prep.support.errors import brief
+from data_prep.support.parallel import ordered_map
+from data_prep.support.tree import MAX_IMAGE_BYTES
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.records import require_file
 

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.errors import BuildError, brief
 from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
-from data_prep.output import IMAGES
 from data_prep.outputs.recipes import changes
-from data_prep.parallel import batches
-from data_prep.storage.packed import UNPACKED
+from data_prep.support.errors import BuildError, brief
+from data_prep.support.output import IMAGES
+from data_prep.support.packed import UNPACKED
+from data_prep.support.parallel import batches
 from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, absent, sha256
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.locks import LOCK_NAME

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_prep.errors import PreparationError
 from data_prep.images.inspection import inspect
 from data_prep.outputs.row_checks import image_problems, row_problems, shard_problem
 from data_prep.outputs.training_folder import TrainingManifest, by_label, read_training_manifest
-from data_prep.parallel import ordered_map
+from data_prep.support.errors import PreparationError
+from data_prep.support.parallel import ordered_map
 from unifer_tasks.data import contents
 from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS

@@ -15,10 +15,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.landmarks import BOX, POINTS, Place, read_place, with_landmarks
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree, join, stem
+from data_prep.support.errors import ArchiveError, ListError, UnknownLayoutError, brief
+from data_prep.support.tree import Tree, join, stem
 
 DATASET = "affectnet"
 

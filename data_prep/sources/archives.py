@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from data_prep.errors import ArchiveError, UnknownLayoutError
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.nested import is_wanted, with_nested
-from data_prep.storage.packed import open_tree, scratch
-from data_prep.storage.tree import Tree, join
+from data_prep.support.errors import ArchiveError, UnknownLayoutError
+from data_prep.support.nested import is_wanted, with_nested
+from data_prep.support.packed import open_tree, scratch
+from data_prep.support.tree import Tree, join
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, canonical, label_space
 
 READERS = (rafdb, ferplus, affectnet, sfew)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.pixels import PixelTable, named_rows
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree, is_image
+from data_prep.support.errors import ArchiveError, ListError, UnknownLayoutError, brief
+from data_prep.support.tree import Tree, is_image
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import canonical, label_space
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_prep.errors import IndexFileError, brief
+from data_prep.support.errors import IndexFileError, brief
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.records import RecordError, read_json, record
 

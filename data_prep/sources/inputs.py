@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from data_prep.errors import ArchiveError
 from data_prep.sources import ferplus
 from data_prep.sources.counts import official_counts
 from data_prep.sources.published import Keys, published_samples
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree
+from data_prep.support.errors import ArchiveError
+from data_prep.support.tree import Tree
 from unifer_tasks.protocol.labels import label_space
 
 

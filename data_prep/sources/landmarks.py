@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data_prep.sources.samples import Sample, Skipped
-from data_prep.storage.images import image_size
-from data_prep.storage.tree import Tree
+from data_prep.support.images import image_size
+from data_prep.support.tree import Tree
 from unifer_tasks.data.annotations import Annotations
 
 BOX = ("face_x", "face_y", "face_width", "face_height")

@@ -16,9 +16,9 @@ from typing import IO
 
 from PIL import Image
 
-from data_prep.errors import ArchiveError, ListError, brief
 from data_prep.sources.samples import Split
-from data_prep.storage.tree import Tree
+from data_prep.support.errors import ArchiveError, ListError, brief
+from data_prep.support.tree import Tree
 
 SIDE = 48
 """Width and height of FER2013's gray faces in pixels."""

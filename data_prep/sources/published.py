@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
-from data_prep.errors import PreparationError, brief
 from data_prep.sources.samples import Sample, Skipped, Split
-from data_prep.storage.tree import Tree
+from data_prep.support.errors import PreparationError, brief
+from data_prep.support.tree import Tree
 from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label
 from unifer_tasks.protocol.labels import FERBENCH, label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, question

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from data_prep.errors import ArchiveError, ListError, UnknownLayoutError, brief
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.tree import Tree, join, stem
+from data_prep.support.errors import ArchiveError, ListError, UnknownLayoutError, brief
+from data_prep.support.tree import Tree, join, stem
 from unifer_tasks.data.annotations import ATTRIBUTES, Annotations
 from unifer_tasks.protocol.labels import canonical
 

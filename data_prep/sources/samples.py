@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from data_prep.storage.tree import Tree
+from data_prep.support.tree import Tree
 from unifer_tasks.data.annotations import Annotations
 
 

@@ -12,10 +12,10 @@ from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
 
-from data_prep.errors import ArchiveError, UnknownLayoutError
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.images import image_size
-from data_prep.storage.tree import Tree, is_image
+from data_prep.support.errors import ArchiveError, UnknownLayoutError
+from data_prep.support.images import image_size
+from data_prep.support.tree import Tree, is_image
 
 DATASET = "sfew"
 

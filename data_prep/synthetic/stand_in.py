@@ -13,9 +13,9 @@ from importlib.metadata import version
 
 import numpy as np
 
-from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
 from data_prep.sources.index import Question
+from data_prep.support.output import Output
 from data_prep.synthetic.annotators import BIASED, annotate, columns_of, draw_attributes
 from data_prep.synthetic.faces import Face, paint, sample_face
 from unifer_tasks.data.manifest import Manifest

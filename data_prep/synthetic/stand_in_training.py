@@ -16,9 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data_prep.errors import BuildError
 from data_prep.images.fingerprints import Examined
-from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     TrainingManifest,
     finished_manifest,
@@ -28,6 +26,8 @@ from data_prep.outputs.training_folder import (
 )
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Split
+from data_prep.support.errors import BuildError
+from data_prep.support.output import Output
 from data_prep.synthetic.faces import sample_face
 from data_prep.synthetic.faces.rationale import rationale
 from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import BuildError
 from data_prep.images.duplicates import find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
@@ -26,7 +25,6 @@ from data_prep.images.fingerprints import (
 )
 from data_prep.images.leaks import find_leaks
 from data_prep.images.nearness import MAX_BITS, Images, compare
-from data_prep.output import Output
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
@@ -38,6 +36,8 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.sources.inputs import Input
+from data_prep.support.errors import BuildError
+from data_prep.support.output import Output
 from data_prep.training.balance import Balance, copies, expected_copies, uniform
 from data_prep.training.rows import Form
 from unifer_tasks.data.manifest import read_manifest

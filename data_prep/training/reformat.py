@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.errors import BuildError
 from data_prep.outputs.rebase import rewrite_shard
 from data_prep.outputs.training_folder import (
     Shard,
@@ -21,6 +20,7 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
+from data_prep.support.errors import BuildError
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, listed_labels
 from unifer_tasks.protocol.variants.formats import ResponseFormat, asked_format
 

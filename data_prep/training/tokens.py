@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from data_prep.errors import PreparationError
+from data_prep.support.errors import PreparationError
 from unifer_tasks.protocol.images import IMAGE_SIZE, MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import question

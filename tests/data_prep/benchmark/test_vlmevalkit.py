@@ -23,7 +23,7 @@ from PIL import Image
 from data_prep.benchmark import vlmevalkit
 from data_prep.benchmark.vlmevalkit import NAMES, Form, export
 from data_prep.cli.main import main
-from data_prep.output import Output
+from data_prep.support.output import Output
 from tests.conftest import run_command
 from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import FERBENCH

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from data_prep.errors import PreparationError
 from data_prep.images.fingerprints import read_examined
 from data_prep.images.nearness import compare
+from data_prep.support.errors import PreparationError
 from tests.data_prep.images.test_leaks import row, write
 
 

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_prep.cli.main import main
-from data_prep.errors import PreparationError
 from data_prep.images.fingerprints import Examined
 from data_prep.outputs.card import write_benchmark_card, write_training_card
 from data_prep.outputs.push import stage
@@ -25,6 +24,7 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.outputs.verify import verify_rows
+from data_prep.support.errors import PreparationError
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
 from tests.data_prep import official
 from tests.data_prep.reading import rows

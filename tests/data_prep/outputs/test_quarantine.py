@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.errors import PreparationError
 from data_prep.images.duplicates import Duplicate
 from data_prep.outputs.quarantine import Fault, read_list, write_list
+from data_prep.support.errors import PreparationError
 
 FAULT = Fault("sfew", "a", "a.png", "is empty")
 DUPLICATE = (

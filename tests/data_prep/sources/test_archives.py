@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.errors import ArchiveError
 from data_prep.sources import ferplus
 from data_prep.sources.archives import open_source
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.storage.packed import open_tree
+from data_prep.support.errors import ArchiveError
+from data_prep.support.packed import open_tree
 from tests.data_prep import official
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
@@ -246,7 +246,7 @@ def test_a_list_may_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "list.txt").write_text("a 1\n" * 100)
     for bound, most in (("MAX_LINES", 99), ("MAX_LIST_BYTES", 399)):
         with monkeypatch.context() as patched:
-            patched.setattr(f"data_prep.storage.tree.{bound}", most)
+            patched.setattr(f"data_prep.support.tree.{bound}", most)
             with pytest.raises(ArchiveError, match="longer than any list"):
                 list(open_tree(tmp_path).lines("list.txt"))
     assert len(list(open_tree(tmp_path).lines("list.txt"))) == 100

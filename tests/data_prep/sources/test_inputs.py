@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.errors import ArchiveError
 from data_prep.sources.inputs import inputs_of
 from data_prep.sources.samples import Source, Split
-from data_prep.storage.folder import FolderTree
+from data_prep.support.errors import ArchiveError
+from data_prep.support.folder import FolderTree
 
 TRAIN, VALID, TEST = Split
 

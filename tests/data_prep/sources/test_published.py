@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.errors import IndexFileError, PreparationError
 from data_prep.sources.index import INDEX_FILES, read_index
 from data_prep.sources.published import _CHUNK, RLVR_KEYS, read_published
+from data_prep.support.errors import IndexFileError, PreparationError
 
 ROW = {"image_path": "/RAF-DB/aligned/a.jpg", "problem": "Which?", "solution": "fear"}
 TEXT = json.dumps(ROW)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from data_prep.cli.main import main
-from data_prep.output import Output
+from data_prep.support.output import Output
 from data_prep.synthetic.annotators import columns_of
 from data_prep.synthetic.stand_in import build, targets_of_counts
 from tests.conftest import run_command

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from data_prep.cli.main import main
-from data_prep.output import Output
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Split
+from data_prep.support.output import Output
 from data_prep.synthetic.faces import ActionUnits
 from data_prep.synthetic.faces.rationale import rationale
 from data_prep.synthetic.stand_in_training import Labels, Recipe, build_training, choose

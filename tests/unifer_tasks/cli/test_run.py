@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from data_prep.output import Output
+from data_prep.support.output import Output
 from data_prep.synthetic.stand_in import build
 from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked

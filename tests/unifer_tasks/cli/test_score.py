@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import f1_score
 
-from data_prep.output import Output
+from data_prep.support.output import Output
 from data_prep.synthetic.stand_in import build
 from tests.conftest import run_command
 from unifer_tasks.cli.main import main

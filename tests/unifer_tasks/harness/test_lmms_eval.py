@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from data_prep.output import Output
 from data_prep.sources.index import read_index
+from data_prep.support.output import Output
 from data_prep.synthetic import stand_in as drawn
 from data_prep.synthetic.faces import Face
 from data_prep.synthetic.stand_in import draw_as

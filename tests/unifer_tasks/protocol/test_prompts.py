@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.errors import IndexFileError
 from data_prep.sources.index import INDEX_FILES, read_index
+from data_prep.support.errors import IndexFileError
 from unifer_tasks.protocol.answers.strict import read_answer
 from unifer_tasks.protocol.answers.upstream import read_upstream
 from unifer_tasks.protocol.labels import LABEL_SPACES

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.output import Output
 from data_prep.outputs.benchmark_folder import Row, open_build, write_dataset
+from data_prep.support.output import Output
 from data_prep.synthetic.stand_in import build
 from tests.unifer_tasks.report.page.made_up import always, run
 from unifer_tasks.data.annotations import Annotations

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
-from data_prep.errors import PreparationError
+from data_prep.support.errors import PreparationError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

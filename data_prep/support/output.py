@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from data_prep.parallel import ordered_map
+from data_prep.support.parallel import ordered_map
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -22,9 +22,9 @@ from typing import IO, Generic, TypeVar, cast
 
 import xxhash
 
-from data_prep.errors import ArchiveError, DamagedError
-from data_prep.storage.folder import FolderTree
-from data_prep.storage.tree import DAMAGE, Tree, is_clutter
+from data_prep.support.errors import ArchiveError, DamagedError
+from data_prep.support.folder import FolderTree
+from data_prep.support.tree import DAMAGE, Tree, is_clutter
 from unifer_tasks.support.extras import ARCHIVES
 from unifer_tasks.support.files import atomic_write
 

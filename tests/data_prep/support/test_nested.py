@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from data_prep.cli.main import main
-from data_prep.errors import ArchiveError
 from data_prep.sources.archives import open_source
 from data_prep.sources.samples import Source
-from data_prep.storage import packed
-from data_prep.storage.packed import UNPACKED, open_tree
+from data_prep.support import packed
+from data_prep.support.errors import ArchiveError
+from data_prep.support.packed import UNPACKED, open_tree
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, rows, times
 from tests.data_prep.sources.test_archives import seen

@@ -18,7 +18,7 @@ from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from data_prep.errors import ArchiveError, DamagedError, ListError, brief
+from data_prep.support.errors import ArchiveError, DamagedError, ListError, brief
 
 MAX_IMAGE_BYTES = 64 * 2**20
 """Maximum size of an image file; no image of these datasets comes close."""

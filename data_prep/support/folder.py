@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from data_prep.errors import ArchiveError, DamagedError
-from data_prep.storage.tree import Tree, is_clutter
+from data_prep.support.errors import ArchiveError, DamagedError
+from data_prep.support.tree import Tree, is_clutter
 
 _MAX_NAME = 255
 """Bytes of a name in a folder, on the usual file systems."""

@@ -16,8 +16,8 @@ from typing import IO
 
 import xxhash
 
-from data_prep.errors import ArchiveError
-from data_prep.storage.packed import (
+from data_prep.support.errors import ArchiveError
+from data_prep.support.packed import (
     PARTS,
     SUFFIXES,
     ByHandError,
@@ -25,7 +25,7 @@ from data_prep.storage.packed import (
     open_tree,
     reject_parts,
 )
-from data_prep.storage.tree import DAMAGE, Tree, join
+from data_prep.support.tree import DAMAGE, Tree, join
 from unifer_tasks.support.files import atomic_write
 
 _MAX_NESTING = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.storage.folder import FolderTree
+from data_prep.support.folder import FolderTree
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "é" * 130, "a/" * 2500 + "b.jpg", "a\0b"])

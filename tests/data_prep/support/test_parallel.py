@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from data_prep.errors import PreparationError
-from data_prep.parallel import batches, ordered_map
+from data_prep.support.errors import PreparationError
+from data_prep.support.parallel import batches, ordered_map
 
 
 def slow_square(number: int) -> int:
@@ -58,7 +58,7 @@ def test_batches() -> None:
 
 WORKERS = """
 import os, time
-from data_prep.parallel import ordered_map
+from data_prep.support.parallel import ordered_map
 
 def who(number):
     time.sleep(0.05)

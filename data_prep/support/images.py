@@ -8,8 +8,8 @@ import zlib
 
 from PIL import Image
 
-from data_prep.errors import DamagedError
-from data_prep.storage.tree import Tree
+from data_prep.support.errors import DamagedError
+from data_prep.support.tree import Tree
 
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 """Exceptions that Pillow's decoders raise on broken files."""

@@ -1,1 +1,0 @@
-"""A folder, a zip, a tar or a 7z as one tree of files."""
