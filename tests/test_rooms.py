@@ -45,8 +45,6 @@ ORDER = (
     "data_prep.images",
     "data_prep.outputs",
     "data_prep.training",
-    "data_prep.benchmark",
-    "data_prep.cot",
     "data_prep.synthetic.faces",
     "data_prep.synthetic",
     "data_prep.cli",

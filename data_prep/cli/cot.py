@@ -18,17 +18,16 @@ from data_prep.cli.composition import (
     published_inputs,
 )
 from data_prep.cli.options import INCOMPLETE, add_numbers, output, say, warn
-from data_prep.cot import finish as cot
-from data_prep.cot.answer_log import AnswerLog
-from data_prep.cot.rationales import Limits, Mode
-from data_prep.cot.teacher import Pace, Tally, Teacher, ask_all
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import TrainingManifest, by_label, open_folder
 from data_prep.sources.published import COT_KEYS
 from data_prep.support.errors import PreparationError
-from data_prep.training import compose
+from data_prep.training import compose, cot
+from data_prep.training.answer_log import AnswerLog
 from data_prep.training.balance import Balance
+from data_prep.training.rationales import Limits, Mode
 from data_prep.training.rows import PUBLISHED_COT
+from data_prep.training.teacher import Pace, Tally, Teacher, ask_all
 from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TEACHER, Need

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from data_prep.benchmark import vlmevalkit
 from data_prep.cli.options import add_jobs, output, say
+from data_prep.outputs import vlmevalkit
 from unifer_tasks.support.command import Subparsers
 
 

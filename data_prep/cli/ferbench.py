@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_prep.benchmark import ferbench
 from data_prep.cli.options import (
     INCOMPLETE,
     add_jobs,
@@ -18,6 +17,7 @@ from data_prep.cli.options import (
     say,
     warn,
 )
+from data_prep.outputs import ferbench
 from data_prep.outputs.benchmark_folder import check_folder
 from data_prep.outputs.card import write_benchmark_card
 from data_prep.outputs.quarantine import (

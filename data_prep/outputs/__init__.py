@@ -1,1 +1,1 @@
-"""Folders that are written: benchmark and training folders, their cards, checks and moves."""
+"""Folders that are written: FERBench and its export, training folders, cards, checks, moves."""

@@ -1,1 +1,1 @@
-"""Samples -> the training rows of UniFER-RLVR."""
+"""Training rows: UniFER-RLVR from samples, UniFER-CoT from a teacher's rationales on them."""

@@ -10,9 +10,6 @@ from itertools import compress, groupby, islice
 from pathlib import Path
 from typing import Any
 
-from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
-from data_prep.cot.rationales import Limits, Mode, Reject, reject
-from data_prep.cot.teacher import Request
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     Image,
@@ -24,8 +21,11 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.support.errors import BuildError, reading_parquet
+from data_prep.training.answer_log import AnswerLog, LoggedAnswer
 from data_prep.training.balance import Balance, copies, expected_copies
+from data_prep.training.rationales import Limits, Mode, Reject, reject
 from data_prep.training.rows import SFT_SCHEMA, sft_row
+from data_prep.training.teacher import Request
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.requests.replies import Ending
 from unifer_tasks.protocol.labels import LABEL_SPACES

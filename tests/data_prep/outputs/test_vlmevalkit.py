@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from data_prep.benchmark import vlmevalkit
-from data_prep.benchmark.vlmevalkit import NAMES, Form, export
 from data_prep.cli.main import main
+from data_prep.outputs import vlmevalkit
+from data_prep.outputs.vlmevalkit import NAMES, Form, export
 from data_prep.support.output import Output
 from tests.conftest import run_command
 from unifer_tasks.protocol.images import protocol_image

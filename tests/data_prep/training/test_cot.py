@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from data_prep.cli.main import main
-from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
 from data_prep.outputs.training_folder import (
     TrainingManifest,
     read_training_manifest,
     write_training_manifest,
 )
+from data_prep.training.answer_log import AnswerLog, LoggedAnswer
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.outputs.test_verify import write_rows
@@ -412,7 +412,7 @@ def test_requests_a_minute_are_limited(
         waits.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("data_prep.cot.teacher.asyncio.sleep", wait)
+    monkeypatch.setattr("data_prep.training.teacher.asyncio.sleep", wait)
     with serving(Teacher(answer="angry")) as teacher:
         options = ["--per-minute", "1", "--limit", "12"]
         assert main(command(rlvr, tmp_path / "out", teacher, *options)) == 0

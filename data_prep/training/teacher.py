@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from data_prep.cot.answer_log import AnswerLog, LoggedAnswer
-from data_prep.cot.rationales import Mode
 from data_prep.support.errors import PreparationError
 from data_prep.support.images import UNDECODABLE
+from data_prep.training.answer_log import AnswerLog, LoggedAnswer
+from data_prep.training.rationales import Mode
 from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
 from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.images import protocol_image

@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from data_prep.benchmark.ferbench import plan
 from data_prep.cli.main import main
+from data_prep.outputs.ferbench import plan
 from data_prep.outputs.quarantine import Fault, read_list
 from data_prep.sources.archives import open_source
 from data_prep.sources.index import INDEX_FILES, read_index

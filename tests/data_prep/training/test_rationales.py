@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.cot.rationales import Limits, Mode, Reject, reject
+from data_prep.training.rationales import Limits, Mode, Reject, reject
 from tests.data_prep.teacher_server import RATIONALE
 from unifer_tasks.protocol.prompts import response
 

@@ -1,1 +1,0 @@
-"""Samples -> the test parquets of FERBench, and their export."""

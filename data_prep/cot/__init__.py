@@ -1,1 +1,0 @@
-"""A teacher's rationales -> the cold-start rows of UniFER-CoT."""
