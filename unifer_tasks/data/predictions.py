@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from unifer_tasks.data.first_places import FirstPlaces
-from unifer_tasks.data.prediction_files import Row, open_predictions, read_rows, title
+from unifer_tasks.data.formats.rows import Row
+from unifer_tasks.data.formats.sniffing import read_rows
+from unifer_tasks.data.prediction_files import open_predictions, title
 from unifer_tasks.data.results_file import PredictionError as PredictionError
 from unifer_tasks.protocol.labels import (
     LABEL_SPACES,
@@ -28,6 +31,7 @@ from unifer_tasks.protocol.labels import (
 )
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import MissingModuleError
+from unifer_tasks.support.records import RecordError
 
 MAX_LISTED = 20
 """Bad rows that an error lists one by one; the rest are counted."""
@@ -126,7 +130,7 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
     """Yield the predictions of a file, in memory that hardly grows with their number.
 
     Args:
-        path: A file in a format of `unifer_tasks.data.prediction_files`; `-` is standard input.
+        path: A file in a format of `unifer_tasks.data.formats`; `-` is standard input.
         skip: Is given place and reason of each row that is left out because it is malformed or
             repeats a question. Without it, they are collected and raised at the end.
 
@@ -153,7 +157,7 @@ def iter_predictions(path: Path, skip: Callable[[str], None] | None = None) -> I
                 else:
                     scored += 1
                     yield prediction
-        except PredictionError as error:
+        except RecordError as error:
             raise PredictionError(f"{name} {error}") from None
     problems = problems or Problems("row")
     if not skip or not problems.count:
@@ -167,7 +171,8 @@ def holds_predictions(path: Path) -> bool:
     """Return whether the first row of a file is a prediction."""
     try:
         with open_predictions(path) as file:
-            as_prediction(next(read_rows(file)).values)
+            row = next(read_rows(file))
+            as_prediction(row.values, row.spelled)
     except (StopIteration, ValueError, OSError, PredictionError, MissingModuleError):
         return False
     return True
@@ -176,7 +181,7 @@ def holds_predictions(path: Path) -> bool:
 def _prediction(row: Row, places: FirstPlaces) -> Prediction:
     if row.problem:
         raise ValueError(row.problem)
-    found = as_prediction(row.values)
+    found = as_prediction(row.values, row.spelled)
     first = places.setdefault(f"{found.dataset} {found.id}", row.number)
     if first != row.number:
         raise ValueError(
@@ -185,37 +190,76 @@ def _prediction(row: Row, places: FirstPlaces) -> Prediction:
     return found
 
 
-def as_prediction(row: Mapping[str, Any]) -> Prediction:
+def as_prediction(
+    values: Mapping[str, Any], spelled: Mapping[str, str] = MappingProxyType({})
+) -> Prediction:
     """Turn the values of a row into a prediction.
+
+    Args:
+        values: By column of a prediction file; others are ignored.
+        spelled: Column -> its name in the file, for messages, where that differs.
 
     Raises:
         ValueError: What is wrong with it.
     """
+    row = _Values(values, spelled)
     try:
-        dataset = dataset_key(_string(row, "dataset"))
+        dataset = dataset_key(row.text("dataset"))
     except UnknownDatasetError as error:
         raise ValueError(f"{error}; give one of these") from None
-    target = _target(dataset, _string(row, "target"))
-    failed = _is_error(row.get("error"))
+    word = row.text("target")
+    target = _target(dataset, word)
+    if target is None:
+        raise ValueError(
+            f"{row.name('target')} {word!r:.60} is not a label of {dataset}: "
+            f"{', '.join(label_space(dataset).labels)}; give one of these"
+        )
+    failed = _is_error(values.get("error"))
     response, label = (None, None) if failed else _answer(row)
     # A report holds a question for many models.
     return Prediction(dataset, sys.intern(_id(row)), target, response, label, failed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a row by column, and how its file spells the columns."""
+
+    by_column: Mapping[str, Any]
+    spelled: Mapping[str, str]
+
+    def name(self, column: str) -> str:
+        return self.spelled.get(column, column)
+
+    def text(self, column: str) -> str:
+        """Return the text in a column.
+
+        Raises:
+            ValueError: There is none.
+        """
+        value = self.by_column.get(column)
+        if isinstance(value, str):
+            return value
+        name = self.name(column)
+        if column not in self.by_column:
+            raise ValueError(f"lacks `{name}`, {self.what_it_has}; {_GIVE[column]}")
+        shown = json.dumps(value, default=str)[:60]
+        raise ValueError(f"`{name}` must be a string, got {shown}; {_GIVE[column]}")
+
+    @property
+    def what_it_has(self) -> str:
+        # Several columns may come from one of the file's.
+        names = ", ".join(dict.fromkeys(map(self.name, self.by_column)))
+        return f"has {names[:80]}" if names else "has nothing"
+
+
 @lru_cache(maxsize=1024)
-def _target(dataset: str, word: str) -> str:
-    """Return the label that a word is, in any case and by either of its names."""
+def _target(dataset: str, word: str) -> str | None:
+    """Return the label that a word is, in any case and by either of its names; None for none."""
     labels = label_space(dataset).labels
-    named = {canonical(label): label for label in labels}
     target = word.strip().lower()
-    if target not in labels:
-        target = named.get(canonical(target), "")
-    if not target:
-        raise ValueError(
-            f"target {word!r:.60} is not a label of {dataset}: {', '.join(labels)}; give one of "
-            "these"
-        )
-    return target
+    if target in labels:
+        return target
+    return {canonical(label): label for label in labels}.get(canonical(target))
 
 
 def _is_error(value: object) -> bool:
@@ -227,43 +271,33 @@ def _is_error(value: object) -> bool:
     return bool(value)
 
 
-def _answer(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    given = [key for key in ("response", "label") if key in row]
+def _answer(row: _Values) -> tuple[str | None, str | None]:
+    values = row.by_column
+    given = [key for key in ("response", "label") if key in values]
+    names = [f"`{row.name(key)}`" for key in given]
     if len(given) == 2:
         # What writes the rows of a table as objects gives every column.
-        given = [key for key in given if row[key] is not None]
+        given = [key for key in given if values[key] is not None]
         if not given:
-            raise ValueError(f"has null as `response` and as `label`; {_GIVE['response']}")
+            raise ValueError(f"has null as {' and as '.join(names)}; {_GIVE['response']}")
     if len(given) == 2:
-        raise ValueError("has both `response` and `label`; leave one of them out")
+        raise ValueError(f"has both {' and '.join(names)}; leave one of them out")
+    if not given and "response" in row.spelled:
+        given = ["response"]
     if not given:
-        raise ValueError(f"needs `response` or `label`, {_has(row)}; {_GIVE['response']}")
+        raise ValueError(f"needs `response` or `label`, {row.what_it_has}; {_GIVE['response']}")
     if given == ["label"]:
         # An extractor that found nothing writes null.
-        return None, "" if row["label"] is None else _string(row, "label")
-    return _string(row, "response"), None
+        return None, "" if values["label"] is None else row.text("label")
+    return row.text("response"), None
 
 
-def _id(row: Mapping[str, Any]) -> str:
-    value = row.get("id")
+def _id(row: _Values) -> str:
+    value = row.by_column.get("id")
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     elif value != "":
-        value = _string(row, "id")
+        value = row.text("id")
     if not value:
-        raise ValueError(f"has an empty `id`; {_GIVE['id']}")
+        raise ValueError(f"has an empty `{row.name('id')}`; {_GIVE['id']}")
     return value
-
-
-def _string(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    if isinstance(value, str):
-        return value
-    if key not in row:
-        raise ValueError(f"lacks `{key}`, {_has(row)}; {_GIVE[key]}")
-    shown = json.dumps(value, default=str)[:60]
-    raise ValueError(f"`{key}` must be a string, got {shown}; {_GIVE[key]}")
-
-
-def _has(row: Mapping[str, Any]) -> str:
-    return f"has {', '.join(row)[:80]}" if row else "has nothing"

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from unifer_tasks.data.asked import AskedQuestion, asked_questions
+from unifer_tasks.data.formats.json_rows import parse_object
 from unifer_tasks.data.logs import Log, find_log, logs_of_one_run, task_of_log
 from unifer_tasks.data.manifest import DATA_VARIABLE
-from unifer_tasks.data.prediction_files import parse_object, title
+from unifer_tasks.data.prediction_files import title
 from unifer_tasks.data.predictions import (
     Prediction,
     PredictionError,
@@ -28,6 +29,9 @@ from unifer_tasks.protocol.variants.listed import BASE, TASKS, Variant, task_nam
 from unifer_tasks.support.records import RecordError, require_file
 
 _GIVE = "give a sample log of lmms-eval, or a prediction file"
+
+_SPELLED = {"dataset": "accuracy.dataset", "id": "accuracy.id", "target": "accuracy.gold"}
+"""Column of a prediction -> the key of a sample that holds it."""
 
 Responses = dict[tuple[str, str, int], tuple[str, ...]]
 """(dataset, id, permutation of the candidates) -> what the model said, once for each time that
@@ -233,7 +237,9 @@ class _LoggedLines:
         else:
             dataset, asked = self._recorded(sample)
         row = {"dataset": dataset, "id": asked.id, "target": asked.target}
-        answers = tuple(as_prediction({**row, "response": text}) for text in _responses(sample))
+        key, responses = _responses(sample)
+        spelled = {**_SPELLED, "response": key}
+        answers = tuple(as_prediction({**row, "response": text}, spelled) for text in responses)
         if not answers:
             raise ValueError("has no response")
         return LoggedSample(answers, sys.intern(asked.text), asked.permutation)
@@ -291,16 +297,16 @@ class _LoggedLines:
         return asked_questions(self._log)
 
 
-def _responses(sample: dict[str, Any]) -> Sequence[Any]:
-    """Return the responses of a sample, as many as the question was asked times."""
+def _responses(sample: dict[str, Any]) -> tuple[str, Sequence[Any]]:
+    """Return the responses of a sample, as many as the question was asked times, and their key."""
     try:
         scored = sample["filtered_resps"]
         # What lmms-eval's own filter leaves of several answers is the first.
         every = sample.get("resps", scored)
         if isinstance(scored, str):
             repeated = isinstance(every, list) and len(every) > 1
-            return every if repeated else (scored,)
-        return [*scored] if isinstance(scored[0], str) else [*scored[0]]
+            return ("resps", every) if repeated else ("filtered_resps", (scored,))
+        return "filtered_resps", [*(scored if isinstance(scored[0], str) else scored[0])]
     except (KeyError, IndexError, TypeError) as error:
         raise _no_sample(error) from None
 

@@ -43,8 +43,8 @@ def test_a_permutation_that_is_asked_is_read(tmp_path: Path, permutation: int) -
         ("base", {"permutation": 1}, "has 1 as `permutation`, which must be an integer from"),
         ("base", {"dataset": "rafdb"}, "is of 'rafdb', in a log of sfew; name the log as lmms-ev"),
         ("base", {"dataset": "fer2013"}, "'fer2013'"),
-        ("base", {"gold": "contempt"}, "target 'contempt' is not a label of sfew"),
-        ("base", {"id": None}, "`id` must be a string, got null"),
+        ("base", {"gold": "contempt"}, "accuracy.gold 'contempt' is not a label of sfew"),
+        ("base", {"id": None}, "`accuracy.id` must be a string, got null"),
     ],
 )  # fmt: skip
 def test_an_impossible_record_is_refused(
@@ -69,7 +69,7 @@ def test_an_impossible_record_is_refused(
         ({"filtered_resps": [None]}, "is not a FERBench sample of lmms-eval ("),
         ({"filtered_resps": []}, "is not a FERBench sample of lmms-eval ("),
         ({"filtered_resps": [[]]}, "has no response"),
-        ({"filtered_resps": [[3]]}, "`response` must be a string, got 3; give the whole output"),
+        ({"filtered_resps": [[3]]}, "`filtered_resps` must be a string, got 3; give the whole"),
     ],
 )  # fmt: skip
 def test_another_sample_is_refused(tmp_path: Path, sample: dict[str, Any], problem: str) -> None:

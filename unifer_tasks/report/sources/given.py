@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from pathlib import Path
 
+from unifer_tasks.data.formats.dialects import other_kind
 from unifer_tasks.data.logs import LOGS, log_paths
-from unifer_tasks.data.prediction_files import other_kind, title
+from unifer_tasks.data.prediction_files import title
 from unifer_tasks.data.predictions import (
     Prediction,
     PredictionError,

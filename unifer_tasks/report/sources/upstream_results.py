@@ -27,6 +27,11 @@ from unifer_tasks.report.sources.runs import Run, ordered, question_hash
 UPSTREAM_KEYS = ("candidate_labels", "model_response")
 """Keys that distinguish an object of these lists from a prediction of another kind."""
 
+_SPELLED = MappingProxyType(
+    {"id": "image_path", "target": "true_label", "response": "model_response"}
+)
+"""Column of a prediction -> its key in these lists."""
+
 _DATASET_OF = MappingProxyType({space.labels: key for key, space in FERBENCH.items()})
 
 # Where the published paths begin; what users put before it is not part of a question's id.
@@ -102,14 +107,11 @@ def _prediction(row: Any) -> Prediction:
             f"`candidate_labels` are not those of a dataset: {labels!r:.80}; give those of "
             f"{', '.join(FERBENCH)}, in the order in which the paper's scripts ask them"
         )
-    if not isinstance(row.get("image_path"), str):
-        raise ValueError("`image_path` must be a string")
-    prediction = {
-        "dataset": dataset,
-        # Of a path of Windows the same id as of any other.
-        "id": _ROOT.sub("", row["image_path"].replace("\\", "/")),
-        "target": row.get("true_label"),
-    }
-    if row.get("error"):
-        return as_prediction({**prediction, "error": True})
-    return as_prediction({**prediction, "response": row.get("model_response")})
+    values = {column: row[key] for column, key in _SPELLED.items() if key in row}
+    path = values.get("id", "")
+    if not isinstance(path, str):
+        raise ValueError(f"`image_path` must be a string, got {path!r:.60}; give the image's path")
+    # Of a path of Windows the same id as of any other.
+    values["id"] = _ROOT.sub("", path.replace("\\", "/"))
+    error = {"error": True} if row.get("error") else {}
+    return as_prediction({"dataset": dataset, **values, **error}, _SPELLED)

@@ -147,8 +147,11 @@ BAD_RESULTS = [
     ({"candidate_labels": None}, "result 1: `candidate_labels` are not those of a dataset"),
     ({"candidate_labels": [[1]]}, "result 1: `candidate_labels` are not those of a dataset"),
     ({"image_path": 3}, "result 1: `image_path` must be a string"),
-    ({"true_label": "joy"}, "result 1: target 'joy' is not a label of sfew"),
-    ({"model_response": None}, "result 1: `response` must be a string"),
+    ({"model_response": None}, "result 1: `model_response` must be a string, got null; give the"),
+    ({"model_response": 3}, "result 1: `model_response` must be a string, got 3; give the whole"),
+    ({"true_label": None}, "result 1: `true_label` must be a string, got null; give the true"),
+    ({"true_label": "joy"}, "result 1: true_label 'joy' is not a label of sfew: angry, disg"),
+    ({"image_path": ""}, "result 1: has an empty `image_path`; give the question's id"),
 ]
 
 
