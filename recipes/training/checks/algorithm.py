@@ -1,4 +1,4 @@
-"""Whether the settings of an algorithm have an effect, and come to an end."""
+"""Whether the settings of an algorithm come to an end, and what they do not do."""
 
 from __future__ import annotations
 
@@ -17,18 +17,40 @@ from unifer_rewards.presets import RewardError
 # Their gradient is GRPO's where the ratio is 1: trainer/ppo/core_algos.py.
 _RATIO_LOSSES = frozenset({"gspo", "sapo", "cispo"})
 _PPO, _CLIP = "vanilla", (0.2, 0.2)
+_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "rloo", "rloo_vectorized", "opo",
+                      "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
+"""Estimators that compare the rollouts of one prompt: trainer/ppo/core_algos.py."""
 _REWARD = "reward"
 
 
 def algorithm_problems(settings: Settings) -> Iterator[str]:
-    """Yield the settings of GRPO that have no effect, or that keep verl from training."""
+    """Yield the settings of GRPO that keep verl from training."""
     grpo = settings.method
     if not isinstance(grpo, GrpoSettings):
         return
     yield from _loss_problems(grpo.loss)
     if grpo.group_filter is not None:
         yield from _filter_problems(grpo, grpo.group_filter)
-    yield from _reward_problems(grpo.reward, grpo.rollout.response_length)
+    yield from _reward_problems(grpo.reward)
+
+
+def algorithm_notes(settings: Settings) -> Iterator[str]:
+    """Yield what settings of GRPO do not do, which may be meant."""
+    grpo = settings.method
+    if not isinstance(grpo, GrpoSettings):
+        return
+    yield from _loss_notes(grpo.loss)
+    if grpo.rollout.n == 1 and grpo.estimator in _GROUPED:
+        yield (
+            f"actor_rollout_ref.rollout.n=1: {grpo.estimator} has no other rollout of a prompt to "
+            "compare a reward with"
+        )
+    longest, penalised = grpo.rollout.response_length, grpo.reward.max_length
+    if grpo.reward.penalised_length is not None and penalised not in (None, longest):
+        yield (
+            f"reward.reward_kwargs.max_resp_len={penalised}: the penalty of length ends there, and "
+            f"not at data.max_response_length={longest}"
+        )
 
 
 def _loss_problems(loss: LossSettings) -> Iterator[str]:
@@ -40,6 +62,9 @@ def _loss_problems(loss: LossSettings) -> Iterator[str]:
                 f"actor_rollout_ref.actor.policy_loss.loss_mode={loss.mode}: give one of "
                 f"{', '.join(sorted(POLICY_LOSS_REGISTRY))}"
             )
+
+
+def _loss_notes(loss: LossSettings) -> Iterator[str]:
     if loss.updates > 1 or not loss.starts_at_ratio_one:
         return
     inert = (
@@ -51,7 +76,7 @@ def _loss_problems(loss: LossSettings) -> Iterator[str]:
     )
     if inert is not None:
         yield (
-            f"actor_rollout_ref.actor.{inert} nothing where a batch is one update; give an "
+            f"actor_rollout_ref.actor.{inert} nothing where a batch is one update; it does with an "
             "actor_rollout_ref.actor.ppo_mini_batch_size below data.train_batch_size, such as a "
             "quarter of it"
         )
@@ -60,7 +85,7 @@ def _loss_problems(loss: LossSettings) -> Iterator[str]:
 def _filter_problems(grpo: GrpoSettings, metric: str) -> Iterator[str]:
     # trainer/ppo/v1/replay_buffer.py samples until a batch is full, without a limit.
     key = "algorithm.filter_groups"
-    if grpo.rollout.temperature == 0:
+    if grpo.rollout.temperature == 0 and grpo.rollout.n > 1:
         yield (
             f"{key}.enable=true with actor_rollout_ref.rollout.temperature=0 would sample forever: "
             "the responses to a prompt are all alike, and every group is left out; give 1.0"
@@ -74,10 +99,10 @@ def _filter_problems(grpo: GrpoSettings, metric: str) -> Iterator[str]:
             yield f"{key}.metric={metric}: give one of {', '.join(names)}"
 
 
-def _reward_problems(reward: RewardSettings, response_length: int) -> Iterator[str]:
+def _reward_problems(reward: RewardSettings) -> Iterator[str]:
     if reward.penalised_length is None:
         return
-    group, longest = "reward.reward_kwargs", f"data.max_response_length={response_length}"
+    group = "reward.reward_kwargs"
     key = f"{group}.overlong_buffer_cfg"
     if reward.manager != "dapo":
         yield (
@@ -85,10 +110,10 @@ def _reward_problems(reward: RewardSettings, response_length: int) -> Iterator[s
             f"{reward.manager}: give dapo, or {key}.enable=false"
         )
     # experimental/reward_loop/reward_manager/dapo.py
-    elif reward.max_length != response_length:
+    elif reward.max_length is None:
+        yield f"{group}.max_resp_len is not given: give the length that the penalty ends at"
+    elif not 0 < reward.penalised_length <= reward.max_length:
         yield (
-            f"{group}.max_resp_len={reward.max_length}: the penalty of length ends at "
-            f"{longest}; give that"
+            f"{key}.len={reward.penalised_length} is not from 1 to "
+            f"{group}.max_resp_len={reward.max_length}; give a fifth of it"
         )
-    elif not 0 < reward.penalised_length <= response_length:
-        yield f"{key}.len={reward.penalised_length} is not from 1 to {longest}; give a fifth of it"

@@ -177,9 +177,9 @@ def _grpo_problems(
     ]
     yield from _pass_problems(passes, lengths, longest)
     yield from _context(grpo.rollout, data)
-    # trainer/ppo/v1/trainer_base.py, fit: the last step too is saved only if this is above 0.
-    if not isinstance(trainer.save_freq, int) or trainer.save_freq <= 0:
-        yield "trainer.save_freq is not above 0: nothing would be saved; give a number of steps"
+    # trainer/ppo/v1/trainer_base.py, fit: `save_freq > 0`
+    if not isinstance(trainer.save_freq, int):
+        yield f"trainer.save_freq={trainer.save_freq}: give a number of steps, or -1 for never"
 
 
 def _context(rollout: RolloutSettings, data: DataSettings) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from recipes.training.checks.adapters import adapter_problems, module_problems
-from recipes.training.checks.algorithm import algorithm_problems
+from recipes.training.checks.algorithm import algorithm_notes, algorithm_problems
 from recipes.training.checks.batches import (
     batch_problems,
     parallel_problems,
@@ -29,11 +29,12 @@ from recipes.training.checks.rows import (
     RowsError,
     count_rows,
     examine_rows,
+    row_notes,
     row_problems,
 )
 from recipes.training.checks.shapes import known_shape
 from recipes.training.checks.tokens import Tokens
-from recipes.training.checks.trainer import trainer_problems
+from recipes.training.checks.trainer import trainer_notes, trainer_problems
 from recipes.training.checks.unread import unread_problems
 from recipes.training.configuration.required import VERL
 from recipes.training.configuration.settings import (
@@ -68,16 +69,21 @@ Rows = Mapping[Path, int]
 """Data file -> how many rows it holds."""
 
 
-def preflight(settings: Settings) -> Rows:
+def preflight(settings: Settings, note: Callable[[str], None] = lambda _: None) -> Rows:
     """Check versions, devices, settings, model, data and batches of a run.
 
+    Args:
+        settings: Of the run.
+        note: Receives what verl takes and a person may mean, and what follows from it.
+
     Returns:
-        The rows of its files.
+        The rows of its files that verl takes.
 
     Raises:
         ConfigurationError: Something is missing or does not fit.
     """
     rows: dict[Path, int] = {}
+    notes = [*setting_notes(settings)]
     model = [*model_problems(settings.model.path, f"{settings.model.key}.path")]
     problems = [
         *_version_problems(settings),
@@ -86,12 +92,20 @@ def preflight(settings: Settings) -> Rows:
         *trainer_problems(settings),
         *model,
         *module_problems(settings),
-        *_data_problems(settings, rows, None if model else _tokens(settings)),
+        *_data_problems(settings, rows, notes, None if model else _tokens(settings)),
         *_batch_problems(settings, rows),
     ]
     if problems:
         raise ConfigurationError(*problems)
+    for each in notes:
+        note(each)
     return rows
+
+
+def setting_notes(settings: Settings) -> Iterator[str]:
+    """Yield what a run will not do by its settings: verl takes them, and they may be meant."""
+    yield from algorithm_notes(settings)
+    yield from trainer_notes(settings)
 
 
 def setting_problems(settings: Settings) -> Iterator[str]:
@@ -182,25 +196,31 @@ def _tokens(settings: Settings) -> Tokens | None:
 
 
 def _data_problems(
-    settings: Settings, rows: dict[Path, int], tokens: Tokens | None
+    settings: Settings, rows: dict[Path, int], notes: list[str], tokens: Tokens | None
 ) -> Iterator[str]:
     for part in PARTS:
         key = f"data.{part}_files"
         files = settings.data.files(part)
         for file in files:
-            yield from _file_problems(settings, file, key, rows, tokens)
-        if not files:
+            if file not in rows:
+                yield from _file_problems(settings, file, key, rows, notes, tokens)
+        if not files and not (part == "val" and _never_validates(settings)):
             yield f"{key} is not given: give the file that `{WRITES[settings.stage]}` writes"
-    train, val = ({*map(Path.resolve, settings.data.files(part))} for part in PARTS)
-    if both := sorted(train & val):
-        yield (
-            f"{both[0]} is in data.train_files and data.val_files: validation would measure what "
-            "was learned by heart; validate on other rows"
-        )
+
+
+def _never_validates(settings: Settings) -> bool:
+    """trainer/sft_trainer.py, fit: the last step is validated if there are rows."""
+    often = settings.trainer.test_freq
+    return settings.stage == "sft" and isinstance(often, int) and often < 0
 
 
 def _file_problems(
-    settings: Settings, path: Path, key: str, rows: dict[Path, int], tokens: Tokens | None
+    settings: Settings,
+    path: Path,
+    key: str,
+    rows: dict[Path, int],
+    notes: list[str],
+    tokens: Tokens | None,
 ) -> Iterator[str]:
     if not path.is_file():
         yield f"{path} is not a file ({key}); {_instead_of(path, key, WRITES[settings.stage])}"
@@ -219,6 +239,9 @@ def _file_problems(
         yield f"{path} holds no rows ({key}); write it again by `{WRITES[settings.stage]}`"
         return
     yield from row_problems(path, found, data)
+    notes.extend(row_notes(path, found, data))
+    if data.overlong == "dropped":
+        rows[path] -= found.overlong
     sequences = 1 if isinstance(method, SftSettings) else method.rollout.n
     # models/transformers/qwen2_vl.py, _get_input_embeds: `.mean()` of what transformers 5 returns.
     if found.blind and found.blind * sequences >= smallest_micro_batch(settings):
@@ -252,6 +275,7 @@ def _reward_problems(reward: RewardSettings, path: Path) -> Iterator[str]:
 
 
 def _batch_problems(settings: Settings, rows: Rows) -> Iterator[str]:
-    n_train, n_valid = (settings.data.rows_read(part, rows) for part in PARTS)
-    if n_train and n_valid:  # What is missing is a problem of its own.
-        yield from batch_problems(settings, n_train, n_valid)
+    data = settings.data
+    n_train, n_valid = (data.rows_read(part, rows) for part in PARTS)
+    if n_train and (n_valid or not data.val_files):  # What is missing is a problem of its own.
+        yield from batch_problems(settings, n_train, n_valid or None)

@@ -112,11 +112,20 @@ def row_problems(path: Path, found: Found, data: DataSettings) -> Iterator[str]:
             f"{len(found.missing):,} images of {path} are not there, such as {listed}; "
             f"if they moved: unifer-data rebase {path.parent} --root NEW"
         )
-    if found.overlong:
-        yield (
-            f"{found.overlong:,} of {found.rows:,} rows of {path} are longer than "
-            f"{data.length_key}; raise it to {found.longest} or more"
-        )
+    if found.overlong and (data.overlong == "refused" or found.overlong == found.rows):
+        yield f"{_overlong(path, found, data)}; raise it to {found.longest} or more"
+
+
+def row_notes(path: Path, found: Found, data: DataSettings) -> Iterator[str]:
+    """Yield what becomes of rows that are too long, where the settings say that it may."""
+    if found.overlong and data.overlong != "refused":
+        became = "cut there" if data.overlong == "cut" else "left out"
+        yield f"{_overlong(path, found, data)}, and are {became}"
+
+
+def _overlong(path: Path, found: Found, data: DataSettings) -> str:
+    n = f"{found.overlong:,} of {found.rows:,}"
+    return f"{n} rows of {path} are longer than {data.length_key}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from recipes.training.checks.model import find_model
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.settings import (
+    PARTS,
     GrpoSettings,
     RewardSettings,
     Settings,
@@ -30,6 +31,29 @@ def trainer_problems(settings: Settings) -> Iterator[str]:
     yield from _space_problems(settings)
     if isinstance(settings.method, GrpoSettings):
         yield from _reward_problems(settings.method.reward)
+
+
+def trainer_notes(settings: Settings) -> Iterator[str]:
+    """Yield what a run will not do or show, which may be meant."""
+    trainer = settings.trainer
+    optim = "optim" if settings.stage == "sft" else "actor_rollout_ref.actor.optim"
+    if not value_at(settings.verl, f"{optim}.lr"):
+        yield f"{optim}.lr=0: the run trains nothing"
+    if trainer.only_validates:
+        yield "trainer.val_only=true: the run ends after its first validation and trains nothing"
+    elif not settings.saves:
+        yield (
+            f"trainer.save_freq={trainer.save_freq}: no checkpoint is written, so there is nothing "
+            "to merge or to resume from"
+        )
+    train, val = ({*map(Path.resolve, settings.data.files(part))} for part in PARTS)
+    if both := sorted(train & val):
+        yield (
+            f"{both[0]} is in data.train_files and data.val_files: validation measures what was "
+            "learned by heart"
+        )
+    if settings.stage == "sft" and not settings.data.val_files:
+        yield "data.val_files is not given: the run is not validated"
 
 
 def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
@@ -57,6 +81,8 @@ def _space_problems(settings: Settings) -> Iterator[str]:
     of_checkpoint = (
         "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
     )
+    if not settings.saves:
+        return
     model = find_model(settings.model.path)
     if model is None or value_at(settings.verl, of_checkpoint).get("save_lora_only"):
         return

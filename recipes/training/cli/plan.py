@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from recipes.training.cli.stages import say_note
 from recipes.training.configuration.overrides import superseded
 from recipes.training.configuration.settings import STAGES, ConfigurationError
 from unifer_tasks.support.command import Subparsers
@@ -86,7 +87,7 @@ def add(commands: Subparsers) -> None:
 
 def _plan(args: argparse.Namespace) -> int:
     from recipes.training.checks.batches import batch_problems
-    from recipes.training.checks.preflight import setting_problems
+    from recipes.training.checks.preflight import setting_notes, setting_problems
     from recipes.training.configuration.compose import read_settings
     from recipes.training.plan.fit import Machine, fit_problems
     from recipes.training.plan.lengths import Assumed, length_problems
@@ -97,6 +98,8 @@ def _plan(args: argparse.Namespace) -> int:
     settings = read_settings(args.stage, configuration, overrides)
     for note in superseded(overrides):
         print(note, file=sys.stderr)
+    for note in setting_notes(settings):
+        say_note(note)
     given = {} if args.image_side is None else {"image_side": args.image_side}
     assumed = Assumed(
         rows=args.rows,

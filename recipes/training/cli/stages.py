@@ -86,7 +86,7 @@ def _train(args: argparse.Namespace) -> int:
     settings = _settings(args)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        rows = preflight(settings)
+        rows = preflight(settings, say_note)
         for file, n in rows.items():
             print(f"{n:>9,} rows   {file}")
         checkpoint = launch(settings, rows, args.stall_minutes)
@@ -94,7 +94,7 @@ def _train(args: argparse.Namespace) -> int:
         raise RunInterrupted(f"interrupted; {_continuation(settings)}") from None
     except _EndedError as signalled:
         raise RunError(f"{signalled}; {_continuation(settings)}") from None
-    print(f"done: {checkpoint}")
+    print(f"done: {checkpoint or 'no checkpoint was asked for'}")
     return 0
 
 
@@ -112,7 +112,7 @@ def _continuation(settings: Settings) -> str:
 def _check(args: argparse.Namespace) -> int:
     from recipes.training.checks.preflight import preflight
 
-    preflight(_settings(args))
+    preflight(_settings(args), say_note)
     print("ready")
     return 0
 
@@ -124,6 +124,11 @@ def _settings(args: argparse.Namespace) -> Settings:
     for note in superseded(args.overrides):
         print(note, file=sys.stderr)
     return settings
+
+
+def say_note(text: str) -> None:
+    """Print what a run will not do by its settings, which may be meant."""
+    print(f"note: {text}", file=sys.stderr)
 
 
 class _EndedError(Exception):

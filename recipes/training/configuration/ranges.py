@@ -1,4 +1,4 @@
-"""What a setting may be, where verl or vLLM fails late on anything else or trains nothing."""
+"""What a setting may be, where verl or vLLM fails late on anything else or it cannot be meant."""
 
 from __future__ import annotations
 
@@ -78,9 +78,6 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 """Stage -> settings that have one of some values, or a list of them."""
-_GROUPED = frozenset({"grpo", "grpo_vectorized", "gdpo", "grpo_passk", "rloo", "rloo_vectorized",
-                      "opo", "reinforce_plus_plus_baseline", "gpg"})  # fmt: skip
-"""Estimators that compare the rollouts of one prompt: trainer/ppo/core_algos.py."""
 NAMES_OF_BOTH: Mapping[str, tuple[str, ...]] = {
     "trainer.device": ("cuda", "cpu", "npu"),
     "trainer.resume_mode": ("auto", "disable", "resume_path"),
@@ -172,7 +169,7 @@ def _rate(stage: Literal["sft", "grpo"], verl: Config) -> Mapping[str, _Range]:
     optim = "optim" if stage == "sft" else f"{_ACTOR}.optim"
     # A step of Adam moves each weight by about the rate; of others, such as SGD, by any part of it.
     is_adam = "adam" in str(value_at(verl, f"{optim}.optimizer")).lower()
-    return {f"{optim}.lr": _SHARE if is_adam else _POSITIVE}
+    return {f"{optim}.lr": _SHARE_OR_NONE if is_adam else _NOT_NEGATIVE}
 
 
 def _registered(key: str) -> Collection[str]:
@@ -210,8 +207,9 @@ def _frequency_problems(verl: Config) -> Iterator[str]:
 
 
 def _group_problems(verl: Config) -> Iterator[str]:
+    # trainer/ppo/core_algos.py, compute_grpo_passk_outcome_advantage
     estimator = value_at(verl, "algorithm.adv_estimator")
-    if value_at(verl, f"{_ROLLOUT}.n") == 1 and estimator in _GROUPED:
+    if value_at(verl, f"{_ROLLOUT}.n") == 1 and estimator == "grpo_passk":
         yield f"{_ROLLOUT}.n=1: {estimator} compares the rollouts of a prompt; give 2 or more"
 
 

@@ -16,6 +16,8 @@ from recipes.training.configuration.ranges import range_problems
 
 Stage = Literal["sft", "grpo"]
 Part = Literal["train", "val"]
+Overlong = Literal["refused", "dropped", "cut"]
+"""What becomes of rows that are longer than `DataSettings.max_length`."""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -48,6 +50,7 @@ class DataSettings:
         images_key: Column of the images.
         max_length: Tokens of a row (SFT) or a prompt (GRPO) at most.
         length_key: The setting that says so.
+        overlong: What becomes of longer ones.
         has_own_dataset: Whether another class than verl's reads the files.
         template_options: `data.apply_chat_template_kwargs`.
     """
@@ -61,6 +64,7 @@ class DataSettings:
     images_key: str
     max_length: int
     length_key: str
+    overlong: Overlong
     has_own_dataset: bool
     template_options: Mapping[str, Any]
 
@@ -124,12 +128,13 @@ class TrainerSettings:
         sequence_parallel_key: The setting that says so.
         epochs: `total_epochs`.
         steps: `total_training_steps`; None for as many as the epochs take.
-        save_freq: In steps, or `after_each_epoch` (SFT).
+        save_freq: In steps, or `after_each_epoch` (SFT); what is not positive stands for never.
         test_freq: Likewise.
         resume_mode: "auto", "disable" or "resume_path".
         resume_from: The checkpoint of `resume_path`.
         device: "cuda", or "cpu" by the plug-in of `recipes.tiny_cpu`.
         loggers: verl's tracking backends.
+        only_validates: `val_only`, which ends the run after its first validation.
     """
 
     folder: Path
@@ -146,6 +151,7 @@ class TrainerSettings:
     resume_from: Path | None
     device: str
     loggers: tuple[str, ...]
+    only_validates: bool
 
     @property
     def gpus(self) -> int:
@@ -320,6 +326,14 @@ class Settings:
         """Its stage."""
         return "sft" if isinstance(self.method, SftSettings) else "grpo"
 
+    @property
+    def saves(self) -> bool:
+        """Whether it leaves a checkpoint: SFT saves its last step whatever `save_freq` is."""
+        often = self.trainer.save_freq
+        return self.stage == "sft" or (
+            not self.trainer.only_validates and not (isinstance(often, int) and often <= 0)
+        )
+
 
 def parse_settings(
     verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None
@@ -373,9 +387,19 @@ def data_settings(stage: Stage, verl: Config) -> DataSettings:
         images_key=data.get("image_key", "images"),
         max_length=data[length],
         length_key=f"data.{length}",
+        overlong=_overlong(stage, data),
         has_own_dataset=(data.get("custom_cls") or {}).get("path") is not None,
         template_options=data.get("apply_chat_template_kwargs") or {},
     )
+
+
+def _overlong(stage: Stage, data: Config) -> Overlong:
+    # utils/dataset/multiturn_sft_dataset.py; "left" would cut the image off.
+    if stage == "sft":
+        return "cut" if data.get("truncation") == "right" else "refused"
+    # utils/dataset/rl_dataset.py, which chooses the samples first and filters them then.
+    most = max(data.get(f"{part}_max_samples", -1) for part in PARTS)
+    return "dropped" if data.get("filter_overlong_prompts") and most <= 0 else "refused"
 
 
 def model_settings(stage: Stage, verl: Config) -> ModelSettings:
@@ -422,6 +446,7 @@ def _trainer(stage: Stage, verl: Config) -> TrainerSettings:
         resume_from=None if resume_from is None else Path(str(resume_from)),
         device=trainer["device"],
         loggers=(loggers,) if isinstance(loggers, str) else tuple(loggers or ()),
+        only_validates=bool(trainer.get("val_only") and trainer.get("val_before_train")),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from recipes.training.checks.batches import total_steps
@@ -27,13 +28,13 @@ from recipes.training.runs.checkpoints import (
     resumable,
     step_of,
 )
-from recipes.training.runs.metrics import next_metrics_file
+from recipes.training.runs.metrics import MetricsError, next_metrics_file, read_metrics
 from recipes.training.runs.record import find_record, record_run, write_record
 
 LOG_NAME = "train.log"
 
 
-def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 60) -> Path:
+def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 60) -> Path | None:
     """Run a stage that passed its checks.
 
     Args:
@@ -42,8 +43,8 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
         stall_minutes: How long the trainer may print nothing.
 
     Returns:
-        The newest checkpoint. A run whose folder holds one continues from there (verl's
-        `resume_mode: auto`).
+        The newest checkpoint; None for a run that is to write none. A run whose folder holds one
+        continues from there (verl's `resume_mode: auto`).
 
     Raises:
         ConfigurationError: A node of several does not know its place.
@@ -59,6 +60,9 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
             print("all steps are done; nothing is left to do")
         else:
             _train(settings, rows, stall_minutes)
+    if not settings.saves:
+        _check_logged(settings, steps)
+        return None
     checkpoint = newest_checkpoint(out)
     if checkpoint is None:
         raise RunError(f"the trainer ended well and left no checkpoint in {out}")
@@ -68,6 +72,25 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
             "and start it again to continue from there"
         )
     return checkpoint
+
+
+def _check_logged(settings: Settings, steps: int) -> None:
+    """Check that a run without checkpoints came to its last step, as far as its metrics tell.
+
+    Raises:
+        RunError: It did not.
+    """
+    trainer = settings.trainer
+    if trainer.only_validates or "file" not in trainer.loggers:
+        return
+    with suppress(MetricsError):
+        steps_done = max(read_metrics(trainer.folder), default=0)
+        if steps_done >= steps:
+            return
+        raise RunError(
+            f"the trainer exited 0 after step {steps_done} of {steps}; see "
+            f"{trainer.folder / LOG_NAME} for why"
+        )
 
 
 def _resumed(settings: Settings) -> Path | None:

@@ -84,6 +84,8 @@ def checkpoint_key(settings: Settings) -> str:
 
 def _saved(settings: Settings, steps: int) -> int:
     trainer = settings.trainer
+    if not settings.saves:
+        return 0
     if trainer.save_freq == "after_each_epoch":
         return min(trainer.epochs, steps)
     frequency = int(trainer.save_freq)

@@ -123,7 +123,10 @@ TINY, LARGE = "tiny_cpu/grpo_tiny", "qwen2_5_vl/grpo_7b"
             "trainer.total_training_steps=7 is never reached: 100 rows are 6 steps",
         ]),
         (TINY, {"trainer.total_training_steps": 6}, []),
-        (TINY, {"trainer.save_freq": -1}, ["nothing would be saved"]),
+        (TINY, {"trainer.save_freq": -1}, []),
+        (TINY, {"trainer.save_freq": "after_each_epoch"}, [
+            "trainer.save_freq=after_each_epoch: give a number of steps, or -1 for never",
+        ]),
         (LARGE, {f"{ROLLOUT}.max_num_seqs": 9000}, [
             f"{ROLLOUT}.max_num_batched_tokens=8192 is less than {ROLLOUT}.max_num_seqs=9000",
         ]),

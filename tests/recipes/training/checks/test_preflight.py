@@ -26,6 +26,7 @@ pytest.importorskip("verl")
 from recipes.training.checks.preflight import preflight
 from recipes.training.cli.main import main
 from recipes.training.configuration.compose import compose
+from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.settings import ConfigurationError, parse_settings
 from tests.recipes.training.runs.test_checkpoints import GRPO, write
 
@@ -138,15 +139,69 @@ def test_a_list_of_files_of_which_one_is_missing(grpo: Config) -> None:
     assert "/nowhere/train-00001.parquet is not a file (data.train_files)" in problem
 
 
-def test_validation_is_on_other_rows_than_training(grpo: Config) -> None:
+def notes(config: Config, file: str = "grpo_tiny.yaml") -> list[str]:
+    """Check that a run is ready; return what is said of it."""
+    found: list[str] = []
+    preflight(parse_settings(config, TINY / file), found.append)
+    return found
+
+
+def test_validation_on_rows_of_the_training_is_noted(grpo: Config) -> None:
     data = grpo["data"]
     train = Path(data["train_files"])
+    assert notes(grpo) == []
     data["val_files"] = [
         data["val_files"],
         str(train.parent / ".." / train.parent.name / train.name),
     ]
-    (problem,) = problems(grpo).splitlines()
-    assert f"{train.resolve()} is in data.train_files and data.val_files" in problem
+    (note,) = notes(grpo)
+    assert f"{train.resolve()} is in data.train_files and data.val_files" in note
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"actor_rollout_ref.actor.optim.lr": 0.0}, ["optim.lr=0: the run trains nothing"]),
+        ({"actor_rollout_ref.rollout.n": 1}, ["n=1: grpo has no other rollout of a prompt"]),
+        ({"trainer.save_freq": -1}, ["trainer.save_freq=-1: no checkpoint is written"]),
+        ({"trainer.save_freq": 0}, ["trainer.save_freq=0: no checkpoint is written"]),
+        ({"trainer.val_only": True, "trainer.val_before_train": False}, []),
+        (
+            {"trainer.val_only": True, "trainer.val_before_train": True},
+            ["trainer.val_only=true: the run ends after its first validation"],
+        ),
+    ],
+)
+def test_what_a_person_may_mean_is_noted_and_not_refused(
+    grpo: Config, changes: dict[str, object], said: list[str]
+) -> None:
+    for key, value in changes.items():
+        group, _, name = key.rpartition(".")
+        value_at(grpo, group)[name] = value
+    if "actor_rollout_ref.rollout.n" in changes:
+        for part in ("actor.ppo", "ref.log_prob", "rollout.log_prob"):
+            name, prefix = part.split(".")
+            grpo["actor_rollout_ref"][name][f"{prefix}_micro_batch_size_per_gpu"] = 4
+    found = notes(grpo)
+    assert len(found) == len(said)
+    assert all(part in note for part, note in zip(said, found, strict=True))
+
+
+def test_rows_that_verl_is_told_to_leave_out_are_noted_and_not_counted(grpo: Config) -> None:
+    data = grpo["data"]
+    there = sum(checked(grpo))
+    data["max_prompt_length"] = 80
+    assert "rlvr/train-00000.parquet are longer than data.max_prompt_length; raise" in problems(
+        grpo
+    )
+    data["filter_overlong_prompts"] = True
+    found = notes(grpo)
+    left_out = [int(note.split()[0]) for note in found if note.endswith(", and are left out")]
+    assert len(found) == len(left_out) > 0
+    assert sum(checked(grpo)) == there - sum(left_out)
+    # Which of them verl would choose first, nobody can say.
+    data["train_max_samples"] = 8
+    assert "raise it to" in problems(grpo)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_once(grpo: Config) -> None:
@@ -261,7 +316,6 @@ def test_the_command_says_why_and_starts_nothing(
         ("actor_rollout_ref.rollout.gpu_memory_utilization", 60, "=60: give a number above 0 and"),
         ("algorithm.use_pf_ppo", True, "changes nothing"),
         ("custom_reward_function.path", "mine.py", "give reward.custom_reward_function.path"),
-        ("actor_rollout_ref.rollout.n", 1, "grpo compares the rollouts of a prompt; give 2"),
         ("data.max_prompt_length", 80, "are longer than data.max_prompt_length; raise it to "),
         ("data.train_batch_size", 0, "data.train_batch_size=0: give a whole number of 1 or more"),
         ("trainer.n_gpus_per_node", 0, "trainer.n_gpus_per_node=0: give a whole number"),

@@ -17,6 +17,7 @@ from recipes.training.configuration.settings import STAGES, Stage
 
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 COUNT, SHARE = "a whole number of 1 or more", "a number above 0 and up to 1"
+SHARE_OR_NONE = "a number of 0 or more and up to 1"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +41,11 @@ def test_the_recipes_numbers_are_sound(stage: Stage, composed: dict[Stage, Confi
         ("grpo", f"{ACTOR}.fsdp_config.ulysses_sequence_parallel_size", 0, COUNT),
         ("grpo", "trainer.total_training_steps", 0, f"{COUNT}, or null for whole epochs"),
         ("sft", "trainer.total_training_steps", -1, f"{COUNT}, or null for whole epochs"),
-        ("sft", "optim.lr", 0.0, SHARE),
-        ("grpo", f"{ACTOR}.optim.lr", -1e-6, SHARE),
+        ("sft", "optim.lr", -0.1, SHARE_OR_NONE),
+        ("grpo", f"{ACTOR}.optim.lr", -1e-6, SHARE_OR_NONE),
         # The sign of the exponent was lost.
-        ("grpo", f"{ACTOR}.optim.lr", 1e6, SHARE),
-        ("sft", "optim.lr_warmup_steps_ratio", 5, "a number of 0 or more and up to 1"),
+        ("grpo", f"{ACTOR}.optim.lr", 1e6, SHARE_OR_NONE),
+        ("sft", "optim.lr_warmup_steps_ratio", 5, SHARE_OR_NONE),
         ("grpo", f"{ACTOR}.optim.weight_decay", -0.1, "a number of 0 or more"),
         ("sft", "optim.clip_grad", 0, "a number above 0"),
         ("grpo", f"{ROLLOUT}.max_num_seqs", 0, COUNT),
@@ -106,10 +107,22 @@ def test_a_value_that_is_none_of_a_few(
     assert problem.startswith(f"{key}={wrong}")
 
 
+def test_one_rollout_of_a_prompt_has_no_pass_at_k(composed: dict[Stage, Config]) -> None:
+    config = copy.deepcopy(dict(composed["grpo"]))
+    value_at(config, ROLLOUT)["n"] = 1
+    config["algorithm"]["adv_estimator"] = "grpo_passk"
+    (problem,) = range_problems("grpo", config)
+    assert problem == f"{ROLLOUT}.n=1: grpo_passk compares the rollouts of a prompt; give 2 or more"
+
+
 @pytest.mark.parametrize(
     ("stage", "values"),
     [
         ("sft", {"optim.optimizer": "SGD", "optim.lr": 2.0}),
+        # To measure, or to see that nothing moves.
+        ("sft", {"optim.lr": 0}),
+        ("sft", {"optim.optimizer": "SGD", "optim.lr": 0.0}),
+        ("grpo", {f"{ACTOR}.optim.lr": 0.0, f"{ROLLOUT}.n": 1}),
         ("sft", {"engine.model_dtype": 16, "checkpoint.save_contents": None}),
         ("sft", {"trainer.logger": ["console", "tracking"], "engine.strategy": "fsdp_turbo"}),
         ("grpo", {f"{ACTOR}.kl_loss_type": "k3+", "algorithm.kl_penalty": "low_var_kl+"}),

@@ -125,6 +125,7 @@ def test_a_checkpoint_is_as_large_as_verl_writes_it(
         ("grpo", ["trainer.total_epochs=2", "data.train_batch_size=64"], 624, 3, 4),
         ("sft", [], 2500, 2, 2),
         ("sft", ["trainer.save_freq=-1"], 2500, 1, 1),
+        ("grpo", ["trainer.save_freq=-1"], 625, 0, 0),
     ],
 )
 def test_steps_and_checkpoints(
