@@ -11,9 +11,9 @@ from typing import Any
 
 from unifer_rewards.presets import DEFAULT_PRESET, Response, make_reward
 from unifer_rewards.rows import read_target
+from unifer_tasks.protocol.answers.formats import FORMATS
 from unifer_tasks.protocol.answers.strict import read_choice, read_in_format, read_literal
 from unifer_tasks.protocol.answers.upstream import UNKNOWN
-from unifer_tasks.protocol.variants.formats import FORMATS
 
 
 def compute_score(

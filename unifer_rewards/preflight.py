@@ -9,8 +9,8 @@ from typing import Any
 from unifer_rewards.fer import compute_score
 from unifer_rewards.presets import Reward, make_reward
 from unifer_rewards.rows import RowError, read_target
+from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, ResponseFormat, asked_format
 from unifer_tasks.protocol.labels import canonical
-from unifer_tasks.protocol.variants.formats import FORMATS, REASONED, ResponseFormat, asked_format
 from unifer_tasks.rationale.reasoning import exemplary_rationale
 from unifer_tasks.support.counted import counted
 

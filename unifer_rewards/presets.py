@@ -16,8 +16,8 @@ from unifer_rewards.terms.brevity import FREE_WORDS, MOST_WORDS, brevity
 from unifer_rewards.terms.consistency import consistency
 from unifer_rewards.terms.evidence import evidence
 from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
+from unifer_tasks.protocol.answers.formats import FORMATS, REASONED
 from unifer_tasks.protocol.answers.strict import Answer
-from unifer_tasks.protocol.variants.formats import FORMATS, REASONED
 from unifer_tasks.rationale.reasoning import Argument
 from unifer_tasks.rationale.repetition import repetition
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from data_prep.cli.options import say
 from data_prep.outputs.card import write_training_card
 from data_prep.training.reformat import reformat
-from unifer_tasks.protocol.variants.formats import FORMATS
+from unifer_tasks.protocol.answers.formats import FORMATS
 from unifer_tasks.support.command import Subparsers
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 from data_prep.outputs.training_folder import Repeats, TrainingManifest, by_label
 from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.protocol.labels import label_space
-from unifer_tasks.redaction.markdown import bullets, code, escape, front_matter, table
+from unifer_tasks.redaction.markdown import CARD_NAME, bullets, code, escape, front_matter, table
 from unifer_tasks.support.files import atomic_write
-
-CARD_NAME = "README.md"
 
 _ABOUT_IMAGES = """\
 ## Images

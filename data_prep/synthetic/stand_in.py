@@ -18,10 +18,8 @@ from data_prep.sources.index import Question
 from data_prep.support.output import Output
 from data_prep.synthetic.annotators import BIASED, annotate, columns_of, draw_attributes
 from data_prep.synthetic.faces import Face, paint, sample_face
-from unifer_tasks.data.manifest import Manifest
+from unifer_tasks.data.manifest import SYNTHETIC, Manifest
 from unifer_tasks.protocol.labels import FERBENCH, WITH_FILES, canonical, label_space
-
-SOURCE = "faces drawn from action units (data_prep.synthetic.faces); no photograph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def build(
         "annotations": "votes, attributes, intensity",
         "bias": bias,
     }
-    manifest = open_build(output.folder, Manifest(SOURCE, True, recipe, versions))
+    manifest = open_build(output.folder, Manifest(SYNTHETIC, True, recipe, versions))
     for dataset, questions in targets.items():
         if dataset in manifest.datasets:
             continue

@@ -30,10 +30,10 @@ from data_prep.support.errors import BuildError
 from data_prep.support.output import Output
 from data_prep.synthetic.faces import sample_face
 from data_prep.synthetic.faces.rationale import rationale
-from data_prep.synthetic.stand_in import SOURCE, draw_as, stream_of, suffix_of
+from data_prep.synthetic.stand_in import draw_as, stream_of, suffix_of
 from data_prep.training.balance import Balance, shared_out
 from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
-from unifer_tasks.data.manifest import MANIFEST_NAME
+from unifer_tasks.data.manifest import MANIFEST_NAME, SYNTHETIC
 from unifer_tasks.protocol.labels import WITH_FILES, canonical
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.support.files import atomic_write
@@ -147,7 +147,7 @@ def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest
             kind=kind,
             recipe=described,
             versions={name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")},
-            roots={SOURCE: str(output.images.resolve())},
+            roots={SYNTHETIC: str(output.images.resolve())},
             counts_in=counts["train"],
             counts_out=counts,
             left_out={},

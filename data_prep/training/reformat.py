@@ -21,8 +21,8 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.support.errors import BuildError
+from unifer_tasks.protocol.answers.formats import ResponseFormat, asked_format
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, listed_labels
-from unifer_tasks.protocol.variants.formats import ResponseFormat, asked_format
 
 _MESSAGES = {"rlvr": "prompt", "cot": "messages"}
 

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 pytest.importorskip("verl")
 
 from data_prep.cli.main import main as unifer_data
-from unifer_tasks.protocol.variants.formats import FORMATS
+from unifer_tasks.protocol.answers.formats import FORMATS
 
 COMPARE = """
 import asyncio, sys

@@ -8,8 +8,8 @@ from tests.unifer_rewards.cases import QUESTIONS
 from unifer_rewards.preflight import MAX_LISTED, validate
 from unifer_rewards.presets import PRESETS, RewardError
 from unifer_rewards.rows import RowError
+from unifer_tasks.protocol.answers.formats import FORMATS
 from unifer_tasks.protocol.labels import LABEL_SPACES
-from unifer_tasks.protocol.variants.formats import FORMATS
 
 SFEW = LABEL_SPACES["sfew"].labels
 

@@ -21,12 +21,12 @@ from unifer_rewards.attacks.hacks import HACKS
 from unifer_rewards.fer import compute_score
 from unifer_rewards.preflight import perfect_response
 from unifer_rewards.presets import PRESETS, TERMS, RewardError, make_reward
+from unifer_tasks.protocol.answers.formats import FORMATS
 from unifer_tasks.protocol.answers.strict import read_choice, read_literal
 from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.answers.upstream import UNKNOWN
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response as in_form
-from unifer_tasks.protocol.variants.formats import FORMATS
 from unifer_tasks.rationale.reasoning import exemplary_rationale
 
 GATED = [name for name, reward in PRESETS.items() if reward.gated]

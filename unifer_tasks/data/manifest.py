@@ -65,6 +65,10 @@ class DatasetFile:
         return sum(self.counts.values())
 
 
+SYNTHETIC = "faces drawn from action units (data_prep.synthetic.faces); no photograph"
+"""The source of synthetic faces, in the manifests of benchmark and of training folders."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a benchmark folder holds.

@@ -60,6 +60,10 @@ def table(
     )
 
 
+CARD_NAME = "README.md"
+"""The file that a model hub and a data hub show as a folder's card."""
+
+
 def front_matter(fields: Mapping[str, object]) -> Markdown:
     """Write the header of a card as YAML, without a line break at its end.
 

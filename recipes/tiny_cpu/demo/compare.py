@@ -37,7 +37,7 @@ from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from unifer_tasks.data.results_file import RESULTS
-from unifer_tasks.protocol.variants.formats import FORMATS, REASONED, ResponseFormat
+from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, ResponseFormat
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, group_name
 from unifer_tasks.redaction.markdown import table
 from unifer_tasks.report.figures.assessment import assess

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.training.results.card import CARD_NAME
 from recipes.training.runs.record import RECORD_NAME
+from unifer_tasks.redaction.markdown import CARD_NAME
 
 WEIGHTS = "model.safetensors"
 

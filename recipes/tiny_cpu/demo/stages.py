@@ -15,7 +15,7 @@ from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
-from unifer_tasks.protocol.variants.formats import ResponseFormat
+from unifer_tasks.protocol.answers.formats import ResponseFormat
 from unifer_tasks.protocol.variants.listed import group_name
 from unifer_tasks.support.files import atomic_write
 

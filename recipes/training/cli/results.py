@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recipes.training.results.card import CARD_NAME, CardError, write_checkpoint_card
+from recipes.training.results.card import CardError, write_checkpoint_card
 from recipes.training.results.merge import MergeError, merge
 from recipes.training.runs.record import RecordError
 from recipes.training.runs.rollouts import RolloutsError, read_steps, rollouts_table
@@ -74,8 +74,7 @@ def _merge(args: argparse.Namespace) -> int:
 
 
 def _card(args: argparse.Namespace) -> int:
-    write_checkpoint_card(args.checkpoint, args.scores)
-    print(args.checkpoint / CARD_NAME)
+    print(write_checkpoint_card(args.checkpoint, args.scores))
     return 0
 
 

@@ -14,12 +14,9 @@ from recipes.training.runs.record import RECORD_NAME, DataFile, Record, find_rec
 from unifer_rewards.presets import make_reward
 from unifer_tasks.harness.models.weights import MERGE
 from unifer_tasks.redaction.local_paths import file_name, without_local_paths
-from unifer_tasks.redaction.markdown import code, escape, front_matter, table
+from unifer_tasks.redaction.markdown import CARD_NAME, code, escape, front_matter, table
 from unifer_tasks.redaction.secrets import map_texts
 from unifer_tasks.support.files import atomic_write
-
-CARD_NAME = "README.md"
-
 
 _SETTINGS = {
     "sft": {
@@ -107,15 +104,17 @@ def check_scores(path: Path) -> None:
         pass
 
 
-def write_card(folder: Path, record: Record, scores: Path | None = None) -> None:
-    """Write the card into a Hugging Face folder."""
+def write_card(folder: Path, record: Record, scores: Path | None = None) -> Path:
+    """Write the card into a Hugging Face folder; return its path."""
     text = card(record, scores)
-    with atomic_write(folder / CARD_NAME) as partial:
+    path = folder / CARD_NAME
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
+    return path
 
 
-def write_checkpoint_card(checkpoint: Path, scores: Path | None = None) -> None:
-    """Write the card of a checkpoint into it.
+def write_checkpoint_card(checkpoint: Path, scores: Path | None = None) -> Path:
+    """Write the card of a checkpoint into it; return its path.
 
     Args:
         checkpoint: A Hugging Face folder of a run.
@@ -142,7 +141,7 @@ def write_checkpoint_card(checkpoint: Path, scores: Path | None = None) -> None:
             f"{checkpoint} holds a LoRA adapter that was not merged; unifer-train merge merges it "
             "and writes the card"
         )
-    write_card(checkpoint, record, scores)
+    return write_card(checkpoint, record, scores)
 
 
 def _header(stages: Sequence[Record], base: str) -> str:

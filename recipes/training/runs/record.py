@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from data_prep.synthetic.stand_in import SOURCE as STAND_IN
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.keys import Config
 from recipes.training.configuration.settings import (
@@ -22,7 +21,7 @@ from recipes.training.configuration.settings import (
     model_settings,
 )
 from recipes.training.runs.checkpoints import is_checkpoint, step_of
-from unifer_tasks.data.manifest import MANIFEST_NAME, sha256
+from unifer_tasks.data.manifest import MANIFEST_NAME, SYNTHETIC, sha256
 from unifer_tasks.redaction.secrets import redact_settings
 from unifer_tasks.support.files import atomic_write
 
@@ -55,7 +54,7 @@ class DataFile:
     @property
     def stand_in(self) -> bool | None:
         """Whether its faces are synthetic; None if that is not recorded."""
-        return None if self.manifest is None else STAND_IN in self.manifest["roots"]
+        return None if self.manifest is None else SYNTHETIC in self.manifest["roots"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from tqdm import tqdm
 
-from unifer_rewards.groups import zero_variance_share
 from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.answers.strict import read_choice
 from unifer_tasks.protocol.prompts import listed_labels
@@ -56,8 +55,8 @@ class StepRollouts:
         rollouts: How many.
         reward: Their mean reward.
         accuracy: Share that the benchmark's strict reader counts as right, in [0, 1].
-        zero_variance: Share of the groups that have nothing to learn from; see
-            `unifer_rewards.groups`. Near 0 where such groups were left out (DAPO).
+        zero_variance: Share of the groups that have nothing to learn from (`zero_variance_share`).
+            Near 0 where such groups were left out (DAPO).
         words: Mean length of a response.
         outcomes: Outcome -> share of the rollouts, for every outcome.
     """
@@ -91,6 +90,30 @@ def read_rollouts(path: Path) -> Iterator[Rollout]:
                     f"{path}, line {number}: {type(error).__name__}: {error}; the file may have "
                     "been cut off: run the step again, or remove the file"
                 ) from None
+
+
+def zero_variance_share(rewards: Sequence[float], groups: Sequence[Hashable]) -> float:
+    """Return the share of groups in which every rollout has the same reward.
+
+    The advantages of such a group are zero; DAPO (Yu et al., arXiv 2503.14476) replaces it by
+    sampling another.
+
+    Args:
+        rewards: The reward of each rollout.
+        groups: The question of each rollout.
+
+    Returns:
+        The share, in [0, 1].
+
+    Raises:
+        ValueError: There are no rollouts, or the lengths differ.
+    """
+    earned: dict[Hashable, set[float]] = {}
+    for group, reward in zip(groups, rewards, strict=True):
+        earned.setdefault(group, set()).add(reward)
+    if not earned:
+        raise ValueError("there are no rollouts with a reward")
+    return sum(len(values) == 1 for values in earned.values()) / len(earned)
 
 
 def sum_up(rollouts: Sequence[Rollout]) -> StepRollouts:

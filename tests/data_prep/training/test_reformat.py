@@ -11,7 +11,7 @@ import pytest
 
 from data_prep.cli.main import main
 from unifer_rewards.preflight import validate
-from unifer_tasks.protocol.variants.formats import FORMATS, asked_format
+from unifer_tasks.protocol.answers.formats import FORMATS, asked_format
 
 N = 12
 

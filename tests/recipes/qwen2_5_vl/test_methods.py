@@ -17,7 +17,7 @@ from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import CHOICES, find_configuration
 from recipes.training.configuration.settings import STAGES, Stage
 from unifer_rewards.presets import make_reward
-from unifer_tasks.protocol.variants.formats import FORMATS
+from unifer_tasks.protocol.answers.formats import FORMATS
 
 RECIPES = REPOSITORY / "recipes" / "qwen2_5_vl"
 MODEL = {"sft": "model", "grpo": "actor_rollout_ref.model"}

@@ -1,4 +1,4 @@
-"""How a response is read: text in, a label or the reason for none out.
+"""What a response should look like (`formats`) and how it is read: text in, a label or why none out.
 
 Two readers, both reported by every run: `strict`, the headline, takes one label between the tags
 that were asked for and nothing else; `upstream` does what the paper's scripts do. Both take time

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from data_prep.synthetic.stand_in import SOURCE
 from recipes.training.cli.main import main
 from recipes.training.configuration.settings import Part
 from recipes.training.results.card import CardError, card
@@ -21,6 +20,7 @@ from recipes.training.runs.record import (
 )
 from tests.unifer_tasks.redaction.test_markdown import shown
 from tests.unifer_tasks.support.hostile import NAMES
+from unifer_tasks.data.manifest import SYNTHETIC
 from unifer_tasks.redaction.characters import UNSEEN, one_line
 
 BASE = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -125,7 +125,7 @@ def test_an_algorithm_is_named(algorithm: str | None, title: str) -> None:
 @pytest.mark.parametrize(
     ("described", "faces", "warned"),
     [
-        (manifest(SOURCE), "synthetic", True),
+        (manifest(SYNTHETIC), "synthetic", True),
         (manifest("rafdb"), "photographs", False),
         (None, "not recorded", False),
     ],
@@ -142,7 +142,7 @@ def test_synthetic_faces_are_named(
 def test_both_stages_are_told_with_the_first_ones_base(tmp_path: Path) -> None:
     start = tmp_path / "sft" / "global_step_77" / "huggingface"
     start.mkdir(parents=True)
-    write_record(tmp_path / "sft", sft(BASE, manifest(SOURCE)))
+    write_record(tmp_path / "sft", sft(BASE, manifest(SYNTHETIC)))
     text = card(grpo(str(start)))
     assert header(text)["base_model"] == BASE
     assert "# Qwen2.5-VL-7B-Instruct, trained by SFT and GRPO" in text
@@ -154,8 +154,8 @@ def test_both_stages_are_told_with_the_first_ones_base(tmp_path: Path) -> None:
 def test_a_stage_in_two_runs_is_named_once(tmp_path: Path) -> None:
     start = tmp_path / "first" / "global_step_7" / "huggingface"
     start.mkdir(parents=True)
-    write_record(tmp_path / "first", sft(BASE, manifest(SOURCE), train_max_samples=100))
-    text = card(sft(str(start), manifest(SOURCE)))
+    write_record(tmp_path / "first", sft(BASE, manifest(SYNTHETIC), train_max_samples=100))
+    text = card(sft(str(start), manifest(SYNTHETIC)))
     assert "# Qwen2.5-VL-7B-Instruct, trained by SFT\n" in text
     assert header(text)["tags"].count("sft") == 1
     # What each run read is told, and what both files hold once.

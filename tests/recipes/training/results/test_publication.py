@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.synthetic.stand_in import SOURCE
 from recipes.training.results.card import card
 from recipes.training.results.publication import published
 from recipes.training.runs.record import DataFile, Record, find_record, write_record
 from tests.recipes.training.results.test_card import BASE, grpo, manifest, sft
+from unifer_tasks.data.manifest import SYNTHETIC
 
 PRIVATE = "alice"
 
@@ -23,7 +23,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / PRIVATE
     start = home / "sft" / "global_step_77" / "huggingface"
     start.mkdir(parents=True)
-    write_record(home / "sft", sft(BASE, manifest(SOURCE)))
+    write_record(home / "sft", sft(BASE, manifest(SYNTHETIC)))
     monkeypatch.chdir(home)
     return home
 

@@ -12,6 +12,7 @@ from recipes.training.runs.rollouts import (
     mean_of,
     read_steps,
     rollouts_table,
+    zero_variance_share,
 )
 from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.labels import LABEL_SPACES
@@ -134,3 +135,23 @@ def test_the_command_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixt
     write(tmp_path, 7, *A_STEP)
     assert main(["rollouts", str(tmp_path), "--lines", "3"]) == 0
     assert "| 7 | 4 | 0.250 | 25.0 % | 50.0 % |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rewards", "groups", "share"),
+    [
+        ([1, 1, 0, 0], "aabb", 1),
+        ([1, 0, 0, 0], "aabb", 0.5),
+        ([1, 0, 0, 0], "abab", 0.5),
+        ([1, 0, 0, 1], "aabb", 0),
+        ([0.3], "a", 1),
+    ],
+)
+def test_share(rewards: list[float], groups: str, share: float) -> None:
+    assert zero_variance_share(rewards, groups) == share
+
+
+@pytest.mark.parametrize(("rewards", "groups"), [([], ""), ([1.0], "ab")])
+def test_what_has_no_share_is_refused(rewards: list[float], groups: str) -> None:
+    with pytest.raises(ValueError, match=r"no rollout|zip"):
+        zero_variance_share(rewards, groups)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, asked_format
 from unifer_tasks.protocol.answers.strict import read_in_format, read_literal
 from unifer_tasks.protocol.answers.tags import has_valid_format
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
-from unifer_tasks.protocol.variants.formats import FORMATS, REASONED, asked_format
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
 
 SFEW = LABEL_SPACES["sfew"].labels
