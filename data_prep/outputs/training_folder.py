@@ -257,6 +257,11 @@ def is_training_folder(root: Path) -> bool:
     return isinstance(content, dict) and "kind" in content
 
 
+def has_fingerprints(root: Path) -> bool:
+    """Return whether a folder of training rows holds the findings on its images."""
+    return (root / EXAMINED_FOLDER).is_dir()
+
+
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
     """Write the manifest atomically."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"

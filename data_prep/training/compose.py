@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.images.duplicates import find_duplicates
+from data_prep.images.duplicates import Duplicate, find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
     Examined,
@@ -25,6 +25,7 @@ from data_prep.images.fingerprints import (
 )
 from data_prep.images.leaks import find_leaks
 from data_prep.images.nearness import MAX_BITS, Images, compare
+from data_prep.outputs.quarantine import read_list
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
@@ -182,6 +183,11 @@ def _list_duplicates(out: Path, images: Images) -> None:
     with atomic_write_lines(out / DUPLICATES_NAME) as write:
         for duplicate in find_duplicates(images):
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
+
+
+def listed_duplicates(out: Path) -> Iterator[Duplicate]:
+    """Read the list of near duplicates that a build wrote (see `read_list`)."""
+    return read_list(Duplicate, out / DUPLICATES_NAME)
 
 
 @dataclass(slots=True)

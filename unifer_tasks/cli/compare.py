@@ -39,11 +39,10 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from unifer_tasks.report.figures.assessment import assess
+    from unifer_tasks.report.figures.assessment import assess_runs
     from unifer_tasks.report.figures.comparison import ComparisonError, compare
-    from unifer_tasks.report.sources.given import read_runs
 
-    assessments = [assess(run) for run in read_runs(args.runs)]
+    assessments = assess_runs(args.runs)
     if len(assessments) < 2:
         raise ComparisonError(f"{assessments[0].run.title} is one run; give two or more")
     pairs = list(combinations(assessments, 2))

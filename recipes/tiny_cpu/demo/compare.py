@@ -40,8 +40,7 @@ from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, ResponseFormat
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, group_name
 from unifer_tasks.redaction.markdown import table
-from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.figures.assessment import assess_runs
 from unifer_tasks.support.command import exit_status
 from unifer_tasks.support.files import atomic_write
 from unifer_tasks.support.numbers import positive_integer
@@ -241,8 +240,8 @@ def _left_out(steps: Iterable[Mapping[str, float]]) -> int:
 
 def read_scores(results: Path) -> Scores:
     """Return the scores of a folder that lmms-eval wrote."""
-    (run,) = read_runs([("model", results)])
-    pooled = assess(run).strict.pooled
+    (model,) = assess_runs([("model", results)])
+    pooled = model.strict.pooled
     accuracy, uar, unreadable = (
         pooled.scores[name] or 0.0 for name in ("accuracy", "uar", "unreadable")
     )

@@ -8,8 +8,7 @@ from statistics import mean
 
 from recipes.training.runs.rollouts import read_steps, rollouts_table
 from unifer_tasks.redaction.markdown import table
-from unifer_tasks.report.figures.assessment import Assessment, assess
-from unifer_tasks.report.sources.given import read_runs
+from unifer_tasks.report.figures.assessment import Assessment, assess_runs
 from unifer_tasks.support.files import atomic_write
 
 REWARD = "critic/rewards/mean"
@@ -35,9 +34,7 @@ def write_summary(
     Returns:
         The Markdown file.
     """
-    assessments = {
-        name: assess(run) for name, folder in results.items() for run in read_runs([(name, folder)])
-    }
+    assessments = {one.run.name: one for one in assess_runs(results.items())}
     rewards = {step: metrics[REWARD] for step, metrics in steps.items() if REWARD in metrics}
     _plot(rewards, out / "reward.png")
     lines = [

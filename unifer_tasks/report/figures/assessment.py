@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.report.figures.measures import (
@@ -13,6 +14,7 @@ from unifer_tasks.report.figures.measures import (
     measure,
     rationale_record,
 )
+from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
 from unifer_tasks.scoring.metrics import Reader
 from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
@@ -91,6 +93,11 @@ def assess(
         _repeats(run),
         annotations or {},
     )
+
+
+def assess_runs(paths: Iterable[Path | tuple[str, Path]]) -> list[Assessment]:
+    """Read runs (see `read_runs`) and score each."""
+    return [assess(run) for run in read_runs(paths)]
 
 
 def _repeats(run: Run) -> dict[str, RepeatScores]:
