@@ -21,19 +21,6 @@ from recipes.training.configuration.settings import (
 )
 
 
-def total_steps(settings: Settings, n_train: int) -> int:
-    """Return how many steps a run takes, from its beginning.
-
-    Args:
-        settings: Of the run.
-        n_train: Rows to train on.
-    """
-    trainer = settings.trainer
-    if trainer.steps is not None:
-        return trainer.steps
-    return _steps(trainer, n_train, settings.data.batch_size)
-
-
 def batch_problems(settings: Settings, n_train: int, n_valid: int | None = None) -> Iterator[str]:
     """Yield what does not fit in a run, with the remedy.
 
@@ -267,13 +254,9 @@ def _enough(key: str, n_rows: int, batch: int) -> Iterator[str]:
 
 def _reached(trainer: TrainerSettings, n_rows: int, batch: int) -> Iterator[str]:
     """Both trainers save and validate at the last step, which must come within the epochs."""
-    steps = _steps(trainer, n_rows, batch)
+    steps = n_rows // batch * trainer.epochs
     if trainer.steps is not None and 0 < steps < trainer.steps:
         yield (
             f"trainer.total_training_steps={trainer.steps} is never reached: {n_rows:,} rows are "
             f"{steps} steps in trainer.total_epochs={trainer.epochs}; raise the epochs"
         )
-
-
-def _steps(trainer: TrainerSettings, n_rows: int, batch: int) -> int:
-    return n_rows // batch * trainer.epochs

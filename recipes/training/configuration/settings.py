@@ -334,6 +334,12 @@ class Settings:
             not self.trainer.only_validates and not (isinstance(often, int) and often <= 0)
         )
 
+    def total_steps(self, n_train: int) -> int:
+        """Return how many steps it takes from its beginning, given the rows to train on."""
+        if self.trainer.steps is not None:
+            return self.trainer.steps
+        return n_train // self.data.batch_size * self.trainer.epochs
+
 
 def parse_settings(
     verl: Config, file: Path, overrides: Iterable[str] = (), algorithm: str | None = None

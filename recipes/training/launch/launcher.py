@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from recipes.training.checks.batches import total_steps
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.settings import Settings
 from recipes.training.launch.cleanup import sole_run
@@ -53,7 +52,7 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
         RunError: It did not succeed.
     """
     out = settings.trainer.folder
-    steps = total_steps(settings, settings.data.rows_read("train", rows))
+    steps = settings.total_steps(settings.data.rows_read("train", rows))
     with sole_run(out):
         resumed = _resumed(settings)
         if resumed is not None and step_of(resumed) >= steps:

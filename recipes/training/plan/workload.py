@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recipes.training.checks.batches import total_steps
 from recipes.training.checks.shapes import ModelShape
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from recipes.training.plan.lengths import Lengths
@@ -118,7 +117,7 @@ def workload_of(
         )
     return Workload(
         rows=rows,
-        steps=total_steps(settings, rows),
+        steps=settings.total_steps(rows),
         sequences=settings.data.batch_size * responses,
         tokens=lengths.mean,
         sampled=(sampled or SAMPLED) if filtered else None,

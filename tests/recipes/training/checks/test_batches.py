@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 pytest.importorskip("verl")
 
-from recipes.training.checks.batches import batch_problems, parallel_problems, total_steps
+from recipes.training.checks.batches import batch_problems, parallel_problems
 from recipes.training.checks.shapes import KNOWN
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.settings import Settings, parse_settings
@@ -186,7 +186,7 @@ def test_how_many_steps_a_run_takes(
     composed: dict[str, dict[str, Any]], wanted: int | None, epochs: int, steps: int
 ) -> None:
     changes = {"trainer.total_training_steps": wanted, "trainer.total_epochs": epochs}
-    assert total_steps(changed(composed[TINY], changes), 100) == steps
+    assert changed(composed[TINY], changes).total_steps(100) == steps
 
 
 def test_rows_that_are_not_known_are_not_counted(composed: dict[str, dict[str, Any]]) -> None:
