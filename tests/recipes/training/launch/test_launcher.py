@@ -100,6 +100,51 @@ def test_an_end_before_the_last_step_is_a_failure(
         assert message in said.err
 
 
+@pytest.mark.parametrize(
+    ("given", "logged", "message"),
+    [
+        (["trainer.save_freq=-1"], 2, None),
+        (["trainer.save_freq=-1"], 1, "the trainer exited 0 after step 1 of 2; see"),
+        (["trainer.save_freq=-1", "trainer.logger=[console]"], 0, None),
+        (["trainer.val_only=true", "trainer.val_before_train=true"], 0, None),
+    ],
+)
+def test_a_run_that_is_to_write_no_checkpoint_ends_well_at_its_last_step(
+    drawn_rows: Path, tiny_model: Path, tmp_path: Path, given: list[str], logged: int,
+    message: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    lines = "".join(f'{{"step": {n}, "data": {{}}}}\n' for n in range(1, logged + 1))
+    writes = f"pathlib.Path(os.environ['VERL_FILE_LOGGER_PATH']).write_text({lines!r})"
+    trainer(monkeypatch, f"import os, pathlib; {writes}")
+    size = "log_prob_micro_batch_size_per_gpu=32"
+    overrides = [
+        *data(drawn_rows / "rlvr"), f"actor_rollout_ref.model.path={tiny_model}",
+        "data.train_batch_size=4", "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        f"actor_rollout_ref.ref.{size}", f"actor_rollout_ref.rollout.{size}",
+        "trainer.total_training_steps=2", f"trainer.default_local_dir={tmp_path / 'run'}",
+    ]  # fmt: skip
+    status = main(["grpo", "--config", "tiny", *overrides, *given])
+    said = capsys.readouterr()
+    assert status == (0 if message is None else 1), said.err
+    assert "note: trainer." in said.err
+    if message is None:
+        assert "done: no checkpoint was asked for" in said.out
+    else:
+        assert message in said.err
+
+
+def test_sft_needs_rows_to_validate_on_only_where_it_validates(
+    sft: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = write(sft.folder.parent / "made", 6, SFT)
+    copies = f"import shutil; shutil.copytree({str(made)!r}, {str(sft.folder / made.name)!r})"
+    trainer(monkeypatch, copies)
+    assert main([*sft.command, "data.val_files=null"]) == 1
+    assert "data.val_files is not given" in capsys.readouterr().err
+    assert main([*sft.command, "data.val_files=null", "trainer.test_freq=-1"]) == 0
+    assert "note: data.val_files is not given: the run is not validated" in capsys.readouterr().err
+
+
 RANK_8 = ["model.lora_rank=8"]
 
 
