@@ -6,10 +6,17 @@ streamed, and adding a dataset does not change the draws of the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from itertools import repeat
+from typing import TypeVar
 
 import xxhash
+
+from data_prep.outputs.training_folder import Image
+
+Sample = TypeVar("Sample")
 
 
 class Balance(StrEnum):
@@ -45,6 +52,27 @@ def expected_copies(
         for dataset, labels in counts.items()
         for label, share in shared_out(labels, classes, dataset_rows[dataset]).items()
     }
+
+
+def repeated(
+    samples: Iterable[tuple[Image, Sample]],
+    expected: Mapping[tuple[str, str], float],
+    seed: int,
+    rows_of_image: Counter[Image],
+) -> Iterator[Sample]:
+    """Yield each sample as often as it is drawn.
+
+    Args:
+        samples: The samples, each with what identifies it.
+        expected: Copies of a sample to expect, by dataset and label; 1 of those that are absent.
+        seed: Seed of the draws.
+        rows_of_image: Receives the rows of each sample, 0 included.
+    """
+    for image, sample in samples:
+        wanted = expected.get((image.dataset, image.label), 1.0)
+        n = copies(wanted, f"copies {image.dataset} {image.id}", seed)
+        rows_of_image[image] += n
+        yield from repeat(sample, n)
 
 
 def copies(expected: float, key: str, seed: int) -> int:

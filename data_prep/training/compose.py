@@ -7,7 +7,7 @@ SFEW 891), 332,950 with FERPlus's validation split. The paper's 360K is not a su
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from data_prep.images.duplicates import Duplicate, find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
     Examined,
+    Listing,
     examine,
     examine_benchmark,
     list_entries,
@@ -39,7 +40,7 @@ from data_prep.outputs.training_folder import (
 from data_prep.sources.inputs import Input
 from data_prep.support.errors import BuildError
 from data_prep.support.output import Output
-from data_prep.training.balance import Balance, copies, expected_copies, uniform
+from data_prep.training.balance import Balance, expected_copies, repeated, uniform
 from data_prep.training.rows import Form
 from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.support.counted import counted
@@ -53,10 +54,6 @@ TRAIN, VALID = _PARTS = ("train", "valid")
 
 LEAKED = "shows the same as a test image"
 NO_VOTES = "nobody voted for an expression"
-
-
-_Findings = tuple[Path, Sequence[Path]]
-"""The folder below which a source's images lie, and the files of findings on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,59 +112,83 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
             its official split and `partial` is not set.
         DataError: The benchmark folder is missing or damaged.
     """
-    out, inputs, options = output.folder, composition.inputs, composition.options
+    out, form, options = output.folder, composition.form, composition.options
     open_folder(out)
     work = out / FOLDER
     work.mkdir(exist_ok=True)
-    listings = [list_entries(given, work) for given in inputs]
-    differences = tuple(
-        difference
-        for given, listing in zip(inputs, listings, strict=True)
-        for difference in given.differences(listing.counts)
-    )
-    if differences and not composition.partial:
-        raise BuildError(
-            f"{counted(len(differences), 'difference')} from the official counts, listed above; no "
-            "rows were written. Download the archive again; --partial takes it as it is, and "
-            "records it",
-            differences,
-        )
-    tests: list[Path] = []
-    tested: Mapping[str, Any] | None = None
-    if composition.benchmark is not None:
-        manifest = read_manifest(composition.benchmark)
-        tests = examine_benchmark(composition.benchmark, manifest, output)
-        tested = {
-            "caveat": manifest.caveat(),
-            "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
-        }
-    for given, listing in zip(inputs, listings, strict=True):
+    listed = [(given, list_entries(given, work)) for given in composition.inputs]
+    differences = _differences(listed, composition.partial)
+    tests, tested = _examine_benchmark(composition.benchmark, output)
+    for given, listing in listed:
         examine(given, listing, output)
-    remove_stale_findings(work, listings)
-    training = [path for listing in listings for path in listing.paths]
+    remove_stale_findings(work, [listing for _, listing in listed])
+    training = [path for _, listing in listed for path in listing.paths]
     recipe = {
-        "kind": composition.form.kind,
+        "kind": form.kind,
         **asdict(options),
-        "inputs": [[given.name, given.split] for given in inputs],
+        "inputs": [[given.name, given.split] for given, _ in listed],
         "examined": [path.stem for path in training],
         "tested_against": tested,
         "counted_tokens": composition.count_tokens is not None,
     }
-    finished = finished_manifest(out, recipe)
-    if finished is not None:
+    if (finished := finished_manifest(out, recipe)) is not None:
         return finished
     images = compare(training, tests, max_bits=options.near_bits, jobs=output.jobs)
     leaked = _list_leaks(out, images)
     _list_duplicates(out, images)
-    findings = [
-        (given.root(output.images), listing.paths)
-        for given, listing in zip(inputs, listings, strict=True)
-    ]
-    written = _write(out, composition, findings, leaked)
-    roots = {given.name: str(given.root(output.images)) for given in inputs}
-    whole = replace(written, recipe=recipe, roots=roots, differences=differences)
-    write_training_manifest(out, whole)
-    return whole
+    findings = [(given.root(output.images), listing.paths) for given, listing in listed]
+    candidates = _Candidates(findings, set() if options.keep_leaks else leaked, options)
+    survey = _survey(out, candidates)
+    rows_of_image: dict[str, Counter[Image]] = {part: Counter() for part in _PARTS}
+    shards = {
+        part: write_shards(
+            out, part, _rows(composition, candidates, survey, part, rows), form.schema
+        )
+        for part, rows in rows_of_image.items()
+    }
+    manifest = TrainingManifest(
+        kind=form.kind,
+        recipe=recipe,
+        versions={name: version(name) for name in ("unifer", "pyarrow", "pillow")},
+        roots={given.name: str(given.root(output.images)) for given, _ in listed},
+        counts_in={dataset: dict(labels) for dataset, labels in survey.present.items()},
+        counts_out={part: counts_of(rows) for part, rows in rows_of_image.items()},
+        left_out=dict(survey.left_out),
+        unusable=survey.unusable,
+        shards=shards,
+        differences=differences,
+        repeats={part: repeats_of(rows) for part, rows in rows_of_image.items()},
+    )
+    write_training_manifest(out, manifest)
+    return manifest
+
+
+def _differences(listed: Sequence[tuple[Input, Listing]], partial: bool) -> tuple[str, ...]:
+    """Return how the sources differ from the official counts, as only a partial build may."""
+    found = tuple(
+        difference for given, listing in listed for difference in given.differences(listing.counts)
+    )
+    if found and not partial:
+        raise BuildError(
+            f"{counted(len(found), 'difference')} from the official counts, listed above; no rows "
+            "were written. Download the archive again; --partial takes it as it is, and records it",
+            found,
+        )
+    return found
+
+
+def _examine_benchmark(
+    folder: Path | None, output: Output
+) -> tuple[list[Path], Mapping[str, Any] | None]:
+    """Return the findings on a benchmark's images, and what the recipe says of it."""
+    if folder is None:
+        return [], None
+    manifest = read_manifest(folder)
+    tested = {
+        "caveat": manifest.caveat(),
+        "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
+    }
+    return examine_benchmark(folder, manifest, output), tested
 
 
 def _list_leaks(out: Path, images: Images) -> set[tuple[str, str]]:
@@ -190,6 +211,44 @@ def listed_duplicates(out: Path) -> Iterator[Duplicate]:
     return read_list(Duplicate, out / DUPLICATES_NAME)
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The samples to choose from, read anew at each pass.
+
+    Attributes:
+        findings: The folder below which a source's images lie, and the files of findings on them.
+        leaked: Dataset and id of those that are left out since the benchmark has them.
+        options: How rows are chosen.
+    """
+
+    findings: Sequence[tuple[Path, Sequence[Path]]]
+    leaked: Set[tuple[str, str]]
+    options: Options
+
+    def __iter__(self) -> Iterator[Examined]:
+        for root, paths in self.findings:
+            for path in paths:
+                for row in read_examined(path):
+                    yield replace(row, file=f"{root}/{row.file}") if row.file else row
+
+    def of(self, part: str) -> Iterator[Examined]:
+        """Yield those that may be in a part."""
+        return (row for row in self if self.reason(row) is None and self.part(row) == part)
+
+    def reason(self, row: Examined) -> str | None:
+        """Return why a sample is left out."""
+        if row.left_out is not None:
+            return row.left_out
+        if row.votes is not None and not any(row.votes):
+            return NO_VOTES
+        return LEAKED if (row.dataset, row.id) in self.leaked else None
+
+    def part(self, row: Examined) -> str:
+        """Return a sample's part, drawn by its pixels, so that copies stay in one part."""
+        is_valid = uniform(f"valid {row.pixels.hex()}", self.options.seed) < self.options.valid
+        return VALID if is_valid else TRAIN
+
+
 @dataclass(slots=True)
 class _Survey:
     """Counts of the samples, taken in one pass before a row is written."""
@@ -200,84 +259,37 @@ class _Survey:
     unusable: int = 0
 
 
-def _survey(
-    out: Path, findings: Sequence[_Findings], leaked: set[tuple[str, str]], options: Options
-) -> _Survey:
+def _survey(out: Path, candidates: _Candidates) -> _Survey:
     """Count samples by dataset and label, and list those that are left out."""
     survey = _Survey(defaultdict(Counter), defaultdict(Counter), Counter())
     with atomic_write_lines(out / LEFT_OUT_NAME) as write:
-        for row in _rows(findings):
+        for row in candidates:
             if row.label is not None:
                 survey.present[row.dataset][row.label] += 1
-            reason = _reason(row, leaked)
+            reason = candidates.reason(row)
             if reason is not None:
                 # What follows a colon differs from file to file.
                 survey.left_out[reason.partition(":")[0]] += 1
                 survey.unusable += row.left_out is not None and not row.by_rule
                 where = {"dataset": row.dataset, "id": row.id, "file": row.file}
                 write({**where, "reason": reason})
-            elif not _is_valid(row, options):
+            elif candidates.part(row) == TRAIN:
                 survey.trained[row.dataset][str(row.label)] += 1
     return survey
 
 
-def _write(
-    out: Path,
+def _rows(
     composition: Composition,
-    findings: Sequence[_Findings],
-    leaked: set[tuple[str, str]],
-) -> TrainingManifest:
-    """Write lists and shards; return their manifest, not yet written."""
-    form, options, count_tokens = composition.form, composition.options, composition.count_tokens
-    leaked = set() if options.keep_leaks else leaked
-    survey = _survey(out, findings, leaked, options)
-    expected = expected_copies(survey.trained, options.classes, options.datasets, options.rows)
+    candidates: _Candidates,
+    survey: _Survey,
+    part: str,
+    rows_of_image: Counter[Image],
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a part and count those of each image."""
+    options, count_tokens = composition.options, composition.count_tokens
     n_tokens = {key: count_tokens(key) for key in survey.present} if count_tokens else {}
-    rows_of_image: dict[str, Counter[Image]] = {part: Counter() for part in _PARTS}
-
-    def rows_of(part: str) -> Iterator[dict[str, Any]]:
-        index = 0
-        for row in _rows(findings):
-            if _reason(row, leaked) is not None or _is_valid(row, options) != (part == VALID):
-                continue
-            label = str(row.label)
-            wanted = 1.0 if part == VALID else expected[row.dataset, label]
-            n = copies(wanted, f"copies {row.dataset} {row.id}", options.seed)
-            rows_of_image[part][Image(row.dataset, label, row.id)] += n
-            for _ in range(n):
-                yield form.row(row, part, index, n_tokens.get(row.dataset))
-                index += 1
-
-    shards = {part: write_shards(out, part, rows_of(part), form.schema) for part in _PARTS}
-    return TrainingManifest(
-        kind=form.kind,
-        recipe={},
-        versions={name: version(name) for name in ("unifer", "pyarrow", "pillow")},
-        roots={},
-        counts_in={dataset: dict(labels) for dataset, labels in survey.present.items()},
-        counts_out={part: counts_of(rows) for part, rows in rows_of_image.items()},
-        left_out=dict(survey.left_out),
-        unusable=survey.unusable,
-        shards=shards,
-        repeats={part: repeats_of(rows) for part, rows in rows_of_image.items()},
-    )
-
-
-def _rows(findings: Sequence[_Findings]) -> Iterator[Examined]:
-    for root, paths in findings:
-        for path in paths:
-            for row in read_examined(path):
-                yield replace(row, file=f"{root}/{row.file}") if row.file else row
-
-
-def _reason(row: Examined, leaked: set[tuple[str, str]]) -> str | None:
-    if row.left_out is not None:
-        return row.left_out
-    if row.votes is not None and not any(row.votes):
-        return NO_VOTES
-    return LEAKED if (row.dataset, row.id) in leaked else None
-
-
-def _is_valid(row: Examined, options: Options) -> bool:
-    """Return whether a row is held out, by its pixels, so that copies stay in one part."""
-    return uniform(f"valid {row.pixels.hex()}", options.seed) < options.valid
+    counts = survey.trained if part == TRAIN else {}
+    expected = expected_copies(counts, options.classes, options.datasets, options.rows)
+    chosen = ((Image(row.dataset, str(row.label), row.id), row) for row in candidates.of(part))
+    for index, row in enumerate(repeated(chosen, expected, options.seed, rows_of_image)):
+        yield composition.form.row(row, part, index, n_tokens.get(row.dataset))

@@ -22,7 +22,7 @@ from data_prep.outputs.training_folder import (
 )
 from data_prep.support.errors import BuildError, reading_parquet
 from data_prep.training.answer_log import AnswerLog, LoggedAnswer
-from data_prep.training.balance import Balance, copies, expected_copies
+from data_prep.training.balance import Balance, expected_copies, repeated
 from data_prep.training.rationales import Limits, Mode, Reject, reject
 from data_prep.training.rows import SFT_SCHEMA, sft_row
 from data_prep.training.teacher import Request
@@ -109,53 +109,17 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         # Older folders do not record a balance.
         if {"classes": Balance.NONE, **finished.recipe} == recipe:
             return finished
-    present: dict[str, Counter[str]] = defaultdict(Counter)
-    passed: dict[str, Counter[str]] = defaultdict(Counter)
-    left_out: Counter[str] = Counter()
-    passes: list[bool] = []
+    judged = _judge(out, task, log)
     rows_of_image: Counter[Image] = Counter()
-    with atomic_write_lines(out / REJECTED_NAME) as write_rejected:
-        for asked in task.questions():
-            present[asked.dataset][asked.label] += 1
-            answer = log.get(asked.key)
-            reason = UNANSWERED if answer is None else _reason(answer, asked, task)
-            passes.append(reason is None)
-            if reason is None:
-                passed[asked.dataset][asked.label] += 1
-                continue
-            left_out[reason] += 1
-            if answer is not None:
-                write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
-    expected = expected_copies(passed, task.classes, Balance.NONE)
-
-    def rows() -> Iterator[Mapping[str, Any]]:
-        index = 0
-        for asked in compress(task.questions(), passes):
-            answer = log.get(asked.key)
-            assert answer is not None
-            wanted = expected[asked.dataset, asked.label]
-            n = copies(wanted, f"copies {asked.dataset} {asked.id}", _SEED)
-            rows_of_image[Image(asked.dataset, asked.label, asked.id)] += n
-            for _ in range(n):
-                yield sft_row(
-                    asked.dataset,
-                    asked.id,
-                    asked.label,
-                    asked.file,
-                    answer.response.strip(),
-                    index=index,
-                    mode=task.mode,
-                    teacher=task.teacher,
-                )
-                index += 1
-
-    shards = {"train": write_shards(out, "train", rows(), SFT_SCHEMA)}
+    rows = _rows(task, log, judged, rows_of_image)
+    shards = {"train": write_shards(out, "train", rows, SFT_SCHEMA)}
+    left_out = judged.left_out
     manifest = TrainingManifest(
         kind="cot",
         recipe=recipe,
         versions={name: version(name) for name in ("unifer", "pyarrow")},
         roots=rows_manifest.roots,
-        counts_in={dataset: dict(labels) for dataset, labels in present.items()},
+        counts_in={dataset: dict(labels) for dataset, labels in judged.present.items()},
         counts_out={"train": counts_of(rows_of_image)},
         left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
         unusable=left_out[UNANSWERED],
@@ -164,6 +128,56 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
     )
     write_training_manifest(out, manifest)
     return manifest
+
+
+@dataclass(slots=True)
+class _Judged:
+    """Which answers pass, in the order of the questions, and counts of the questions."""
+
+    passes: list[bool]
+    present: dict[str, Counter[str]]
+    passed: dict[str, Counter[str]]
+    left_out: Counter[str]
+
+
+def _judge(out: Path, task: Task, log: AnswerLog) -> _Judged:
+    """Judge every answer, and list those that are rejected."""
+    judged = _Judged([], defaultdict(Counter), defaultdict(Counter), Counter())
+    with atomic_write_lines(out / REJECTED_NAME) as write_rejected:
+        for asked in task.questions():
+            judged.present[asked.dataset][asked.label] += 1
+            answer = log.get(asked.key)
+            reason = UNANSWERED if answer is None else _reason(answer, asked, task)
+            judged.passes.append(reason is None)
+            if reason is None:
+                judged.passed[asked.dataset][asked.label] += 1
+                continue
+            judged.left_out[reason] += 1
+            if answer is not None:
+                write_rejected({**asdict(answer), "label": asked.label, "reason": reason})
+    return judged
+
+
+def _rows(
+    task: Task, log: AnswerLog, judged: _Judged, rows_of_image: Counter[Image]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of the answers that pass and count those of each image."""
+    expected = expected_copies(judged.passed, task.classes, Balance.NONE)
+    passing = compress(task.questions(), judged.passes)
+    samples = ((Image(asked.dataset, asked.label, asked.id), asked) for asked in passing)
+    for index, asked in enumerate(repeated(samples, expected, _SEED, rows_of_image)):
+        answer = log.get(asked.key)
+        assert answer is not None
+        yield sft_row(
+            asked.dataset,
+            asked.id,
+            asked.label,
+            asked.file,
+            answer.response.strip(),
+            index=index,
+            mode=task.mode,
+            teacher=task.teacher,
+        )
 
 
 def _reason(answer: LoggedAnswer, asked: Request, task: Task) -> str | None:
