@@ -61,14 +61,20 @@ class Assessment:
         return {(row.prediction.dataset, row.prediction.id): row for row in self.readings}
 
     @cached_property
-    def targets(self) -> Mapping[QuestionKey, str]:
-        """The true label of each question, in the run's order."""
-        return {question: row.prediction.target for question, row in self.by_question.items()}
+    def targets(self) -> Mapping[str, Mapping[str, str]]:
+        """Dataset key -> question id -> its true label, in the run's order."""
+        found: dict[str, dict[str, str]] = {}
+        for (dataset, id_), row in self.by_question.items():
+            found.setdefault(dataset, {})[id_] = row.prediction.target
+        return found
 
     @cached_property
-    def right(self) -> frozenset[QuestionKey]:
-        """The questions with the right answer."""
-        return frozenset(question for question, row in self.by_question.items() if row.is_right)
+    def right(self) -> Mapping[str, frozenset[str]]:
+        """Dataset key -> the ids of the questions with the right answer."""
+        return {
+            dataset: frozenset(id_ for id_ in ids if self.by_question[dataset, id_].is_right)
+            for dataset, ids in self.targets.items()
+        }
 
 
 def assess(

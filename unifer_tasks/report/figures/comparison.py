@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from operator import itemgetter
-from typing import TypeVar
 
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.listed import BASE
-from unifer_tasks.report.figures.assessment import Assessment, QuestionKey
+from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnemar, with_holm
 from unifer_tasks.scoring.summary import POOLED, Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
 
 LEVEL = 0.95
-
-Group = TypeVar("Group", bound=Hashable)
 
 
 class ComparisonError(PredictionError):
@@ -119,10 +114,10 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     # A report compares many pairs, nearly all of the same questions.
     if a.targets == b.targets:
         return None
-    shared = [question for question in a.targets if question in b.targets]
+    shared = [question for question in a.by_question if question in b.by_question]
     if not shared:
         return f"{a.run.title} and {b.run.title} share no question"
-    wrong = [question for question in shared if a.targets[question] != b.targets[question]]
+    wrong = [(d, id_) for d, id_ in shared if a.targets[d][id_] != b.targets[d][id_]]
     if wrong:
         dataset, id_ = wrong[0]
         return (
@@ -133,46 +128,23 @@ def why_not(a: Assessment, b: Assessment) -> str | None:
     return None
 
 
-def paired_counts(
-    a: Assessment, b: Assessment, group: Callable[[QuestionKey], Group]
-) -> dict[Group, PairedCounts]:
-    """Count the shared questions of two runs by who was right, for each group of questions.
-
-    Args:
-        a: The first run.
-        b: The second.
-        group: A question -> its group.
-    """
-    shared = a.targets.keys() & b.targets.keys()
-    asked, both, only_a, only_b = (
-        Counter(map(group, questions))
-        for questions in (
-            shared,
-            a.right & b.right,
-            shared & (a.right - b.right),
-            shared & (b.right - a.right),
-        )
-    )
-    return {
-        name: PairedCounts(
-            both[name], only_a[name], only_b[name], n - both[name] - only_a[name] - only_b[name]
-        )
-        for name, n in asked.items()
-    }
-
-
 def flips(a: Assessment, b: Assessment) -> Iterator[tuple[Reading, Reading]]:
     """Yield the shared questions that one run has right and the other wrong, in the order of a."""
-    for question in a.by_question:
-        if question in b.by_question and (question in a.right) != (question in b.right):
-            yield a.by_question[question], b.by_question[question]
+    for question, row in a.by_question.items():
+        other = b.by_question.get(question)
+        if other and row.is_right != other.is_right:
+            yield row, other
 
 
 def _compare(a: Assessment, b: Assessment) -> Comparison:
     if reason := why_not(a, b):
         raise ComparisonError(f"{reason}; their figures cannot be compared")
-    found = paired_counts(a, b, itemgetter(0))
-    counts = {dataset: found[dataset] for dataset in LABEL_SPACES if dataset in found}
+    counts = {
+        dataset: part
+        for dataset in LABEL_SPACES
+        if dataset in a.targets and dataset in b.targets
+        if (part := _dataset_counts(a, b, dataset)).n
+    }
     nothing = PairedCounts(0, 0, 0, 0)
     pooled = sum((counts[dataset] for dataset in pooled_datasets(counts)), start=nothing)
     shared = sum(part.n for part in counts.values())
@@ -184,6 +156,15 @@ def _compare(a: Assessment, b: Assessment) -> Comparison:
         len(a.readings) - shared,
         len(b.readings) - shared,
     )
+
+
+def _dataset_counts(a: Assessment, b: Assessment, dataset: str) -> PairedCounts:
+    """Count a dataset's shared questions; by sets, as a report has hundreds of pairs."""
+    shared = a.targets[dataset].keys() & b.targets[dataset].keys()
+    right_a, right_b = a.right[dataset] & shared, b.right[dataset] & shared
+    both = len(right_a & right_b)
+    only_a, only_b = len(right_a) - both, len(right_b) - both
+    return PairedCounts(both, only_a, only_b, len(shared) - both - only_a - only_b)
 
 
 def _difference(counts: PairedCounts) -> Difference:

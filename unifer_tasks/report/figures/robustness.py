@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from unifer_tasks.protocol.variants.corruptions import STRENGTHS, Condition, condition_of
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import LEVEL, paired_counts, why_not
+from unifer_tasks.report.figures.comparison import LEVEL, why_not
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, with_holm
 
@@ -60,7 +60,12 @@ def robustness(one: Assessment, base: Assessment) -> Robustness | None:
     kinds = one.run.variant.corrupts
     if why_not(one, base) is not None:
         return None
-    counts = paired_counts(one, base, lambda question: condition_of(*question, kinds))
+    pairs: dict[Condition, list[tuple[bool, bool]]] = {}
+    for question, row in one.by_question.items():
+        if reference := base.by_question.get(question):
+            condition = condition_of(*question, kinds)
+            pairs.setdefault(condition, []).append((row.is_right, reference.is_right))
+    counts = {condition: PairedCounts.of(part) for condition, part in pairs.items()}
     by_kind = {
         kind: {
             strength: counts[Condition(kind, strength)]

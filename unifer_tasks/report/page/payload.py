@@ -48,6 +48,8 @@ OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _DATASETS = tuple(LABEL_SPACES)
 # As payload.js has them.
 _ABSENT, _NONE = 254, 255
+# 6, which is zlib's own, saves a fortieth of the bytes of real rationales for a third more time.
+_COMPRESSION = 5
 _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 
 Question = tuple[str, str, str]
@@ -252,4 +254,4 @@ def _block(id_: str, value: Any) -> Block:
 
 
 def _pack(data: bytes) -> str:
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(data, _COMPRESSION, mtime=0)).decode()

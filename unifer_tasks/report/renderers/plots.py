@@ -386,7 +386,9 @@ def _heat(
     places = np.ndindex(values.shape)
     for (i, j), text, colour in zip(places, texts, _text_colours(image, values), strict=True):
         if text:
-            axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour, in_layout=False)
+            axes.text(
+                j, i, text, ha="center", va="center", fontsize=6.5, color=colour, in_layout=False
+            )
     return image
 
 
