@@ -18,6 +18,10 @@ _FEWEST_TOKENS, _MOST_TOKENS = 4, 16384
 the defaults of qwen-vl-utils."""
 
 
+Tensor = tuple[int, int]
+"""Rows of a parameter, which FSDP shards, and the numbers of a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Linear:
     """A linear layer.
@@ -38,6 +42,12 @@ class Linear:
     def parameters(self) -> int:
         """Weights and biases."""
         return self.inputs * self.outputs + self.has_bias * self.outputs
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield the weight and the bias."""
+        yield self.outputs, self.inputs
+        if self.has_bias:
+            yield self.outputs, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +206,17 @@ class ModelShape:
         for block in range(self.vision.blocks):
             yield from self.vision.block_linears(block)
         yield from self.vision.merger_linears()
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Yield every parameter; tied ones once."""
+        text, vision = self.text, self.vision
+        for linear in self.linears():
+            yield from linear.tensors()
+        yield from [(text.vocabulary, text.width)] * (1 if text.tied else 2)
+        yield vision.width, vision.patch_inputs
+        # Two norms a layer and a block, and those that end language model and tower.
+        yield from [(text.width, 1)] * (2 * text.layers + 1)
+        yield from [(vision.width, 1)] * (2 * vision.blocks + 1)
 
     def can_share(self, gpus: int) -> bool:
         """Return whether an engine of vLLM can spread the layers over some GPUs.

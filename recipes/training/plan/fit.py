@@ -18,7 +18,7 @@ from recipes.training.configuration.settings import (
     parse_settings,
 )
 from recipes.training.plan.disk import checkpoint_key, keep_key
-from recipes.training.plan.layout import Layout
+from recipes.training.plan.layout import WORKERS, Layout
 from recipes.training.plan.lengths import Assumed
 from recipes.training.plan.memory import GIB, Moment
 from recipes.training.plan.plan import Plan, make_plan
@@ -278,6 +278,8 @@ def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
 def _host_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
     """Yield what lowers a node's memory."""
     engine = _engine(settings)
+    if layout.rollout is not None:
+        yield Change({key: 1 for key in WORKERS if value_at(settings.verl, key) > 1})
     for name in ("optimizer_offload", "param_offload", "offload_policy"):
         if value_at(settings.verl, f"{engine}.{name}"):
             yield Change({f"{engine}.{name}": False})

@@ -24,6 +24,16 @@ _BYTES: Mapping[str, int] = {
     "float16": 2, "half": 2, "16": 2,
 }  # fmt: skip
 
+WORKERS = (
+    "actor_rollout_ref.rollout.agent.num_workers",
+    "reward.num_workers",
+    "transfer_queue.backend.SimpleStorage.num_data_storage_units",
+)
+"""Settings of how many processes sample, compute rewards, and hold a batch."""
+
+_CONTROLLERS = 5
+"""Our launcher, the driver, verl's task runner, its balancer of requests, TransferQueue's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
@@ -121,6 +131,7 @@ class Layout:
         scales_logits: Whether the temperature is not 1.
         reference: Bytes of a weight of the reference model; None if there is none.
         rollout: vLLM; None in SFT.
+        processes: Those of GRPO that belong to no GPU; 0 in SFT.
     """
 
     shape: ModelShape
@@ -142,6 +153,7 @@ class Layout:
     scales_logits: bool
     reference: int | None
     rollout: Rollout | None
+    processes: int
 
     @property
     def parameters(self) -> int:
@@ -172,12 +184,14 @@ def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout
     trains_vision = not freezes_vision and not adapter
     trained = adapter_size or shape.parameters - freezes_vision * shape.vision.parameters
     log_probs = rollout = reference = None
+    processes = 0
     if isinstance(method, GrpoSettings):
         n = method.rollout.n
         updated = max(1, method.mini_batch_size * n // trainer.gpus)
         sampled = max(1, settings.data.batch_size * n // trainer.gpus)
         log_probs = _pass(method.log_probs, sampled, lengths, settings.model.packs_sequences)
         rollout = _rollout(verl, settings, method, shape)
+        processes = _CONTROLLERS + sum(value_at(verl, key) for key in WORKERS)
         if method.reference is not None and adapter is None:
             reference = _bytes(value_at(verl, "actor_rollout_ref.ref.fsdp_config.model_dtype"))
     else:
@@ -204,6 +218,7 @@ def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout
         and value_at(verl, "actor_rollout_ref.rollout.temperature") != 1,
         reference=reference,
         rollout=rollout,
+        processes=processes,
     )
 
 

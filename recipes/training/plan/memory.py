@@ -26,9 +26,12 @@ GIB = 2**30
 CONTEXT = 1 * GIB
 """A process's CUDA context, libraries and NCCL buffers on a GPU: an estimate."""
 
-PROCESSES = {"sft": (1 * GIB, 2 * GIB), "grpo": (8 * GIB, 3 * GIB)}
-"""Host memory of a run's processes, and of each GPU's more: 0.8 GiB for one rank of SFT and 7.7 for
-GRPO were measured on a CPU with a model of 7 MB; the growth with GPUs is an estimate."""
+PROCESS = 3 * GIB // 4
+"""Private memory of a process of GRPO, each of which imports verl and torch: the 20 of a run of a
+model of 7 MB on an H100 took 15 GiB, the 12 of one on a CPU 7.7."""
+
+_OF_A_GPU = 4
+"""Processes of GRPO for each GPU: its worker, vLLM's server, engine and worker."""
 
 _FLOAT = 4
 
@@ -77,7 +80,7 @@ def gpu_moments(layout: Layout, gpu: int) -> tuple[Moment, ...]:
     return tuple(moments)
 
 
-def host_moments(layout: Layout, stage: str) -> tuple[Moment, ...]:
+def host_moments(layout: Layout) -> tuple[Moment, ...]:
     """Return what a node's memory holds when a run loads its model, trains, and saves.
 
     verl loads the whole model in the engine's type in one process of the run, or in each of them
@@ -86,11 +89,10 @@ def host_moments(layout: Layout, stage: str) -> tuple[Moment, ...]:
     (utils/checkpoint/fsdp_checkpoint_manager.py, save_checkpoint). Where vLLM starts without the
     base of an adapter, every process gathers it whole (utils/fsdp_utils.py, collect_lora_params).
     """
-    base, each = PROCESSES[stage]
     per_node = layout.gpus_per_node
     whole = layout.parameters * layout.sharding.stored
     copies = per_node if layout.shape.text.tied else 1
-    processes = Use("processes", base + each * (per_node - 1))
+    processes = Use("processes", _processes(layout))
     resident = [processes, *_offloaded(layout)]
     if not layout.on_gpu:
         resident += _on_cpu(layout)
@@ -337,27 +339,57 @@ def _logits(layout: Layout, micro: Pass, *, trains: bool, entropy: bool) -> int:
     return micro.tokens * vocabulary * each + extra
 
 
+def _processes(layout: Layout) -> int:
+    """Return what the processes of a run hold on its first node, whatever the model's size.
+
+    A rank of SFT took 0.8 GiB on a CPU; how this grows with its GPUs is an estimate.
+    """
+    per_node = layout.gpus_per_node
+    if layout.rollout is None:
+        return (2 * per_node - 1) * GIB
+    return PROCESS * (layout.processes + _OF_A_GPU * per_node)
+
+
+def _page_locked(layout: Layout, shards: int) -> float:
+    """Return how much of the host's memory a byte of the model's shards takes.
+
+    What a GPU is to fetch again waits in page-locked memory (verl, utils/fsdp_utils.py,
+    offload_fsdp2_model_to_cpu and offload_fsdp_optimizer; FSDP2's CPUOffloadPolicy; vLLM,
+    device_allocator/cumem.py), of which torch gives each tensor the next power of two and keeps it
+    (ATen/core/CachingHostAllocator.h): 1.5 times a model of 3B, and 1.9 times one of 7B.
+    """
+    if not layout.on_gpu:
+        return 1.0
+    held = rounded = 0
+    for rows, columns in layout.shape.tensors():
+        size = -(-rows // shards) * columns
+        held += size
+        rounded += 1 << (size - 1).bit_length()
+    return rounded / held
+
+
 def _offloaded(layout: Layout) -> Iterator[Use]:
     """Yield what the GPUs of a node keep in its memory."""
     sharding, per_node = layout.sharding, layout.gpus_per_node
-    share = per_node / sharding.shards
+    share = sharding.stored * per_node / sharding.shards
+    locked = share * _page_locked(layout, sharding.shards)
     away = sharding.all_stay_in_host
-    weights = int(layout.parameters * sharding.stored * share)
-    moments = int(2 * layout.trained * sharding.stored * share)
     if away or sharding.weights_wait_in_host:
-        yield Use("weights", weights)
+        yield Use("weights", int(layout.parameters * locked))
     if away:
-        yield Use("gradients", moments // 2)
-    if away or sharding.optimizer_waits_in_host:
-        yield Use("optimizer", moments)
+        yield Use("gradients", int(layout.trained * locked))
+        # It steps where it is, and no GPU fetches it.
+        yield Use("optimizer", int(2 * layout.trained * share))
+    elif sharding.optimizer_waits_in_host:
+        yield Use("optimizer", int(2 * layout.trained * locked))
     if layout.reference is not None:
-        yield Use(
-            "reference", int(layout.shape.parameters * layout.reference * per_node / layout.gpus)
-        )
+        here = per_node / layout.gpus * _page_locked(layout, layout.gpus)
+        yield Use("reference", int(layout.shape.parameters * layout.reference * here))
     rollout = layout.rollout
     if rollout is not None and rollout.frees and rollout.keeps_weights:
         copies = per_node // rollout.tensor_parallel or 1
-        yield Use("vLLM weights", copies * layout.parameters * rollout.weight)
+        whole = layout.parameters * rollout.weight
+        yield Use("vLLM weights", int(copies * whole * _page_locked(layout, 1)))
     if layout.offloads_activations and layout.checkpoints:
         text = layout.shape.text
         held = layout.update.tokens * text.layers * text.width * sharding.computed

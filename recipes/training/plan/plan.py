@@ -69,7 +69,7 @@ def make_plan(settings: Settings, assumed: Assumed, gpu: int) -> Plan:
         workload=workload,
         rate=rate_of(settings, shape, assumed.rate),
         gpu=gpu_moments(layout, gpu) if layout.on_gpu else (),
-        host=host_moments(layout, settings.stage),
+        host=host_moments(layout),
         kv_tokens=kv_tokens(layout, gpu) if layout.on_gpu else None,
         disk=disk_of(settings, layout, workload, lengths),
     )

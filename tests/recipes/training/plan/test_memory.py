@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ pytest.importorskip("verl")
 
 import torch
 
+from recipes.training.checks.shapes import KNOWN, ModelShape
 from recipes.training.plan.layout import Layout, Pass
 from recipes.training.plan.memory import (
     GIB,
@@ -33,6 +35,7 @@ OFFLOAD = tuple(
     f"actor_rollout_ref.actor.fsdp_config.{part}_offload=true" for part in ("param", "optimizer")
 )
 LORA = ("method=lora",)
+HOST = ("actor_rollout_ref.actor.fsdp_config.offload_policy=true",)
 
 
 def size(moments: Sequence[Moment], name: str, part: str) -> int:
@@ -110,17 +113,85 @@ def test_keys_and_values_by_hand() -> None:
     ("overrides", "moment", "part", "expected"),
     [
         ((), "loading", "whole models", 4 * P7),
-        ((), "training", "reference", 4 * P7),
         (LORA, "training", "reference", 0),
-        (LORA, "training", "vLLM weights", 8 * 2 * (P7 + ADAPTER7)),
-        (OFFLOAD, "training", "weights", 4 * P7),
-        (OFFLOAD, "training", "optimizer", 8 * P7),
-        ((*OFFLOAD, "trainer.nnodes=2"), "training", "weights", 4 * P7 // 2),
+        (HOST, "training", "optimizer", 8 * P7),
         ((), "saving", "whole models", 6 * P7),
+        # Eight each of three kinds, five of their own, and four of each of eight GPUs.
+        ((), "training", "processes", 61 * 3 * GIB // 4),
+        (
+            ("reward.num_workers=1", "trainer.n_gpus_per_node=1"),
+            "training",
+            "processes",
+            26 * 3 * GIB // 4,
+        ),
     ],
 )
 def test_a_node_by_hand(overrides: tuple[str, ...], moment: str, part: str, expected: int) -> None:
     assert size(plan("grpo", "7b", *overrides).host, moment, part) == expected
+
+
+@pytest.fixture(scope="module")
+def numbers7() -> list[int]:
+    """Return how many numbers each parameter of transformers' model of 7B has."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+            "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064,
+        },
+        vision_config={"depth": 32, "hidden_size": 1280, "intermediate_size": 3420,
+                       "num_heads": 16, "out_hidden_size": 3584},
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = Qwen2_5_VLForConditionalGeneration(config)
+    found = [parameter.numel() for parameter in model.parameters()]
+    assert sum(found) == P7
+    return found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part", "each"),
+    [
+        ((), "reference", 4),
+        (OFFLOAD, "weights", 4),
+        (OFFLOAD, "optimizer", 8),
+        (HOST, "weights", 4),
+        (HOST, "gradients", 4),
+    ],
+)
+@pytest.mark.parametrize("gpus", [1, 4, 8])
+def test_what_a_gpu_fetches_again_takes_powers_of_two(
+    numbers7: list[int], overrides: tuple[str, ...], part: str, each: int, gpus: int
+) -> None:
+    """Each shard of a tensor is rounded up by itself."""
+    whole = sum(gpus * 2 ** math.ceil(math.log2(-(-n // gpus))) for n in numbers7)
+    found = plan("grpo", "7b", *overrides, f"trainer.n_gpus_per_node={gpus}")
+    assert size(found.host, "training", part) == pytest.approx(each * whole, rel=1e-3)
+
+
+def test_an_adapters_base_sleeps_once_for_each_engine(numbers7: list[int]) -> None:
+    whole = sum(2 ** math.ceil(math.log2(n)) for n in numbers7)
+    found = size(plan("grpo", "7b", *LORA).host, "training", "vLLM weights")
+    assert found == pytest.approx(8 * 2 * whole * (1 + ADAPTER7 / P7), rel=1e-3)
+
+
+def test_nodes_share_what_is_offloaded() -> None:
+    one, two = (
+        size(plan("grpo", "7b", *OFFLOAD, f"trainer.nnodes={n}").host, "training", "weights")
+        for n in (1, 2)
+    )
+    assert two == pytest.approx(one / 2, rel=0.01)
+
+
+def test_a_cpu_locks_no_pages() -> None:
+    layout = replace(plan("grpo", "7b").layout, on_gpu=False)
+    assert size(host_moments(layout), "training", "reference") == 4 * P7
+
+
+@pytest.mark.parametrize("shape", KNOWN.values(), ids=lambda shape: shape.name.split("-")[2])
+def test_tensors_are_all_parameters(shape: ModelShape) -> None:
+    assert sum(rows * columns for rows, columns in shape.tensors()) == shape.parameters
 
 
 def test_the_base_of_an_adapter_is_gathered_by_every_process_unless_vllm_reads_it() -> None:
@@ -302,7 +373,7 @@ def test_what_leaves_the_gpu_is_in_the_host(
     )
     moved = replace(layout, sharding=sharding)
     here = {use.part for use in gpu_moments(moved, 80 * GIB)[0].uses}
-    there = {use.part for use in host_moments(moved, "grpo")[1].uses}
+    there = {use.part for use in host_moments(moved)[1].uses}
     for part in {"weights", "optimizer"} if layout.rollout else set():
         assert (part in here) != (part in there)
 
