@@ -44,6 +44,7 @@ def _run(args: argparse.Namespace) -> int:
     if is_training_folder(args.folder):
         manifest, problems = verify.verify_rows(args.folder, args.jobs)
         rows = {part: manifest.rows(part) for part in manifest.shards}
+        listed = [shard.path for shards in manifest.shards.values() for shard in shards]
         if not problems and not has_fingerprints(args.folder):
             say("every image was decoded; without fingerprints, its content could not be compared")
         if args.processor and not problems:
@@ -52,10 +53,14 @@ def _run(args: argparse.Namespace) -> int:
     else:
         benchmark, problems = verify.verify_benchmark(args.folder, args.jobs)
         rows = {dataset: file.rows for dataset, file in benchmark.datasets.items()}
+        listed = [file.path for file in benchmark.datasets.values()]
         caveat = benchmark.caveat()
         say("the whole of FERBench" if caveat is None else f"not FERBench: {caveat}")
     for part, n in rows.items():
         say(f"{part:<10} {n:>8,} rows")
+    if others := verify.unlisted(args.folder, listed):
+        unknown = counted(len(others), "parquet file")
+        say(f"not checked: {unknown} that the manifest does not list, such as {others[0]}")
     for kind in problems:
         for problem in kind[:MAX_LISTED]:
             warn(f"unifer-data: {problem}")

@@ -16,6 +16,7 @@ from data_prep.outputs.training_folder import (
     Shard,
     TrainingManifest,
     read_training_manifest,
+    shard_path,
     write_training_manifest,
 )
 from data_prep.support.errors import BuildError, reading_parquet
@@ -74,9 +75,9 @@ def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
         given: As in `new_roots`.
 
     Raises:
-        BuildError: A shard is missing or damaged, a path is not below any root of the manifest, or
+        BuildError: A shard is damaged, a path is not below any root of the manifest, or
             a source is unknown.
-        DataError: The manifest is missing or damaged.
+        DataError: The manifest is missing or damaged, or a shard is missing.
     """
     manifest = read_training_manifest(folder)
     roots = new_roots(manifest, given)
@@ -129,14 +130,16 @@ def rewrite_shard(
         The shard with its new hash.
 
     Raises:
-        BuildError: The shard is missing.
+        DataError: The shard is missing.
         PreparationError: It is damaged.
     """
-    source, target = folder / shard.path, out / shard.path
-    if not source.is_file():
-        raise BuildError(f"{source} is missing; run the command that built it again")
-    with reading_parquet(source, "training rows"), atomic_write(target) as partial:
-        file = pq.ParquetFile(source)
+    source, target = shard_path(folder, shard), out / shard.path
+    with (
+        reading_parquet(source, "training rows"),
+        source.open("rb") as opened,
+        atomic_write(target) as partial,
+    ):
+        file = pq.ParquetFile(opened)
         with pq.ParquetWriter(partial, file.schema_arrow, compression="zstd") as writer:
             for batch in file.iter_batches(ROWS_PER_GROUP):
                 rows = [changed(row) for row in batch.to_pylist()]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from data_prep.images.fingerprints import FOLDER, fingerprints
 from data_prep.images.inspection import inspect
+from data_prep.outputs.rebase import place_below
 from data_prep.outputs.training_folder import (
     Image,
     Repeats,
@@ -88,10 +89,11 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
     for part in manifest.shards:
         rows: Counter[Image] = Counter()
         labels: Counter[tuple[str, str]] = Counter()
-        nameless = 0
+        nameless, outside = 0, dict[str, None]()
         misnamed: dict[str, None] = {}
         for row in _rows(root, manifest, part):
             labels[row.dataset, row.label] += 1
+            outside.update(dict.fromkeys(_outside(row, manifest)))
             if not row.id:
                 nameless += 1
                 continue
@@ -103,9 +105,17 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
                 misnamed[f"{row.dataset} {row.id} is the id of several images"] = None
         if nameless:
             yield [f"{root}: {counted(nameless, f'{part} row')} without an id; build it again"]
+        yield [f"{image} lies below no root of {root}; build it again" for image in outside]
         yield [f"{root}: {what}; build it again" for what in misnamed]
         yield list(_label_problems(root, part, labels, manifest))
         yield [f"{root}: {what}; build it again" for what in _repeat_problems(part, rows, manifest)]
+
+
+def _outside(row: Row, manifest: TrainingManifest) -> Iterator[str]:
+    """Yield the images of a row that do not lie below the root of their source."""
+    root = manifest.roots.get(manifest.source_of(row.dataset) or "")
+    if root is not None:
+        yield from (image for image in row.images if place_below(root, image) is None)
 
 
 def _label_problems(

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,10 +22,10 @@ from data_prep.support.errors import BuildError, brief
 from data_prep.support.output import IMAGES
 from data_prep.support.packed import UNPACKED
 from data_prep.support.parallel import batches
-from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, absent, sha256
-from unifer_tasks.support.files import atomic_write
+from unifer_tasks.data.manifest import MANIFEST_NAME, DataError, absent, check_schema, sha256
+from unifer_tasks.support.files import atomic_write, explain
 from unifer_tasks.support.locks import LOCK_NAME
-from unifer_tasks.support.records import RecordError, read_json, record
+from unifer_tasks.support.records import RecordError, read_json, record, require_file
 
 Value = TypeVar("Value")
 
@@ -146,6 +146,9 @@ class TrainingManifest:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"holds rows of kind {brief(self.kind)}, not of {' or '.join(KINDS)}")
+        names = Counter(shard.path for shards in self.shards.values() for shard in shards)
+        if repeated := [name for name, n in names.items() if n > 1]:
+            raise ValueError(f"lists {brief(repeated[0])} twice")
         _require_counts(
             self.unusable,
             *self.left_out.values(),
@@ -233,19 +236,38 @@ def read_training_manifest(root: Path) -> TrainingManifest:
     path = root / MANIFEST_NAME
     try:
         content = read_json(path)
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-            raise DataError(f"{path} is not a manifest of training rows that this version reads")
-        if "datasets" in content:
+        check_schema(path, content, SCHEMA)
+        fields = dict(cast("Mapping[str, Any]", content))
+        if "datasets" in fields:
             raise DataError(
                 f"{root} is a benchmark folder: it holds images, neither paths of images nor "
                 "training rows; name a folder that `unifer-data rlvr` or `unifer-data cot` wrote"
             )
-        fields = {key: value for key, value in content.items() if key != "schema"}
+        del fields["schema"]
         return record(TrainingManifest, fields, closed=True)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(absent(root)) from None
     except RecordError as error:
         raise DataError(f"{path} cannot be read ({brief(error)}); build the folder again") from None
+
+
+def shard_path(root: Path, shard: Shard) -> Path:
+    """Return the file of a shard.
+
+    Raises:
+        DataError: It is gone, or not a regular file.
+    """
+    path = root / shard.path
+    again = "run the command that built it again"
+    try:
+        require_file(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; {again}") from None
+    except RecordError as error:
+        raise DataError(f"{path} {error}; {again}") from None
+    except OSError as error:
+        raise DataError(explain(error)) from None
+    return path
 
 
 def is_training_folder(root: Path) -> bool:

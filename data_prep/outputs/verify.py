@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,22 @@ import pyarrow.parquet as pq
 
 from data_prep.images.inspection import inspect
 from data_prep.outputs.row_checks import image_problems, row_problems, shard_problem
-from data_prep.outputs.training_folder import TrainingManifest, by_label, read_training_manifest
+from data_prep.outputs.training_folder import (
+    TrainingManifest,
+    by_label,
+    read_training_manifest,
+    shard_path,
+)
 from data_prep.support.errors import PreparationError
 from data_prep.support.parallel import ordered_map
 from unifer_tasks.data import contents
-from unifer_tasks.data.manifest import Manifest, dataset_path, read_manifest, sha256
+from unifer_tasks.data.manifest import (
+    DataError,
+    Manifest,
+    dataset_path,
+    read_manifest,
+    sha256,
+)
 from unifer_tasks.protocol.images import MAX_PIXELS, MIN_PIXELS
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import TRAIN
@@ -47,19 +58,23 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Pro
         The manifest, and the problems found.
 
     Raises:
-        DataError: The manifest is missing or damaged, or a file is missing.
+        DataError: The manifest is missing or damaged.
     """
     manifest = read_manifest(root)
     problems: Problems = []
     for dataset, file in manifest.datasets.items():
-        path = dataset_path(root, manifest, dataset)
+        try:
+            path = dataset_path(root, manifest, dataset)
+        except DataError as error:
+            problems.append([str(error)])
+            continue
         if sha256(path) != file.sha256:
             problems.append([f"{path} is not the file that its manifest lists; build it again"])
             continue
         problems.append(
             list(contents.problems(path, dataset, file))
             or [
-                f"{path}: {row_id} {fault}"
+                f"{path}: {row_id} {fault}; build it again"
                 for row_id, fault in ordered_map(_fault, _encoded(path), jobs)
                 if fault is not None
             ]
@@ -80,10 +95,12 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
     files = []
     for part, shards in manifest.shards.items():
         for shard in shards:
-            path = root / shard.path
-            if not path.is_file():
-                files.append(f"{path} is missing; run the command that built it again")
-            elif sha256(path) != shard.sha256:
+            try:
+                path = shard_path(root, shard)
+            except DataError as error:
+                files.append(str(error))
+                continue
+            if sha256(path) != shard.sha256:
                 files.append(f"{path} is not the file that its manifest lists; build it again")
             elif problem := shard_problem(path, shard, manifest.kind):
                 files.append(f"{path} {problem}; build it again")
@@ -100,6 +117,18 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
     if not gone and not kinds:
         gone = image_problems(root, manifest, jobs)
     return manifest, [*kinds, gone] if gone else kinds
+
+
+def unlisted(root: Path, listed: Iterable[str]) -> list[Path]:
+    """Return the parquet files of a folder that its manifest does not list, so are not checked.
+
+    Args:
+        root: The folder.
+        listed: The paths that the manifest lists, relative to it.
+    """
+    known = {root / path for path in listed}
+    folders = {root, *(path.parent for path in known)}
+    return sorted({path for folder in folders for path in folder.glob("*.parquet")} - known)
 
 
 def missing_roots(manifest: TrainingManifest) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from unifer_tasks.protocol.labels import FERBENCH, WITH_FILES, label_space
 from unifer_tasks.support.files import atomic_write, explain
-from unifer_tasks.support.records import RecordError, read_json, record
+from unifer_tasks.support.records import RecordError, read_json, record, require_file
 
 DATA_VARIABLE = "FERBENCH_DATA"
 MANIFEST_NAME = "manifest.json"
@@ -196,9 +196,7 @@ def read_manifest(root: Path) -> Manifest:
     path = root / MANIFEST_NAME
     try:
         content = read_json(path)
-        schema = record(_Versioned, content).schema
-        if schema != SCHEMA:
-            raise RecordError(f"has schema {schema}, this version reads {SCHEMA}")
+        check_schema(path, content, SCHEMA)
         if isinstance(content, dict) and "kind" in content:
             raise DataError(
                 f"{root} holds training rows, not a benchmark; name a folder that `unifer-data "
@@ -211,6 +209,26 @@ def read_manifest(root: Path) -> Manifest:
         raise DataError(explain(error)) from None
     except RecordError as error:
         raise DataError(f"{path} {error}; build the folder again") from None
+
+
+def check_schema(path: Path, content: object, reads: int) -> None:
+    """Check that a manifest is of the schema that is read here.
+
+    Args:
+        path: Of the manifest, for the message.
+        content: What it holds.
+        reads: The schema.
+
+    Raises:
+        DataError: It is of another one.
+        RecordError: It names none.
+    """
+    found = record(_Versioned, content).schema
+    if found != reads:
+        newer = ", or update UniFER, of which a newer version wrote it" if found > reads else ""
+        raise DataError(
+            f"{path} has schema {found}, this version reads {reads}; build the folder again{newer}"
+        )
 
 
 def manifest_digest(root: Path) -> str:
@@ -235,7 +253,7 @@ def absent(root: Path) -> str:
     return (
         f"{root / MANIFEST_NAME} is missing: the folder was not written by `unifer-data`, or not "
         "to its end; the command that writes it continues it (`unifer-data ferbench` for the "
-        "benchmark, `unifer-data drawn` for a stand-in)"
+        "benchmark, `rlvr` or `cot` for training rows, `drawn` for a stand-in)"
     )
 
 
@@ -264,11 +282,15 @@ def dataset_path(root: Path, manifest: Manifest, dataset: str) -> Path:
         )
     path = root / file.path
     try:
-        is_there = path.is_file()
+        require_file(path)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing, though the manifest lists it; build {root} again"
+        ) from None
     except OSError as error:
         raise DataError(explain(error)) from None
-    if not is_there:
-        raise DataError(f"{path} is missing, though the manifest lists it; build {root} again")
+    except RecordError as error:
+        raise DataError(f"{path} {error}; build {root} again") from None
     return path
 
 

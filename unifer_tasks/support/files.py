@@ -27,7 +27,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except BaseException as error:
         if not partial.is_dir():
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             # A full disk is told by the write, which knows no name.
             error.filename = str(path)
         raise
@@ -55,6 +55,8 @@ _REASONS: Mapping[int, str] = {
     errno.EISDIR: "it is a folder; name a file",
     errno.ESPIPE: "it is a pipe; name a regular file",
     errno.EEXIST: "it exists already; choose another place",
+    errno.ELOOP: "it is a symbolic link to itself; put the file or folder in its place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
 
