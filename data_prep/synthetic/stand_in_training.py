@@ -7,12 +7,12 @@ any machine. A rationale names the action units that its face was drawn from.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from data_prep.synthetic.faces import sample_face
 from data_prep.synthetic.faces.rationale import rationale
 from data_prep.synthetic.stand_in import draw_as, stream_of, suffix_of
 from data_prep.training.balance import Balance, shared_out
-from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
+from data_prep.training.rows import RLVR, sft_form
 from unifer_tasks.data.manifest import MANIFEST_NAME, SYNTHETIC
 from unifer_tasks.protocol.labels import WITH_FILES, canonical
 from unifer_tasks.protocol.prompts import response
@@ -49,17 +49,6 @@ LABELS = tuple(_BALANCE)
 # The benchmark's stand-ins have seeds of three numbers; these have four, so no face is repeated.
 _TRAINING_STREAM = 1
 _TAGS_STREAM = 1
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnSample:
-    """A training face: its label, its image, and its response."""
-
-    dataset: str
-    id: str
-    label: str
-    path: Path
-    response: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +114,27 @@ def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest
     open_folder(out)
     if (out / MANIFEST_NAME).exists():
         raise BuildError(f"{out} holds rows itself; choose a folder for `cot` and `rlvr` within it")
-    for kind in _KINDS:
-        finished_manifest(out / kind, described)
+    for form in _FORMS:
+        finished_manifest(out / form.kind, described)
     asked = {
         "train": choose(recipe.drawn, recipe.labels, recipe.seed),
         "valid": choose(recipe.valid, "uniform", recipe.seed + 1),
     }
-    samples: dict[str, list[DrawnSample]] = {}
+    samples: dict[str, list[Examined]] = {}
     for part, chosen in asked.items():
         draw_sample = partial(_sample, output.images, part, recipe)
         drawn = output.map(f"drawing {part}", draw_sample, enumerate(chosen), len(chosen))
         samples[part] = list(drawn)
+    counts = {part: _counts(chosen) for part, chosen in asked.items()}
     manifests = {}
-    for kind, (rows_of, schema) in _KINDS.items():
-        shards = {
-            part: write_shards(out / kind, part, rows_of(part, drawn), schema)
-            for part, drawn in samples.items()
-        }
-        counts = {part: _counts(drawn) for part, drawn in samples.items()}
-        manifests[kind] = TrainingManifest(
-            kind=kind,
+    for form in _FORMS:
+        home = out / form.kind
+        shards = {}
+        for part, faces in samples.items():
+            rows = (form.row(face, part, index, None) for index, face in enumerate(faces))
+            shards[part] = write_shards(home, part, rows, form.schema)
+        manifests[form.kind] = TrainingManifest(
+            kind=form.kind,
             recipe=described,
             versions={name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")},
             roots={SYNTHETIC: str(output.images.resolve())},
@@ -154,13 +144,13 @@ def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest
             unusable=0,
             shards=shards,
         )
-        write_training_manifest(out / kind, manifests[kind])
+        write_training_manifest(home, manifests[form.kind])
     return manifests
 
 
 def _sample(
     images: Path, part: str, recipe: Recipe, numbered: tuple[int, tuple[str, str]]
-) -> DrawnSample:
+) -> Examined:
     number, (dataset, label) = numbered
     seed, untagged = recipe.seed, recipe.untagged if part == "train" else 0.0
     stream = [seed, stream_of(dataset), number, _TRAINING_STREAM + (part == "valid")]
@@ -176,33 +166,14 @@ def _sample(
     seen = rationale(face.action_units)
     is_untagged = np.random.default_rng([*stream, _TAGS_STREAM]).random() < untagged
     text = f"{seen} The expression is {label}." if is_untagged else response(seen, label)
-    return DrawnSample(dataset, f"drawn/{dataset}/{name}", label, path, text)
+    return Examined(dataset, part, f"drawn/{dataset}/{name}", str(path), label, None, response=text)
 
 
-def _sft_rows(part: str, samples: Iterable[DrawnSample]) -> Iterator[dict[str, Any]]:
-    for index, sample in enumerate(samples):
-        yield sft_row(
-            sample.dataset,
-            sample.id,
-            sample.label,
-            str(sample.path),
-            sample.response,
-            index=index,
-            mode="drawn",
-        )
-
-
-def _rlvr_rows(part: str, samples: Iterable[DrawnSample]) -> Iterator[dict[str, Any]]:
-    for index, sample in enumerate(samples):
-        found = Examined(sample.dataset, part, sample.id, str(sample.path), sample.label, None)
-        yield RLVR.row(found, part, index, None)
-
-
-def _counts(samples: Iterable[DrawnSample]) -> Mapping[str, Mapping[str, int]]:
+def _counts(chosen: Iterable[tuple[str, str]]) -> Mapping[str, Mapping[str, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        counts[sample.dataset][sample.label] += 1
+    for dataset, label in chosen:
+        counts[dataset][label] += 1
     return {dataset: dict(sorted(of.items())) for dataset, of in counts.items()}
 
 
-_KINDS = {"cot": (_sft_rows, SFT_SCHEMA), "rlvr": (_rlvr_rows, RLVR.schema)}
+_FORMS = (sft_form("drawn"), RLVR)

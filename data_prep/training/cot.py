@@ -10,6 +10,7 @@ from itertools import compress, groupby, islice
 from pathlib import Path
 from typing import Any
 
+from data_prep.images.fingerprints import Examined
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     Image,
@@ -24,7 +25,7 @@ from data_prep.support.errors import BuildError, reading_parquet
 from data_prep.training.answer_log import AnswerLog, LoggedAnswer
 from data_prep.training.balance import Balance, expected_copies, repeated
 from data_prep.training.rationales import Limits, Mode, Reject, reject
-from data_prep.training.rows import SFT_SCHEMA, sft_row
+from data_prep.training.rows import SFT_SCHEMA, sft_form
 from data_prep.training.teacher import Request
 from unifer_tasks.data.manifest import MANIFEST_NAME
 from unifer_tasks.harness.requests.replies import Ending
@@ -163,21 +164,17 @@ def _rows(
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of the answers that pass and count those of each image."""
     expected = expected_copies(judged.passed, task.classes, Balance.NONE)
+    form = sft_form(task.mode, task.teacher)
     passing = compress(task.questions(), judged.passes)
     samples = ((Image(asked.dataset, asked.label, asked.id), asked) for asked in passing)
     for index, asked in enumerate(repeated(samples, expected, _SEED, rows_of_image)):
         answer = log.get(asked.key)
         assert answer is not None
-        yield sft_row(
-            asked.dataset,
-            asked.id,
-            asked.label,
-            asked.file,
-            answer.response.strip(),
-            index=index,
-            mode=task.mode,
-            teacher=task.teacher,
+        response = answer.response.strip()
+        found = Examined(
+            asked.dataset, "train", asked.id, asked.file, asked.label, None, response=response
         )
+        yield form.row(found, "train", index, None)
 
 
 def _reason(answer: LoggedAnswer, asked: Request, task: Task) -> str | None:

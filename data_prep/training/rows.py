@@ -89,46 +89,32 @@ class Form:
     row: Callable[[Examined, str, int, int | None], dict[str, Any]]
 
 
-def sft_row(
-    dataset: str,
-    sample_id: str,
-    label: str,
-    path: str,
-    response: str,
-    *,
-    index: int,
-    mode: str,
-    teacher: str | None = None,
-    prompt: str | None = None,
-) -> dict[str, Any]:
-    """Return one cold-start row; the response keeps its tags.
+def sft_form(mode: str, teacher: str | None = None) -> Form:
+    """Return the form of cold-start rows; a response keeps its tags.
 
     Args:
-        dataset: The dataset's key.
-        sample_id: The sample's id.
-        label: The ground truth, in the dataset's own words.
-        path: The image's absolute path.
-        response: The assistant's response, including think and answer tags.
-        index: The row's number.
-        mode: The origin of the rationale: `blind`, `hinted`, `published` or `drawn`.
-        teacher: The model that wrote it.
-        prompt: The question, if it is not the benchmark's.
+        mode: The origin of the rationales: `blind`, `hinted`, `published` or `drawn`.
+        teacher: The model that wrote them.
     """
-    return {
-        "messages": [
-            _user_message(dataset, prompt),
-            {"role": "assistant", "content": response},
-        ],
-        "images": [_image(path)],
-        "data_source": dataset,
-        "extra_info": {
-            "index": index,
-            "id": sample_id,
-            "label": label,
-            "mode": mode,
-            "teacher": teacher,
-        },
-    }
+
+    def row(found: Examined, part: str, index: int, n_prompt_tokens: int | None) -> dict[str, Any]:
+        return {
+            "messages": [
+                _user_message(found),
+                {"role": "assistant", "content": found.response},
+            ],
+            "images": [_image(found.file)],
+            "data_source": found.dataset,
+            "extra_info": {
+                "index": index,
+                "id": found.id,
+                "label": found.label,
+                "mode": mode,
+                "teacher": teacher,
+            },
+        }
+
+    return Form("cot", SFT_SCHEMA, row)
 
 
 def _rlvr_row(
@@ -136,7 +122,7 @@ def _rlvr_row(
 ) -> dict[str, Any]:
     return {
         "data_source": found.dataset,
-        "prompt": [_user_message(found.dataset, found.prompt)],
+        "prompt": [_user_message(found)],
         "images": [_image(found.file)],
         "ability": ABILITY,
         "reward_model": {"style": "rule", "ground_truth": found.label},
@@ -153,23 +139,8 @@ def _rlvr_row(
     }
 
 
-def _published_sft_row(
-    found: Examined, part: str, index: int, n_prompt_tokens: int | None
-) -> dict[str, Any]:
-    return sft_row(
-        found.dataset,
-        found.id,
-        str(found.label),
-        found.file,
-        str(found.response),
-        index=index,
-        mode="published",
-        prompt=found.prompt,
-    )
-
-
-def _user_message(dataset: str, prompt: str | None) -> dict[str, str]:
-    asked = prompt or question(label_space(dataset).labels)
+def _user_message(found: Examined) -> dict[str, str]:
+    asked = found.prompt or question(label_space(found.dataset).labels)
     return {"role": "user", "content": "<image>" + asked}
 
 
@@ -179,4 +150,4 @@ def _image(path: str) -> dict[str, Any]:
 
 
 RLVR = Form("rlvr", RLVR_SCHEMA, _rlvr_row)
-PUBLISHED_COT = Form("cot", SFT_SCHEMA, _published_sft_row)
+PUBLISHED_COT = sft_form("published")

@@ -25,7 +25,7 @@ from data_prep.outputs.training_folder import (
 )
 from data_prep.outputs.verify import verify_rows
 from data_prep.support.errors import PreparationError
-from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
+from data_prep.training.rows import RLVR, sft_form
 from tests.data_prep import official
 from tests.data_prep.reading import rows
 from tests.unifer_tasks.redaction.test_markdown import shown
@@ -120,17 +120,12 @@ def test_no_text_has_a_path_of_this_machine(tmp_path: Path) -> None:
 
 def test_a_teacher_on_this_machine_is_named_without_its_folder(tmp_path: Path) -> None:
     root = tmp_path / "faces"
-    row = sft_row(
-        "sfew",
-        "a.png",
-        "sad",
-        f"{root}/a.png",
-        f"As {root}/a.png shows, his/her mouth is /down/.",
-        index=0,
-        mode="blind",
-        teacher=TEACHER,
+    text = f"As {root}/a.png shows, his/her mouth is /down/."
+    found = Examined("sfew", "train", "a.png", f"{root}/a.png", "sad", None, response=text)
+    form = sft_form("blind", TEACHER)
+    shards = write_shards(
+        tmp_path / "out", "train", [form.row(found, "train", 0, None)], form.schema
     )
-    shards = write_shards(tmp_path / "out", "train", [row], SFT_SCHEMA)
     manifest = TrainingManifest(
         "cot",
         {"teacher": TEACHER},

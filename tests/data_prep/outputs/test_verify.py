@@ -19,7 +19,7 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.outputs.verify import verify_rows
-from data_prep.training.rows import RLVR, SFT_SCHEMA, sft_row
+from data_prep.training.rows import RLVR, sft_form
 from tests.data_prep import official
 
 Named = tuple[str, str | None, str]
@@ -30,19 +30,15 @@ A, B, C = ("fear", "a", "a.png"), ("fear", "b", "b.png"), ("sad", "c", "c.png")
 
 def write_rows(out: Path, kind: str, parts: dict[str, list[Named]]) -> TrainingManifest:
     """Write training rows whose manifest counts what its author meant: A, B and C."""
+    form = sft_form("drawn") if kind == "cot" else RLVR
     shards = {}
     for part, named in parts.items():
         rows = []
         for number, (label, row_id, file) in enumerate(named):
             path = str(out / "images" / file)
-            if kind == "cot":
-                row = sft_row("sfew", row_id, label, path, "x", index=number, mode="drawn")  # type: ignore[arg-type]
-            else:
-                found = Examined("sfew", part, row_id, path, label, None)  # type: ignore[arg-type]
-                row = RLVR.row(found, part, number, None)
-            rows.append(row)
-        schema = SFT_SCHEMA if kind == "cot" else RLVR.schema
-        shards[part] = write_shards(out, part, rows, schema)
+            found = Examined("sfew", part, row_id, path, label, None, response="x")  # type: ignore[arg-type]
+            rows.append(form.row(found, part, number, None))
+        shards[part] = write_shards(out, part, rows, form.schema)
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for part, named in parts.items():
         counts[part] = {"sfew": {}}
