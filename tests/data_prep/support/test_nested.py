@@ -18,7 +18,7 @@ from data_prep.support.errors import ArchiveError
 from data_prep.support.packed import UNPACKED, open_tree
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, rows, times
-from tests.data_prep.sources.test_archives import seen
+from tests.data_prep.sources.reading import seen
 
 
 def rafdb(root: Path, form: str, *, below: bool = True) -> Path:
