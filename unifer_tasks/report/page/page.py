@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -221,6 +222,7 @@ def _template() -> Any:
         "shown": _shown,
         "heading": _heading,
         "browse": _browse_link,
+        "breakable": breakable,
     }
     return environment.get_template("page.html")
 
@@ -275,6 +277,13 @@ def _shown(cell: Cell) -> _Shown:
             text = f"{_percent(value)} ({cell.note})" if cell.note else _percent(value)
             below = f"{_percent(low)} to {_percent(high)}" if low is not None else ""
             return _Shown("" if value is None else value, text, below)
+
+
+def breakable(text: str) -> Any:
+    """Return a text as HTML whose identifiers may break after an underscore or a slash."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("(?<=[_/])(?=.)", "<wbr>", escape(visible(text))))
 
 
 def _browse_link(filters: Mapping[str, str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.tables import Section, Table
 from unifer_tasks.report.page import write_page
+from unifer_tasks.report.page.page import breakable
 
 N = 2 * N_EACH
 RIGHT_BY_SMILING = 39
@@ -522,6 +525,34 @@ def test_print_shows_figures_and_hides_controls(opened: Browser) -> None:
     finally:
         opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert len(opened.driver.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Model", "Model"),
+        ("ranked_reasoned", "ranked_<wbr>reasoned"),
+        ("org/name_7b", "org/<wbr>name_<wbr>7b"),
+        ("_", "_"),
+        ("</bdi>_<b>", "&lt;/<wbr>bdi&gt;_<wbr>&lt;b&gt;"),
+        ("\x1b_1", "U+001B_<wbr>1"),
+    ],
+)
+def test_identifiers_may_break_between_their_words(text: str, expected: str) -> None:
+    assert breakable(text) == expected
+
+
+def test_print_breaks_between_the_rows_of_one_model(browser: Browser, tmp_path: Path) -> None:
+    def n_pages(names: Callable[[int], str]) -> int:
+        rows = tuple((names(row), f"Part {row}", row) for row in range(60))
+        found = [Section("s", "A measure", "Text.", Table(("model", "part", "figure"), rows, 2))]
+        runs = [assess(run("Model", always("sadness", 7)))]
+        browser.open(write_page(runs, [], [], tmp_path, found=found).path)
+        pdf = b64decode(browser.driver.execute_cdp_cmd("Page.printToPDF", {})["data"])
+        return len(re.findall(rb"/Type /Page\b", pdf))
+
+    apart = n_pages(lambda row: f"Model {row}")
+    assert 1 < n_pages(lambda row: f"Model {row // 20}") <= apart
 
 
 def test_embedded_images_are_shown_from_the_page_alone(browser: Browser, tmp_path: Path) -> None:
