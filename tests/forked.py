@@ -53,6 +53,7 @@ LOADED = (
 
 _N_STREAMS = 3
 _LENGTH_BYTES = 4
+_ENVIRONMENT_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,18 @@ class Forked:
 
     address: Path
 
+    @property
+    def python(self) -> Path:
+        """Return what stands for Python in a forked process."""
+        return _python(self.address)
+
     def command(self, *words: str) -> list[str]:
         """Return the command line of a console script, or of `-m MODULE`, forked from here."""
         return [sys.executable, "-I", "-S", __file__, str(self.address), *words]
 
     def shadow(self, folder: Path, *names: str) -> str:
         """Write scripts that stand for console scripts; return a PATH on which they are first."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name in names:
             _write_script(folder / name, f'exec {shlex.join(self.command(name))} "$@"')
         return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -93,14 +99,16 @@ def serving(
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.forked", "--serve", str(address), *modules],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, "ROOM": "-" * _ENVIRONMENT_BYTES},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert server.stdin is not None
     assert server.stdout is not None
     try:
-        assert server.stdout.readline() == b"ready\n", "the server of forked commands did not start"
+        # What is imported may print.
+        ready = b"ready\n" in iter(server.stdout.readline, b"")
+        assert ready, "the server of forked commands did not start"
         yield Forked(address)
     finally:
         server.stdin.close()
@@ -110,9 +118,8 @@ def serving(
 def _write_python(address: Path) -> None:
     """Write what stands for Python in a forked process: it forks modules and starts the rest."""
     forked, real = shlex.join(Forked(address).command()), shlex.quote(sys.executable)
-    _write_script(
-        _python(address), f'case $1 in -m|-u) exec {forked} "$@";; *) exec {real} "$@";; esac'
-    )
+    cases = f'"-m "*|"-u -m "*) exec {forked} "$@";; *) exec {real} "$@";;'
+    _write_script(_python(address), f'case "$1 $2 " in {cases} esac')
 
 
 def _write_script(path: Path, line: str) -> None:
@@ -162,7 +169,7 @@ def _serve(address: str, modules: Sequence[str]) -> None:
                     return
                 if key.fileobj is listener:
                     caller, _ = listener.accept()
-                    pid = _fork(caller, listener, selector)
+                    pid = _fork(caller, listener, selector, running)
                     ended = os.pidfd_open(pid)
                     running[ended] = pid, caller
                     selector.register(ended, selectors.EVENT_READ)
@@ -188,7 +195,12 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _fork(caller: socket.socket, listener: socket.socket, selector: selectors.BaseSelector) -> int:
+def _fork(
+    caller: socket.socket,
+    listener: socket.socket,
+    selector: selectors.BaseSelector,
+    running: Mapping[int, tuple[int, socket.socket]],
+) -> int:
     """Fork for a caller; return the child's id, and in the child never."""
     length, streams, _, _ = socket.recv_fds(caller, _LENGTH_BYTES, _N_STREAMS)
     n_bytes = int.from_bytes(length, "big")
@@ -206,12 +218,15 @@ def _fork(caller: socket.socket, listener: socket.socket, selector: selectors.Ba
     listening = listener.getsockname()
     listener.close()
     caller.close()
+    for ended, (_, other) in running.items():
+        os.close(ended)
+        # Held open here, it would not tell its caller of the end.
+        other.close()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     request = json.loads(data)
-    os.environ.clear()
-    os.environ.update(request["environment"])
+    _take_environment(request["environment"])
     os.chdir(request["folder"])
     sys.executable = str(_python(Path(listening)))
     sys.path[:] = [path for path in sys.path if path not in {"", str(Path(__file__).parents[1])}]
@@ -221,6 +236,25 @@ def _fork(caller: socket.socket, listener: socket.socket, selector: selectors.Ba
         _ended_with(end.code)
         raise
     raise AssertionError
+
+
+def _take_environment(environment: Mapping[str, str]) -> None:
+    """Make an environment this process's, for other processes and for loaded libraries too."""
+    os.environ.clear()
+    os.environ.update(environment)
+    # Where /proc/PID/environ is read from: fields 50 and 51 of the process's state.
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[47]), int(fields[48])
+    block = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items())
+    with Path("/proc/self/mem").open("r+b") as memory:
+        memory.seek(start)
+        memory.write(block[: end - start].ljust(end - start, b"\0"))
+    if (torch := sys.modules.get("torch")) is not None:
+        # Read once, when OpenMP is loaded.
+        torch.set_num_threads(int(environment.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    if (numpy := sys.modules.get("numpy")) is not None:
+        # Python's own generator does that by itself.
+        numpy.random.seed()
 
 
 _status = 1

@@ -40,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
     """Write a folder with modules to run."""
     (tmp_path / "show.py").write_text(SHOW)
     (tmp_path / "wait.py").write_text("import time; print('here', flush=True); time.sleep(600)\n")
+    (tmp_path / "environ.py").write_text("print(open('/proc/self/environ').read())\n")
     (tmp_path / "begin.py").write_text(
         "import subprocess, sys\n"
         "sys.exit(subprocess.run([sys.executable, *sys.argv[1:]]).returncode)\n"
@@ -64,6 +65,14 @@ def test_it_has_the_callers_folder_environment_words_and_streams(
     assert done.stderr == "beside\n"
 
 
+def test_others_see_the_callers_environment_too(forked: Forked, folder: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "WHO": "m\u00e9 = me", "LONG": "-" * 10_000}
+    command = forked.command("-m", "environ")
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=True)
+    shown = done.stdout.rstrip(b"\n\0").split(b"\0")
+    assert {*shown} >= {os.fsencode(f"{name}={value}") for name, value in env.items()}
+
+
 def test_a_console_script_is_its_entry_point(forked: Forked) -> None:
     shown = run_command(forked.command("ferbench", "--help"))
     assert shown.stdout.startswith("usage: ferbench")
@@ -72,9 +81,10 @@ def test_a_console_script_is_its_entry_point(forked: Forked) -> None:
 
 
 def test_what_it_starts_by_its_own_python_is_forked_or_real(forked: Forked, folder: Path) -> None:
-    forks = forked.command("-m", "begin", "-m", "show")
-    done = run_command(forks, cwd=folder, env={"WHO": "it"}, status=3)
-    assert json.loads(done.stdout)[1] == "it"
+    for words in (["-m"], ["-u", "-m"]):
+        forks = forked.command("-m", "begin", *words, "show", "a  b")
+        done = run_command(forks, cwd=folder, env={"WHO": "it"}, status=3)
+        assert json.loads(done.stdout)[1:3] == ["it", ["a  b"]]
     real = "import sys; print(sys.executable)"
     started = run_command(forked.command("-m", "begin", "-c", real), cwd=folder)
     assert started.stdout.strip() == sys.executable
@@ -105,6 +115,25 @@ def test_its_end_by_a_signal_is_the_callers(forked: Forked, folder: Path) -> Non
     (folder / "end.py").write_text("import os; os.kill(os.getpid(), 15)\n")
     done = run_command(forked.command("-m", "end"), cwd=folder, status=None)
     assert done.returncode == -signal.SIGTERM
+
+
+def test_an_end_is_told_while_later_ones_run(forked: Forked, folder: Path) -> None:
+    (folder / "read.py").write_text("print('here', flush=True); input()\n")
+    started = []
+    for name in ("read", "wait"):
+        command = forked.command("-m", name)
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"here\n"
+        started.append(process)
+    first, second = started
+    first.communicate(b"\n", timeout=60)
+    assert first.returncode == 0
+    assert second.poll() is None
+    second.kill()
+    second.communicate()
 
 
 def test_it_ends_with_its_caller(forked: Forked, folder: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from data_prep.cli.main import main as unifer_data
-from tests.recipes.trainer import PRINTED
+from recipes.tiny_cpu.environment import ENVIRONMENT
+from tests.conftest import ONE_THREAD_OFFLINE
+from tests.forked import serving
+from tests.recipes.trainer import LOADED, PRINTED, Trainers
 
 TRAINED = ("training", "cluster")
 
@@ -22,6 +26,16 @@ def pytest_runtest_makereport(
     if report.failed and any(item.get_closest_marker(name) for name in TRAINED):
         report.sections += [("Printed by a trainer", text) for text in PRINTED]
     return report
+
+
+@pytest.fixture(scope="session")
+def trainers() -> Iterator[Trainers]:
+    """Commands of verl, and workers of ray, without the time that they take to import."""
+    with (
+        TemporaryDirectory(prefix="verl", dir="/tmp") as folder,
+        serving(Path(folder), {**ENVIRONMENT, **ONE_THREAD_OFFLINE}, LOADED) as server,
+    ):
+        yield Trainers(server)
 
 
 @pytest.fixture(scope="session")

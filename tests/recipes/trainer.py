@@ -6,16 +6,62 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.conftest import REPOSITORY, run_command
+from tests.forked import Forked
+from tests.recipes.ray_workers import PYTHON_VARIABLE
 
 if TYPE_CHECKING:
     import torch
 
 PRINTED: deque[str] = deque(maxlen=2)
 """The ends of what the last commands printed: the report of a failed test shows them."""
+
+
+LOADED = (
+    "tensordict",
+    "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl",
+    "transformers.models.auto.processing_auto",
+    "transformers.tokenization_mistral_common",
+    "peft",
+    "datasets",
+    "fastapi",
+    "hydra",
+    "sklearn.metrics",
+    "torch.distributed.run",
+    "torchdata.stateful_dataloader",
+    "uvicorn",
+    "vllm.entrypoints.openai.responses.protocol",
+    "vllm.model_executor.model_loader",
+    "vllm.model_executor.models.qwen2_5_vl",
+    "tests.recipes.without_ray",
+)
+"""What the processes of a run of verl import, but for ray and what imports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trainers:
+    """Runs of verl whose processes are forked from one that has imported."""
+
+    server: Forked
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return what makes ray fork its workers too."""
+        return {
+            "RAY_RUNTIME_ENV_HOOK": "tests.recipes.ray_workers.fork_them",
+            PYTHON_VARIABLE: str(self.server.python),
+        }
+
+    def run_for(
+        self, minutes: float, *words: object, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a console script, or `-m MODULE`, as `run_for` does."""
+        command = self.server.command(*map(str, words))
+        return run_for(minutes, command, {**self.environment, **(env or {})})
 
 
 def run_for(

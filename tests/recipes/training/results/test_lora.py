@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from recipes.training.runs.checkpoints import sharded
 from recipes.training.runs.metrics import read_metrics
 from recipes.training.runs.record import find_record
 from tests.conftest import run_command
-from tests.recipes.trainer import data, run_for
+from tests.forked import Forked
+from tests.recipes.trainer import Trainers, data
 from tests.recipes.training.results.test_adapter_merger import Weights, logits
 from unifer_tasks.harness.models.weights import weight_problems
 
@@ -41,13 +41,14 @@ class Stage:
     merged: Path
 
 
-def launch(stage: str, rows: Path, out: Path, minutes: float, *overrides: str) -> Path:
-    command: list[str | Path] = [
-        Path(sys.executable).parent / "unifer-train", stage, "--config", "tiny",
+def launch(
+    trainers: Trainers, stage: str, rows: Path, out: Path, minutes: float, *overrides: str
+) -> Path:
+    done = trainers.run_for(
+        minutes, "unifer-train", stage, "--config", "tiny",
         *data(rows / {"sft": "cot", "grpo": "rlvr"}[stage]), f"trainer.default_local_dir={out}",
         *overrides,
-    ]  # fmt: skip
-    done = run_for(minutes, command)
+    )  # fmt: skip
     return Path(done.stdout.splitlines()[-1].removeprefix("done: "))
 
 
@@ -58,7 +59,10 @@ def merge(checkpoint: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cold_start(
-    drawn_rows: Path, seeing_model: Path, tmp_path_factory: pytest.TempPathFactory
+    trainers: Trainers,
+    drawn_rows: Path,
+    seeing_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Stage:
     """SFT on two ranks, in two starts."""
     out = tmp_path_factory.mktemp("lora-sft")
@@ -69,19 +73,25 @@ def cold_start(
     ]  # fmt: skip
     for steps in (2, 4):
         checkpoint = launch(
-            "sft", drawn_rows, out / "run", 10, *overrides, f"trainer.total_training_steps={steps}"
-        )
+            trainers, "sft", drawn_rows, out / "run", 10, *overrides,
+            f"trainer.total_training_steps={steps}",
+        )  # fmt: skip
         assert checkpoint == out / "run" / f"global_step_{steps}"
     return Stage(out / "run", checkpoint, merge(checkpoint, out / "merged"))
 
 
 @pytest.fixture(scope="module")
-def grpo(drawn_rows: Path, cold_start: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def grpo(
+    trainers: Trainers,
+    drawn_rows: Path,
+    cold_start: Stage,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stage:
     """GRPO from the merged cold start."""
     out = tmp_path_factory.mktemp("lora-grpo")
     model = "actor_rollout_ref.model"
     checkpoint = launch(
-        "grpo", drawn_rows, out / "run", 20,
+        trainers, "grpo", drawn_rows, out / "run", 20,
         "method=lora", *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
         "data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8",
         # Warm enough that the rewards of a group differ, fast enough that a step is seen.
@@ -158,12 +168,12 @@ def test_the_card_names_the_adapters(grpo: Stage) -> None:
 
 
 def test_the_merged_model_is_evaluated(
-    grpo: Stage, stand_in: Path, bin_folder: Path, tmp_path: Path
+    grpo: Stage, stand_in: Path, forked: Forked, tmp_path: Path
 ) -> None:
     out = tmp_path / "results"
-    given = [grpo.merged, "--data", stand_in, "--out", out, "--limit", "8"]
+    given = [str(grpo.merged), "--data", str(stand_in), "--out", str(out), "--limit", "8"]
     more = ["--backend", "transformers", "--set", "gen_kwargs.max_new_tokens=64"]
-    run_command([bin_folder / "unifer-train", "evaluate", *given, *more])
+    run_command(forked.command("unifer-train", "evaluate", *given, *more))
     (path,) = out.rglob("*_results.json")
     results = json.loads(path.read_text())["results"]
     # Untrained, or of random weights, it would not write a readable answer.
