@@ -37,7 +37,7 @@ from recipes.tiny_cpu.demo.needs import NeedsError, check_memory, minutes
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
 from recipes.tiny_cpu.demo.stages import COLD_START, INTERRUPTED, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import write_summary
-from recipes.tiny_cpu.memory import available_memory
+from recipes.training.plan.available import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from recipes.training.runs.rollouts import RolloutsError
 from unifer_tasks.support.command import exit_status

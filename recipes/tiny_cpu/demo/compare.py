@@ -31,10 +31,10 @@ from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
 from recipes.tiny_cpu.demo.stages import COLD_START, INTERRUPTED, SFT, StageError, Stages
 from recipes.tiny_cpu.demo.summary import REWARD
-from recipes.tiny_cpu.memory import available_memory
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
+from recipes.training.plan.available import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
 from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, ResponseFormat

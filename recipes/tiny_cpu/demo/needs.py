@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recipes.tiny_cpu.memory import GIB, Memory
+from recipes.training.plan.available import GIB, Memory
 
 # Measured on two quiet cores, installed and with bytecode; minutes of all stages.
 _WITH_SFT = 25

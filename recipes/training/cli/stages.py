@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -80,13 +82,12 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _train(args: argparse.Namespace) -> int:
     if args.check:
         return _check(args)
-    from recipes.training.checks.preflight import preflight
     from recipes.training.launch.launcher import launch
 
     settings = _settings(args)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        rows = preflight(settings, say_note)
+        rows = _checked(settings)
         for file, n in rows.items():
             print(f"{n:>9,} rows   {file}")
         checkpoint = launch(settings, rows, args.stall_minutes)
@@ -110,11 +111,20 @@ def _continuation(settings: Settings) -> str:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from recipes.training.checks.preflight import preflight
-
-    preflight(_settings(args), say_note)
+    _checked(_settings(args))
     print("ready")
     return 0
+
+
+def _checked(settings: Settings) -> Mapping[Path, int]:
+    """Check a run, say what may be meant or too large, and return the rows of its files."""
+    from recipes.training.checks.preflight import preflight
+    from recipes.training.plan.this_machine import fit_notes
+
+    rows = preflight(settings, say_note)
+    for note in fit_notes(settings):
+        say_note(note)
+    return rows
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -127,7 +137,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def say_note(text: str) -> None:
-    """Print what a run will not do by its settings, which may be meant."""
+    """Print what need not be wrong."""
     print(f"note: {text}", file=sys.stderr)
 
 

@@ -228,7 +228,7 @@ def _shown(value: object) -> str:
 
 def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
     """Yield what lowers a GPU's memory, what costs least time first."""
-    method, engine, model = settings.method, _engine(settings), settings.model.key
+    method, engine, model = settings.method, settings.engine_key, settings.model.key
     if isinstance(method, GrpoSettings):
         rollout = "actor_rollout_ref.rollout"
         share = value_at(settings.verl, f"{rollout}.gpu_memory_utilization")
@@ -257,10 +257,6 @@ def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
         yield Change({f"{engine}.model_dtype": "bf16"})
 
 
-def _engine(settings: Settings) -> str:
-    return "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
-
-
 def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
     method = settings.method
     passes = [method.update]
@@ -277,7 +273,7 @@ def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
 
 def _host_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
     """Yield what lowers a node's memory."""
-    engine = _engine(settings)
+    engine = settings.engine_key
     if layout.rollout is not None:
         yield Change({key: 1 for key in WORKERS if value_at(settings.verl, key) > 1})
     for name in ("optimizer_offload", "param_offload", "offload_policy"):

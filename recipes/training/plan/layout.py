@@ -14,7 +14,6 @@ from recipes.training.configuration.settings import (
     GrpoSettings,
     MicroBatches,
     Settings,
-    SftSettings,
 )
 from recipes.training.plan.adapted import adapter_parameters
 from recipes.training.plan.lengths import Lengths
@@ -175,21 +174,24 @@ def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout
     method, trainer = settings.method, settings.trainer
     verl = settings.verl
     model = value_at(verl, settings.model.key)
-    engine = value_at(verl, _engine_key(settings))
-    strategy = str(value_at(verl, "actor_rollout_ref.actor.strategy") if settings.stage == "grpo"
-                   else engine["strategy"])  # fmt: skip
+    engine = value_at(verl, settings.engine_key)
+    strategy = engine["strategy"]
     adapter = settings.model.adapter
     adapter_size = adapter_parameters(shape, adapter) if adapter else 0
     freezes_vision = model.get("external_lib") == FROZEN_VISION
     trains_vision = not freezes_vision and not adapter
     trained = adapter_size or shape.parameters - freezes_vision * shape.vision.parameters
+    packs = settings.model.packs_sequences
     log_probs = rollout = reference = None
-    processes = 0
+    processes, has_entropy_loss, scales_logits = 0, False, False
     if isinstance(method, GrpoSettings):
         n = method.rollout.n
+        strategy = value_at(verl, "actor_rollout_ref.actor.strategy")
+        has_entropy_loss = bool(value_at(verl, "actor_rollout_ref.actor.entropy_coeff"))
+        scales_logits = value_at(verl, "actor_rollout_ref.rollout.temperature") != 1
         updated = max(1, method.mini_batch_size * n // trainer.gpus)
         sampled = max(1, settings.data.batch_size * n // trainer.gpus)
-        log_probs = _pass(method.log_probs, sampled, lengths, settings.model.packs_sequences)
+        log_probs = _pass(method.log_probs, sampled, lengths, packs)
         rollout = _rollout(verl, settings, method, shape)
         processes = _CONTROLLERS + sum(value_at(verl, key) for key in WORKERS)
         if method.reference is not None and adapter is None:
@@ -204,26 +206,20 @@ def layout_of(settings: Settings, shape: ModelShape, lengths: Lengths) -> Layout
         gpus=trainer.gpus,
         gpus_per_node=trainer.gpus_per_node,
         on_gpu=trainer.device != "cpu",
-        sharding=_sharding(engine, strategy, trainer.gpus),
-        update=_pass(method.update, updated, lengths, settings.model.packs_sequences),
+        sharding=_sharding(engine, str(strategy), trainer.gpus),
+        update=_pass(method.update, updated, lengths, packs),
         log_probs=log_probs,
         checkpoints=bool(model.get("enable_gradient_checkpointing")),
         offloads_activations=bool(model.get("enable_activation_offload")),
-        packs=settings.model.packs_sequences,
+        packs=packs,
         fuses_head=bool(model.get("use_fused_kernels")),
-        compiles_entropy=settings.model.packs_sequences and bool(engine["use_torch_compile"]),
-        has_entropy_loss=not isinstance(method, SftSettings)
-        and bool(value_at(verl, "actor_rollout_ref.actor.entropy_coeff")),
-        scales_logits=not isinstance(method, SftSettings)
-        and value_at(verl, "actor_rollout_ref.rollout.temperature") != 1,
+        compiles_entropy=packs and bool(engine["use_torch_compile"]),
+        has_entropy_loss=has_entropy_loss,
+        scales_logits=scales_logits,
         reference=reference,
         rollout=rollout,
         processes=processes,
     )
-
-
-def _engine_key(settings: Settings) -> str:
-    return "engine" if settings.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
 
 
 def _sharding(engine: Config, strategy: str, gpus: int) -> Sharding:

@@ -13,7 +13,7 @@ from recipes.tiny_cpu.demo import __main__ as demo
 from recipes.tiny_cpu.demo.needs import GRPO_MEMORY, NeedsError, check_memory, minutes
 from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.demo.stages import StageError, Stages
-from recipes.tiny_cpu.memory import GIB, Memory
+from recipes.training.plan.available import GIB, Memory
 
 _ENOUGH = Memory(32 * GIB, 20 * GIB, "the machine's memory")
 _LITTLE = Memory(8 * GIB, 7 * GIB, "the limit of this container or control group")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.tiny_cpu.memory import GIB, Memory, available_memory
+from recipes.training.plan.available import GIB, Memory, available_memory
 
 _V1 = "sys/fs/cgroup/memory"
 _V2 = "sys/fs/cgroup"
