@@ -22,6 +22,9 @@ _PASSED = re.compile(
 _RAYLET = r"(?:\[[^]]*\]\s*)?\(raylet(?:, ip=[^)]*)?\)\s.*?"
 _RAY_ERROR = r"ray\.exceptions\.(?:RayTaskError\()?"
 
+# Raised in the engine's own process, or in a worker and told by the engine.
+_VLLM_ERROR = r"(?:RuntimeError: Worker failed with error '|(?:Assertion|Value)Error: )"
+
 _HOST_MEMORY = (
     "give the machine more memory, or keep less in it: fewer reward.num_workers, "
     "actor_rollout_ref.rollout.agent.num_workers and data.dataloader_num_workers, and no "
@@ -122,6 +125,25 @@ _KINDS = (
         "a GPU failed",
         "look at `nvidia-smi` and at `dmesg` for Xid, and leave that GPU out",
         r"(?:torch\.AcceleratorError|RuntimeError): CUDA error: ",
+    ),
+    # vLLM: v1/worker/utils.py, request_memory; v1/worker/gpu_worker.py; v1/core/kv_cache_utils.py
+    _kind(
+        "vLLM found less of the GPU free than its share",
+        "end what else holds it (`nvidia-smi`), or lower "
+        "actor_rollout_ref.rollout.gpu_memory_utilization",
+        _VLLM_ERROR + r"Free memory on device .* is less than desired GPU memory utilization",
+    ),
+    _kind(
+        "another process freed memory of the GPU while vLLM measured it",
+        "start the run once nothing else uses that GPU",
+        _VLLM_ERROR + r"Error in memory profiling\.",
+    ),
+    _kind(
+        "vLLM's share of the GPU leaves too little for its cache",
+        "raise actor_rollout_ref.rollout.gpu_memory_utilization, or lower "
+        "actor_rollout_ref.rollout.max_model_len",
+        _VLLM_ERROR + r"No available memory for the cache blocks\.",
+        _VLLM_ERROR + r".* cache is needed, which is larger than the available KV cache",
     ),
     # vLLM: v1/engine/core.py, core_client.py, exceptions.py, utils.py, v1/executor/*.py
     _kind(

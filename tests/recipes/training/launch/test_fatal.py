@@ -102,6 +102,29 @@ OOM_RAYLET = (
             "shared memory was full",
         ),
         ("(vLLMHttpServer pid=9) *** SIGBUS received at time=1 on cpu 3 ***", "shared memory"),
+        # As vLLM 0.24.0 printed it on an H100.
+        (
+            "\x1b[36m(vLLMHttpServer pid=15290)\x1b[0m (EngineCore pid=15948) ERROR 11-27 22:54:35 "
+            "[core.py:1231] RuntimeError: Worker failed with error 'Error in memory profiling. "
+            "Initial free memory 49.26 GiB, current free memory 61.15 GiB. This happens when other",
+            "another process freed memory of the GPU while vLLM measured it",
+        ),
+        # From its sources.
+        (
+            "(EngineCore pid=9) ERROR 11-27 22:54:35 [core.py:1231] ValueError: Free memory on "
+            "device cuda:0 (20.1/79.2 GiB) on startup is less than desired GPU memory utilization "
+            "(0.6, 47.5 GiB). Decrease GPU memory utilization or reduce GPU memory used by other",
+            "vLLM found less of the GPU free than its share",
+        ),
+        (
+            "ValueError: No available memory for the cache blocks. Try increasing",
+            "vLLM's share of the GPU leaves too little for its cache",
+        ),
+        (
+            "ValueError: To serve at least one request with the model's max seq len (2048), "
+            "(0.11 GiB KV cache is needed, which is larger than the available KV cache memory",
+            "vLLM's share of the GPU leaves too little for its cache",
+        ),
         (
             "(vLLMHttpServer pid=9) (EngineCore_DP0 pid=11) ERROR 11-26 23:20:09 [core.py:1233] "
             "EngineCore encountered a fatal error.",
@@ -134,6 +157,7 @@ def test_a_fatal_line_is_known(line: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "(AgentLoop pid=3) the response says Error in memory profiling.",
         "",
         "step:12 - training/rollout_actor_probs_pearson_corr:0.99999",
         # A response in a log, and other quotations.
