@@ -19,7 +19,7 @@ from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers.formats import FORMATS, REASONED
 from unifer_tasks.protocol.answers.strict import Answer
 from unifer_tasks.rationale.reasoning import Argument
-from unifer_tasks.rationale.repetition import repetition
+from unifer_tasks.rationale.repetition import lower_words, repetition
 
 ALL = "all"
 """Value of `logged` that logs every term."""
@@ -62,7 +62,7 @@ TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
         "brevity": lambda response, reward: brevity(
             response.n_words, reward.free_words, reward.most_words
         ),
-        "repetition": lambda response, _: repetition(response.text),
+        "repetition": lambda response, _: repetition(lower_words(response.text)),
         "upstream_accuracy": lambda response, _: upstream_accuracy(
             response.text, response.target.solution
         ),

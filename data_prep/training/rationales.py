@@ -91,7 +91,7 @@ def reject(
         return Reject.LENGTH
     if not _is_english(rationale, words):
         return Reject.LANGUAGE
-    if repetition(" ".join(words)) < limits.min_distinct:
+    if repetition(words) < limits.min_distinct:
         return Reject.REPETITION
     if mode is Mode.HINTED and _HINT.search(rationale):
         return Reject.HINT_LEAK

@@ -21,21 +21,24 @@ Runs in linear time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain, product
-from operator import attrgetter
+from functools import cache, lru_cache
+from itertools import combinations, product
+from typing import NamedTuple
 
 from unifer_tasks.protocol.action_units import PROTOTYPES
-from unifer_tasks.rationale.lexicon import State, lexicon
+from unifer_tasks.rationale.lexicon import Token, lexicon
 from unifer_tasks.rationale.markup import blank_hidden
 from unifer_tasks.rationale.sentences import (
     LATERAL_UNITS,
+    LONGEST_CACHED,
     MOST_KEPT,
     Claim,
     Cue,
     Sentence,
+    Statement,
+    read_cached,
     read_sentence,
 )
 from unifer_tasks.rationale.words import normalise, sentences
@@ -71,8 +74,7 @@ class Argument:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Contradiction:
+class Contradiction(NamedTuple):
     """Two cues that cannot both be true.
 
     Attributes:
@@ -90,30 +92,26 @@ def read_rationale(text: str) -> Argument:
     """Read the cues of a rationale and the labels that it concludes with."""
     cue_sentences: list[tuple[int, Sentence]] = []
     argued: frozenset[str] = frozenset()
-    room = MOST_KEPT
-    begin = length = 0
-    before: Sentence | None = None
-    for words in sentences(normalise(blank_hidden(text))):
-        sentence = read_sentence(words)
-        if sentence.begins_with_pronoun and before and before.part:
-            sentence = read_sentence(words, before.part.moved(-before.words, -length))
-        if sentence.cues and room:
-            if len(sentence.cues) > room:
-                sentence = sentence.up_to(room)
-            cue_sentences.append((begin, sentence))
-            room -= len(sentence.cues)
-        argued = sentence.argued or argued
-        before, length = sentence, len(words)
-        begin += length
-    return Argument(
-        tuple(cue_sentences), argued, _claims([sentence for _, sentence in cue_sentences])
-    )
-
-
-def _claims(cue_sentences: Sequence[Sentence]) -> frozenset[Claim]:
     affirmed: frozenset[Claim] = frozenset()
-    affirmed = affirmed.union(*[sentence.affirmed for sentence in cue_sentences])
-    return affirmed.difference(*[sentence.denied for sentence in cue_sentences])
+    denied = affirmed
+    part: Token | None = None
+    room = MOST_KEPT
+    begin = 0
+    for words in sentences(normalise(blank_hidden(text))):
+        read = read_cached if len(words) <= LONGEST_CACHED else read_sentence
+        sentence = read(words)
+        if sentence.begins_with_pronoun and part:
+            sentence = read(words, part)
+        if sentence.cues:
+            room -= len(sentence.cues)
+            if room >= 0:
+                cue_sentences.append((begin, sentence))
+                affirmed |= sentence.affirmed
+                denied |= sentence.denied
+        argued = sentence.argued or argued
+        part = sentence.part
+        begin += len(words)
+    return Argument(tuple(cue_sentences), argued, affirmed - denied)
 
 
 def support(argument: Argument, label: str) -> float:
@@ -166,40 +164,46 @@ def contradictions(argument: Argument) -> tuple[Contradiction, ...]:
     denying raised brows leaves room for raised inner brows. Cues on different sides are
     compatible.
     """
-    cues = chain.from_iterable([sentence.cues for _, sentence in argument.cue_sentences])
-    firsts: dict[tuple[object, ...], _Numbered] = {}
-    for numbered in enumerate(cues):
-        firsts.setdefault(numbered[1][:4], numbered)
-    affirmed = [numbered for numbered in firsts.values() if numbered[1].present]
-    denied = [numbered for numbered in firsts.values() if not numbered[1].present]
-    found = chain(_exclusions(affirmed), _denials(affirmed, denied))
-    return tuple(sorted(found, key=attrgetter("first", "second")))
+    stated: frozenset[Statement] = frozenset()
+    exclusive = _exclusive(stated.union(*[each.statements for _, each in argument.cue_sentences]))
+    if not exclusive:
+        return ()
+    statements = [cue[:4] for _, sentence in argument.cue_sentences for cue in sentence.cues]
+    firsts = dict(zip(reversed(statements), reversed(range(len(statements))), strict=True))
+    found = []
+    for one, other, reason in exclusive:
+        first, second = sorted((firsts[one], firsts[other]))
+        found.append(Contradiction(first, second, reason))
+    return tuple(sorted(found))
 
 
-_Numbered = tuple[int, Cue]
+_Exclusive = tuple[Statement, Statement, str]
 
 
-def _exclusions(affirmed: Iterable[_Numbered]) -> Iterator[Contradiction]:
-    of_state: dict[State, list[_Numbered]] = {}
-    for number, seen in affirmed:
-        of_state.setdefault(seen.state, []).append((number, seen))
+# Rationales differ in their words more than in what they state.
+@lru_cache(maxsize=1 << 12)
+def _exclusive(statements: frozenset[Statement]) -> tuple[_Exclusive, ...]:
+    """Return the pairs of statements that exclude each other, each with the reason."""
+    affirmed = [statement for statement in statements if statement[1]]
+    denied = [statement for statement in statements if not statement[1]]
+    return (*_exclusions(affirmed), *_denials(affirmed, denied))
+
+
+def _exclusions(affirmed: Iterable[Statement]) -> Iterator[_Exclusive]:
     exclusions = lexicon().exclusions
-    for state in exclusions.keys() & of_state.keys():
-        reasons = exclusions[state]
-        if reasons.keys().isdisjoint(of_state):
-            continue
-        for other in reasons.keys() & of_state.keys():
-            for (first, cue), (second, later) in product(of_state[state], of_state[other]):
-                if first < second and {cue.side, later.side} != {"left", "right"}:
-                    yield Contradiction(first, second, reasons[other])
+    excluding = [(one, exclusions[one[3]]) for one in affirmed if one[3] in exclusions]
+    for (one, reasons), (other, _) in combinations(excluding, 2):
+        (_, _, side, _), (_, _, other_side, state) = one, other
+        if state in reasons and {side, other_side} != {"left", "right"}:
+            yield one, other, reasons[state]
 
 
-def _denials(affirmed: Sequence[_Numbered], denied: Iterable[_Numbered]) -> Iterator[Contradiction]:
-    for number, denial in denied:
-        for other, cue in affirmed if denial.units else ():
-            on_its_side = denial.side in {None, "both", cue.side}
-            if on_its_side and set(denial.units) <= set(cue.units):
-                yield Contradiction(min(number, other), max(number, other), "affirmed and denied")
+def _denials(affirmed: Iterable[Statement], denied: Iterable[Statement]) -> Iterator[_Exclusive]:
+    for denial, statement in product(denied, affirmed):
+        (units, _, side, _), (affirmed_units, _, affirmed_side, _) = denial, statement
+        on_its_side = side in {None, "both", affirmed_side}
+        if units and on_its_side and set(units) <= set(affirmed_units):
+            yield denial, statement, "affirmed and denied"
 
 
 def exemplary_rationale(label: str) -> str:

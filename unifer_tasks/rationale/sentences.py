@@ -7,7 +7,7 @@ start may refer to, so readings of short sentences are cached. `reasoning` docum
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice, takewhile
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _LONGEST_CLAUSE = 1_000
 MOST_KEPT = 10_000
 """Cues kept of a text, to bound memory: a text with more is a loop."""
 
-_LONGEST_CACHED = 500
+LONGEST_CACHED = 500
 """In characters."""
 _CACHE_SIZE = 1 << 14
 """In sentences."""
@@ -40,6 +40,9 @@ _DISTINCTIVE_UNITS = frozenset(unit for prototype in PROTOTYPES.values() for uni
 
 Claim = tuple[int, bool]
 """(action unit, whether it acts on one side of the face only)."""
+
+Statement = tuple[tuple[int, ...], bool, Side | None, State]
+"""What a cue says wherever it says it: its units, presence, side and state."""
 
 
 class Cue(NamedTuple):
@@ -69,31 +72,22 @@ class Sentence:
 
     Attributes:
         cues: Its cues, at most the first 10,000.
+        statements: What they say.
         argued: The canonical labels that it concludes with; empty if it affirms none.
-        words: The number of words.
-        part: The last part of the face in its last clause; None if there is none.
+        part: The last part of the face in its last clause, relative to the sentence that
+            follows, so its indices and offsets are negative; None if there is none.
         begins_with_pronoun: Whether the reading depends on the part that was named before.
         affirmed: Units that distinguish expressions and that its cues affirm.
         denied: Those that its cues deny.
     """
 
     cues: tuple[Cue, ...]
+    statements: frozenset[Statement]
     argued: frozenset[str]
-    words: int
     part: Token | None
     begins_with_pronoun: bool
     affirmed: frozenset[Claim]
     denied: frozenset[Claim]
-
-    def up_to(self, most: int) -> Sentence:
-        """Return the reading with at most `most` cues."""
-        kept = self.cues[:most]
-        return replace(
-            self,
-            cues=kept,
-            affirmed=_claims(kept, present=True),
-            denied=_claims(kept, present=False),
-        )
 
 
 def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
@@ -101,14 +95,8 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
 
     Args:
         sentence: A normalised sentence (`words.normalise`), with its closing mark.
-        part: The part of the face that was named last before it, if any; its indices and offsets
-            are relative to this sentence, so negative.
+        part: The part of the face that was named last before it (`Sentence.part`), if any.
     """
-    read = read_cached if len(sentence) <= _LONGEST_CACHED else _read
-    return read(sentence, part) if part else read(sentence)
-
-
-def _read(sentence: str, part: Token | None = None) -> Sentence:
     cues: list[Cue] = []
     argued: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
@@ -131,31 +119,33 @@ def _read(sentence: str, part: Token | None = None) -> Sentence:
         # Labels after a "but" replace those before it.
         if ending != "break":
             named = frozenset()
+    statements = frozenset([cue[:4] for cue in cues])
     return Sentence(
         tuple(cues),
+        statements,
         argued,
-        len(words.texts),
-        part,
+        part.moved(-len(words.texts), -len(sentence)) if part else None,
         begins_with_pronoun,
-        _claims(cues, present=True),
-        _claims(cues, present=False),
+        _claims(statements, present=True),
+        _claims(statements, present=False),
     )
 
 
-read_cached = lru_cache(_CACHE_SIZE)(_read)
+read_cached = lru_cache(_CACHE_SIZE)(read_sentence)
+"""`read_sentence` for sentences of at most `LONGEST_CACHED` characters."""
 
 
 def _last_part(clause: Sequence[Token]) -> Token:
     return [token for token in clause if token.kind == "part"][-1]
 
 
-def _claims(cues: Iterable[Cue], *, present: bool) -> frozenset[Claim]:
+def _claims(statements: Iterable[Statement], *, present: bool) -> frozenset[Claim]:
     """Return the units that distinguish expressions and that cues affirm, or deny."""
     return frozenset(
-        (unit, seen.side not in {None, "both"} and unit in LATERAL_UNITS)
-        for seen in cues
-        if seen.present is present
-        for unit in seen.units
+        (unit, side not in {None, "both"} and unit in LATERAL_UNITS)
+        for units, affirmed, side, _ in statements
+        if affirmed is present
+        for unit in units
         if unit in _DISTINCTIVE_UNITS
     )
 

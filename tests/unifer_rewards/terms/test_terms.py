@@ -13,7 +13,7 @@ from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.answers.strict import Answer
 from unifer_tasks.rationale.reasoning import read_rationale
-from unifer_tasks.rationale.repetition import repetition
+from unifer_tasks.rationale.repetition import lower_words, repetition
 
 FEAR = Answer("fear", Outcome.ANSWERED)
 NOTHING = Answer(None, Outcome.EMPTY)
@@ -137,7 +137,7 @@ def test_brevity(words: int, score: float) -> None:
     ],
 )
 def test_repetition(text: str, score: float) -> None:
-    assert repetition(text) == score
+    assert repetition(lower_words(text)) == score
 
 
 @pytest.mark.parametrize(

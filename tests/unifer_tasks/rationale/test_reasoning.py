@@ -266,6 +266,8 @@ def test_agreement(text: str, label: str, score: float) -> None:
     ("text", "pairs"),
     [
         ("The brows are raised. The brows are lowered.", ["brows are raised / brows are lowered"]),
+        # The same statements in another order, as the reader remembers what excludes what.
+        ("The brows are lowered. The brows are raised.", ["brows are lowered / brows are raised"]),
         ("Relaxed brows, and yet a furrowed brow.", ["Relaxed brows / furrowed brow"]),
         ("The eyes are wide and narrowed.", ["eyes are wide / eyes are wide and narrowed"]),
         ("The mouth is closed, the lips are parted.", ["mouth is closed / lips are parted"]),

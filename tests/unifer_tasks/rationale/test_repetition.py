@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from unifer_tasks.rationale.repetition import MIN_DISTINCT, repeats, repetition
+from unifer_tasks.rationale.repetition import MIN_DISTINCT, lower_words, repeats, repetition
 
 N_WORDS = 4
 
@@ -33,12 +33,12 @@ def plain_repetition(text: str) -> float:
     ],
 )
 def test_repetition(text: str, score: float, loops: bool) -> None:
-    assert repetition(text) == pytest.approx(score)
-    assert repeats(text) == loops
+    assert repetition(lower_words(text)) == pytest.approx(score)
+    assert repeats(lower_words(text)) == loops
 
 
 @given(st.text(alphabet="aAbcß\u0130 \n\x1c\u00a0"))
 @example("a b c d e f g" + " g" * 6)
 def test_repetition_by_its_definition(text: str) -> None:
-    assert repetition(text) == plain_repetition(text)
-    assert repeats(text) == (plain_repetition(text) < MIN_DISTINCT)
+    assert repetition(lower_words(text)) == plain_repetition(text)
+    assert repeats(lower_words(text)) == (plain_repetition(text) < MIN_DISTINCT)

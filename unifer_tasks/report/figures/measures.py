@@ -36,7 +36,7 @@ from unifer_tasks.rationale.reasoning import (
     contradictions,
     read_rationale,
 )
-from unifer_tasks.rationale.repetition import repeats
+from unifer_tasks.rationale.repetition import lower_words, repeats
 from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
 
@@ -230,14 +230,14 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         return None
     response = without_figures(response)
     answer = reading.answer or read_answer(response, prediction.dataset)
-    words = response.split()
+    words = lower_words(response)
     rationale = answer.rationale if has_visible_text(answer.rationale or "") else None
     argument = read_rationale(rationale or "")
     return RationaleRecord(
         words=len(words),
         format_kept=has_valid_format(response),
         truncated=answer.outcome is Outcome.TRUNCATED,
-        repeats=repeats(response),
+        repeats=repeats(words),
         rationale=rationale,
         argument=argument,
         n_affirmed=_count_affirmed(rationale or "", argument),
@@ -299,18 +299,18 @@ def _count_affirmed(rationale: str, argument: Argument) -> int:
     "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
     arched" say one thing twice.
     """
-    cues = [
-        (offset + start, offset + stop, present, units)
-        for offset, sentence in argument.cue_sentences
-        for units, present, _, _, start, stop in sentence.cues
-    ]
+    cues: list[tuple[int, int, bool, tuple[int, ...]]] = []
+    for offset, sentence in argument.cue_sentences:
+        for units, present, _, _, start, stop in sentence.cues:
+            cues.append((offset + start, offset + stop, present, units))
     cues.sort(key=itemgetter(0))
-    count, end = 0, 0
-    named = set[int]()
+    count = end = 0
+    named: set[int] = set()
     for start, stop, present, units in cues:
         if named and _SENTENCE_END.search(rationale, end, start):
             named.clear()
-        end = max(end, stop)
+        if stop > end:
+            end = stop
         if present and not named.issuperset(units):
             count += 1
             named.update(units)
