@@ -50,22 +50,24 @@ demo-grpo: $(VENV)/.dev
 # The files in which a marker is: to collect the others would import for half a minute.
 marked = -m $(1) $$(grep -rlw --include='test_*.py' 'mark.$(1)' tests)
 
-# By file: what costs most, a server or a run of lmms-eval, is shared within one.
+# By file: what costs most, a server or a run of lmms-eval, is shared within one. Beside test-train,
+# which takes longer, it has what that leaves.
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	nice -n 5 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
 		--durations 20 -m "not training and not cluster and not install"
 
 # verl's trainers, run for real on the CPU.
 test-train: $(VENV)/.dev
 	$(BIN)/python -m pytest --durations 12 $(call marked,training)
 
-# Two nodes of a ray cluster on this machine, a job killed and resumed.
-test-cluster: $(VENV)/.dev
+# Two nodes of a ray cluster on this machine, a job killed and resumed. A run of verl needs 10 GB:
+# after test-train, where that is asked for too.
+test-cluster: $(VENV)/.dev | $(filter test-train,$(MAKECMDGOALS))
 	$(BIN)/python -m pytest --durations 12 $(call marked,cluster)
 
 # Every extra, without the constraints, in an environment of its own: the newest releases.
 test-install: $(VENV)/.dev
-	$(BIN)/python -m pytest --durations 12 $(call marked,install)
+	nice -n 5 $(BIN)/python -m pytest --durations 12 $(call marked,install)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

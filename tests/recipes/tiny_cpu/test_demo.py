@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.forked import Forked
-from tests.recipes.trainer import run_for
+from tests.recipes.trainer import Trainers, run_for
 
 pytest.importorskip("verl")
 
@@ -45,24 +46,31 @@ def test_a_kept_checkpoint_is_the_model_in_half_the_bytes(tiny_model: Path, tmp_
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A folder of the demo, and what runs it: the trainers are started, lmms-eval is forked."""
+    """A folder of the demo, and what runs it: the trainers and lmms-eval are forked."""
 
     folder: Path
     forked: Forked
-    path: str
+    environment: Mapping[str, str]
 
     def run(self, module: str, *options: str | Path) -> str:
         """Return what a module of the demo prints."""
         given = ["--out", self.folder, "--quick", "--ignore-memory", *options]
         command = self.forked.command("-m", module, *map(str, given))
-        return run_for(20, command, {"PATH": self.path}).stdout
+        return run_for(20, command, self.environment).stdout
 
 
 @pytest.fixture(scope="module")
-def demo(forked: Forked, seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+def demo(
+    forked: Forked,
+    trainers: Trainers,
+    seeing_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Demo:
     """Run the demo from the trained checkpoint."""
     folder = tmp_path_factory.mktemp("demo")
-    demo = Demo(folder / "out", forked, forked.shadow(folder / "bin", "ferbench"))
+    forked.shadow(folder / "bin", "ferbench")
+    path = trainers.server.shadow(folder / "bin", "unifer-train")
+    demo = Demo(folder / "out", forked, {**trainers.environment, "PATH": path})
     assert "GiB of memory" in demo.run("recipes.tiny_cpu.demo", "--start", seeing_model)
     return demo
 
