@@ -134,6 +134,20 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
     for part in manifest.shards:
         say(f"{part:<10} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
     say(f"Lists: {', '.join((compose.LEFT_OUT_NAME, compose.LEAKS_NAME, compose.DUPLICATES_NAME))}")
+    _report_roots(output, inputs, manifest)
+    if manifest.unusable:
+        warn(f"unifer-data: {manifest.unusable:,} entries could not be used")
+    check_rows(out, manifest)
+    return INCOMPLETE if manifest.unusable else 0
+
+
+def _report_roots(output: Output, inputs: Sequence[Input], manifest: TrainingManifest) -> None:
+    """Report which sources were read from elsewhere than the rows say.
+
+    Raises:
+        PreparationError: The manifest lacks a source.
+    """
+    out = output.folder
     for given in inputs:
         root, now = manifest.roots.get(given.name), str(given.root(output.images))
         if root is None:
@@ -145,10 +159,6 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "
                 f"unifer-data rebase {out} --root {given.name}={now} moves them to those read now"
             )
-    if manifest.unusable:
-        warn(f"unifer-data: {manifest.unusable:,} entries could not be used")
-    check_rows(out, manifest)
-    return INCOMPLETE if manifest.unusable else 0
 
 
 def _report_repeats(manifest: TrainingManifest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 import xxhash
@@ -126,44 +126,37 @@ def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Dif
         plan: The questions of the archive.
         index: The published questions; without them, label counts are compared.
     """
-    dataset = plan.source.dataset
-    space = label_space(dataset)
-    found = [
-        Difference(f"{dataset}: {sample_id} is listed {n} times")
-        for sample_id, n in Counter(sample.id for sample in plan.samples).items()
-        if n > 1
-    ]
-    if index is None:
-        counts = Counter(sample.label for sample in plan.samples)
-        return found + [
-            Difference(
-                f"{dataset}: {counts[label]:,} faces are {label}, {expected:,} are published",
-                counts[label] < expected,
-            )
-            for label, expected in space.test_counts.items()
-            if counts[label] != expected
-        ]
+    ids = Counter(sample.id for sample in plan.samples)
+    found = [Difference(f"{each} is listed {n} times") for each, n in ids.items() if n > 1]
+    found += _of_counts(plan) if index is None else _of_questions(plan, index)
+    return [replace(each, text=f"{plan.source.dataset}: {each.text}") for each in found]
+
+
+def _of_counts(plan: Plan) -> Iterator[Difference]:
+    counts = Counter(sample.label for sample in plan.samples)
+    for label, expected in label_space(plan.source.dataset).test_counts.items():
+        if (n := counts[label]) != expected:
+            yield Difference(f"{n:,} faces are {label}, {expected:,} are published", n < expected)
+
+
+def _of_questions(plan: Plan, index: Sequence[Question]) -> Iterator[Difference]:
+    labels = label_space(plan.source.dataset).labels
     label_of = {sample.id: sample.label for sample in plan.samples}
-    published = {asked.id for asked in index}
-    prompt = question(space.labels)
+    prompt = question(labels)
     for asked in index:
-        if asked.id not in label_of:
-            found.append(Difference(f"{dataset}: {asked.id} is not in the archive", True))
-        elif label_of[asked.id] != asked.target:
-            label = label_of[asked.id]
-            found.append(
-                Difference(f"{dataset}: {asked.id} is {label}, {asked.target} is published")
-            )
+        label = label_of.get(asked.id)
+        if label is None:
+            yield Difference(f"{asked.id} is not in the archive", True)
+        elif label != asked.target:
+            yield Difference(f"{asked.id} is {label}, {asked.target} is published")
         if asked.prompt != prompt:
-            found.append(Difference(f"{dataset}: {asked.id} is published with another prompt"))
-        if asked.candidate_labels != space.labels:
-            found.append(Difference(f"{dataset}: {asked.id} is published with other labels"))
-    found += [
-        Difference(f"{dataset}: {sample.id} is not published")
-        for sample in plan.samples
-        if sample.id not in published
-    ]
-    return found
+            yield Difference(f"{asked.id} is published with another prompt")
+        if asked.candidate_labels != labels:
+            yield Difference(f"{asked.id} is published with other labels")
+    published = {asked.id for asked in index}
+    for sample in plan.samples:
+        if sample.id not in published:
+            yield Difference(f"{sample.id} is not published")
 
 
 def build(output: Output, plans: Sequence[Plan]) -> Manifest:

@@ -25,16 +25,7 @@ DATASET = "affectnet"
 NESTED = ("manually_annotated*", "train_set", "val_set", "training", "validation", "affectnet*")
 """Names of nested archives to open; as in `with_nested`."""
 
-LABELS = (
-    "neutral",
-    "happiness",
-    "sadness",
-    "surprise",
-    "fear",
-    "disgust",
-    "anger",
-    "contempt",
-)
+LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 """The label of the ids 0 to 7."""
 
 _NOT_EXPRESSIONS = ("none", "uncertain", "non-face")
@@ -59,44 +50,47 @@ def open_source(tree: Tree) -> Source:
     Raises:
         ArchiveError: The tree is neither release, or has lists and no images.
     """
+    source = _first_release(tree) or _newer_release(tree)
+    if source is None:
+        raise UnknownLayoutError(
+            f"{tree.path} is not AffectNet: neither training.csv or validation.csv with "
+            f"{_FOLDERS[0]}/ nor train_set/annotations/ or val_set/annotations/ is in it"
+        )
+    return source
+
+
+def _first_release(tree: Tree) -> Source | None:
     lists = {
         split: name for split, part in _PART.items() if (name := tree.find_first(f"{part}.csv"))
     }
-    if lists:
-        places = (name for folder in _FOLDERS for name in tree.find(folder))
-        faces = next((name for name in places if tree.folders(name)), None)
-        if faces is None:
-            raise ArchiveError(
-                f"{tree.path} has {', '.join(lists.values())} and no folder {_FOLDERS[0]}; "
-                "unpack all parts of Manually_Annotated there"
-            )
-        return Source(
-            DATASET,
-            "lists and subdirectories",
-            tree,
-            partial(_read_list, tree, lists, faces),
-            tuple(lists),
-            None if Split.TEST in lists else f"{tree.path} holds no validation.csv",
+    if not lists:
+        return None
+    places = (name for folder in _FOLDERS for name in tree.find(folder))
+    faces = next((name for name in places if tree.folders(name)), None)
+    if faces is None:
+        raise ArchiveError(
+            f"{tree.path} has {', '.join(lists.values())} and no folder {_FOLDERS[0]}; unpack all "
+            "parts of Manually_Annotated there"
         )
+    read = partial(_read_list, tree, lists, faces)
+    reason = None if Split.TEST in lists else f"{tree.path} holds no validation.csv"
+    return Source(DATASET, "lists and subdirectories", tree, read, tuple(lists), reason)
+
+
+def _newer_release(tree: Tree) -> Source | None:
     sets = {
         split: name
         for split, part in _SET.items()
         if (name := tree.find_first(part)) and tree.find_in(name, "annotations")
     }
-    if sets:
-        return Source(
-            DATASET,
-            "numbered images",
-            tree,
-            partial(_read_set, tree, sets),
-            tuple(sets),
-            "this release of AffectNet numbers its images, which cannot be mapped to FERBench's "
-            "ids; the one with validation.csv is needed. It can be trained on",
-        )
-    raise UnknownLayoutError(
-        f"{tree.path} is not AffectNet: neither training.csv or validation.csv with {_FOLDERS[0]}/ "
-        "nor train_set/annotations/ or val_set/annotations/ is in it"
+    if not sets:
+        return None
+    reason = (
+        "this release of AffectNet numbers its images, which cannot be mapped to FERBench's ids; "
+        "the one with validation.csv is needed. It can be trained on"
     )
+    read = partial(_read_set, tree, sets)
+    return Source(DATASET, "numbered images", tree, read, tuple(sets), reason)
 
 
 def _read_list(
@@ -163,21 +157,21 @@ def _read_set(tree: Tree, sets: dict[Split, str], split: Split) -> Iterator[Samp
         elif member is None:
             yield Skipped(DATASET, name, "its image is missing")
         else:
-            valence, arousal = (
-                _degree(_value(tree, beside)) if beside is not None else None
-                for beside in (
-                    tree.find_in(annotations, f"{number}_{kind}.npy") for kind in ("val", "aro")
-                )
-            )
             yield Sample(
                 DATASET,
                 f"/AffectNet/{_SET[split]}/images/{number}.jpg",
                 LABELS[int(expression)],
                 split,
                 member,
-                valence=valence,
-                arousal=arousal,
+                valence=_degree_beside(tree, annotations, f"{number}_val.npy"),
+                arousal=_degree_beside(tree, annotations, f"{number}_aro.npy"),
             )
+
+
+def _degree_beside(tree: Tree, folder: str, name: str) -> float | None:
+    """Read valence or arousal from its own file; None if there is none."""
+    found = tree.find_in(folder, name)
+    return None if found is None else _degree(_value(tree, found))
 
 
 def _number(file: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from data_prep.sources import affectnet, ferplus, rafdb, sfew
@@ -26,10 +27,7 @@ READERS = (rafdb, ferplus, affectnet, sfew)
 DATASETS: Sequence[str] = tuple(module.DATASET for module in READERS)
 """The datasets whose archives can be read; evaluating a dataset needs no reader."""
 
-_OPENERS: Mapping[str, Callable[[Tree], Source]] = {
-    module.DATASET: module.open_source for module in READERS
-}
-_NESTED: Mapping[str, Sequence[str]] = {module.DATASET: module.NESTED for module in READERS}
+_READERS = {module.DATASET: module for module in READERS}
 
 
 def open_source(
@@ -56,11 +54,12 @@ def open_source(
     """
     unpacked = unpacked or scratch()
     tree = open_tree(path, unpacked)
-    opener: Callable[[Tree], Source] = _OPENERS[dataset]
+    reader = _READERS[dataset]
+    opener: Callable[[Tree], Source] = reader.open_source
     if dataset == ferplus.DATASET:
         opener = partial(ferplus.open_source, majority=majority)
     try:
-        source = _open(opener, tree, wanted, lambda: with_nested(tree, _NESTED[dataset], unpacked))
+        source = _open(opener, tree, wanted, lambda: with_nested(tree, reader.NESTED, unpacked))
     except UnknownLayoutError as error:
         raise UnknownLayoutError(f"{error}{_hint(dataset, tree)}") from None
     if dataset == rafdb.DATASET:
@@ -84,17 +83,17 @@ def _hint(dataset: str, tree: Tree) -> str:
     """Return what a tree holds instead of this dataset, if it is recognised."""
     if not (tree.files("") or tree.folders("")):
         return ". It is empty"
-    for other, opener in _OPENERS.items():
+    for other, reader in _READERS.items():
         if other != dataset:
             with suppress(ArchiveError):
-                opener(tree)
+                reader.open_source(tree)
                 return f". It holds {label_space(other).title}: --{other}"
     if found := _repackaged(tree):
         return (
             f". It holds {found}: a repackaged copy, without the file names and lists of "
             f"{label_space(dataset).title}; use the one that its authors hand out"
         )
-    if is_wanted(tree.path.name, _NESTED[dataset]):
+    if is_wanted(tree.path.name, _READERS[dataset].NESTED):
         return f". If {tree.path.name} is one part of it, name the folder around all parts"
     return ""
 
@@ -110,19 +109,16 @@ _FEW_CLASSES = 5
 
 def _repackaged(tree: Tree) -> str | None:
     """Return what shows that others have packed a dataset again, if anything does."""
-    for level in tree.levels():
-        for folder in level:
-            labels = [
-                name for name in tree.folders(folder) if canonical(name.lower()) in CANONICAL_LABELS
-            ]
-            if len(labels) >= _FEW_CLASSES:
-                return f"the class folders {', '.join(labels)}"
-            if {"images", "labels"} <= set(map(str.lower, tree.folders(folder))):
-                return f"images and labels in YOLO's format ({join(folder, 'labels')})"
-            for file in tree.files(folder):
-                suffix = PurePosixPath(file).suffix.lower()
-                if suffix in _REPACKAGED:
-                    return f"{_REPACKAGED[suffix]} ({join(folder, file)})"
+    for folder in chain.from_iterable(tree.levels()):
+        names = tree.folders(folder)
+        labels = [name for name in names if canonical(name.lower()) in CANONICAL_LABELS]
+        if len(labels) >= _FEW_CLASSES:
+            return f"the class folders {', '.join(labels)}"
+        if {"images", "labels"} <= set(map(str.lower, names)):
+            return f"images and labels in YOLO's format ({join(folder, 'labels')})"
+        for file in tree.files(folder):
+            if packed := _REPACKAGED.get(PurePosixPath(file).suffix.lower()):
+                return f"{packed} ({join(folder, file)})"
     return None
 
 

@@ -44,6 +44,8 @@ _MAX_VOTES = 100
 """More than the number of annotators of any face."""
 
 Rule = Callable[[Sequence[int]], str | None]
+Rows = Callable[[], Iterator[tuple[str, str, list[int]]]]
+"""Yields place, file name and votes of each row of a split."""
 
 
 def benchmark_rule(votes: Sequence[int]) -> str:
@@ -94,13 +96,16 @@ def open_source(tree: Tree, *, majority: bool = False) -> Source:
     elif majority:
         reason = "the majority rule does not give FERBench's labels"
     rule: Rule = majority_rule if majority else benchmark_rule
-    splits = tuple(s for s in Split if s in folders and (s in labels or joint is not None))
+    rows: dict[Split, Rows] = {}
+    if joint is not None:
+        rows |= {split: partial(_joint_rows, tree, joint, split) for split in Split}
+    rows |= {split: partial(_label_rows, tree, name) for split, name in labels.items()}
     return Source(
         DATASET,
         f"{form}, votes of {'label.csv' if labels else _NEW}",
         images,
-        partial(_read, tree, images, labels, joint, folders, rule),
-        splits,
+        partial(_read, images, folders, rows, rule),
+        tuple(split for split in Split if split in folders and split in rows),
         reason,
         has_official_labels=not majority,
     )
@@ -133,22 +138,15 @@ def _open_images(tree: Tree, joint: str | None) -> tuple[Tree, Mapping[Split, st
 
 
 def _read(
-    tree: Tree,
     images: Tree,
-    labels: Mapping[Split, str],
-    joint: str | None,
     folders: Mapping[Split, str],
+    rows: Mapping[Split, Rows],
     rule: Rule,
     split: Split,
 ) -> Iterator[Sample | Skipped]:
     space = label_space(DATASET).labels
     seen: set[str] = set()
-    rows = (
-        _label_rows(tree, labels[split])
-        if split in labels
-        else _joint_rows(tree, str(joint), split)
-    )
-    for where, name, votes in rows:
+    for where, name, votes in rows[split]():
         label = rule(votes)
         if not name:
             yield Skipped(DATASET, where, "has no name: it shows no face", by_rule=True)

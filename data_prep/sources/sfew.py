@@ -23,13 +23,8 @@ NESTED = ("train", "val", "*_aligned_faces*", "sfew*")
 """Names of nested archives to open; as in `with_nested`."""
 
 LABELS: Mapping[str, str] = {
-    "Angry": "angry",
-    "Disgust": "disgust",
-    "Fear": "fear",
-    "Happy": "happy",
-    "Neutral": "neutral",
-    "Sad": "sad",
-    "Surprise": "surprise",
+    label.title(): label
+    for label in ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 }
 """Class folder -> label."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -151,17 +152,10 @@ def search_path(file: Path) -> str:
 def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
     from hydra import compose as compose_config
     from hydra import initialize_config_dir
-    from hydra.errors import HydraException, MissingConfigException
     from omegaconf import OmegaConf, open_dict
-    from omegaconf.errors import (
-        InterpolationKeyError,
-        InterpolationResolutionError,
-        OmegaConfBaseException,
-    )
-    from yaml import YAMLError
 
     register_resolvers()
-    try:
+    with _explained(file):
         with initialize_config_dir(str(file.parent.resolve()), version_base=None):
             composed = compose_config(
                 file.stem,
@@ -173,6 +167,27 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
             del composed["hydra"]
         resolved = OmegaConf.to_container(composed, resolve=True)
         written = OmegaConf.to_container(composed, resolve=False)
+    assert isinstance(resolved, dict)
+    assert isinstance(written, dict)
+    verl, as_written = (
+        {str(key): value for key, value in found.items()} for found in (resolved, written)
+    )
+    return _Composed(verl, as_written, tuple(overrides), choices)
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Turn what hydra and its readers raise on a file into a sentence."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import (
+        InterpolationKeyError,
+        InterpolationResolutionError,
+        OmegaConfBaseException,
+    )
+    from yaml import YAMLError
+
+    try:
+        yield
     except InterpolationKeyError as error:
         raise ConfigurationError(
             f"{error.full_key}: {str(error).splitlines()[0]}; ${{...}} names another setting, and "
@@ -201,12 +216,6 @@ def _compose(file: Path, overrides: Sequence[str]) -> _Composed:
         raise ConfigurationError(f"{file} is not UTF-8 ({error.reason}): save it as such") from None
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(f"{file}: {str(error).splitlines()[0]}") from None
-    assert isinstance(resolved, dict)
-    assert isinstance(written, dict)
-    verl, as_written = (
-        {str(key): value for key, value in found.items()} for found in (resolved, written)
-    )
-    return _Composed(verl, as_written, tuple(overrides), choices)
 
 
 @cache

@@ -252,14 +252,13 @@ def _value(key: str, old: Any, new: Any) -> Iterator[str]:
     elif isinstance(old, bool):
         if not isinstance(new, bool):
             yield f"{key}={_shown(new)}: give true or false"
-    elif new is None:
-        if isinstance(old, int | float) and not _NULLABLE.search(key):
-            yield f"{key}=null: give a number, such as the recipe's {old}"
-    elif isinstance(old, int):
-        if isinstance(new, bool) or not isinstance(new, int):
-            yield f"{key}={_shown(new)}: give a whole number, such as the recipe's {old}"
-    elif isinstance(old, float) and (isinstance(new, bool) or not isinstance(new, int | float)):
-        yield f"{key}={_shown(new)}: give a number, such as the recipe's {old}"
+    elif isinstance(old, int | float):
+        kind, types = ("whole number", int) if isinstance(old, int) else ("number", int | float)
+        if new is None:
+            if not _NULLABLE.search(key):
+                yield f"{key}=null: give a number, such as the recipe's {old}"
+        elif isinstance(new, bool) or not isinstance(new, types):
+            yield f"{key}={_shown(new)}: give a {kind}, such as the recipe's {old}"
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,8 +126,7 @@ def copy_file(name: str, destination: Path) -> Path:
     files = {file.name: file for file in recipe_files()}
     file = files.get(name) or files.get(name.removesuffix(".yaml"))
     if file is None:
-        is_choice = any(name == f"{c.name}={of.name}" for c in CHOICES for of in c.files)
-        if is_choice:
+        if any(name == f"{choice.name}={of.name}" for choice in CHOICES for of in choice.files):
             raise CopyError(f"{name} is not copied: give it to the command that starts a run")
         raise CopyError(f"there is no {name!r} to copy; give one of {', '.join(files)}")
     out = destination / file.path.name if destination.is_dir() else destination
@@ -161,8 +160,5 @@ def _summary(path: Path) -> str:
 
 def _sizes(stage: Stage) -> str:
     names = (file.name.partition("_") for file in recipe_files())
-    return _listed(size for of, _, size in names if of == stage and size)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names, key=lambda name: (len(name), name)))
+    sizes = [size for of, _, size in names if of == stage and size]
+    return ", ".join(sorted(sizes, key=lambda size: (len(size), size)))

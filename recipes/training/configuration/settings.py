@@ -327,6 +327,11 @@ class Settings:
         return "sft" if isinstance(self.method, SftSettings) else "grpo"
 
     @property
+    def engine_key(self) -> str:
+        """Where verl's configuration has the engine of the model that is trained."""
+        return "engine" if self.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
+
+    @property
     def saves(self) -> bool:
         """Whether it leaves a checkpoint: SFT saves its last step whatever `save_freq` is."""
         often = self.trainer.save_freq
