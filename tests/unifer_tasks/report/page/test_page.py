@@ -477,6 +477,31 @@ def test_what_scrolls_sideways_says_so(
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_head_of_a_long_table_stays_in_sight(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    rows = tuple((f"Model {row}", row) for row in range(60))
+    found = [Section("s", "A measure", "Text.", Table(("model", "figure"), rows))]
+    runs = [assess(run("Model", always("sadness", 7)))]
+    page = write_page(runs, [], [], tmp_path, found=found)
+    metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.open(page.path)
+        bar, head = browser.js(
+            """
+            document.documentElement.style.scrollBehavior = 'auto';
+            document.querySelector('#s tbody tr:nth-child(30)').scrollIntoView();
+            const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+            return [box('.top').bottom, box('#s thead th').top];
+            """
+        )
+        assert bar - 3 < head <= bar
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_print_sets_no_table_over_another(opened: Browser) -> None:
     metrics = {"width": 1030, "height": 700, "deviceScaleFactor": 1, "mobile": False}
     opened.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)

@@ -56,6 +56,7 @@ function startHints() {
     const show = () => {
       const hidden = box.scrollWidth - box.clientWidth;
       hint.hidden = hidden < 2;
+      box.classList.toggle("fits", hidden < 2);
       box.classList.toggle("more-left", box.scrollLeft > 1);
       box.classList.toggle("more-right", hidden - box.scrollLeft > 1);
     };
