@@ -92,8 +92,8 @@ def read_rationale(text: str) -> Argument:
     """Read the cues of a rationale and the labels that it concludes with."""
     cue_sentences: list[tuple[int, Sentence]] = []
     argued: frozenset[str] = frozenset()
-    affirmed: frozenset[Claim] = frozenset()
-    denied = affirmed
+    affirmed: set[Claim] = set()
+    denied: set[Claim] = set()
     part: Token | None = None
     room = MOST_KEPT
     begin = 0
@@ -111,7 +111,7 @@ def read_rationale(text: str) -> Argument:
         argued = sentence.argued or argued
         part = sentence.part
         begin += len(words)
-    return Argument(tuple(cue_sentences), argued, affirmed - denied)
+    return Argument(tuple(cue_sentences), argued, frozenset(affirmed - denied))
 
 
 def support(argument: Argument, label: str) -> float:

@@ -120,14 +120,15 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
         if ending != "break":
             named = frozenset()
     statements = frozenset([cue[:4] for cue in cues])
+    affirmed, denied = _claims(statements)
     return Sentence(
         tuple(cues),
         statements,
         argued,
         part.moved(-len(words.texts), -len(sentence)) if part else None,
         begins_with_pronoun,
-        _claims(statements, present=True),
-        _claims(statements, present=False),
+        affirmed,
+        denied,
     )
 
 
@@ -139,15 +140,21 @@ def _last_part(clause: Sequence[Token]) -> Token:
     return [token for token in clause if token.kind == "part"][-1]
 
 
-def _claims(statements: Iterable[Statement], *, present: bool) -> frozenset[Claim]:
-    """Return the units that distinguish expressions and that cues affirm, or deny."""
-    return frozenset(
-        (unit, side not in {None, "both"} and unit in LATERAL_UNITS)
-        for units, affirmed, side, _ in statements
-        if affirmed is present
-        for unit in units
-        if unit in _DISTINCTIVE_UNITS
+# Sentences differ in their words more than in what they state.
+@lru_cache(_CACHE_SIZE)
+def _claims(statements: frozenset[Statement]) -> tuple[frozenset[Claim], frozenset[Claim]]:
+    """Return the units that distinguish expressions: those affirmed, and those denied."""
+    affirmed, denied = (
+        frozenset(
+            (unit, side not in {None, "both"} and unit in LATERAL_UNITS)
+            for units, present, side, _ in statements
+            if present is asked
+            for unit in units
+            if unit in _DISTINCTIVE_UNITS
+        )
+        for asked in (True, False)
     )
+    return affirmed, denied
 
 
 def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:
