@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipes.training.launch.errors import RunError
@@ -50,8 +51,7 @@ def run(
         RunError: It failed, stalled, lost a worker, or read fewer rows than there are.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    dropped = 0
-    failure: Failure | None = None
+    watch = _Watch(rows)
     process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
@@ -63,21 +63,14 @@ def run(
     )
     try:
         with log.open("a", encoding="utf-8") as file:
-            ends = math.inf
-            for line in _lines(process, stall_minutes * 60):
-                if line:
-                    line = redact(line)
-                    print(line, end="", flush=True)
-                    file.write(line)
-                    dropped += bool(_DROPPED.search(line))
-                    _compare_rows(line, rows)
-                    if found := find_failure(line):
-                        # A trainer that can end by itself is given the time to; what comes
-                        # meanwhile may be nearer to the cause.
-                        ends = min(ends, time.monotonic() + GRACE)
-                        failure = more_telling(failure, found)
-                if time.monotonic() > ends:
-                    raise RunError(f"the run cannot continue and was ended: {failure} (see {log})")
+            for line in map(redact, _lines(process, stall_minutes * 60)):
+                print(line, end="", flush=True)
+                file.write(line)
+                watch.read(line)
+                if time.monotonic() > watch.ends:
+                    raise RunError(
+                        f"the run cannot continue and was ended: {watch.failure} (see {log})"
+                    )
         status = process.wait()
     except BaseException:
         _kill_group(process.pid)
@@ -85,9 +78,28 @@ def run(
         raise
     if status:
         _kill_group(process.pid)
-        why = f": {failure}" if failure else _killed(status)
+        why = f": {watch.failure}" if watch.failure else _killed(status)
         raise RunError(f"the trainer exited {status}{why}; see {log}")
-    return dropped
+    return watch.dropped
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a trainer's lines have said so far, and when it is ended for it (`time.monotonic`)."""
+
+    rows: tuple[int, int] | None
+    dropped: int = 0
+    failure: Failure | None = None
+    ends: float = math.inf
+
+    def read(self, line: str) -> None:
+        self.dropped += bool(_DROPPED.search(line))
+        _compare_rows(line, self.rows)
+        if found := find_failure(line):
+            # A trainer that can end by itself is given the time to; what comes meanwhile may be
+            # nearer to the cause.
+            self.ends = min(self.ends, time.monotonic() + GRACE)
+            self.failure = more_telling(self.failure, found)
 
 
 def _kill_group(leader: int) -> None:
