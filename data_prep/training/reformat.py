@@ -40,11 +40,6 @@ class Reformatted:
     unchanged: int
 
 
-@dataclass(slots=True)
-class _Tally:
-    unchanged: int = 0
-
-
 def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
     """Write rows in a format; equal rows give equal bytes.
 
@@ -66,51 +61,50 @@ def reformat(rows: Path, out: Path, wanted: ResponseFormat) -> Reformatted:
     recipe = {**manifest.recipe, "response_format": wanted.key, "rows": read}
     open_folder(out)
     finished_manifest(out, recipe)  # Rejects a folder of other rows.
-    tally = _Tally()
-    shards = {
-        part: tuple(_reformatted(rows, out, shard, manifest.kind, wanted, tally) for shard in given)
-        for part, given in manifest.shards.items()
-    }
+    rewriting = _Rewriting(rows, out, manifest.kind, wanted)
+    shards = {part: tuple(map(rewriting.shard, given)) for part, given in manifest.shards.items()}
     written = replace(manifest, recipe=recipe, shards=shards)
     write_training_manifest(out, written)
-    return Reformatted(written, tally.unchanged)
+    return Reformatted(written, rewriting.unchanged)
 
 
-def _reformatted(
-    rows: Path, out: Path, shard: Shard, kind: str, wanted: ResponseFormat, tally: _Tally
-) -> Shard:
-    def changed(row: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return _changed(row, kind, wanted, tally)
-        except BuildError as error:
-            row_id = row["extra_info"]["id"]
+@dataclass(slots=True)
+class _Rewriting:
+    """The rewriting of a folder's rows, and how many responses it has left unchanged."""
+
+    rows: Path
+    out: Path
+    kind: str
+    wanted: ResponseFormat
+    unchanged: int = 0
+
+    def shard(self, shard: Shard) -> Shard:
+        def changed(row: dict[str, Any]) -> dict[str, Any]:
+            try:
+                self._change(row)
+            except BuildError as error:
+                name = f"{row['data_source']} {row['extra_info']['id']}"
+                raise BuildError(f"{self.rows / shard.path}: row {name}: {error}") from None
+            return row
+
+        return rewrite_shard(self.rows, self.out, shard, changed)
+
+    def _change(self, row: dict[str, Any]) -> None:
+        user, *answers = row[_MESSAGES[self.kind]]
+        asked = asked_format(user["content"])
+        if asked is None:
             raise BuildError(
-                f"{rows / shard.path}: row {row['data_source']} {row_id}: {error}"
-            ) from None
-
-    return rewrite_shard(rows, out, shard, changed)
-
-
-def _changed(
-    row: dict[str, Any], kind: str, wanted: ResponseFormat, tally: _Tally
-) -> dict[str, Any]:
-    messages = row[_MESSAGES[kind]]
-    user = messages[0]
-    asked = asked_format(user["content"])
-    if asked is None:
-        raise BuildError("its prompt is not the benchmark's question, so none can take its place")
-    labels = listed_labels(user["content"])
-    user["content"] = user["content"].replace(asked.ask(labels), wanted.ask(labels))
-    if kind == "rlvr":
-        # It was counted for the previous prompt.
-        row["extra_info"]["n_prompt_tokens"] = None
-        return row
-    assistant = messages[1]
-    if asked.is_kept(assistant["content"]):
-        assistant["content"] = _in_format(asked.texts(assistant["content"]), wanted)
-    else:
-        tally.unchanged += 1
-    return row
+                "its prompt is not the benchmark's question, so none can take its place"
+            )
+        labels = listed_labels(user["content"])
+        user["content"] = user["content"].replace(asked.ask(labels), self.wanted.ask(labels))
+        if self.kind == "rlvr":
+            # It was counted for the previous prompt.
+            row["extra_info"]["n_prompt_tokens"] = None
+        elif asked.is_kept(answers[0]["content"]):
+            answers[0]["content"] = _in_format(asked.texts(answers[0]["content"]), self.wanted)
+        else:
+            self.unchanged += 1
 
 
 def _in_format(texts: Mapping[str, str], wanted: ResponseFormat) -> str:

@@ -54,21 +54,15 @@ def damage(checkpoint: Path) -> Iterator[str]:
     loader: `data.pt` by GRPO, `data_RANK.pt` by SFT. A shard is a zip archive, whose directory is
     at its end.
     """
-    folder = sharded(checkpoint)
-    found = {
-        (match[1], int(match[2]), int(match[3])): path
-        for path in folder.glob("*.pt")
-        if (match := _SHARD.fullmatch(path.name))
-    }
-    sizes = {size for _, size, _ in found}
+    folder, found = sharded(checkpoint), _shards(checkpoint)
+    sizes = {int(shard[2]) for shard in found}
     if len(sizes) != 1:
         yield f"{folder} holds " + (f"shards of {sorted(sizes)} ranks" if sizes else "no shards")
         return
     (size,) = sizes
-    kinds = {kind for kind, _, _ in found}
     shards = [
         folder / f"{kind}_world_size_{size}_rank_{rank}.pt"
-        for kind in sorted(kinds | {"model"})
+        for kind in sorted({"model", *(shard[1] for shard in found)})
         for rank in range(size)
     ]
     loaders = (
@@ -83,10 +77,13 @@ def damage(checkpoint: Path) -> Iterator[str]:
 
 def world_size(checkpoint: Path) -> int:
     """Return how many ranks wrote a whole checkpoint."""
-    first = next(sharded(checkpoint).glob("model_world_size_*_rank_0.pt"))
-    match = _SHARD.fullmatch(first.name)
-    assert match is not None
-    return int(match[2])
+    return int(_shards(checkpoint)[0][2])
+
+
+def _shards(checkpoint: Path) -> list[re.Match[str]]:
+    """Return kind, world size and rank of each shard, as its name says."""
+    matches = (_SHARD.fullmatch(path.name) for path in sharded(checkpoint).glob("*.pt"))
+    return [match for match in matches if match]
 
 
 def resumable(run: Path, n_gpus: int) -> Path | None:
