@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from data_prep.cli import cot, drawn, export, ferbench, rebase, reformat, rlvr, verify
-from data_prep.cli.options import INCOMPLETE, warn
-from data_prep.outputs.push import push
+from data_prep.cli.options import INCOMPLETE, say, warn
+from data_prep.outputs.push import check_target, push
 from data_prep.support.errors import PreparationError
 from unifer_tasks.data.manifest import DataError, absent
 from unifer_tasks.redaction.characters import visible_output
@@ -37,6 +37,7 @@ def _run(arguments: Sequence[str]) -> int:
         require_extras(f"unifer-data {args.command}", args)
         if getattr(args, "push", None):
             require("--push", HUB)
+            check_target(args.push)
         if "reads" in args and not (folder := getattr(args, args.reads)).is_dir():
             # Before it is made, to be held.
             raise PreparationError(absent(folder))
@@ -48,7 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
                     warn(line)
                 raise
             if getattr(args, "push", None) and status in (0, INCOMPLETE):
-                push(args.out, args.push)
+                say(f"published without images: {push(args.out, args.push)}")
         return status
 
     return exit_status(

@@ -27,34 +27,80 @@ from data_prep.outputs.training_folder import (
     read_training_manifest,
     write_training_manifest,
 )
-from data_prep.support.errors import PreparationError
+from data_prep.support.errors import PreparationError, brief
 from unifer_tasks.data.manifest import intact_path, read_manifest, sha256, write_manifest
 from unifer_tasks.redaction.local_paths import without_folders, without_local_paths
 from unifer_tasks.redaction.secrets import map_texts
 
+_DATA_FILES = ("train-*.parquet", "valid-*.parquet", "*/test.parquet")
+"""What an earlier push may have left of an output that had more files."""
 
-def push(out: Path, repository: str) -> None:
-    """Publish an output on the hub without its images, in a private dataset.
+
+def check_target(repository: str) -> None:
+    """Check what can be checked of a dataset on the hub before there is anything to publish.
+
+    Args:
+        repository: Its name.
+
+    Raises:
+        PreparationError: It cannot be a name, or nobody is logged in.
+    """
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repository)
+        is_name = repository.count("/") == 1
+    except HFValidationError:
+        is_name = False
+    if not is_name:
+        raise PreparationError(
+            f"--push {repository}: a dataset on the hub is named USER/NAME, of letters, digits, "
+            "`-`, `_` and `.`"
+        )
+    if get_token() is None:
+        raise PreparationError(
+            f"--push {repository}: nobody is logged in to the hub; `hf auth login`, or set HF_TOKEN"
+        )
+
+
+def push(out: Path, repository: str) -> str:
+    """Publish an output on the hub without its images, in a dataset that is private if it is new.
+
+    All files are one commit: until it is made, the dataset is as it was.
 
     Args:
         out: A folder that `unifer-data` wrote to its end.
         repository: Its name on the hub, `user/name`.
 
+    Returns:
+        Where it is, and who can see it.
+
     Raises:
-        PreparationError: The hub's client is not installed.
+        PreparationError: The hub did not take it.
         DataError: `out` is not finished.
     """
-    try:
-        from huggingface_hub import HfApi
-    except ImportError:
-        raise PreparationError(
-            "--push needs the hub's client: pip install huggingface_hub"
-        ) from None
+    from huggingface_hub import HfApi
+
     with tempfile.TemporaryDirectory() as folder:
         stage(out, Path(folder))
         api = HfApi()
-        api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
-        api.upload_folder(repo_id=repository, repo_type="dataset", folder_path=folder)
+        try:
+            url = api.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
+            is_private = api.repo_info(repository, repo_type="dataset").private
+            api.upload_folder(
+                repo_id=repository,
+                repo_type="dataset",
+                folder_path=folder,
+                delete_patterns=list(_DATA_FILES),
+            )
+        except Exception as error:  # The client's network library raises its own.
+            raise PreparationError(
+                f"{out} is whole, but was not published as {repository} ({brief(error)}); the "
+                "same command publishes it"
+            ) from None
+    return f"{url} ({'private' if is_private else 'public'})"
 
 
 def stage(out: Path, staged: Path) -> None:

@@ -509,25 +509,6 @@ def test_image_bytes_are_refused(
         push.stage(benchmark, tmp_path / "staged")
 
 
-def test_push_uploads_the_staged_folder_to_a_private_dataset(
-    benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    calls = []
-
-    class Hub:
-        def create_repo(self, name: str, **options: object) -> None:
-            calls.append(("create", name, options["private"]))
-
-        def upload_folder(self, *, repo_id: str, folder_path: str, **options: object) -> None:
-            calls.append(("upload", repo_id, (Path(folder_path) / "README.md").exists()))
-
-    monkeypatch.setattr(hub, "HfApi", Hub)
-    run = ["ferbench", "--rafdb", tmp_path / "rafdb", "--out", benchmark, "--partial"]
-    assert main([*map(str, run), "--jobs", "1", "--push", "me/ferbench"]) == 0
-    assert calls == [("create", "me/ferbench", True), ("upload", "me/ferbench", True)]
-
-
 needs_verl = pytest.mark.skipif(
     importlib.util.find_spec("verl") is None, reason="verl is not installed"
 )
