@@ -29,14 +29,20 @@ from typing import Any
 
 from recipes.tiny_cpu.demo.needs import NeedsError, check_memory
 from recipes.tiny_cpu.demo.sizes import COLD_LABELS, QUICK, Sizes
-from recipes.tiny_cpu.demo.stages import COLD_START, INTERRUPTED, SFT, StageError, Stages
+from recipes.tiny_cpu.demo.stages import (
+    COLD_START,
+    INTERRUPTED,
+    SFT,
+    StageError,
+    Stages,
+    is_evaluated,
+)
 from recipes.tiny_cpu.demo.summary import REWARD
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
 from recipes.training.configuration.registry import find_configuration, named_files
 from recipes.training.plan.available import available_memory
 from recipes.training.runs.metrics import MetricsError, read_metrics
-from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.protocol.answers.formats import FORMATS, REASONED, ResponseFormat
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, group_name
 from unifer_tasks.redaction.markdown import table
@@ -297,7 +303,7 @@ def write_table(out: Path) -> Path:
     starts = {
         (home.format.key, model): read_scores(folder)
         for home, model in product(_homes(out), (SFT, COLD_START))
-        if any((folder := home.results(model)).rglob(RESULTS))
+        if is_evaluated(folder := home.results(model))
     }
     with atomic_write(path) as partial:
         partial.write_text(comparison(starts, read_outcomes(out)) + "\n", encoding="utf-8")

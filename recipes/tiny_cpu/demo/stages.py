@@ -15,6 +15,7 @@ from data_prep.synthetic.stand_in_training import Labels
 from recipes.tiny_cpu.demo.sizes import Sizes
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from recipes.training.runs.checkpoints import newest_checkpoint
+from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.protocol.answers.formats import ResponseFormat
 from unifer_tasks.protocol.variants.listed import group_name
 from unifer_tasks.support.files import atomic_write
@@ -129,7 +130,7 @@ class Stages:
         self, name: str, model: Path, data: Path, to: Path, tasks: str = group_name()
     ) -> None:
         """Evaluate a model on held-out faces, if that is still to be done."""
-        if any(to.rglob("*_results.json")):
+        if is_evaluated(to):
             return
         self.command(
             name, "ferbench", "lmms-eval", "--model", "unifer", "--model_args",
@@ -194,6 +195,11 @@ class Stages:
             total[name] = total.get(name, 0) + took
             with atomic_write(self.out / _SECONDS) as partial:
                 partial.write_text(json.dumps(total, indent=2), encoding="utf-8")
+
+
+def is_evaluated(results: Path) -> bool:
+    """Return whether an evaluation has written its results below a folder."""
+    return any(results.rglob(RESULTS))
 
 
 def _end(log: Path) -> str:
