@@ -74,7 +74,9 @@ def problems(path: Path, dataset: str, file: DatasetFile) -> Iterator[str]:
             yield from (f"{path} {problem}; build it again" for problem in wrong)
             if not wrong:
                 for problem in chain(
-                    _wrong_rows(parquet, dataset, file), annotation_problems(parquet)
+                    _wrong_rows(parquet, dataset, file),
+                    annotation_problems(parquet),
+                    _wrong_annotations(parquet, file),
                 ):
                     yield f"{path} {problem}; build it again"
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -116,6 +118,16 @@ def _wrong_rows(parquet: pq.ParquetFile, dataset: str, file: DatasetFile) -> Ite
         yield f"asks for other labels than those of {dataset}: {next(iter(others))}"
     if strangers := datasets.keys() - {dataset}:
         yield f"has rows of {next(iter(strangers))!r}, not of {dataset}"
+
+
+def _wrong_annotations(parquet: pq.ParquetFile, file: DatasetFile) -> Iterator[str]:
+    for name, listed in file.annotations.items():
+        found = 0
+        if name in parquet.schema_arrow.names:
+            batches = parquet.iter_batches(columns=[name])
+            found = sum(len(batch) - batch[0].null_count for batch in batches)
+        if found != listed:
+            yield f"has {counted(found, 'row')} with `{name}`, its manifest says {listed:,}"
 
 
 def _shown(counts: Mapping[str | None, int] | Mapping[str, int]) -> str:

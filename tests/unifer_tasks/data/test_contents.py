@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,6 +77,20 @@ def test_what_is_wrong_is_reported(
     assert first.startswith(f"{path} ")
     assert message in first
     assert first.endswith("; build it again")
+
+
+@pytest.mark.parametrize(("given", "listed"), [([1, None], 2), ([1, 1], 1), (None, 1)])
+def test_annotations_are_as_many_as_the_manifest_says(
+    given: list[int | None] | None, listed: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.parquet"
+    table = sound() if given is None else sound().append_column("votes_other", [given])
+    pq.write_table(table, path)
+    n = 0 if given is None else len(given) - given.count(None)
+    (problem,) = problems(path, "sfew", replace(FILE, annotations={"votes_other": listed}))
+    assert f"has {n} row" in problem
+    assert problem.endswith(f"with `votes_other`, its manifest says {listed}; build it again")
+    assert [*problems(path, "sfew", replace(FILE, annotations={"votes_other": n}))] == []
 
 
 @pytest.mark.parametrize("keep", [0, 3, 50, -1, -9])
