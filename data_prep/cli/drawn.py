@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_prep.cli.options import add_jobs, add_numbers, add_seed, output, say
 from data_prep.sources.index import read_index
+from data_prep.support.errors import PreparationError
 from data_prep.synthetic import stand_in
 from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
 from unifer_tasks.data.manifest import DATA_VARIABLE
@@ -61,7 +63,7 @@ def add(commands: Subparsers) -> None:
     parser.add_argument(
         "--labels",
         choices=LABELS,
-        default="uniform",
+        default=LABELS[0],
         help="label distribution of training faces: uniform, that of the official training "
         "splits, or by the square roots of their counts (default: %(default)s)",
     )
@@ -75,8 +77,30 @@ def add(commands: Subparsers) -> None:
     parser.set_defaults(run=_run, writes="out")
 
 
+_OF_TRAINING: Mapping[str, object] = {"labels": LABELS[0], "untagged": 0.0, "valid": 0}
+"""Options of training faces alone -> their defaults."""
+
+
 def _run(args: argparse.Namespace) -> int:
+    _check_options(args)
     return _train(args) if args.train else _benchmark(args)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Check that no option is given that would change nothing.
+
+    Raises:
+        PreparationError: One is.
+    """
+    if args.train and args.bias:
+        raise PreparationError(
+            "--bias weakens faces of a benchmark, and --train draws training faces; leave one out"
+        )
+    given = [name for name, default in _OF_TRAINING.items() if getattr(args, name) != default]
+    if given and not args.train:
+        raise PreparationError(
+            f"--{given[0]} is for training faces; give --train N too, or leave it out"
+        )
 
 
 def _train(args: argparse.Namespace) -> int:

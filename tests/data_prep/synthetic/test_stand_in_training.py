@@ -26,6 +26,23 @@ from unifer_tasks.protocol.labels import WITH_FILES
 from unifer_tasks.rationale.reasoning import read_rationale
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--valid", "4"], "--valid is for training faces; give --train N too, or leave it out"),
+        (["--untagged", "0.5"], "--untagged is for training faces; give --train N too"),
+        (["--labels", "sqrt", "--like-ferbench"], "--labels is for training faces; give --train"),
+        (["--train", "8", "--bias", "0.5"], "--bias weakens faces of a benchmark, and --train"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["drawn", "--out", str(tmp_path / "out"), *options]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def rows(folder: Path, part: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = pq.read_table(folder / f"{part}-00000.parquet").to_pylist()
     return found
