@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY, run_command
-from tests.recipes.trainer import data, free_ports, run_for
+from tests.recipes.trainer import Trainers, data, free_ports, run_for
 
 pytest.importorskip("verl")
 
@@ -116,7 +116,12 @@ def as_overrides(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]
 
 
 def submit(
-    slurm: Mapping[str, str], bin_folder: Path, output: Path, *job: str | Path, status: int = 0
+    slurm: Mapping[str, str],
+    bin_folder: Path,
+    output: Path,
+    *job: str | Path,
+    status: int = 0,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Submit a job as the README says and wait for it; fail with its output."""
     sbatch = ["sbatch", "--wait", "--gpus-per-node=1", f"--output={output}"]
@@ -127,6 +132,7 @@ def submit(
         # The second node's name leads nowhere.
         "GLOO_SOCKET_IFNAME": "lo",
         "OMP_NUM_THREADS": "1",
+        **environment,
     }
     try:
         return run_for(5, [*sbatch, *job], env, status=status)
@@ -135,8 +141,9 @@ def submit(
 
 
 def test_sft_joins_two_nodes(
-    slurm: Mapping[str, str], bin_folder: Path, drawn_rows: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+    slurm: Mapping[str, str], bin_folder: Path, trainers: Trainers, drawn_rows: Path,
+    tiny_model: Path, tmp_path: Path,
+) -> None:  # fmt: skip
     out, output = tmp_path / "run", tmp_path / "job.out"
     tiny = yaml.safe_load((REPOSITORY / "recipes" / "tiny_cpu" / "sft_tiny.yaml").read_text())
     changes = {key: tiny[key] for key in tiny.keys() - {"defaults"}}
@@ -146,6 +153,8 @@ def test_sft_joins_two_nodes(
         f"model.path={tiny_model}", f"trainer.default_local_dir={out}",
         "trainer.total_training_steps=2",
         "data.train_batch_size=4", "data.micro_batch_size_per_gpu=2",
+        # torchrun's own variable. A launcher is started: its host's name is its node's.
+        PYTHON_EXEC=str(trainers.server.python),
     )  # fmt: skip
     # A launcher on each node.
     assert output.read_text().count(f"done: {out / 'global_step_2'}") == 2

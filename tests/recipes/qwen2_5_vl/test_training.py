@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.recipes import hashed_reward
-from tests.recipes.trainer import assert_moved_but_vision, data, run_for
+from tests.recipes.trainer import Trainers, assert_moved_but_vision, data
 
 pytest.importorskip("verl")
 
@@ -31,14 +30,14 @@ FILTERED = "training/filter_groups/evicted_samples"
 
 
 @pytest.fixture(scope="module")
-def out(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(trainers: Trainers, seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return where all algorithms have trained."""
     out = tmp_path_factory.mktemp("session")
     assert unifer_data(["drawn", "--out", str(out / "rows"), "--train", "16", "--valid", "4"]) == 0
     optimizer = "actor_rollout_ref.actor.optim"
     reward = "reward.custom_reward_function"
-    command: list[str | Path] = [
-        sys.executable, "-m", "tests.recipes.session", out, *data(out / "rows" / "rlvr"),
+    command = [
+        "-m", "tests.recipes.session", out, *data(out / "rows" / "rlvr"),
         f"actor_rollout_ref.model.path={seeing_model}", f"trainer.default_local_dir={out}",
         "trainer.total_training_steps=2", "trainer.total_epochs=9", "trainer.save_freq=2",
         "trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.logger=[file]",
@@ -51,7 +50,7 @@ def out(seeing_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         # One optimizer for all, and no step of it at a rate of 0.
         f"{optimizer}.lr_warmup_steps=0", f"{optimizer}.lr_scheduler_type=constant",
     ]  # fmt: skip
-    run_for(20, command, {**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
+    trainers.run_for(20, *command, env={**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
     return out
 
 
@@ -91,7 +90,8 @@ def test_dynamic_sampling_leaves_no_group_without_variance(
     for (step, kept), metrics in zip(steps.items(), trained["dapo"], strict=True):
         assert kept.rollouts == 16 * 4, step
         assert kept.zero_variance == 0, step
-        assert kept.reward == pytest.approx(metrics["critic/rewards/mean"]), step
+        # A mean of float32, which may be all but 0.
+        assert kept.reward == pytest.approx(metrics["critic/rewards/mean"], abs=1e-6), step
 
 
 def test_what_the_losses_clip(trained: Mapping[str, Steps]) -> None:
