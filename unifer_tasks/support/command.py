@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from unifer_tasks.support.extras import MissingModuleError, require
-from unifer_tasks.support.files import explain
+from unifer_tasks.support.files import explain, require_replaceable
 from unifer_tasks.support.locks import HoldError, hold, hold_file
 
 
@@ -47,6 +47,7 @@ def sole_run(args: argparse.Namespace) -> Iterator[None]:
 
     Raises:
         HoldError: Another run is at work there, or it cannot be written to.
+        OSError: The name of a file is that of a pipe or a device.
     """
     with ExitStack() as stack:
         if "writes" in args:
@@ -55,6 +56,7 @@ def sole_run(args: argparse.Namespace) -> Iterator[None]:
             if path := getattr(args, name):
                 if path.is_dir():
                     raise HoldError(f"{path} is a directory; name a file")
+                require_replaceable(path)
                 stack.enter_context(hold_file(path))
         yield
 

@@ -16,7 +16,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     An error leaves nothing behind. A kill leaves `NAME.partial`, which the next run removes: it is
     not written to, since it could be a link to another file.
+
+    Raises:
+        OSError: As `require_replaceable`, or it cannot be written.
     """
+    require_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -31,6 +35,21 @@ def atomic_write(path: Path) -> Iterator[Path]:
             # A full disk is told by the write, which knows no name.
             error.filename = str(path)
         raise
+
+
+_STREAMS = frozenset({"/dev", "/dev/fd", "/proc/self/fd"})
+
+
+def require_replaceable(path: Path) -> None:
+    """Check that a file may take a name: that of a pipe or a device would be lost to others.
+
+    Raises:
+        OSError: A pipe, a device or a stream such as /dev/stdout has the name.
+    """
+    is_special = path.exists() and not path.is_file() and not path.is_dir()
+    if is_special or str(path.parent) in _STREAMS:
+        reason = "it is a pipe or a device, which a file would replace; name a regular file"
+        raise OSError(errno.EINVAL, reason, str(path))
 
 
 @contextmanager
