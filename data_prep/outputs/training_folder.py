@@ -58,7 +58,8 @@ class Shard:
 
     def __post_init__(self) -> None:
         # Files are read and rewritten by this name, so it must be in this folder.
-        if self.path in ("", "..") or Path(self.path).name != self.path:
+        is_name = self.path not in ("", "..") and Path(self.path).name == self.path
+        if not is_name or not self.path.isprintable():
             raise ValueError(f"names {brief(self.path)}, which is not in its folder; not read")
         _require_counts(self.rows)
 

@@ -93,8 +93,8 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
     """
     manifest = read_training_manifest(root)
     files = []
-    for part, shards in manifest.shards.items():
-        for shard in shards:
+    for part in dict.fromkeys((*manifest.shards, *manifest.counts_out)):
+        for shard in manifest.shards.get(part, ()):
             try:
                 path = shard_path(root, shard)
             except DataError as error:

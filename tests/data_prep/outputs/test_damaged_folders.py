@@ -187,6 +187,26 @@ def test_what_rewrites_rows_says_the_same(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "..", ""])
+def test_a_shard_of_no_name_is_refused(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "rlvr", {"train": [A]})
+    manifest(lambda content: listed(content).update(path=name))(tmp_path)
+    assert main(["verify", str(tmp_path)]) == 1
+    assert "which is not in its folder; not read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left", [{}, {"valid": []}])
+def test_rows_that_the_manifest_counts_and_does_not_list_are_missed(
+    left: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, "rlvr", {"train": [A]})
+    manifest(lambda content: content.update(shards=left))(tmp_path)
+    assert main(["verify", str(tmp_path)]) == 1
+    assert f"{tmp_path}: 0 train rows, its labels count 1" in capsys.readouterr().err
+
+
 def test_a_shard_that_is_listed_twice_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

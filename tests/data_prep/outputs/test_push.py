@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -211,10 +212,14 @@ def test_push_uploads_no_local_path(
         def create_repo(self, name: str, **options: object) -> None:
             assert options["private"]
 
+        def repo_info(self, name: str, **options: object) -> SimpleNamespace:
+            return SimpleNamespace(private=True)
+
         def upload_folder(self, *, folder_path: str, **options: object) -> None:
             shutil.copytree(folder_path, uploaded)
 
     monkeypatch.setattr(hub, "HfApi", Hub)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
     machine = tmp_path / "home" / "me & my | <faces>"
     archive = official.write_sfew(machine / "sfew", 1)
     next(archive.rglob("Train_Aligned_Faces/*/*.png")).write_bytes(b"no image")
