@@ -73,7 +73,6 @@ def test_rows_and_tokens_are_counted_where_they_are_at_hand(
         (["sft", "7b", *ROWS, "--response-tokens", "9"], 1, "SFT samples no responses"),
         # What `check` refuses too.
         (["grpo", "7b", "--rows", "9"], 1, "data.train_files holds 9 rows, less than one batch"),
-        (["grpo", "7b", *ROWS, f"{ROLLOUT}.n=1"], 1, "compares the rollouts of a prompt; give 2"),
         (["grpo", "7b", *ROWS, "trainer.nnodes=3"], 1, "do not share out over 24 GPUs"),
         (["grpo", "7b", *ROWS, f"{ROLLOUT}.max_model_len=1000"], 1, "raise it to 2048"),
         (
