@@ -9,14 +9,14 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.recipes.trainer import data, free_ports, run_for
+from tests.recipes.trainer import Trainers, data, free_ports, run_for
 
 pytest.importorskip("verl")
 
@@ -37,18 +37,19 @@ class Cluster:
 
     address: str
     bin_folder: Path
+    environment: Mapping[str, str]
 
     def submit(self, *entrypoint: str) -> list[str | Path]:
         """Return the command line of a user's."""
         # No environment variable of this process reaches the nodes by itself; those that the
         # configuration needs, unifer-train gives them.
-        env = json.dumps({"env_vars": {"OMP_NUM_THREADS": "1"}})
+        env = json.dumps({"env_vars": {"OMP_NUM_THREADS": "1", **self.environment}})
         ray = ["ray", "job", "submit", "--address", self.address, "--runtime-env-json", env]
         return [self.bin_folder / ray[0], *ray[1:], "--", *entrypoint]
 
 
 @pytest.fixture(scope="module")
-def cluster(bin_folder: Path) -> Iterator[Cluster]:
+def cluster(bin_folder: Path, trainers: Trainers) -> Iterator[Cluster]:
     """Two nodes of one logical GPU each, side by side on this machine."""
     # Sockets lie in here, whose paths may have a hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
@@ -73,7 +74,7 @@ def cluster(bin_folder: Path) -> Iterator[Cluster]:
                 f"--dashboard-agent-listen-port={agent}",
             ]
             run_for(4, [*start, *places], env)
-        yield Cluster(f"http://127.0.0.1:{jobs}", bin_folder)
+        yield Cluster(f"http://127.0.0.1:{jobs}", bin_folder, trainers.environment)
     finally:
         # `ray stop` would end every other ray on this machine too.
         for process in run_processes(folder):
