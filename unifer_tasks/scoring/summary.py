@@ -15,7 +15,7 @@ from unifer_tasks.protocol.answers.outcomes import Outcome, request_failed
 from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label
 from unifer_tasks.protocol.answers.upstream import UNKNOWN, read_upstream, read_upstream_label
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES, N_QUESTIONS
-from unifer_tasks.scoring.intervals import Interval
+from unifer_tasks.scoring.intervals import Estimate, Interval
 from unifer_tasks.scoring.metrics import (
     METRICS,
     ClassScores,
@@ -123,6 +123,11 @@ class Scored:
     def interval(self, metric: str) -> Interval | None:
         """Return a metric's interval; None if nothing was counted."""
         return self.intervals[metric] if self.intervals else None
+
+    def estimate(self, metric: str) -> Estimate | None:
+        """Return a metric with its interval; None if nothing was counted."""
+        value, interval = self.scores[metric], self.interval(metric)
+        return None if value is None or interval is None else Estimate(value, interval)
 
 
 @dataclass(frozen=True, slots=True)

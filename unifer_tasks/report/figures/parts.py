@@ -76,12 +76,21 @@ def part_scores(one: Assessment, part: str) -> PartScores | None:
         return None
     view = {id_: row for id_, row in answers[whole].items() if row.prediction.target in labels}
     return PartScores(
-        _figures(whole, answers[whole].values()),
+        _asked(one, whole),
         _figures(part, view.values()),
         sum(row.label is not None and row.label not in labels for row in view.values()),
-        _figures(part, answers[part].values()),
+        _asked(one, part),
         _difference(answers[part], view),
     )
+
+
+def _asked(one: Assessment, dataset: str) -> Figures | None:
+    """Return the scores of a dataset, with the leaderboard's intervals; None if it has none."""
+    found = one.strict.datasets.get(dataset)
+    if found is None or not found.n:
+        return None
+    headline = {name: each for name in HEADLINE if (each := found.estimate(name)) is not None}
+    return Figures(len(LABEL_SPACES[dataset].labels), found.n, headline)
 
 
 def _figures(dataset: str, rows: Iterable[Reading]) -> Figures | None:

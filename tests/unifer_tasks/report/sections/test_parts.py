@@ -85,6 +85,18 @@ def test_each_figure_has_its_name_and_its_planted_value() -> None:
     assert [row[7] for row in rows.values()] == [None, 70, None]
 
 
+def test_a_dataset_has_the_leaderboards_intervals() -> None:
+    """The benchmark's other datasets are drawn before it, so its own draws would be others."""
+    one = assess(Run("m", "m", (*answers("rafdb", [("anger", "anger")] * 9), *planted())))
+    found = part_scores(one, "affectnet7")
+    assert found is not None
+    for figures, dataset in ((found.whole, "affectnet"), (found.part, "affectnet7")):
+        assert figures is not None
+        scored = one.strict.datasets[dataset]
+        for metric, estimate in figures.scores.items():
+            assert estimate == scored.estimate(metric)
+
+
 CELLS = st.lists(st.tuples(st.sampled_from(EIGHT), st.sampled_from([*EIGHT, ""])), min_size=1)
 
 
