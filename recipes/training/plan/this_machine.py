@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from recipes.training.checks.shapes import known_shape
-from recipes.training.configuration.settings import Settings
+from recipes.training.configuration.settings import ConfigurationError, Settings
 from recipes.training.plan.available import available_memory
 from recipes.training.plan.fit import Machine, fit_problems
 from recipes.training.plan.lengths import Assumed
@@ -16,14 +15,18 @@ def fit_notes(settings: Settings) -> Iterator[str]:
     """Yield what of a run's plan is more than this machine has, each with what helps.
 
     A plan takes sequences to be as long as the settings admit, so a run may fit all the same. None
-    is yielded for a model of unknown shape, nor where a run that wants GPUs is started on a machine
-    without, since other nodes have them.
+    is yielded of a run that cannot be planned (a model of unknown shape, say, or a dataset of the
+    user's own), nor where one that wants GPUs is started on a machine without, since other nodes
+    have them.
     """
     machine = _this_machine(settings)
-    if machine is None or known_shape(settings.model.path) is None:
+    if machine is None:
         return
     assumed = Assumed()
-    plan = make_plan(settings, assumed, machine.gpu)
+    try:
+        plan = make_plan(settings, assumed, machine.gpu)
+    except ConfigurationError:
+        return
     for problem in fit_problems(plan, settings, assumed, machine):
         yield f"by its plan, {problem}"
 

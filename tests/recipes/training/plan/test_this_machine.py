@@ -65,9 +65,12 @@ def test_what_does_not_fit_is_said_with_what_helps(
         assert re.search(pattern, note), note
 
 
-def test_a_model_of_unknown_shape_is_not_planned(
-    rows: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "override",
+    ["actor_rollout_ref.model.path=someone/else", f"data.train_files={REPOSITORY / 'README.md'}"],
+)
+def test_what_cannot_be_planned_is_no_obstacle(
+    rows: str, monkeypatch: pytest.MonkeyPatch, override: str
 ) -> None:
     _machine(monkeypatch, gpu=8, host=8)
-    path = "actor_rollout_ref.model.path=someone/else"
-    assert list(fit_notes(settings("grpo", "3b", rows, path))) == []
+    assert list(fit_notes(settings("grpo", "3b", rows, override))) == []
