@@ -14,6 +14,7 @@ from unifer_rewards.rows import read_target
 from unifer_tasks.protocol.answers.formats import FORMATS
 from unifer_tasks.protocol.answers.strict import read_choice, read_in_format, read_literal
 from unifer_tasks.protocol.answers.upstream import UNKNOWN
+from unifer_tasks.rationale.repetition import lower_words
 
 
 def compute_score(
@@ -59,7 +60,7 @@ def compute_score(
     # A model family's own format is part of the benchmark's answer, and is not rewarded.
     rewarded = formatted or read_literal(text, target.labels)
     in_format = formatted is not None
-    response = Response(text, rewarded, target, len(text.split()), in_format)
+    response = Response(text, rewarded, target, lower_words(text), in_format)
     terms = reward.terms(response)
     # A label in the format asked for is the benchmark's answer too.
     is_plain = in_format and rewarded.label is not None
@@ -69,7 +70,7 @@ def compute_score(
         "acc": float(answer.label == target.label),
         **terms,
         "answered": float(answer.label is not None),
-        "words": float(response.n_words),
+        "words": float(len(response.words)),
         "pred": answer.label or UNKNOWN,
         "outcome": answer.outcome.value,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from unifer_rewards.terms.upstream import upstream_accuracy, upstream_format
 from unifer_tasks.protocol.answers.formats import FORMATS, REASONED
 from unifer_tasks.protocol.answers.strict import Answer
 from unifer_tasks.rationale.reasoning import Argument
-from unifer_tasks.rationale.repetition import lower_words, repetition
+from unifer_tasks.rationale.repetition import repetition
 
 ALL = "all"
 """Value of `logged` that logs every term."""
@@ -33,20 +33,20 @@ class Response:
         text: The model's whole output.
         answer: The answer in the requested format (`answers.read_literal`).
         target: What the response is scored against.
-        n_words: The number of words, separated by white space.
+        words: Its words, by `repetition.lower_words`.
         in_format: Whether it has the requested format and nothing else (`has_valid_format`).
     """
 
     text: str
     answer: Answer
     target: Target
-    n_words: int
+    words: Sequence[str]
     in_format: bool
 
     @cached_property
     def evidence(self) -> Argument:
         """The content of the rationale that counts for a bonus."""
-        return evidence(self.answer.rationale)
+        return evidence(self.answer.rationale, self.words)
 
 
 TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
@@ -60,9 +60,9 @@ TERMS: Mapping[str, Callable[[Response, Reward], float]] = MappingProxyType(
             response.answer, response.target.label, response.evidence
         ),
         "brevity": lambda response, reward: brevity(
-            response.n_words, reward.free_words, reward.most_words
+            len(response.words), reward.free_words, reward.most_words
         ),
-        "repetition": lambda response, _: repetition(lower_words(response.text)),
+        "repetition": lambda response, _: repetition(response.words),
         "upstream_accuracy": lambda response, _: upstream_accuracy(
             response.text, response.target.solution
         ),

@@ -12,6 +12,7 @@ from unifer_tasks.protocol.action_units import PROTOTYPES
 from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.protocol.prompts import response as in_form
 from unifer_tasks.rationale.reasoning import Argument
+from unifer_tasks.rationale.repetition import lower_words
 
 ANSWER_ALONE = PRESETS["grounded"].weights["accuracy"]
 
@@ -124,7 +125,7 @@ def test_what_is_denied_beside_a_seen_sign_costs_no_bonus(label: str, rationale:
     ],
 )
 def test_evidence(rationale: str | None, is_empty: bool) -> None:
-    assert (evidence(rationale) == Argument()) == is_empty
+    assert (evidence(rationale, lower_words(rationale or "")) == Argument()) == is_empty
 
 
 def test_no_prototype_is_a_list() -> None:
