@@ -79,6 +79,9 @@ class Sentence:
         begins_with_pronoun: Whether the reading depends on the part that was named before.
         affirmed: Units that distinguish expressions and that its cues affirm.
         denied: Those that its cues deny.
+        n_affirmed: Its affirmed cues with an action unit that is new in it: "AU 12 (lip corner
+            puller)", "lip corners pulled up into a smile" and "brows raised and arched" say one
+            thing twice.
     """
 
     cues: tuple[Cue, ...]
@@ -88,6 +91,7 @@ class Sentence:
     begins_with_pronoun: bool
     affirmed: frozenset[Claim]
     denied: frozenset[Claim]
+    n_affirmed: int
 
 
 def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
@@ -129,6 +133,7 @@ def read_sentence(sentence: str, part: Token | None = None) -> Sentence:
         begins_with_pronoun,
         affirmed,
         denied,
+        _count_affirmed(cues),
     )
 
 
@@ -155,6 +160,16 @@ def _claims(statements: frozenset[Statement]) -> tuple[frozenset[Claim], frozens
         for asked in (True, False)
     )
     return affirmed, denied
+
+
+def _count_affirmed(cues: Iterable[Cue]) -> int:
+    count = 0
+    named: set[int] = set()
+    for units, present, _, _, _, _ in sorted(cues, key=lambda cue: cue.start):
+        if present and not named.issuperset(units):
+            count += 1
+            named.update(units)
+    return count
 
 
 def _clauses(words: Iterable[Token]) -> Iterator[tuple[list[Token], str]]:

@@ -14,12 +14,11 @@ Every figure carries its own denominator, as they differ:
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import reduce
-from operator import add, itemgetter
+from operator import add
 
 import numpy as np
 
@@ -39,8 +38,6 @@ from unifer_tasks.rationale.reasoning import (
 from unifer_tasks.rationale.repetition import lower_words, repeats
 from unifer_tasks.rationale.sentences import Cue
 from unifer_tasks.scoring.summary import Reading, pooled_datasets
-
-_SENTENCE_END = re.compile(r"[.!?;:](?=\s)|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +237,7 @@ def rationale_record(reading: Reading) -> RationaleRecord | None:
         repeats=repeats(words),
         rationale=rationale,
         argument=argument,
-        n_affirmed=_count_affirmed(rationale or "", argument),
+        n_affirmed=sum([sentence.n_affirmed for _, sentence in argument.cue_sentences]),
         argued=tuple(sorted(argument.argued)),
         contradictions=contradictions(argument),
         agreement_with_answer=_agreement(rationale, argument, reading.label),
@@ -291,30 +288,6 @@ def _agreement(rationale: str | None, argument: Argument, label: str | None) -> 
     if rationale is None or label is None or canonical(label) not in PROTOTYPES:
         return None
     return agreement(argument, canonical(label))
-
-
-def _count_affirmed(rationale: str, argument: Argument) -> int:
-    """Count the affirmed cues with an action unit that is new in their sentence.
-
-    "AU 12 (lip corner puller)", "lip corners pulled up into a smile" and "brows raised and
-    arched" say one thing twice.
-    """
-    cues: list[tuple[int, int, bool, tuple[int, ...]]] = []
-    for offset, sentence in argument.cue_sentences:
-        for units, present, _, _, start, stop in sentence.cues:
-            cues.append((offset + start, offset + stop, present, units))
-    cues.sort(key=itemgetter(0))
-    count = end = 0
-    named: set[int] = set()
-    for start, stop, present, units in cues:
-        if named and _SENTENCE_END.search(rationale, end, start):
-            named.clear()
-        if stop > end:
-            end = stop
-        if present and not named.issuperset(units):
-            count += 1
-            named.update(units)
-    return count
 
 
 @dataclass(frozen=True, slots=True)

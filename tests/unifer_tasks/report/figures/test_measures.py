@@ -100,6 +100,8 @@ def test_records(text: str, expected: dict[str, object]) -> None:
         ("The cheeks are raised, with a smile.", 2),
         ("A smile. The lip corners are pulled up.", 2),
         ("A smile\nRaised lip corners", 2),
+        ("A smile.Raised lip corners", 2),
+        ("AU 12: lip corner puller.", 1),
         ("No smile, and no raised brows.", 0),
         ("The mouth is closed.", 0),
         ("", 0),
