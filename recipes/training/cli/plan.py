@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from recipes.training.cli.stages import say_note
 from recipes.training.configuration.overrides import superseded
 from recipes.training.configuration.settings import STAGES, ConfigurationError
+from recipes.training.plan.available import GIB
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.extras import TRAIN
 from unifer_tasks.support.numbers import positive_integer, positive_number
 
 ERRORS: Sequence[type[Exception]] = ()
-
-_GIB = 2**30
 
 
 def add(commands: Subparsers) -> None:
@@ -139,4 +138,4 @@ def _configuration(args: argparse.Namespace) -> tuple[str, list[str]]:
 
 
 def _gib(text: str) -> int:
-    return int(positive_number(text) * _GIB)
+    return int(positive_number(text) * GIB)

@@ -17,10 +17,11 @@ from recipes.training.configuration.settings import (
     Settings,
     parse_settings,
 )
+from recipes.training.plan.available import GIB
 from recipes.training.plan.disk import checkpoint_key, keep_key
 from recipes.training.plan.layout import WORKERS, Layout
 from recipes.training.plan.lengths import Assumed
-from recipes.training.plan.memory import GIB, Moment
+from recipes.training.plan.memory import Moment
 from recipes.training.plan.plan import Plan, make_plan
 
 _MOST_GPUS, _GPUS_OF_A_NODE = 64, 8
@@ -274,8 +275,10 @@ def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
 def _host_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
     """Yield what lowers a node's memory."""
     engine = settings.engine_key
-    if layout.rollout is not None:
-        yield Change({key: 1 for key in WORKERS if value_at(settings.verl, key) > 1})
+    if layout.rollout is not None and (
+        many := {key: 1 for key in WORKERS if value_at(settings.verl, key) > 1}
+    ):
+        yield Change(many)
     for name in ("optimizer_offload", "param_offload", "offload_policy"):
         if value_at(settings.verl, f"{engine}.{name}"):
             yield Change({f"{engine}.{name}": False})

@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from recipes.training.plan.available import GIB
 from recipes.training.plan.layout import Layout, Pass, Rollout
-
-GIB = 2**30
 
 CONTEXT = 1 * GIB
 """A process's CUDA context, libraries and NCCL buffers on a GPU: an estimate."""
 
-PROCESS = 3 * GIB // 4
+_PROCESS = 3 * GIB // 4
 """Private memory of a process of GRPO, each of which imports verl and torch: the 20 of a run of a
 model of 7 MB on an H100 took 15 GiB, the 12 of one on a CPU 7.7."""
 
@@ -347,7 +346,7 @@ def _processes(layout: Layout) -> int:
     per_node = layout.gpus_per_node
     if layout.rollout is None:
         return (2 * per_node - 1) * GIB
-    return PROCESS * (layout.processes + _OF_A_GPU * per_node)
+    return _PROCESS * (layout.processes + _OF_A_GPU * per_node)
 
 
 def _page_locked(layout: Layout, shards: int) -> float:

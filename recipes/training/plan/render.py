@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from recipes.training.plan.available import GIB
 from recipes.training.plan.fit import fullest
-from recipes.training.plan.memory import GIB, Moment
+from recipes.training.plan.memory import Moment
 from recipes.training.plan.plan import Plan
 
 _BILLION = 1e9

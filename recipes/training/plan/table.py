@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from recipes.training.configuration.compose import read_settings
 from recipes.training.configuration.settings import Stage
+from recipes.training.plan.available import GIB
 from recipes.training.plan.fit import Change, changed_settings, fullest
 from recipes.training.plan.lengths import Assumed
-from recipes.training.plan.memory import GIB
 from recipes.training.plan.plan import Plan, make_plan
 from unifer_tasks.redaction.markdown import code, table
 

@@ -8,9 +8,9 @@ import yaml
 
 from recipes.training.configuration.compose import read_settings
 from recipes.training.configuration.settings import Settings, Stage
+from recipes.training.plan.available import GIB
 from recipes.training.plan.fit import Change, changed_settings
 from recipes.training.plan.lengths import Assumed
-from recipes.training.plan.memory import GIB
 from recipes.training.plan.plan import Plan, make_plan
 
 ROWS = 20_000

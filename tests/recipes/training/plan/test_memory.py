@@ -16,9 +16,9 @@ pytest.importorskip("verl")
 import torch
 
 from recipes.training.checks.shapes import KNOWN, ModelShape
+from recipes.training.plan.available import GIB
 from recipes.training.plan.layout import Layout, Pass
 from recipes.training.plan.memory import (
-    GIB,
     Moment,
     block_activations,
     gpu_moments,

@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("verl")
 
 from recipes.training.configuration.settings import Stage
+from recipes.training.plan.available import GIB
 from recipes.training.plan.disk import checkpoint_size
 from recipes.training.plan.fit import Machine, fit_problems, fullest
 from recipes.training.plan.layout import layout_of
 from recipes.training.plan.lengths import Assumed
-from recipes.training.plan.memory import CONTEXT, GIB
+from recipes.training.plan.memory import CONTEXT
 from recipes.training.plan.table import plan_table
 from tests.conftest import REPOSITORY
 from tests.recipes.training.plan.layouts import ROWS, plan, settings

@@ -11,8 +11,7 @@ pytest.importorskip("verl")
 import torch
 
 from recipes.training.plan import this_machine
-from recipes.training.plan.available import Memory
-from recipes.training.plan.memory import GIB
+from recipes.training.plan.available import GIB, Memory
 from recipes.training.plan.this_machine import fit_notes
 from tests.conftest import REPOSITORY
 from tests.recipes.training.plan.layouts import settings
@@ -63,6 +62,8 @@ def test_what_does_not_fit_is_said_with_what_helps(
     assert len(notes) == len(said)
     for note, pattern in zip(notes, said, strict=True):
         assert re.search(pattern, note), note
+        # No change of nothing is among what helps.
+        assert "  " not in note
 
 
 @pytest.mark.parametrize(
