@@ -5,7 +5,8 @@
 Between two algorithms the parts of verl that read their settings are made anew, as its trainer and
 its worker make them, from the configuration that the name composes: the data loader, the replay
 buffer and the loss. The reward manager is DAPO's for all; without its settings it is verl's naive
-one. The model continues where the algorithm before left it.
+one. Model and optimizer return to where they started: what random rewards have trained for ten
+updates may answer all alike, and then the next algorithm has no gradient.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Session:
     """verl's TaskRunnerV1, which trains by several configurations."""
 
     def __init__(self, out: Path, chosen: Mapping[str, DictConfig]) -> None:
+        self.start = out / "start"
         self.out = out
         self.chosen = chosen
 
@@ -70,9 +72,11 @@ class Session:
                 teacher_client=trainer.get_teacher_client(),
                 reward_loop_worker_handles=trainer.get_reward_handles(),
             )
+            trainer.actor_rollout_wg.save_checkpoint(str(self.start))
             for name, chosen in self.chosen.items():
                 os.environ["VERL_FILE_LOGGER_PATH"] = str(self.out / f"{name}.jsonl")
                 self.choose(trainer, chosen)
+                self.reset(trainer)
                 trainer.fit(manager)
                 trainer.logger.finish(exit_code=0)
         finally:
@@ -90,6 +94,12 @@ class Session:
         # workers/engine_workers.py, init_model
         actor = omega_conf_to_dataclass(config.actor_rollout_ref.actor)
         trainer.actor_rollout_wg.set_loss_fn(partial(ppo_loss, config=actor))
+
+    def reset(self, trainer: Any) -> None:
+        """Load the checkpoint of the start, in the worker and in vLLM."""
+        trainer.checkpoint_manager.sleep_replicas()
+        trainer.actor_rollout_wg.load_checkpoint(str(self.start))
+        trainer.checkpoint_manager.update_weights(0)
 
 
 class _Runner:
