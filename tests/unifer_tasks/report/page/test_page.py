@@ -168,7 +168,7 @@ def test_nothing_but_tables_scrolls_sideways(browser: Browser, page: Path, width
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-@pytest.mark.parametrize(("n", "has_index"), [(1, False), (4, False), (5, True), (12, True)])
+@pytest.mark.parametrize(("n", "has_index"), [(1, False), (2, False), (3, True), (12, True)])
 def test_the_navigation_fits_whatever_was_measured(
     browser: Browser, tmp_path: Path, n: int, has_index: bool
 ) -> None:
@@ -477,12 +477,13 @@ def test_what_scrolls_sideways_says_so(
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "n_figures"), [(390, 1), (390, 12), (1280, 1), (1280, 30)])
 def test_the_head_of_a_long_table_stays_in_sight(
-    browser: Browser, tmp_path: Path, width: int
+    browser: Browser, tmp_path: Path, width: int, n_figures: int
 ) -> None:
-    rows = tuple((f"Model {row}", row) for row in range(60))
-    found = [Section("s", "A measure", "Text.", Table(("model", "figure"), rows))]
+    rows = tuple((f"Model {row}", *range(row, row + n_figures)) for row in range(60))
+    columns = ("model", *(f"figure {number}" for number in range(n_figures)))
+    found = [Section("s", "A measure", "Text.", Table(columns, rows))]
     runs = [assess(run("Model", always("sadness", 7)))]
     page = write_page(runs, [], [], tmp_path, found=found)
     metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
@@ -497,7 +498,7 @@ def test_the_head_of_a_long_table_stays_in_sight(
             return [box('.top').bottom, box('#s thead th').top];
             """
         )
-        assert bar - 3 < head <= bar
+        assert bar - 3 < head <= bar + 30
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

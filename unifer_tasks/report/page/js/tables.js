@@ -54,7 +54,8 @@ function startHints() {
     const hint = el("p", { class: "more", "aria-hidden": "true" }, "More columns: scroll sideways →");
     if (box.matches(".scroll")) box.before(hint);
     const show = () => {
-      const hidden = box.scrollWidth - box.clientWidth;
+      // Not clientWidth: what fits scrolls with the page, without the bar at its side.
+      const hidden = box.scrollWidth - box.offsetWidth;
       hint.hidden = hidden < 2;
       box.classList.toggle("fits", hidden < 2);
       box.classList.toggle("more-left", box.scrollLeft > 1);
