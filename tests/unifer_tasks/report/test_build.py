@@ -42,10 +42,10 @@ def test_a_report_has_every_part(report: Path) -> None:
     }  # fmt: skip
     document = json.loads((report / "scores.json").read_text())
     assert document["runs"][-1]["name"] == "mine"
-    assert any("did not answer the same 42 questions" in text for text in document["warnings"])
+    assert any("did not answer the same questions" in text for text in document["warnings"])
     assert any(text.startswith("STAND-IN faces") for text in document["warnings"])
     page = (report / "index.html").read_text()
-    assert "did not answer the same 42 questions" in page
+    assert "did not answer the same questions" in page
     assert "org/m_$1|&lt;b&gt;" in page
 
 

@@ -15,13 +15,10 @@ from unifer_tasks.report.figures.measures import (
     rationale_record,
 )
 from unifer_tasks.report.sources.given import read_runs
-from unifer_tasks.report.sources.runs import Run
+from unifer_tasks.report.sources.runs import QuestionKey, Run
 from unifer_tasks.scoring.metrics import Reader
 from unifer_tasks.scoring.repeats import Repeated, RepeatScores, repeat_scores
 from unifer_tasks.scoring.summary import POOLED, Reading, Summary, pooled_datasets, read, score
-
-QuestionKey = tuple[str, str]
-"""Dataset key and id."""
 
 
 @dataclass(frozen=True)

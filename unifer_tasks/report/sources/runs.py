@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from unifer_tasks.data.predictions import Prediction
@@ -13,6 +13,9 @@ from unifer_tasks.protocol.variants.listed import BASE, Variant
 from unifer_tasks.support.counted import counted
 
 _DRAWN = "drawn/"
+
+QuestionKey = tuple[str, str]
+"""Dataset key and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +123,33 @@ def distinct(runs: Sequence[Run]) -> list[Run]:
     return named
 
 
-def _n_lacking(every: Set[tuple[str, str]], own: Set[tuple[str, str]]) -> int:
-    """Count the questions that a run lacks, but for datasets beside FERBench that it lacks whole.
+def _lacking(own: Set[QuestionKey], other: Set[QuestionKey]) -> int:
+    """Count the other's questions that a run lacks, but for datasets beside FERBench that it lacks.
 
     The figures of these are their own: no figure of the run has a denominator without them.
     """
-    counted = FERBENCH.keys() | {dataset for dataset, _ in own}
-    return sum(dataset in counted for dataset, _ in every - own)
+    counted_in = FERBENCH.keys() | {dataset for dataset, _ in own}
+    return sum(dataset in counted_in for dataset, _ in other - own)
+
+
+def _other_questions(runs: Sequence[Run]) -> Iterator[str]:
+    """Name the runs that were not asked what most were, or the largest where no two are alike."""
+    asked = [frozenset((row.dataset, row.id) for row in run.predictions) for run in runs]
+    times = Counter(asked)
+    usual = max(times, key=lambda questions: (times[questions], len(questions)))
+    differing = []
+    for run, own in zip(runs, asked, strict=True):
+        lacks, more = _lacking(own, usual), _lacking(usual, own)
+        if lacks or more:
+            said = [f"lacks {lacks:,}"] * bool(lacks) + [f"has {more:,} more"] * bool(more)
+            differing.append(f"{run.title} {' and '.join(said)}")
+    if differing:
+        first = runs[asked.index(usual)].title
+        others = f" and {counted(times[usual] - 1, 'other run')}" if times[usual] > 1 else ""
+        yield (
+            "The runs did not answer the same questions, so their figures have different "
+            f"denominators. Beside the {len(usual):,} of {first}{others}: {', '.join(differing)}."
+        )
 
 
 def differences(runs: Sequence[Run]) -> list[str]:
@@ -135,19 +158,8 @@ def differences(runs: Sequence[Run]) -> list[str]:
     Figures of runs on other questions, other bytes of the data, other true labels or other
     kinds of faces have other denominators and are not to be compared.
     """
-    found = []
-    asked = [{(row.dataset, row.id) for row in run.predictions} for run in runs]
-    every = set[tuple[str, str]]().union(*asked)
-    if lacking := [
-        f"{run.title} lacks {lacks:,}"
-        for run, own in zip(runs, asked, strict=True)
-        if (lacks := _n_lacking(every, own))
-    ]:
-        found.append(
-            f"The runs did not answer the same {len(every):,} questions, so their figures have "
-            f"different denominators: {', '.join(lacking)}."
-        )
-    targets: dict[tuple[str, str], str] = {}
+    found = list(_other_questions(runs))
+    targets: dict[QuestionKey, str] = {}
     for run in runs:
         labels = ((targets.setdefault((r.dataset, r.id), r.target), r) for r in run.predictions)
         if wrong := sum(label != row.target for label, row in labels):

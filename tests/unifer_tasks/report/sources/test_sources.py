@@ -252,6 +252,30 @@ def test_a_dataset_beside_the_benchmark_is_lacked_by_those_alone_that_have_a_par
     assert "beside lacks 1" in found
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["ab", "ab", "ab"], ""),
+        (["ab", "ab", "abc"], "2 of run 0 and 1 other run: run 2 has 1 more."),
+        (
+            ["a", "ab", "ab", "bc"],
+            "2 of run 1 and 1 other run: run 0 lacks 1, run 3 lacks 1 and has 1 more.",
+        ),
+        (["ab", "abc", "d"], "3 of run 1: run 0 lacks 1, run 2 lacks 3 and has 1 more."),
+    ],
+)
+def test_the_runs_that_were_asked_otherwise_are_named_and_no_others(
+    asked: list[str], said: str
+) -> None:
+    runs = [
+        Run(
+            f"run {number}", "", tuple(Prediction("sfew", id_, "fear", label="fear") for id_ in ids)
+        )
+        for number, ids in enumerate(asked)
+    ]
+    assert "".join(differences(runs)).rpartition("Beside the ")[2] == said
+
+
 def test_differences_between_runs_are_named(tmp_path: Path) -> None:
     tasks = {"ferbench_sfew": SFEW["sfew"]}
     fewer = {"ferbench_sfew": dict(list(SFEW["sfew"].items())[:10])}
@@ -263,8 +287,8 @@ def test_differences_between_runs_are_named(tmp_path: Path) -> None:
     log.write_text(log.read_text().replace('"gold": "angry"', '"gold": "sad"', 1))
     found = differences(read_runs([a, b, c]))
     assert found == [
-        "The runs did not answer the same 21 questions, so their figures have different "
-        "denominators: b lacks 11.",
+        "The runs did not answer the same questions, so their figures have different "
+        "denominators. Beside the 21 of a and 1 other run: b lacks 11.",
         "c has other true labels than runs before it, for 1 question.",
         "The runs saw different kinds of faces (synthetic faces: b; the benchmark's images: a, c).",
         "The runs read different versions of the data of SFEW 2.0.",
