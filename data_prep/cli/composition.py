@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -155,9 +156,10 @@ def _report_roots(output: Output, inputs: Sequence[Input], manifest: TrainingMan
                 f"the manifest of {out} has no root of {given.name}; remove it and build again"
             )
         if root != now:
+            command = ["unifer-data", "rebase", str(out), "--root", f"{given.name}={now}"]
             say(
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "
-                f"unifer-data rebase {out} --root {given.name}={now} moves them to those read now"
+                f"{shlex.join(command)} moves them to those read now"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -125,5 +126,6 @@ def _benchmark(args: argparse.Namespace) -> int:
     manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe, bias=args.bias)
     for dataset, file in manifest.datasets.items():
         say(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
-    say(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={args.out}")
+    folder = shlex.quote(str(args.out.absolute()))
+    say(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={folder}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -141,5 +142,5 @@ def _report(out: Path, manifest: Manifest) -> int:
     caveat = manifest.caveat()
     if caveat is not None:
         say(f"This is a part of FERBench: {caveat}")
-    say(f"To evaluate on it: export {DATA_VARIABLE}={out}")
+    say(f"To evaluate on it: export {DATA_VARIABLE}={shlex.quote(str(out.absolute()))}")
     return INCOMPLETE if left_out else 0

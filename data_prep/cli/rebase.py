@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from data_prep.cli.options import say, warn
@@ -46,7 +47,8 @@ def _run(args: argparse.Namespace) -> int:
     for root, images in missing_images(args.folder, manifest).items():
         warn(
             f"unifer-data: {counted(len(images), 'image')} not found below {root}, such as "
-            f"{images[0]}; if the images are elsewhere: unifer-data rebase {args.folder} --root NEW"
+            f"{images[0]}; if the images are elsewhere: "
+            f"unifer-data rebase {shlex.quote(str(args.folder))} --root NEW"
         )
     return 0
 

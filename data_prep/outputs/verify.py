@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,8 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
             )
     kinds = [files] if files else [kind for kind in row_problems(root, manifest) if kind]
     gone = [
-        f"{folder} is missing; if the images have moved: unifer-data rebase {root} --root NEW"
+        f"{folder} is missing; if the images have moved: "
+        f"unifer-data rebase {shlex.quote(str(root))} --root NEW"
         for folder in missing_roots(manifest)
     ]
     if not gone and not kinds:

@@ -8,6 +8,7 @@ qwen-vl-utils). An image without its `<image>`, or the reverse, fails there or i
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ def row_problems(path: Path, found: Found, data: DataSettings) -> Iterator[str]:
         listed = ", ".join(found.missing[:MAX_LISTED])
         yield (
             f"{len(found.missing):,} images of {path} are not there, such as {listed}; "
-            f"if they moved: unifer-data rebase {path.parent} --root NEW"
+            f"if they moved: unifer-data rebase {shlex.quote(str(path.parent))} --root NEW"
         )
     if found.overlong and (data.overlong == "refused" or found.overlong == found.rows):
         yield f"{_overlong(path, found, data)}; raise it to {found.longest} or more"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from recipes.training.results.evaluation import (
@@ -109,4 +110,5 @@ def _tell_results(model: Model, folder: Path) -> None:
     newest = max(folder.rglob(RESULTS), key=lambda path: path.name)
     print(newest)
     if model.folder is not None:
-        print(f"for the model card: unifer-train card {model.folder} --scores {newest}")
+        words = ["unifer-train", "card", str(model.folder), "--scores", str(newest)]
+        print(f"for the model card: {shlex.join(words)}")

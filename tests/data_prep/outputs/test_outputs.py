@@ -161,18 +161,17 @@ def test_rows_follow_their_images_to_another_machine(
     rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = images(rlvr)
-    shutil.move(tmp_path / "machine", tmp_path / "node")
-    moved = tmp_path / "node/rows"
+    node = tmp_path / "a node"
+    shutil.move(tmp_path / "machine", node)
+    moved = node / "rows"
     assert main(["verify", str(moved)]) == 1
     said = capsys.readouterr().err
-    assert said.count(f"unifer-data rebase {moved} --root NEW") == 2
+    assert said.count(f"unifer-data rebase '{moved}' --root NEW") == 2
     assert len(said.splitlines()) == 2
     for _ in range(2):
-        # All images lie below `machine`: its place in the paths is taken by `node`.
-        assert main(["rebase", str(moved), "--root", str(tmp_path / "node")]) == 0
-    assert images(moved) == [
-        tmp_path / "node" / path.relative_to(tmp_path / "machine") for path in before
-    ]
+        # All images lie below `machine`: its place in the paths is taken by `a node`.
+        assert main(["rebase", str(moved), "--root", str(node)]) == 0
+    assert images(moved) == [node / path.relative_to(tmp_path / "machine") for path in before]
     assert main(["verify", str(moved)]) == 0
 
 
