@@ -61,10 +61,10 @@ def check_run(args: argparse.Namespace) -> None:
         model = get_model(args.model, args.force_simple)
     except ImportError as error:
         raise OptionError(f"the model {args.model} cannot be imported: {error}") from error
-    given = model_arguments(args.model_args)
+    given = named_values("--model_args", args.model_args)
     others = {name: getattr(args, name) for name in ("batch_size", "max_batch_size", "device")}
     check_arguments(args.model, model, given, others)
-    _named("--gen_kwargs", args.gen_kwargs)
+    named_values("--gen_kwargs", args.gen_kwargs)
     if not isinstance(args.tasks, str | None):
         raise OptionError(f"tasks must be names with commas between, got {args.tasks!r}")
     if asked := selected((args.tasks or "").split(",")):
@@ -178,7 +178,7 @@ def _check_formats(args: argparse.Namespace) -> None:
 
     check_verbosity(args.verbosity)
     for name in ("hf_hub_log_args", "wandb_args", "swanlab_args", "launcher_args"):
-        _named(f"--{name}", getattr(args, name))
+        named_values(f"--{name}", getattr(args, name))
     if args.max_tokens is not None:
         positive("--max_tokens", args.max_tokens)
     for folder in [args.include_path] if isinstance(args.include_path, str) else []:
@@ -209,7 +209,7 @@ def _check_output(value: str) -> None:
     """Check that lmms-eval can write into a folder: it would say otherwise only in the end."""
     # It hands the path on within a list of NAME=VALUE, in which 2026 is a number.
     try:
-        read = _named("--output_path", f"output_path={value}")
+        read = named_values("--output_path", f"output_path={value}")
     except OptionError:
         read = {}
     if read != {"output_path": value}:
@@ -312,26 +312,25 @@ def _check_value(path: Path, action: argparse.Action, value: Any) -> None:
             raise OptionError(f"{where} must be {parsed!r}, not {value!r}")
 
 
-def model_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the arguments of a model by name.
+def named_values(option: str, text: object) -> Mapping[str, Any]:
+    """Return the values of an option by name, with the types that lmms-eval gives them.
 
     Args:
-        text: As on the command line, or the mapping of a configuration file.
+        option: Its name.
+        text: As on the command line; None if it is not given.
 
     Raises:
-        OptionError: A part of it has no name.
+        OptionError: A part of it has no name, or a configuration file holds no text.
     """
-    return _named("--model_args", text)
-
-
-def _named(option: str, text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the values of an option by name, from its text or a configuration file's mapping."""
     from lmms_eval.utils import handle_arg_string
 
-    if not isinstance(text, str):
-        return text or {}
+    if not isinstance(text, str | None):
+        raise OptionError(
+            f"{option} must be one text NAME=VALUE,NAME=VALUE, as on the command line, not a "
+            f"{type(text).__name__}"
+        )
     try:
-        given = named_arguments(text)
+        given = named_arguments(text or "")
     except ValueError as error:
         raise OptionError(f"{option} {error}") from None
     return {name: handle_arg_string(value) for name, value in given.items()}

@@ -15,13 +15,14 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from unifer_tasks.support.arguments import named_arguments
+from unifer_tasks.support.arguments import arguments_text, named_arguments
 from unifer_tasks.support.nearest import did_you_mean
 from unifer_tasks.support.records import FileError, RecordError, read_text, read_toml, record
 
 PRESETS_FILE = "presets.toml"
 
-_NAMED = ("model_args", "gen_kwargs")
+NAMED = ("model_args", "gen_kwargs")
+"""The options whose values have names."""
 
 _BYTES_PER_PARAMETER = 2
 
@@ -53,7 +54,7 @@ class Price:
 
 
 Named = str | Mapping[str, Any]
-"""Values by name, as a mapping or in lmms-eval's form `NAME=VALUE,NAME=VALUE`."""
+"""Values by name: a file's table, or the text `NAME=VALUE,NAME=VALUE`, which lmms-eval takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +196,8 @@ def model_arguments(settings: Mapping[str, Any]) -> Mapping[str, str]:
     Raises:
         RecordError: They are a text of another form.
     """
-    given = settings.get("model_args") or ""
-    if isinstance(given, Mapping):
-        return {str(name): str(value) for name, value in given.items()}
     try:
-        return named_arguments(str(given))
+        return named_arguments(settings.get("model_args") or "")
     except ValueError as error:
         raise RecordError(f"`model_args` {error}") from None
 
@@ -322,7 +320,7 @@ class _File:
             card = {key: value for key, value in whole.items() if key in about}
             if text := card.get("peculiar"):
                 card["peculiar"] = f"{text[0].upper()}{text[1:]}."
-            settings = {key: _as_text(key, part) for key, part in whole.items() if key not in about}
+            settings = {key: part for key, part in whole.items() if key not in about}
             return Preset(name, _without_key(_checked(settings, about)), record(Card, card))
         except RecordError as error:
             raise RecordError(f"preset.{name}: {error}") from None
@@ -340,16 +338,6 @@ class _File:
         if name in below:
             raise RecordError(f"the base {name!r} is based on itself")
         return _merged(self._whole(self.bases[name], (*below, name)), own)
-
-
-def _as_text(key: str, part: Any) -> Any:
-    """Return arguments in the form of lmms-eval's command line, where they have one."""
-    if key not in _NAMED or not isinstance(part, Mapping):
-        return part
-    values = {name: str(value) for name, value in part.items()}
-    if any("," in value for value in values.values()):
-        return part
-    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 def _merged(base: _Table, own: _Table) -> _Table:
@@ -391,7 +379,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def _checked(settings: Mapping[str, Any], about: Iterable[str] = ()) -> Mapping[str, Any]:
-    """Return a configuration of lmms-eval if it is one.
+    """Return a configuration of lmms-eval, with texts for tables, if it is one.
 
     Args:
         settings: The configuration.
@@ -404,12 +392,22 @@ def _checked(settings: Mapping[str, Any], about: Iterable[str] = ()) -> Mapping[
         near = did_you_mean(unknown[0], [*OPTIONS, *about])
         raise RecordError(f"lmms-eval has no option {unknown[0]!r}{near}")
     record(Configuration, settings)
+    settings = {key: _as_text(key, part) for key, part in settings.items()}
     parallel = _parallel(settings)
     if not (parallel.isascii() and parallel.isdigit() and 0 < int(parallel) < 1000):
         raise RecordError(
             f"`model_args.tensor_parallel_size` must be a number of GPUs, got {parallel!r:.60}"
         )
     return settings
+
+
+def _as_text(key: str, part: Any) -> Any:
+    if key not in NAMED or not isinstance(part, Mapping):
+        return part
+    try:
+        return arguments_text(part)
+    except ValueError as error:
+        raise RecordError(f"`{key}` {error}") from None
 
 
 def _without_key(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unifer_tasks.protocol.variants.listed import GROUP
-from unifer_tasks.runner.presets import Preset, PresetError
-
-_NESTED = ("model_args", "gen_kwargs")
+from unifer_tasks.runner.presets import NAMED, Preset, PresetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
         if change.preset not in (None, preset.name):
             continue
         owner, dot, name = change.key.partition(".")
-        if dot and owner in _NESTED:
+        if dot and owner in NAMED:
             settings[owner] = with_argument(settings, owner, name, change.value)
         else:
             settings[change.key] = _value(change.value)
@@ -62,10 +60,8 @@ def changed(preset: Preset, changes: Sequence[Change], **given: Any) -> dict[str
     return settings
 
 
-def with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> Any:
-    """Return the arguments of a configuration with one more, in the form that they have there.
-
-    Of two of one name, lmms-eval takes the last.
+def with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str) -> str:
+    """Return the arguments of a configuration with one more: of two of a name, the last counts.
 
     Args:
         settings: The configuration.
@@ -73,9 +69,7 @@ def with_argument(settings: Mapping[str, Any], owner: str, name: str, value: str
         name: Of the argument.
         value: Its value.
     """
-    before = settings.get(owner) or ""
-    if isinstance(before, Mapping):
-        return {**before, name: _value(value)}
+    before = settings.get(owner)
     return f"{before},{name}={value}" if before else f"{name}={value}"
 
 

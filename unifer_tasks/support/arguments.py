@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 
 def split_arguments(text: str) -> list[str]:
     """Split at the commas outside of quotes and brackets, as lmms-eval does."""
@@ -30,3 +33,19 @@ def named_arguments(text: str) -> dict[str, str]:
     if not all(equals for _, equals, _ in pairs):
         raise ValueError(f"{text!r} must have the form NAME=VALUE,NAME=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def arguments_text(values: Mapping[str, object]) -> str:
+    """Return such a text of values by name.
+
+    Raises:
+        ValueError: lmms-eval would split a value.
+    """
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+    for name, text in texts.items():
+        if split_arguments(f"{text},") != [text, ""]:
+            raise ValueError(f"cannot hold {name}={text}: lmms-eval splits it at commas")
+    return ",".join(f"{name}={text}" for name, text in texts.items())

@@ -139,6 +139,8 @@ def test_a_back_end_that_is_not_installed_is_named(
     [
         ("tasks", ["ferbench_sfew"], "tasks must be names with commas between, got"),
         ("limit", "3", "--limit must be a number, got '3'"),
+        ("model_args", {"pretrained": "X"}, "--model_args must be one text NAME=VALUE,NAME=VALUE"),
+        ("gen_kwargs", {"temperature": 0}, "--gen_kwargs must be one text .* not a dict"),
         ("offset", "3", "--offset must be a number, got '3'"),
     ],
 )

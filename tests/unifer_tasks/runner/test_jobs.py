@@ -39,6 +39,13 @@ note = {"gpus": os.environ.get("CUDA_VISIBLE_DEVICES"), "start": start, "end": t
 (folder / "note.json").write_text(json.dumps(note))
 sys.exit("broken" in folder.name)
 """
+# Runs until both have started, but not for ever.
+TOGETHER = """
+for _ in range(6000):
+    if all((folder.parent / name / "progress.json").exists() for name in ("one", "two")):
+        break
+    time.sleep(0.01)
+"""
 
 
 Note = dict[str, Any]
@@ -79,7 +86,9 @@ def test_without_gpus_one_runs_after_the_other(tmp_path: Path) -> None:
     assert ended[0].progress.reused == 1
 
 
-def test_gpus_are_shared_out(tmp_path: Path) -> None:
+def test_gpus_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = WORKER.replace("time.sleep(0.5)", TOGETHER)
+    monkeypatch.setattr(jobs, "_WORKER", (sys.executable, "-c", waits))
     four = [
         job(tmp_path, "two", 2),
         job(tmp_path, "all", 3),

@@ -255,10 +255,12 @@ def test_the_readmes_presets_are_read(tmp_path: Path) -> None:
     assert (mine.settings["model"], my_unifer.settings["model"]) == ("vllm", "unifer")
 
 
-def test_arguments_that_lmms_eval_could_not_part_stay_a_mapping(tmp_path: Path) -> None:
-    text = '[preset.a]\ntitle = "A"\nmodel = "vllm"\nmodel_args = { model = "a", x = "1,2" }\n'
-    (preset,) = find_presets([str(own(tmp_path, "a.toml", text))])
-    assert preset.settings["model_args"] == {"model": "a", "x": "1,2"}
+def test_arguments_are_the_text_that_lmms_eval_takes(tmp_path: Path) -> None:
+    text = "model: vllm\nmodel_args: {model: a/b, x: {y: [1, 2]}}\ngen_kwargs: {temperature: 0}\n"
+    (preset,) = find_presets([str(own(tmp_path, "a.yaml", text))])
+    assert preset.checkpoint == "a/b"
+    assert preset.settings["model_args"] == 'model=a/b,x={"y": [1, 2]}'
+    assert preset.settings["gen_kwargs"] == "temperature=0"
 
 
 TABLE = '[preset.a]\ntitle = "A"\nmodel = "vllm"\n'
@@ -278,6 +280,8 @@ TABLE = '[preset.a]\ntitle = "A"\nmodel = "vllm"\n'
         ("a.yaml", "model: vllm\ntasks: 2020-01-01\n", "`tasks` must be a text or null"),
         ("a.yaml", "model: vllm\ntasks: [ferbench]\n", "`tasks` must be a text or null"),
         ("a.yaml", "model: vllm\nmodel_args: 7\n", "`model_args` must be a text or an object"),
+        ("a.yaml", "model: vllm\nmodel_args: {x: '1,2'}\n", "`model_args` cannot hold x=1,2: lmms"),
+        ("a.toml", TABLE + 'gen_kwargs.until = "a,"\n', "`gen_kwargs` cannot hold until=a,: lmms"),
         ("a.yaml", "model: vllm\nlimit: .inf\n", "`limit` must be a finite number"),
         ("a.yaml", "model: vllm\nrepeats: yes\n", "`repeats` must be an integer or null, got true"),
         ("a.yaml", "model: vllm\nenv: {A: [1]}\n", "`env.A` must be a text or"),

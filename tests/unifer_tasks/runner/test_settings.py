@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,12 +50,6 @@ def test_changes_reach_the_presets_they_name(
 ) -> None:
     settings = changed(PRESET, [read_change(text) for text in changes], **given)
     assert settings == {**PRESET.settings, **expected}
-
-
-def test_arguments_may_be_a_mapping() -> None:
-    preset = replace(PRESET, settings={**PRESET.settings, "model_args": {"model": "a/b", "x": 1}})
-    settings = changed(preset, [read_change("model_args.x=2"), read_change("model_args.y=true")])
-    assert settings["model_args"] == {"model": "a/b", "x": 2, "y": True}
 
 
 def test_lmms_eval_takes_the_last_of_two_arguments() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lmms_eval.api.model import lmms
 
-from unifer_tasks.harness.options import OptionError, check_arguments, model_arguments
+from unifer_tasks.harness.options import OptionError, check_arguments, named_values
 
 
 class OurModel(lmms):  # type: ignore[misc]
@@ -24,7 +24,7 @@ class OurModel(lmms):  # type: ignore[misc]
         Raises:
             OptionError: An argument is misspelt, missing, or given twice.
         """
-        given, others = model_arguments(arg_string), additional_config or {}
+        given, others = named_values("--model_args", arg_string), additional_config or {}
         check_arguments(cls.__name__.lower(), cls, given, others)
         return cls(**given, **{name: value for name, value in others.items() if value is not None})
 
