@@ -53,7 +53,7 @@ def test_what_is_written_is_read(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("value", ["1,2", "a,", "[1", "'a"])
 def test_what_lmms_eval_would_split_is_an_error(value: str) -> None:
-    with pytest.raises(ValueError, match="cannot hold x=.*: lmms-eval splits it at commas"):
+    with pytest.raises(ValueError, match=r"cannot hold x=.*: lmms-eval splits it at commas"):
         arguments_text({"x": value})
 
 
