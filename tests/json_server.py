@@ -49,6 +49,9 @@ class JsonHandler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    # Of five, as is usual, a busy machine has the next ones wait for a second or time out.
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A client that is gone; what fails here else, its client sees.
         pass

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.conftest import run_command
 from tests.forked import Forked, serving
+from tests.machine import ends
 
 SHOW = """
 import json, os, sys
@@ -129,7 +129,7 @@ def test_an_end_is_told_while_later_ones_run(forked: Forked, folder: Path) -> No
         assert process.stdout.readline() == b"here\n"
         started.append(process)
     first, second = started
-    first.communicate(b"\n", timeout=60)
+    first.communicate(b"\n")
     assert first.returncode == 0
     assert second.poll() is None
     second.kill()
@@ -137,12 +137,13 @@ def test_an_end_is_told_while_later_ones_run(forked: Forked, folder: Path) -> No
 
 
 def test_it_ends_with_its_caller(forked: Forked, folder: Path) -> None:
-    caller = subprocess.Popen(forked.command("-m", "wait"), cwd=folder, stdout=subprocess.PIPE)
+    (folder / "pid.py").write_text("import os; print(os.getpid(), flush=True); input()\n")
+    caller = subprocess.Popen(
+        forked.command("-m", "pid"), cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert caller.stdout is not None
-    assert caller.stdout.readline() == b"here\n"
-    servers = (each for each in psutil.Process().children() if "--serve" in each.cmdline())
-    (child,) = (child for server in servers for child in server.children())
+    child = int(caller.stdout.readline())
     caller.kill()
-    caller.communicate()
-    assert psutil.wait_procs([child], timeout=60)[1] == []
+    caller.wait()
+    assert ends(child)
     assert run_command(forked.command("ferbench", "--help")).returncode == 0

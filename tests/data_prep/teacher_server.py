@@ -86,12 +86,11 @@ def serving(teacher: Teacher) -> Iterator[Teacher]:
                 teacher.requests[fault] += 1
                 teacher.prompts.append(asked["messages"][0]["content"][1]["text"])
                 delay = chance.random() * teacher.slow_s
-            try:
-                time.sleep(delay)
-                self._reply(fault, teacher.replies(asked))
-            finally:
-                with lock:
-                    teacher.at_once -= 1
+            time.sleep(delay)
+            # Before the reply, upon which the client may ask again.
+            with lock:
+                teacher.at_once -= 1
+            self._reply(fault, teacher.replies(asked))
 
         def _reply(self, fault: str, special: tuple[int, dict[str, Any]] | None) -> None:
             whole = completion(teacher.text or response(RATIONALE, teacher.answer))

@@ -12,6 +12,7 @@ from data_prep.cli.main import main as unifer_data
 from recipes.tiny_cpu.environment import ENVIRONMENT
 from tests.conftest import ONE_THREAD_OFFLINE
 from tests.forked import serving
+from tests.machine import held_ports
 from tests.recipes.trainer import LOADED, PRINTED, Trainers
 
 TRAINED = ("training", "cluster")
@@ -36,6 +37,13 @@ def trainers() -> Iterator[Trainers]:
         serving(Path(folder), {**ENVIRONMENT, **ONE_THREAD_OFFLINE}, LOADED) as server,
     ):
         yield Trainers(server)
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[list[int]]:
+    """Five ports for servers of a module."""
+    with held_ports(5) as held:
+        yield held
 
 
 @pytest.fixture(scope="session")

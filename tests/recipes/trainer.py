@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -75,15 +74,6 @@ def run_for(
     done = run_command(timed, env=env, cwd=REPOSITORY, status=status)
     PRINTED.append(f"{' '.join(map(str, command))}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
     return done
-
-
-def free_ports(n: int) -> list[int]:
-    """Return ports of this machine that nothing listens on."""
-    sockets = [socket.create_server(("", 0)) for _ in range(n)]
-    ports = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
 
 
 def data(folder: Path) -> list[str]:

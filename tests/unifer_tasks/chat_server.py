@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -134,12 +135,15 @@ UNUSUAL: Mapping[str, Unusual] = {
 def serve(answer: Answer) -> Iterator[ChatServer]:
     """Serve chat completions on a free port of this machine until the block ends."""
     asked: list[Request] = []
+    # A rule may count.
+    lock = threading.Lock()
 
     class Handler(JsonHandler):
         def reply(self, body: bytes) -> None:
             request = _read(json.loads(body))
-            asked.append(request)
-            said = answer(request)
+            with lock:
+                asked.append(request)
+                said = answer(request)
             if said is None:
                 self.send_json(400, {"error": {"message": "out of order"}})
             else:

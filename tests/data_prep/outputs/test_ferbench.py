@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -22,6 +17,7 @@ from data_prep.sources.index import INDEX_FILES, read_index
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, lines, times
+from tests.machine import kill_when
 from unifer_tasks.data.manifest import read_manifest
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question
@@ -226,11 +222,6 @@ def test_archives_that_cannot_give_the_benchmark_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def wait_for(process: subprocess.Popen[bytes], seen: Sequence[Path]) -> None:
-    while process.poll() is None and not any(path.exists() for path in seen):
-        time.sleep(0.005)
-
-
 def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     archives: dict[str, Path], tmp_path: Path, bin_folder: Path
 ) -> None:
@@ -241,10 +232,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     run_command(run(tmp_path / "whole"))
     out = tmp_path / "killed"
     for seen in ("manifest.json", "ferplus", "sfew/test.parquet.partial"):
-        process = subprocess.Popen(run(out), start_new_session=True, stderr=subprocess.DEVNULL)
-        wait_for(process, [out / seen])
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_when((out / seen).exists, run(out))
     run_command(run(out))
     assert hashes(out) == hashes(tmp_path / "whole")
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +16,7 @@ from data_prep.support.output import Output
 from data_prep.synthetic.annotators import columns_of
 from data_prep.synthetic.stand_in import build, targets_of_counts
 from tests.conftest import run_command
+from tests.machine import kill_when
 from unifer_tasks.data.manifest import read_manifest, sha256
 from unifer_tasks.protocol.labels import WITH_FILES
 
@@ -104,13 +101,7 @@ def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
     run_command([*command, tmp_path / "whole"])
     out = tmp_path / "killed"
     for dataset in ("rafdb", "affectnet"):
-        process = subprocess.Popen(
-            [*command, out], start_new_session=True, stderr=subprocess.DEVNULL
-        )
-        while process.poll() is None and not (out / dataset).exists():
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_when((out / dataset).exists, [*command, out])
         assert all(
             sha256(out / file.path) == file.sha256 for file in read_manifest(out).datasets.values()
         )

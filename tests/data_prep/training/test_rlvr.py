@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +20,7 @@ from data_prep.sources.sfew import FACE_SIZE
 from tests.conftest import run_command
 from tests.data_prep import official
 from tests.data_prep.reading import hashes, lines, rows, times
+from tests.machine import kill_when
 from unifer_tasks.protocol.labels import FERBENCH, LABEL_SPACES
 from unifer_tasks.protocol.prompts import question, response
 
@@ -357,13 +354,11 @@ def test_killed_at_any_moment_it_resumes_and_ends_with_the_same_bytes(
         "leaks*",
         "train*",
     ):
-        process = subprocess.Popen(
-            run(tmp_path / "out"), start_new_session=True, stderr=subprocess.DEVNULL
-        )
-        while process.poll() is None and not any((tmp_path / "out").glob(seen)):
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+
+        def is_seen(pattern: str = seen) -> bool:
+            return any((tmp_path / "out").glob(pattern))
+
+        kill_when(is_seen, run(tmp_path / "out"))
         for path in (tmp_path / "out").rglob("*.parquet"):
             pq.read_metadata(path)
     run_command(run(tmp_path / "out"))

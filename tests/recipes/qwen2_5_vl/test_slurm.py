@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from tests.conftest import REPOSITORY, run_command
-from tests.recipes.trainer import Trainers, data, free_ports, run_for
+from tests.machine import kill_all
+from tests.recipes.trainer import Trainers, data, run_for
 
 pytest.importorskip("verl")
 
@@ -60,13 +61,13 @@ PartitionName=all Nodes=ALL Default=YES
 
 
 @pytest.fixture(scope="module")
-def slurm() -> Iterator[Mapping[str, str]]:
+def slurm(ports: list[int]) -> Iterator[Mapping[str, str]]:
     """Two nodes of one GPU each, which is /dev/null; the environment of those who use them."""
     host = os.uname().nodename.partition(".")[0]
     # The first by name is the one that torchrun meets at, and has to resolve.
     second = f"{host}-2"
     folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))
-    controller, first, other = free_ports(3)
+    controller, first, other, *_ = ports
     settings = {"folder": folder, "host": host, "second": second, "controller": controller}
     configuration = folder / "slurm.conf"
     configuration.write_text(CONFIGURATION.format(**settings, first=first, other=other))
@@ -90,9 +91,12 @@ def slurm() -> Iterator[Mapping[str, str]]:
         until_idle(2, env)
         yield env
     finally:
-        for process in psutil.process_iter(["name", "cmdline"]):
-            if process.info["name"] in DAEMONS and str(folder) in " ".join(process.info["cmdline"]):
-                process.kill()
+        kill_all(
+            process
+            for process in psutil.process_iter(["name", "cmdline"])
+            if process.info["name"] in DAEMONS
+            and str(folder) in " ".join(process.info["cmdline"] or [])
+        )
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,6 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from data_prep.support.output import Output
 from data_prep.synthetic.stand_in import build
 from tests.conftest import VLLM_IN_PROCESS, run_command
 from tests.forked import Forked
+from tests.machine import held_ports
 from tests.unifer_tasks.chat_server import UNUSUAL, Request, serve
 from unifer_tasks.cli.main import main
 from unifer_tasks.data.annotations import read_annotations
@@ -84,37 +83,44 @@ def wait_until(what: str, holds: Callable[[], bool]) -> None:
 @pytest.fixture(scope="session")
 def vllm_server(
     seeing_model: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+) -> Iterator[VllmServer]:
     """Start `vllm serve` with the tiny model; it may not be up yet."""
     pytest.importorskip("vllm")
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = [
-        "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port),
-        "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024",
-        "--max-num-seqs", "8", "--limit-mm-per-prompt", ONE_IMAGE, "--skip-mm-profiling",
-        "--distributed-executor-backend", "uni",
-    ]  # fmt: skip
-    with (tmp_path_factory.mktemp("vllm") / "serve.log").open("wb") as log:
+    log = tmp_path_factory.mktemp("vllm") / "serve.log"
+    with log.open("wb") as file, held_ports(1) as (port,):
+        options = [
+            "--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(port),
+            "--dtype", "float32", "--enforce-eager", "--max-model-len", "1024",
+            "--max-num-seqs", "8", "--limit-mm-per-prompt", ONE_IMAGE, "--skip-mm-profiling",
+            "--distributed-executor-backend", "uni",
+        ]  # fmt: skip
         server = subprocess.Popen(
             [Path(sys.executable).parent / "vllm", "serve", seeing_model, *options],
             env=environment,
-            stdout=log,
+            stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        yield f"http://127.0.0.1:{port}"
+        yield VllmServer(f"http://127.0.0.1:{port}", server, log)
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
-def is_up(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health") as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, ConnectionError):
-        return False
+@dataclass(frozen=True)
+class VllmServer:
+    """A server, its process and what it prints."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def is_up(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()[-4000:]
+        try:
+            with urllib.request.urlopen(f"{self.url}/health") as reply:
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Resumed:
 @pytest.fixture(scope="session")
 def resumed(
     seeing_model: Path,
-    vllm_server: str,
+    vllm_server: VllmServer,
     environment: dict[str, str],
     forked: Forked,
     tmp_path_factory: pytest.TempPathFactory,
@@ -153,7 +159,7 @@ def resumed(
             folder,
             "served",
             "async_openai",
-            f"model=tiny,base_url={vllm_server}/v1,num_cpus=4,max_retries=2",
+            f"model=tiny,base_url={vllm_server.url}/v1,num_cpus=4,max_retries=2",
             KEYED + "price = { tokens_in = 1, tokens_out = 2 }",
         ),
         # In bfloat16, whatever the machine: lmms-eval fixes it.
@@ -188,7 +194,7 @@ def resumed(
 
     wait_until("the orphan has ended", is_free)
     kept = log.read_text()
-    wait_until("vLLM serves", lambda: is_up(vllm_server))
+    wait_until("vLLM serves", vllm_server.is_up)
     first = run_command(forked.command(*run), env=environment)
     second = run_command(forked.command(*run), env=environment)
     return Resumed(out, [path.stem for path in presets], kept, first, second)

@@ -16,7 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.recipes.trainer import Trainers, data, free_ports, run_for
+from tests.machine import kill_all
+from tests.recipes.trainer import Trainers, data, run_for
 
 pytest.importorskip("verl")
 
@@ -49,11 +50,11 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(bin_folder: Path, trainers: Trainers) -> Iterator[Cluster]:
+def cluster(bin_folder: Path, trainers: Trainers, ports: list[int]) -> Iterator[Cluster]:
     """Two nodes of one logical GPU each, side by side on this machine."""
     # Sockets lie in here, whose paths may have a hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
-    head, client, jobs, *agents = free_ports(5)
+    head, client, jobs, *agents = ports
     # With a token that a first run left in the home folder, `ray start` refuses a second node.
     env = {"RAY_AUTH_MODE": "disabled", RUN_VARIABLE: str(folder)}
     sizes = ["--num-cpus=16", "--num-gpus=1", f"--object-store-memory={200 << 20}"]
@@ -69,16 +70,19 @@ def cluster(bin_folder: Path, trainers: Trainers) -> Iterator[Cluster]:
     try:
         for number, (role, agent) in enumerate(zip(roles, agents, strict=True)):
             start: list[str | Path] = [bin_folder / "ray", "start", *role, *sizes]
+            # Of one range, both nodes would offer their workers the same ports.
+            first = 10_000 + 5_000 * number
             places = [
                 f"--temp-dir={folder / str(number)}",
                 f"--dashboard-agent-listen-port={agent}",
+                f"--min-worker-port={first}",
+                f"--max-worker-port={first + 4_999}",
             ]
             run_for(4, [*start, *places], env)
         yield Cluster(f"http://127.0.0.1:{jobs}", bin_folder, trainers.environment)
     finally:
         # `ray stop` would end every other ray on this machine too.
-        for process in run_processes(folder):
-            process.kill()
+        kill_all(run_processes(folder))
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -153,9 +157,8 @@ def until_killed(job: list[str | Path], out: Path) -> str:
             time.sleep(0.5)
         # Its trainer too, which would go on to the end; the actors are ray's to end.
         killed = launcher(out, Path(job[0]).parent)
-        for process in (killed, *killed.children(recursive=True)):
-            process.kill()
-        return submission.communicate(timeout=120)[0]
+        kill_all([killed, *killed.children(recursive=True)])
+        return submission.communicate(timeout=MINUTES * 60)[0]
 
 
 def launcher(out: Path, bin_folder: Path) -> psutil.Process:

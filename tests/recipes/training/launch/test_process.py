@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from recipes.training.launch.errors import RunError
 from recipes.training.launch.process import run
+from tests.machine import ends
 from tests.recipes.training.launch.test_fatal import DIED_RAYLET, OOM_RAYLET
 
 
@@ -51,36 +51,27 @@ def test_rows_that_verl_leaves_out_end_the_run(tmp_path: Path) -> None:
         run(python(code), log, 1, rows=(12, 4))
 
 
-def ends(pid: int) -> bool:
-    """Return whether a process that was killed is gone, or waits for nothing but its parent."""
-    try:
-        psutil.Process(pid).wait(10)
-    except psutil.TimeoutExpired:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        pass
-    return True
-
-
 @pytest.mark.parametrize(
-    ("then", "message"),
+    ("then", "grace", "message"),
     [
         (
             "import time; time.sleep(600)",
+            1,
             "ended: ray killed a worker because the machine's memory was full; give the",
         ),
         # Others may go on to talk.
         (
             "import time\nwhile True: print('alive', flush=True); time.sleep(0.1)",
+            1,
             "ended: ray killed a worker",
         ),
-        ("raise SystemExit(3)", "exited 3: ray killed a worker because the machine's memory"),
+        ("raise SystemExit(3)", 600, "exited 3: ray killed a worker because the machine's memory"),
     ],
 )
 def test_a_trainer_that_lost_a_worker_is_ended_with_the_reason(
-    then: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    then: str, grace: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recipes.training.launch.process.GRACE", 1)
+    monkeypatch.setattr("recipes.training.launch.process.GRACE", grace)
     code = f"""
 import subprocess, sys
 print(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE).pid)
