@@ -58,25 +58,32 @@ def open_source(
     opener: Callable[[Tree], Source] = reader.open_source
     if dataset == ferplus.DATASET:
         opener = partial(ferplus.open_source, majority=majority)
-    try:
-        source = _open(opener, tree, wanted, lambda: with_nested(tree, reader.NESTED, unpacked))
-    except UnknownLayoutError as error:
-        raise UnknownLayoutError(f"{error}{_hint(dataset, tree)}") from None
-    if dataset == rafdb.DATASET:
-        nested = partial(with_nested, tree, rafdb.ATTRIBUTES_NESTED, unpacked)
-        source = rafdb.with_attributes(source, nested)
-    return replace(source, read=partial(_with_readable_names, source.read))
-
-
-def _open(
-    opener: Callable[[Tree], Source], tree: Tree, wanted: Split, nested: Callable[[], Tree]
-) -> Source:
+    source = None
     with suppress(ArchiveError):
         source = opener(tree)
-        # Often only one part was unpacked by hand.
-        if wanted in source.splits:
-            return source
-    return opener(nested())
+    # Often only one part was unpacked by hand.
+    if source is None or wanted not in source.splits:
+        try:
+            source = opener(with_nested(tree, reader.NESTED, unpacked))
+        except UnknownLayoutError as error:
+            raise UnknownLayoutError(f"{error}{_hint(dataset, tree)}") from None
+    return replace(source, read=partial(_read, source, tree, unpacked))
+
+
+def _read(source: Source, tree: Tree, unpacked: Path, split: Split) -> Iterator[Sample | Skipped]:
+    """Yield the entries of a split, with the annotations that lie elsewhere in the archive."""
+    entries = source.read(split)
+    if source.dataset == rafdb.DATASET and split is Split.TEST:
+        around = with_nested(tree, rafdb.ATTRIBUTES_NESTED, unpacked)
+        entries = rafdb.with_attributes(entries, around)
+    for entry in entries:
+        name = entry.member if isinstance(entry, Sample) else entry.name
+        shown = name.encode(errors="backslashreplace").decode()
+        if shown == name:
+            yield entry
+        else:
+            # Rows cannot hold it.
+            yield Skipped(entry.dataset, shown, "its name is not UTF-8; rename it")
 
 
 def _hint(dataset: str, tree: Tree) -> str:
@@ -120,16 +127,3 @@ def _repackaged(tree: Tree) -> str | None:
             if packed := _REPACKAGED.get(PurePosixPath(file).suffix.lower()):
                 return f"{packed} ({join(folder, file)})"
     return None
-
-
-def _with_readable_names(
-    read: Callable[[Split], Iterator[Sample | Skipped]], split: Split
-) -> Iterator[Sample | Skipped]:
-    """Skip files whose names are not UTF-8, since rows cannot hold them."""
-    for entry in read(split):
-        name = entry.member if isinstance(entry, Sample) else entry.name
-        shown = name.encode(errors="backslashreplace").decode()
-        if shown == name:
-            yield entry
-        else:
-            yield Skipped(entry.dataset, shown, "its name is not UTF-8; rename it")

@@ -22,13 +22,7 @@ def _counts(**of_label: int) -> Mapping[str, int]:
 
 _TRAINING: Mapping[tuple[str, Split], Mapping[str, int]] = {
     ("rafdb", Split.TRAIN): _counts(
-        surprise=1290,
-        fear=281,
-        disgust=717,
-        happiness=4772,
-        sadness=1982,
-        anger=705,
-        neutral=2524,
+        surprise=1290, fear=281, disgust=717, happiness=4772, sadness=1982, anger=705, neutral=2524
     ),
     # Two of these are neutral by the rule's tie-break alone: nobody voted for any emotion.
     ("ferplus", Split.TRAIN): _counts(
@@ -42,14 +36,7 @@ _TRAINING: Mapping[tuple[str, Split], Mapping[str, int]] = {
         surprise=3583,
     ),
     ("ferplus", Split.VALID): _counts(
-        angry=326,
-        contempt=27,
-        disgust=34,
-        fear=72,
-        happy=899,
-        neutral=1341,
-        sad=419,
-        surprise=461,
+        angry=326, contempt=27, disgust=34, fear=72, happy=899, neutral=1341, sad=419, surprise=461
     ),
     ("affectnet", Split.TRAIN): _counts(
         neutral=74874,

@@ -54,7 +54,7 @@ def _read(dataset: str, path: Path) -> list[Question]:
         rows = read_json(path)
     except FileNotFoundError:
         raise IndexFileError(
-            f"{path} is missing; it is one of {list(INDEX_FILES.values())}"
+            f"{path} is missing; it is one of {', '.join(INDEX_FILES.values())}"
         ) from None
     except RecordError as error:
         raise IndexFileError(f"{path} {brief(error)}; download it again") from None
@@ -70,7 +70,7 @@ def _read(dataset: str, path: Path) -> list[Question]:
             raise IndexFileError(f"{where} {brief(error)}; download it again") from None
         if question.target not in labels:
             raise IndexFileError(
-                f"{where}: label {brief(question.target)} is none of {list(labels)}"
+                f"{where}: label {brief(question.target)} is none of {', '.join(labels)}"
             )
         if question.id in questions:
             raise IndexFileError(

@@ -41,7 +41,7 @@ def split_of(usage: str, where: str) -> Split:
     """
     split = _SPLITS.get(usage.strip().lower())
     if split is None:
-        raise ListError(f"{where}: usage {brief(usage)} is none of {list(USAGES.values())}")
+        raise ListError(f"{where}: usage {brief(usage)} is none of {', '.join(USAGES.values())}")
     return split
 
 
@@ -59,13 +59,7 @@ class PixelTable(Tree):
     Pixels are read with the first image and kept: 83 MB for all 35,887 rows.
     """
 
-    def __init__(
-        self,
-        tree: Tree,
-        pixels: str,
-        names: str,
-        folders: Mapping[Split, str],
-    ) -> None:
+    def __init__(self, tree: Tree, pixels: str, names: str, folders: Mapping[Split, str]) -> None:
         super().__init__(tree.path)
         self._tree = tree
         self._pixels = pixels
@@ -108,7 +102,7 @@ class PixelTable(Tree):
                 images.setdefault(f"{self._folder_of[split]}/{name}", pixels)
         return images
 
-    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
+    def _list(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         return self._files.get(folder, ()), () if folder else sorted(self._files)
 
     def _has(self, name: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from data_prep.sources.samples import Sample, Skipped, Split
 from data_prep.support.errors import PreparationError, brief
 from data_prep.support.tree import Tree
-from unifer_tasks.protocol.answers.strict import Answer, read_answer, read_label
+from unifer_tasks.protocol.answers.strict import read_answer, read_label
 from unifer_tasks.protocol.labels import FERBENCH, label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, question
 
@@ -49,61 +49,8 @@ RLVR_KEYS = Keys("problem", "solution")
 COT_KEYS = Keys("question", "response")
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRow:
-    """One object of a file.
-
-    Attributes:
-        dataset: The dataset's key; None if neither path nor question reveals it.
-        image_path: As in the file.
-        prompt: The question as asked.
-        answer: The whole of the answer's text.
-    """
-
-    dataset: str | None
-    image_path: str
-    prompt: str
-    answer: str
-
-    @property
-    def read(self) -> Answer:
-        """The label of the answer, with or without tags."""
-        if self.dataset is None:
-            raise ValueError("no dataset, no labels")
-        reader = read_answer if f"<{ANSWER_TAG}>" in self.answer else read_label
-        return reader(self.answer, self.dataset)
-
-
-def read_published(path: Path, keys: Keys) -> Iterator[PublishedRow]:
-    """Read one of the paper's files, a JSON list or JSON lines.
-
-    Raises:
-        PreparationError: It is not such a file; the message names the object.
-    """
-    for number, row in enumerate(_objects(path), start=1):
-        try:
-            image_path, prompt, answer = (
-                row[key] for key in ("image_path", keys.question, keys.answer)
-            )
-        except (KeyError, TypeError):
-            lacking = f"lacks one of image_path, {keys.question}, {keys.answer}"
-            raise _broken(path, lacking, number) from None
-        if not all(map(_is_text, (image_path, prompt, answer))):
-            raise _broken(path, "holds something else than text", number)
-        # Other tools mark the image's place in the text; our rows add their own mark.
-        prompt = prompt.replace("<image>", "").strip()
-        yield PublishedRow(_dataset(image_path, prompt), image_path, prompt, answer)
-
-
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    # JSON can escape half a surrogate pair, which no file can hold.
-    return _SURROGATE.search(value) is None
-
-
 def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | Skipped]:
-    """Yield a file's rows as samples.
+    """Yield the rows of one of the paper's files, a JSON list or JSON lines, as samples.
 
     Args:
         path: The file.
@@ -111,30 +58,39 @@ def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | S
         tree: The root of its image paths.
 
     Raises:
-        PreparationError: As `read_published`.
+        PreparationError: It is not such a file; the message names the object.
     """
-    for row in read_published(path, keys):
-        name = row.image_path.lstrip("/")
-        if row.dataset is None:
-            yield Skipped("unknown", row.image_path, "neither path nor question names the dataset")
-            continue
-        label = row.read.label
-        if label is None:
-            yield Skipped(row.dataset, row.image_path, "its answer is not a candidate label")
-        elif (member := tree.resolve("", name)) is None:
-            yield Skipped(row.dataset, row.image_path, "its image is missing")
-        else:
-            own = question(label_space(row.dataset).labels)
-            prompt = None if row.prompt == own else row.prompt
-            yield Sample(
-                row.dataset,
-                row.image_path,
-                label,
-                Split.TRAIN,
-                member,
-                prompt=prompt,
-                response=row.answer,
-            )
+    for number, row in enumerate(_objects(path), start=1):
+        try:
+            texts = [row[key] for key in ("image_path", keys.question, keys.answer)]
+        except (KeyError, TypeError):
+            lacking = f"lacks one of image_path, {keys.question}, {keys.answer}"
+            raise _broken(path, lacking, number) from None
+        if not all(map(_is_text, texts)):
+            raise _broken(path, "holds something else than text", number)
+        yield _sample(tree, *texts)
+
+
+def _is_text(value: object) -> bool:
+    # JSON can escape half a surrogate pair, which no file can hold.
+    return isinstance(value, str) and _SURROGATE.search(value) is None
+
+
+def _sample(tree: Tree, image_path: str, asked: str, answer: str) -> Sample | Skipped:
+    # Other tools mark the image's place in the text; our rows add their own mark.
+    asked = asked.replace("<image>", "").strip()
+    dataset = _dataset(image_path, asked)
+    if dataset is None:
+        return Skipped("unknown", image_path, "neither path nor question names the dataset")
+    reader = read_answer if f"<{ANSWER_TAG}>" in answer else read_label
+    label = reader(answer, dataset).label
+    if label is None:
+        return Skipped(dataset, image_path, "its answer is not a candidate label")
+    member = tree.resolve("", image_path.strip().lstrip("/"))
+    if member is None:
+        return Skipped(dataset, image_path, "its image is missing")
+    prompt = None if asked == question(label_space(dataset).labels) else asked
+    return Sample(dataset, image_path, label, Split.TRAIN, member, prompt=prompt, response=answer)
 
 
 def _dataset(image_path: str, prompt: str) -> str | None:
@@ -216,7 +172,7 @@ class _Text:
 
 
 def _broken(path: Path, what: str, number: int | None = None) -> PreparationError:
-    where = f"{path}" if number is None else f"{path}, object {number}"
+    where = path if number is None else f"{path}, object {number}"
     return PreparationError(f"{where} {what}; download it again")
 
 
@@ -247,12 +203,11 @@ def _objects(path: Path) -> Iterator[Any]:
         first = text.peek()
         if not first:
             raise _broken(path, "is empty")
-        yield from _list_objects(text) if first == "[" else _line_objects(text)
-
-
-def _line_objects(text: _Text) -> Iterator[Any]:
-    while text.peek():
-        yield text.value()
+        if first == "[":
+            yield from _list_objects(text)
+        else:
+            while text.peek():
+                yield text.value()
 
 
 def _list_objects(text: _Text) -> Iterator[Any]:
@@ -262,18 +217,14 @@ def _list_objects(text: _Text) -> Iterator[Any]:
     for number in count(1):
         yield text.value()
         mark = text.peek()
-        if not mark:
-            raise _broken(
-                text.path,
-                f"ends after object {number:,} without the `]` of its list: it was cut there",
-            )
         text.at += 1
         if mark == "]":
             break
+        if not mark:
+            ends = f"ends after object {number:,} without the `]` of its list: it was cut there"
+            raise _broken(text.path, ends)
         if mark != ",":
-            raise _broken(
-                text.path,
-                f"is not JSON: {mark!r} follows object {number:,}, where `,` or `]` is expected",
-            )
+            other = f"{mark!r} follows object {number:,}, where `,` or `]` is expected"
+            raise _broken(text.path, f"is not JSON: {other}")
     if junk := text.peek():
         raise _broken(text.path, f"continues after the `]` of its list: {junk!r}")

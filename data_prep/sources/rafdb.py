@@ -8,7 +8,7 @@ or without `train_labels.csv` and `test_labels.csv`) of repackaged copies. Both 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -72,30 +72,19 @@ def open_source(tree: Tree) -> Source:
     )
 
 
-def with_attributes(source: Source, tree: Callable[[], Tree]) -> Source:
-    """Return a source whose test samples have the annotators' attributes, if the archive has any.
+def with_attributes(entries: Iterable[Sample | Skipped], tree: Tree) -> Iterator[Sample | Skipped]:
+    """Yield entries whose samples have the annotators' attributes, if there are any.
 
     Args:
-        source: RAF-DB in either layout.
-        tree: Opens the tree that may hold `Annotation/manual`, when test samples are read.
+        entries: Those of a split, in either layout.
+        tree: May hold `Annotation/manual`.
     """
-    return replace(source, read=partial(_read_annotated, source.read, tree))
-
-
-def _read_annotated(
-    read: Callable[[Split], Iterator[Sample | Skipped]], open_tree: Callable[[], Tree], split: Split
-) -> Iterator[Sample | Skipped]:
-    if split is not Split.TEST:
-        yield from read(split)
-        return
-    tree = open_tree()
     folder = tree.find_first(ATTRIBUTES_FOLDER)
-    for entry in read(split):
+    for entry in entries:
         if folder is not None and isinstance(entry, Sample):
             name = tree.find_in(folder, f"{_id(entry.member)}{_ATTRIBUTES}")
             if name is not None:
-                yield replace(entry, annotations=_attributes(tree, name))
-                continue
+                entry = replace(entry, annotations=_attributes(tree, name))
         yield entry
 
 

@@ -34,8 +34,6 @@ class FolderTree(Tree):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.folder = self._root = path.resolve()
-        # Few folders: a listing can be as long as AffectNet's training set.
-        self._listing = lru_cache(maxsize=16)(self._list)
         self._holds = lru_cache(maxsize=4096)(
             lambda folder: (self._root / folder).resolve().is_relative_to(self._root)
         )
@@ -53,9 +51,6 @@ class FolderTree(Tree):
                     continue
                 (folders if _is_folder(entry) else files).append(entry.name)
         return sorted(files), sorted(folders)
-
-    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
-        return self._listing(folder)
 
     def _has(self, name: str) -> bool:
         return _can_exist(name) and (self._root / name).is_file()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -73,7 +74,7 @@ class NestedTree(Tree):
             if inner is not None:
                 yield layer.tree, inner
 
-    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
+    def _list(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         files: set[str] = set()
         folders: set[str] = set()
         for tree, inner in self._views(folder):
@@ -120,29 +121,18 @@ def with_nested(tree: Tree, wanted: Sequence[str], unpacked: Path, depth: int = 
     """
     if depth > _MAX_NESTING:
         return tree
-    mounts = [_mount(tree, found, wanted, unpacked, depth) for found in _archives(tree, wanted)]
+    mounts = [_mount(tree, name, wanted, unpacked, depth) for name in _archives(tree, wanted)]
     return NestedTree(tree, mounts) if mounts else tree
 
 
-@dataclass(frozen=True, slots=True)
-class _Archive:
-    """An archive's name in a tree, and whether its contents belong in its own folder."""
-
-    name: str
-    is_wrapping: bool
-
-
-def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[_Archive]:
-    for level in tree.levels():
-        for folder in level:
-            files = tree.files(folder)
-            for file in files:
-                if not file.lower().endswith((*SUFFIXES, *PARTS)):
-                    continue
-                is_alone = len(files) == 1 and not tree.folders(folder)
-                by_name = is_wanted(file, wanted)
-                if is_alone or by_name:
-                    yield _Archive(join(folder, file), is_wrapping=not by_name)
+def _archives(tree: Tree, wanted: Sequence[str]) -> Iterator[str]:
+    for folder in chain.from_iterable(tree.levels()):
+        files = tree.files(folder)
+        is_alone = len(files) == 1 and not tree.folders(folder)
+        for file in files:
+            is_archive = file.lower().endswith((*SUFFIXES, *PARTS))
+            if is_archive and (is_alone or is_wanted(file, wanted)):
+                yield join(folder, file)
 
 
 def is_wanted(file: str, wanted: Iterable[str]) -> bool:
@@ -155,21 +145,19 @@ def _bare_name(file: str) -> str:
     return _COPY.sub("", file.partition(".")[0])
 
 
-def _mount(
-    outer: Tree, archive: _Archive, wanted: Sequence[str], unpacked: Path, depth: int
-) -> _Mount:
+def _mount(outer: Tree, name: str, wanted: Sequence[str], unpacked: Path, depth: int) -> _Mount:
     try:
-        path = _on_disk(outer, archive.name, unpacked)
+        path = _on_disk(outer, name, unpacked)
         tree = with_nested(open_tree(path, unpacked), wanted, unpacked, depth + 1)
     except ByHandError as error:
         if outer.folder is not None:
             raise
-        reason = f"holds {archive.name}, which {error.reason}"
-        raise ByHandError(outer.path, reason) from None
-    parent, _, file = archive.name.rpartition("/")
+        raise ByHandError(outer.path, f"holds {name}, which {error.reason}") from None
+    parent, _, file = name.rpartition("/")
     folders = tree.folders("")
     inner = folders[0] if len(folders) == 1 and not tree.files("") else ""
-    if archive.is_wrapping:
+    if not is_wanted(file, wanted):
+        # A wrapper, whose name is not that of a folder.
         return _Mount(parent, tree, inner)
     # With or without a top folder of its own name, it unpacks to that folder.
     same = inner.lower() == _bare_name(file).lower()

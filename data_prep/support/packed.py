@@ -15,7 +15,8 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, Generic, TypeVar, cast
@@ -282,13 +283,17 @@ class _PackedTree(Tree, Generic[Member]):
             folders.sort()
         return tree
 
-    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
+    def _list(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         return self._folders.get(folder, ((), ()))
 
     def _has(self, name: str) -> bool:
         return name in self._members
 
-    def _add(self, name: str, member: Member, is_same: Callable[[Member, Member], bool]) -> None:
+    @abstractmethod
+    def _content(self, member: Member) -> object:
+        """Return what is equal for copies of a file."""
+
+    def _add(self, name: str, member: Member) -> None:
         """List a member, unless it is clutter.
 
         Raises:
@@ -296,7 +301,7 @@ class _PackedTree(Tree, Generic[Member]):
         """
         if any(map(is_clutter, name.split("/"))):
             return
-        if not is_same(self._members.setdefault(name, member), member):
+        if self._content(self._members.setdefault(name, member)) != self._content(member):
             raise ArchiveError(
                 f"{self.path} holds two different files named {name}, and it is unclear which "
                 "one counts; unpack it, and name that folder"
@@ -314,7 +319,7 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise ArchiveError(f"{path} holds the link {name!r}; {_UNSAFE}")
             if not info.is_dir():
-                self._add(name, info, _is_same_in_zip)
+                self._add(name, info)
         for name, info in self._members.items():
             if info.flag_bits & _ENCRYPTED:
                 raise ByHandError(path, _LOCKED)
@@ -333,18 +338,11 @@ class ZipTree(_PackedTree[zipfile.ZipInfo]):
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise DamagedError(f"cannot be read from {self.path}: {name}: {error}") from None
 
+    def _content(self, member: zipfile.ZipInfo) -> object:
+        return f"{member.file_size}-{member.CRC:08x}"
+
     def _stamp(self, name: str) -> str:
-        info = self._members[name]
-        return f"{info.file_size}-{info.CRC:08x}"
-
-
-def _is_same_in_zip(one: zipfile.ZipInfo, other: zipfile.ZipInfo) -> bool:
-    return (one.CRC, one.file_size) == (other.CRC, other.file_size)
-
-
-def _is_same_in_tar(one: tarfile.TarInfo, other: tarfile.TarInfo) -> bool:
-    # A tar has no checksums; the same file added twice has the same time.
-    return (one.mtime, one.size) == (other.mtime, other.size)
+        return str(self._content(self._members[name]))
 
 
 class TarTree(_PackedTree[tarfile.TarInfo]):
@@ -359,13 +357,17 @@ class TarTree(_PackedTree[tarfile.TarInfo]):
             if not (info.isfile() or info.isdir()):
                 raise ArchiveError(f"{path} holds {name!r}, a link or device; {_UNSAFE}")
             if info.isfile():
-                self._add(name, info, _is_same_in_tar)
+                self._add(name, info)
 
     def _open(self, name: str) -> IO[bytes]:
         file = self._tar.extractfile(self._members[name]) if name in self._members else None
         if file is None:
             raise ArchiveError(f"{self.path} holds no {name}")
         return file
+
+    def _content(self, member: tarfile.TarInfo) -> object:
+        # A tar has no checksums; the same file added twice has the same time.
+        return member.mtime, member.size
 
     def _stamp(self, name: str) -> str:
         info = self._members[name]

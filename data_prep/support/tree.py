@@ -124,11 +124,12 @@ class Tree(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Few folders: an index can be as long as AffectNet's training set.
+        # Few folders: a listing can be as long as AffectNet's training set.
+        self._contents = lru_cache(maxsize=16)(self._list)
         self._index = lru_cache(maxsize=16)(lambda folder: _Index.of(*self._contents(folder)))
 
     @abstractmethod
-    def _contents(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
+    def _list(self, folder: str) -> tuple[Sequence[str], Sequence[str]]:
         """Return the sorted names of the files and of the folders directly in a folder."""
 
     @abstractmethod

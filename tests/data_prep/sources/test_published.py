@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from data_prep.sources.index import INDEX_FILES, read_index
-from data_prep.sources.published import _CHUNK, RLVR_KEYS, read_published
+from data_prep.sources.published import _CHUNK, RLVR_KEYS, published_samples
 from data_prep.support.errors import IndexFileError, PreparationError
+from data_prep.support.packed import open_tree
 
 ROW = {"image_path": "/RAF-DB/aligned/a.jpg", "problem": "Which?", "solution": "fear"}
 TEXT = json.dumps(ROW)
@@ -34,7 +35,7 @@ QUESTION = {
 )
 def test_whole_files_are_read(text: str, n: int, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
-    assert len(list(read_published(tmp_path / "a.json", RLVR_KEYS))) == n
+    assert len(list(published_samples(tmp_path / "a.json", RLVR_KEYS, open_tree(tmp_path)))) == n
 
 
 def with_keys(**changed: object) -> bytes:
@@ -71,7 +72,7 @@ def with_keys(**changed: object) -> bytes:
 def test_broken_files_say_what_is_wrong(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(PreparationError) as caught:
-        list(read_published(tmp_path / "a.json", RLVR_KEYS))
+        list(published_samples(tmp_path / "a.json", RLVR_KEYS, open_tree(tmp_path)))
     assert message in str(caught.value)
     assert "a.json" in str(caught.value)
     assert len(str(caught.value)) < 500
