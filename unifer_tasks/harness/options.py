@@ -41,13 +41,14 @@ class OptionError(ValueError):
 
 
 def check_run(args: argparse.Namespace) -> None:
-    """Check the options of one run that can be checked without its tasks, data and weights.
+    """Check what can be checked of one run before its tasks and its model are loaded.
 
     Args:
         args: Of lmms-eval's own parser, with a configuration file's values.
 
     Raises:
         OptionError: A value cannot be used.
+        DataError: The data of FERBench's tasks is absent or damaged.
         MissingModuleError: The model needs a module that is not installed.
     """
     from lmms_eval.models import MODEL_REGISTRY_V2, get_model
@@ -75,7 +76,6 @@ def check_run(args: argparse.Namespace) -> None:
         ):
             raise OptionError(problem)
     _check_extent(args)
-    _check_rationales(args, given, asked)
     _check_formats(args)
     if args.output_path:
         _check_output(str(args.output_path))
@@ -86,6 +86,9 @@ def check_run(args: argparse.Namespace) -> None:
         )
     if (args.log_samples or args.predict_only) and not args.output_path:
         raise OptionError("--log_samples and --predict_only need --output_path")
+    check_data(asked)
+    _check_offset(args.offset, asked)
+    _check_rationales(args, given, asked)
 
 
 def ranking_problem(backend: str, tasks: Iterable[str]) -> str | None:
@@ -121,7 +124,6 @@ def _check_rationales(
             "rationales=RUN to --model_args, where RUN is the --output_path of this model's run of "
             "ferbench with --log_samples"
         )
-    check_data(forced)
     asked = asked_counts(forced, args.limit, args.offset)
     try:
         check_rationales(str(source), str(given.get("pretrained", "")), asked)
@@ -162,14 +164,15 @@ def _check_extent(args: argparse.Namespace) -> None:
         raise OptionError(f"--limit {args.limit:g} is negative: give a number of questions, or -1")
     if args.offset < 0:
         raise OptionError(f"--offset {args.offset} is negative")
-    if args.offset and (tasks := selected((args.tasks or "").split(","))):
-        check_data(tasks)
-        for task, n in question_counts(tasks).items():
-            if args.offset >= n:
-                raise OptionError(
-                    f"--offset {args.offset:,} skips every question of {task}, which has {n:,}"
-                )
     positive("--repeats", args.repeats)
+
+
+def _check_offset(offset: int, tasks: Sequence[str]) -> None:
+    for task, n in question_counts(tasks).items() if offset else ():
+        if offset >= n:
+            raise OptionError(
+                f"--offset {offset:,} skips every question of {task}, which has {n:,}"
+            )
 
 
 def _check_formats(args: argparse.Namespace) -> None:

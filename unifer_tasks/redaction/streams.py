@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ from typing import Any, TextIO, cast
 def output_through(change: Callable[[str], str]) -> Iterator[None]:
     """Change each text that this process prints until the block ends."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _Changing(stream, change)) for stream in before)
+    # One that the caller has closed is None.
+    sys.stdout, sys.stderr = (
+        cast(TextIO, _Changing(stream or io.StringIO(), change)) for stream in before
+    )
     try:
         yield
     finally:
@@ -20,7 +24,10 @@ def output_through(change: Callable[[str], str]) -> Iterator[None]:
 
 
 class _Changing:
-    """A stream that changes what is written to it, a call at a time."""
+    """A stream that changes what is written to it, a call at a time.
+
+    What its encoding lacks is spelt out: a table's arrow would end a run whose locale has none.
+    """
 
     def __init__(self, stream: TextIO, change: Callable[[str], str]) -> None:
         self._stream = stream
@@ -30,7 +37,9 @@ class _Changing:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        self._stream.write(self._change(text))
+        encoding = self._stream.encoding or "utf-8"
+        written = self._change(text).encode(encoding, "backslashreplace").decode(encoding)
+        self._stream.write(written)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -476,6 +476,13 @@ def test_the_wrapper_passes_the_status_on(forked: Forked, stand_in: Path) -> Non
     run_command(forked.command("ferbench", "lmms-eval", *unknown), env=env, status=1)
 
 
+def test_plain_lmms_eval_misses_data_in_a_sentence(forked: Forked, mixed_predictions: Path) -> None:
+    command = forked.command("lmms-eval", *replay(mixed_predictions))
+    done = run_command(command, env={"FERBENCH_DATA": ""}, status=1)
+    assert "lmms-eval: FERBench data not found: FERBENCH_DATA is not set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("case", ["unset", "partial", "truncated", "misspelt", "short-log"])
 def test_a_failed_run_says_why_and_has_a_status(
     forked: Forked, mixed_predictions: Path, stand_in: Path, tmp_path: Path, case: str

@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.runner.presets import shipped
 from unifer_tasks.support.extras import MissingModuleError
 
@@ -25,9 +27,11 @@ Parse = Callable[..., argparse.Namespace]
 
 
 @pytest.fixture
-def parse(monkeypatch: pytest.MonkeyPatch) -> Parse:
-    """lmms-eval's own parser."""
+def parse(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> Parse:
+    """lmms-eval's own parser, where there is data."""
     from lmms_eval.__main__ import parse_eval_args
+
+    monkeypatch.setenv(DATA_VARIABLE, str(stand_in))
 
     def run(*words: str) -> argparse.Namespace:
         monkeypatch.setattr(sys, "argv", ["lmms-eval", *words])
