@@ -97,6 +97,16 @@ def _needs(args: argparse.Namespace) -> list[Need]:
     return [] if args.published is not None else [TEACHER]
 
 
+_OF_PUBLISHED: Mapping[str, object] = {
+    "images": None,
+    "ferbench": None,
+    "no_leak_check": False,
+    "keep_leaks": False,
+    "valid": 0.0,
+}
+"""Options of `--from` alone -> their defaults."""
+
+
 def _run(args: argparse.Namespace) -> int:
     if args.published is not None:
         # Before anything is unpacked to it.
@@ -108,6 +118,12 @@ def _run(args: argparse.Namespace) -> int:
         )
     if args.rows is None or args.teacher is None:
         raise PreparationError("give --rows and --teacher, or the paper's file with --from")
+    given = [name for name, default in _OF_PUBLISHED.items() if getattr(args, name) != default]
+    if given:
+        raise PreparationError(
+            f"--{given[0].replace('_', '-')} is for --from: `unifer-data rlvr` has compared the "
+            "rows of --rows with the benchmark and held some out; leave it out"
+        )
     return _ask(args)
 
 
@@ -159,10 +175,8 @@ def _key(base_url: str | None) -> str:
 
 def _report_labels(manifest: TrainingManifest) -> None:
     """Report the rows of each expression, and which are so rare that they may be forgotten."""
-    asked, rows = (
-        _by_expression(counts)
-        for counts in (manifest.counts_in, manifest.counts_out.get("train", {}))
-    )
+    asked = _by_expression(manifest.counts_in)
+    rows = sum(map(_by_expression, manifest.counts_out.values()), Counter())
     for label, n in asked.items():
         say(f"{rows[label]:>8,} rows of {n:,} questions: {label}")
     rare = [label for label in asked if rows[label] < RARE * rows.total()]
@@ -187,7 +201,8 @@ def _report(out: Path, manifest: TrainingManifest, tally: Tally, pace: Pace, log
     say(f"{pace.cost(log):>8.2f} spent")
     for reason, n in manifest.left_out.items():
         say(f"{n:>8,} left out: {reason}")
-    say(f"{manifest.rows('train'):>8,} rows   {out}/train-*.parquet")
+    for part in manifest.shards:
+        say(f"{part:<5} {manifest.rows(part):>8,} rows   {out}/{part}-*.parquet")
     _report_labels(manifest)
     for change in tally.changes:
         warn(f"note: {change}")

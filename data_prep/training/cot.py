@@ -14,6 +14,7 @@ from data_prep.images.fingerprints import Examined
 from data_prep.outputs.row_checks import read_rows
 from data_prep.outputs.training_folder import (
     Image,
+    Shard,
     TrainingManifest,
     counts_of,
     read_training_manifest,
@@ -21,9 +22,10 @@ from data_prep.outputs.training_folder import (
     write_shards,
     write_training_manifest,
 )
-from data_prep.support.errors import BuildError, reading_parquet
+from data_prep.support.errors import PreparationError, reading_parquet
 from data_prep.training.answer_log import AnswerLog, LoggedAnswer
 from data_prep.training.balance import Balance, expected_copies, repeated
+from data_prep.training.compose import TRAIN, VALID
 from data_prep.training.rationales import Limits, Mode, Reject, reject
 from data_prep.training.rows import SFT_SCHEMA, sft_form
 from data_prep.training.teacher import Request
@@ -48,7 +50,8 @@ class Task:
     """A teacher and the questions to ask it.
 
     Attributes:
-        rows: A folder of GRPO rows, whose images are already checked.
+        rows: A folder of GRPO rows, whose images are already checked. What it holds out for
+            validation is held out here too.
         mode: What the teacher is told.
         teacher: The model.
         limit: How many questions to ask, starting with the first; None for all.
@@ -71,21 +74,29 @@ class Task:
     @property
     def n_rows(self) -> int:
         """An upper bound of the number of questions, since rows may be repeated."""
-        rows = read_training_manifest(self.rows).rows("train")
+        manifest = read_training_manifest(self.rows)
+        rows = manifest.rows(TRAIN) + manifest.rows(VALID)
         return rows if self.limit is None else min(rows, self.limit)
 
     def _rows(self) -> Iterator[Request]:
         manifest = read_training_manifest(self.rows)
         if manifest.kind != "rlvr":
-            raise BuildError(f"{self.rows} holds {manifest.kind} rows; give a folder of rlvr rows")
-        for shard in manifest.shards.get("train", ()):
+            raise PreparationError(
+                f"{self.rows} holds {manifest.kind} rows; give a folder of rlvr rows"
+            )
+        for part, shard in _shards(manifest):
             path = self.rows / shard.path
             with reading_parquet(path, "GRPO rows"):
                 for row in read_rows(path, manifest.kind):
                     space = LABEL_SPACES.get(row.dataset)
                     if space is None or row.label not in space.labels:
                         raise ValueError(f"{row.label!r} is not a label of {row.dataset!r}")
-                    yield Request(row.dataset, row.id or "", row.label, row.images[0])
+                    yield Request(row.dataset, row.id or "", row.label, row.images[0], part)
+
+
+def _shards(manifest: TrainingManifest) -> Iterator[tuple[str, Shard]]:
+    """Yield each shard and its part, those to train on first."""
+    return ((part, shard) for part in (TRAIN, VALID) for shard in manifest.shards.get(part, ()))
 
 
 def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
@@ -102,7 +113,7 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         "limit": task.limit,
         **asdict(task.limits),
         "classes": task.classes,
-        "rows": [shard.sha256 for shard in rows_manifest.shards.get("train", ())],
+        "rows": [shard.sha256 for _, shard in _shards(rows_manifest)],
         "answers": log.digest,
     }
     if (out / MANIFEST_NAME).exists():
@@ -111,9 +122,11 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         if {"classes": Balance.NONE, **finished.recipe} == recipe:
             return finished
     judged = _judge(out, task, log)
-    rows_of_image: Counter[Image] = Counter()
-    rows = _rows(task, log, judged, rows_of_image)
-    shards = {"train": write_shards(out, "train", rows, SFT_SCHEMA)}
+    rows_of_image: dict[str, Counter[Image]] = {TRAIN: Counter(), VALID: Counter()}
+    shards = {
+        part: write_shards(out, part, _rows(task, log, judged, part, rows), SFT_SCHEMA)
+        for part, rows in rows_of_image.items()
+    }
     left_out = judged.left_out
     manifest = TrainingManifest(
         kind="cot",
@@ -121,11 +134,11 @@ def finish(out: Path, task: Task, log: AnswerLog) -> TrainingManifest:
         versions={name: version(name) for name in ("unifer", "pyarrow")},
         roots=rows_manifest.roots,
         counts_in={dataset: dict(labels) for dataset, labels in judged.present.items()},
-        counts_out={"train": counts_of(rows_of_image)},
+        counts_out={part: counts_of(rows) for part, rows in rows_of_image.items()},
         left_out={str(why): left_out[why] for why in (UNANSWERED, REFUSED, CUT_OFF, *Reject)},
         unusable=left_out[UNANSWERED],
         shards=shards,
-        repeats={"train": repeats_of(rows_of_image)},
+        repeats={part: repeats_of(rows) for part, rows in rows_of_image.items()},
     )
     write_training_manifest(out, manifest)
     return manifest
@@ -137,7 +150,7 @@ class _Judged:
 
     passes: list[bool]
     present: dict[str, Counter[str]]
-    passed: dict[str, Counter[str]]
+    trained: dict[str, Counter[str]]
     left_out: Counter[str]
 
 
@@ -151,7 +164,8 @@ def _judge(out: Path, task: Task, log: AnswerLog) -> _Judged:
             reason = UNANSWERED if answer is None else _reason(answer, asked, task)
             judged.passes.append(reason is None)
             if reason is None:
-                judged.passed[asked.dataset][asked.label] += 1
+                if asked.part == TRAIN:
+                    judged.trained[asked.dataset][asked.label] += 1
                 continue
             judged.left_out[reason] += 1
             if answer is not None:
@@ -160,21 +174,26 @@ def _judge(out: Path, task: Task, log: AnswerLog) -> _Judged:
 
 
 def _rows(
-    task: Task, log: AnswerLog, judged: _Judged, rows_of_image: Counter[Image]
+    task: Task, log: AnswerLog, judged: _Judged, part: str, rows_of_image: Counter[Image]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows of the answers that pass and count those of each image."""
-    expected = expected_copies(judged.passed, task.classes, Balance.NONE)
+    """Yield the rows of a part whose answers pass and count those of each image."""
+    counts = judged.trained if part == TRAIN else {}
+    expected = expected_copies(counts, task.classes, Balance.NONE)
     form = sft_form(task.mode, task.teacher)
     passing = compress(task.questions(), judged.passes)
-    samples = ((Image(asked.dataset, asked.label, asked.id), asked) for asked in passing)
+    samples = (
+        (Image(asked.dataset, asked.label, asked.id), asked)
+        for asked in passing
+        if asked.part == part
+    )
     for index, asked in enumerate(repeated(samples, expected, _SEED, rows_of_image)):
         answer = log.get(asked.key)
         assert answer is not None
         response = answer.response.strip()
         found = Examined(
-            asked.dataset, "train", asked.id, asked.file, asked.label, None, response=response
+            asked.dataset, part, asked.id, asked.file, asked.label, None, response=response
         )
-        yield form.row(found, "train", index, None)
+        yield form.row(found, part, index, None)
 
 
 def _reason(answer: LoggedAnswer, asked: Request, task: Task) -> str | None:

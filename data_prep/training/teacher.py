@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,15 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from data_prep.support.errors import PreparationError
-from data_prep.support.images import UNDECODABLE
+from data_prep.support.images import UNDECODABLE, as_png
 from data_prep.training.answer_log import AnswerLog, LoggedAnswer
 from data_prep.training.rationales import Mode
 from unifer_tasks.harness.requests.replies import Ending, Reply, ReplyError, is_refusal, parse_reply
 from unifer_tasks.protocol.answers.tags import has_valid_format
-from unifer_tasks.protocol.images import protocol_image
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.protocol.prompts import ANSWER_TAG, THINK_TAG, question
 from unifer_tasks.redaction.secrets import redact_values
@@ -73,11 +68,11 @@ class Teacher:
     base_url: str | None
     api_key: str
     mode: Mode
-    max_tokens: int = 1024
-    temperature: float = 1.0
-    timeout_s: float = 120.0
-    max_tries: int = 6
-    backoff_s: float = 1.0
+    max_tokens: int
+    temperature: float
+    timeout_s: float
+    max_tries: int
+    backoff_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +88,11 @@ class Pace:
         price_out: Cost of a million answer tokens.
     """
 
-    concurrency: int = 8
-    per_minute: float | None = None
-    budget: float | None = None
-    price_in: float = 0.0
-    price_out: float = 0.0
+    concurrency: int
+    per_minute: float | None
+    budget: float | None
+    price_in: float
+    price_out: float
 
     def cost(self, log: AnswerLog) -> float:
         """Return the cost of the replies so far."""
@@ -117,12 +112,14 @@ class Request:
         id: The sample's id.
         label: The annotators' label.
         file: The image's path.
+        part: The part of the rows that shows it, `train` or `valid`.
     """
 
     dataset: str
     id: str
     label: str
     file: str
+    part: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -154,14 +151,9 @@ Report = Callable[[Tally, AnswerLog], None]
 def ask_all(
     questions: Iterator[Request], teacher: Teacher, pace: Pace, log: AnswerLog, report: Report
 ) -> Tally:
-    """Ask every question that has no answer in the log.
+    """Ask every question that has no answer in the log, which receives each as it arrives.
 
-    Args:
-        questions: The questions, consumed a few at a time.
-        teacher: The model to ask.
-        pace: How fast and how far to ask.
-        log: Receives every answer as it arrives.
-        report: Shows the progress.
+    Questions are consumed a few at a time.
 
     Raises:
         PreparationError: The openai client is not installed, the endpoint rejects the key or the
@@ -215,11 +207,11 @@ class _Run:
                 continue
             try:
                 answer = await self._ask(client, asked)
+                if answer is None:
+                    self._tally.out_of_budget = True
+                    return
                 self._log.append(answer)
                 self._check_usage(answer)
-            except _OutOfBudgetError:
-                self._tally.out_of_budget = True
-                return
             except _GivenUpError as error:
                 self._tally.failed[asked.key] = str(error)
                 self._failures_in_a_row += 1
@@ -233,12 +225,11 @@ class _Run:
                 self._failures_in_a_row = 0
             self._report(self._tally, self._log)
 
-    async def _ask(self, client: AsyncOpenAI, asked: Request) -> LoggedAnswer:
-        """Ask until there is an answer.
+    async def _ask(self, client: AsyncOpenAI, asked: Request) -> LoggedAnswer | None:
+        """Ask until there is an answer; None if the budget is spent before.
 
         Raises:
             _GivenUpError: There is none after all tries, or the error is final.
-            _OutOfBudgetError: The budget is spent.
             PreparationError: No question can be answered.
         """
         import openai
@@ -248,7 +239,7 @@ class _Run:
         while True:
             await self._wait_for_a_turn()
             if self._pace.is_spent(self._log):
-                raise _OutOfBudgetError
+                return None
             sent = dict(self._parameters)
             try:
                 completion = await client.chat.completions.create(
@@ -265,10 +256,13 @@ class _Run:
             except (openai.APIError, ReplyError, ValueError) as error:
                 if is_refusal(error):
                     return self._logged(asked, str(error), Ending.REFUSED)
-                if _may_name_a_parameter(error) and self._adapt(sent, error):
+                status = getattr(error, "status_code", None)
+                # Either may name a parameter that the model rejects.
+                if status in (400, 422) and self._adapt(sent, error):
                     continue
                 tries += 1
-                if tries == self._teacher.max_tries or _is_final(error):
+                # The same request would fail again.
+                if tries == self._teacher.max_tries or status in (400, 403, 413, 422):
                     raise _GivenUpError(f"{type(error).__name__}: {error}") from None
                 await asyncio.sleep(_delay(error, tries, self._teacher.backoff_s))
 
@@ -351,10 +345,6 @@ class _GivenUpError(Exception):
     """A question gets no answer in this run."""
 
 
-class _OutOfBudgetError(Exception):
-    """The budget is spent."""
-
-
 def _complete_text(reply: Reply) -> str:
     """Return an answer as the model wrote it, with the parts that the server took out.
 
@@ -371,20 +361,11 @@ def _complete_text(reply: Reply) -> str:
     return f"{_THINK}{text}" if closed and _THINK not in head else text
 
 
-def _may_name_a_parameter(error: Exception) -> bool:
-    return getattr(error, "status_code", None) in (400, 422)
-
-
 def _refuses(error: Exception, parameter: str) -> bool:
     """Return whether a server's error says that the model rejects a parameter."""
     named = getattr(error, "param", None)
     names_it = named == parameter if named in _REPLACEMENTS else parameter in str(error)
     return names_it and _UNSUPPORTED.search(str(error)) is not None
-
-
-def _is_final(error: Exception) -> bool:
-    """Return whether the same request would fail again."""
-    return getattr(error, "status_code", None) in (400, 403, 413, 422)
 
 
 def _delay(error: Exception, tries: int, backoff_s: float) -> float:
@@ -403,21 +384,17 @@ def _messages(asked: Request, mode: Mode) -> Any:
     if mode is Mode.HINTED:
         text += _HINT.format(label=asked.label)
     content = [
-        {"type": "image_url", "image_url": {"url": _data_url(Path(asked.file))}},
+        {"type": "image_url", "image_url": {"url": _data_url(asked.file)}},
         {"type": "text", "text": text},
     ]
     return [{"role": "user", "content": content}]
 
 
-def _data_url(path: Path) -> str:
+def _data_url(path: str) -> str:
     """Return the image as the student will see it, as a data URL."""
     try:
-        with Image.open(path) as image:
-            pixels = protocol_image(image)
-    except (*UNDECODABLE, Image.DecompressionBombError) as error:
+        return f"data:image/png;base64,{as_png(Path(path))}"
+    except UNDECODABLE as error:
         raise PreparationError(
             f"{path} cannot be read ({error}); if the images have moved: unifer-data rebase"
         ) from None
-    buffer = io.BytesIO()
-    pixels.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -86,6 +86,40 @@ def test_rows_are_what_verls_sft_trainer_reads(rlvr: Path, tmp_path: Path) -> No
         assert (row["extra_info"]["mode"], row["extra_info"]["teacher"]) == ("blind", "tutor")
 
 
+def agree(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Answer with the label that a hinted question names."""
+    asked = body["messages"][0]["content"][1]["text"]
+    label = next(x for x in LABEL_SPACES["sfew"].labels if f" agree on {x}." in asked)
+    return 200, completion(response(RATIONALE, label))
+
+
+def test_what_the_rows_hold_out_is_held_out_and_not_balanced(tmp_path: Path) -> None:
+    archive = official.write_sfew(tmp_path / "sfew", 4)
+    grpo, out = tmp_path / "rlvr", tmp_path / "out"
+    options = ("--no-leak-check", "--partial", "--valid", "0.3")
+    assert main(["rlvr", "--sfew", str(archive), "--out", str(grpo), *options]) == 0
+    of_rlvr = read_training_manifest(grpo)
+    assert 0 < of_rlvr.rows("valid") < of_rlvr.rows("train")
+    with serving(Teacher(replies=agree)) as teacher:
+        for balance in ("none", "uniform"):
+            hinted = ("--mode", "hinted", "--balance-classes", balance)
+            assert main(command(grpo, out, teacher, *hinted)) == 0
+            assert read_training_manifest(out).counts_out["valid"] == of_rlvr.counts_out["valid"]
+    assert teacher.requests["answered"] == N_QUESTIONS
+    assert main(["verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    "option", [("--valid", "0.1"), ("--ferbench", "data"), ("--no-leak-check",), ("--keep-leaks",)]
+)
+def test_an_option_that_rows_for_a_teacher_do_not_have_is_refused(
+    rlvr: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, ...]
+) -> None:
+    assert main(command(rlvr, tmp_path / "out", Teacher(), *option)) == 1
+    assert f"{option[0]} is for --from" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_hinted_teacher_knows_the_label_and_the_blind_one_does_not(
     rlvr: Path, tmp_path: Path
 ) -> None:
@@ -475,11 +509,6 @@ def test_answers_that_pass_are_balanced_by_class_without_asking_again(
 ) -> None:
     out = tmp_path / "out"
     options = ("--mode", "hinted", "--limit", "5")
-
-    def agree(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        asked = body["messages"][0]["content"][1]["text"]
-        label = next(x for x in LABEL_SPACES["sfew"].labels if f" agree on {x}." in asked)
-        return 200, completion(response(RATIONALE, label))
 
     with serving(Teacher(replies=agree)) as teacher:
         assert main(command(rlvr, out, teacher, *options)) == 0
