@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from recipes.training.configuration.adapter import Adapter, shown
+from recipes.training.configuration.required import verl_configurations
 from recipes.training.configuration.settings import GrpoSettings, RolloutSettings, Settings
 from unifer_tasks.harness.models.weights import model_class
 
@@ -100,8 +100,8 @@ def _ignored(lora: Mapping[str, Any]) -> Iterator[str]:
     """Keys of `model.lora` whose values differ from verl's; the FSDP engine reads `merge` alone."""
     import yaml
 
-    text = files("verl.trainer.config.model").joinpath("hf_model.yaml").read_text("utf-8")
-    default: Mapping[str, Any] = yaml.safe_load(text)["lora"]
+    described = verl_configurations() / "model" / "hf_model.yaml"
+    default: Mapping[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))["lora"]
     for key, value in lora.items():
         if key != "merge" and value != default.get(key):
             yield key

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from recipes.training.runs.checkpoints import is_checkpoint, newest_checkpoint, 
 from unifer_tasks.harness.models.weights import (
     ADAPTER_CONFIG,
     MERGE,
+    WeightsError,
     is_lfs_pointer,
+    weight_files,
     weight_problems,
 )
 
@@ -32,7 +35,7 @@ def model_problems(name: str, key: str) -> Iterator[str]:
         key: The setting or argument that gives it.
     """
     folder = find_model(name)
-    if folder is not None:
+    if folder is not None and (_is_local(name) or _is_whole(folder)):
         yield from _folder_problems(folder, key)
     elif Path(name).is_absolute() or not _HUB_ID.fullmatch(name):
         yield f"{name} is not a Hugging Face checkpoint ({key}): no config.json, nor a hub id"
@@ -41,11 +44,14 @@ def model_problems(name: str, key: str) -> Iterator[str]:
 
 
 def find_model(name: str) -> Path | None:
-    """Return the folder of a model: its own, or that of the hub's cache; None if there is none."""
-    path = Path(name).expanduser()
-    if path.exists():
-        return path
-    if path.is_absolute() or not _HUB_ID.fullmatch(name):
+    """Return the folder of a model; None if there is none.
+
+    It is its own, or that of the hub's cache, which may hold a part of the model: transformers
+    downloads the rest.
+    """
+    if _is_local(name):
+        return Path(name).expanduser()
+    if Path(name).is_absolute() or not _HUB_ID.fullmatch(name):
         return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -56,8 +62,19 @@ def find_model(name: str) -> Path | None:
         return None
 
 
+def find_processor(name: str) -> Any | None:
+    """Return the processor of a model; None where its files are not at hand.
+
+    Raises:
+        OSError, ValueError: See `load_processor`.
+    """
+    folder = find_model(name)
+    return None if folder is None or _lacks_processor(folder) else load_processor(folder)
+
+
+@lru_cache(maxsize=1)
 def load_processor(folder: Path) -> Any:
-    """Return the processor of a model's folder, read from its files alone.
+    """Return the processor of a model's folder, read once and from its files alone.
 
     Raises:
         OSError: A file is missing or damaged.
@@ -113,15 +130,34 @@ def _meant(given: Path) -> str:
     return f"download it whole, or merge the run's checkpoint: {MERGE}"
 
 
-def _processor_problems(folder: Path) -> Iterator[str]:
+def _is_local(name: str) -> bool:
+    return Path(name).expanduser().exists()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether a folder holds every file that a run reads, whatever is in them."""
+    try:
+        weight_files(folder)
+    except WeightsError:
+        return False
+    return (folder / "config.json").is_file() and _lacks_processor(folder) is None
+
+
+def _lacks_processor(folder: Path) -> str | None:
+    """Return the files that a folder's processor is missing; None if it has all."""
     # transformers makes an empty tokenizer where there are no files.
     if not any((folder / name).is_file() for name in _TOKENIZERS):
-        yield f"{folder} has no tokenizer: copy it from the model that it was trained from"
-        return
+        return "tokenizer"
     if not any((folder / f"{name}processor_config.json").is_file() for name in ("", "pre")):
+        return "processor_config.json or preprocessor_config.json"
+    return None
+
+
+def _processor_problems(folder: Path) -> Iterator[str]:
+    if lacking := _lacks_processor(folder):
         yield (
-            f"{folder} has no processor_config.json or preprocessor_config.json: copy tokenizer "
-            "and processor from the model that it was trained from"
+            f"{folder} has no {lacking}: copy tokenizer and processor from the model that it was "
+            "trained from"
         )
         return
     try:
@@ -143,16 +179,14 @@ def _hub_problems(name: str, key: str) -> Iterator[str]:
     from huggingface_hub import model_info
     from huggingface_hub.errors import HfHubHTTPError
 
-    cached = f"download it with `hf download {name}` where there is a network, or give a folder"
+    absent = f"{name} ({key}) is not whole in the Hugging Face cache"
+    remedy = f"download it with `hf download {name}` where there is a network, or give a folder"
     if offline := [var for var in _OFFLINE if os.environ.get(var, "").upper() in _TRUE]:
-        yield f"{name} ({key}) is not in the Hugging Face cache, and {offline[0]} is set: {cached}"
+        yield f"{absent}, and {offline[0]} is set: {remedy}"
         return
     try:
         model_info(name, timeout=_HUB_SECONDS)
     except HfHubHTTPError as error:
         yield f"the hub does not give {name} ({key}): {str(error).strip().splitlines()[0]}"
     except Exception as error:  # The client's network library raises its own.
-        yield (
-            f"{name} ({key}) is not in the Hugging Face cache, and the hub cannot be reached "
-            f"({type(error).__name__}): {cached}"
-        )
+        yield f"{absent}, and the hub cannot be reached ({type(error).__name__}): {remedy}"

@@ -23,7 +23,7 @@ from recipes.training.checks.batches import (
     smallest_micro_batch,
 )
 from recipes.training.checks.methods import method_problems
-from recipes.training.checks.model import find_model, load_processor, model_problems
+from recipes.training.checks.model import find_processor, model_problems
 from recipes.training.checks.rows import (
     WRITES,
     RowsError,
@@ -92,7 +92,7 @@ def preflight(settings: Settings, note: Callable[[str], None] = lambda _: None) 
         *trainer_problems(settings),
         *model,
         *module_problems(settings),
-        *_data_problems(settings, rows, notes, None if model else _tokens(settings)),
+        *_data_problems(settings, rows, notes, None if model else _tokens(settings, notes)),
         *_batch_problems(settings, rows),
     ]
     if problems:
@@ -184,15 +184,20 @@ def _device_problems(settings: Settings) -> Iterator[str]:
             )
 
 
-def _tokens(settings: Settings) -> Tokens | None:
-    """Return what counts a row's tokens; None for a model that is still to be downloaded."""
-    folder = find_model(settings.model.path)
-    if folder is None:
-        return None
-    processor = load_processor(folder)
-    if not hasattr(processor.image_processor, "merge_size"):
-        return None  # Not of Qwen's kind, whose images become tokens by their size.
-    return Tokens(settings.stage, processor, settings.data.template_options)
+def _tokens(settings: Settings, notes: list[str]) -> Tokens | None:
+    """Return what counts a row's tokens; None, with a note, where they cannot be counted."""
+    data, path = settings.data, settings.model.path
+    processor = find_processor(path)
+    # An image becomes as many tokens as its size says to processors of Qwen's kind alone.
+    if processor is not None and hasattr(processor.image_processor, "merge_size"):
+        return Tokens(settings.stage, processor, data.template_options)
+    if not data.has_own_dataset:
+        why = "is still to be downloaded" if processor is None else "counts images in its own way"
+        notes.append(
+            f"no row's tokens were counted, since {path} {why}: some may be longer than "
+            f"{data.length_key}={data.max_length}"
+        )
+    return None
 
 
 def _data_problems(

@@ -17,6 +17,7 @@ from recipes.training.configuration.registry import (
     is_recipe_file,
     recipe_files,
 )
+from recipes.training.configuration.required import verl_configurations
 from recipes.training.configuration.resolvers import register_resolvers
 from recipes.training.configuration.settings import (
     ConfigurationError,
@@ -26,8 +27,7 @@ from recipes.training.configuration.settings import (
     stage_of,
 )
 
-SEARCHED = ("pkg://verl.trainer.config", "pkg://recipes.qwen2_5_vl", "pkg://recipes.tiny_cpu")
-"""Where hydra looks for what a configuration builds on, after the folder of its file."""
+_RECIPES = ("pkg://recipes.qwen2_5_vl", "pkg://recipes.tiny_cpu")
 
 
 def read_settings(stage: Stage, given: str, overrides: Sequence[str]) -> Settings:
@@ -60,12 +60,13 @@ def _check_stage(file: Path, stage: Stage) -> None:
     """
     composed = _as_it_is(file)
     found = stage_of(composed.verl)
-    base = _compose_once(find_configuration(found, found), ())
-    if base.verl.keys() - composed.verl.keys():
-        raise ConfigurationError(
-            f"{file} does not build on a configuration of verl: begin it with "
-            f"`defaults: [{stage}, _self_]`"
-        )
+    if not is_recipe_file(file):
+        base = _compose_once(find_configuration(found, found), ())
+        if base.verl.keys() - composed.verl.keys():
+            raise ConfigurationError(
+                f"{file} does not build on a configuration of verl: begin it with "
+                f"`defaults: [{stage}, _self_]`"
+            )
     if found != stage:
         raise ConfigurationError(f"{file} configures {found.upper()}: run unifer-train {found}")
 
@@ -145,7 +146,7 @@ def search_path(file: Path) -> str:
     own = OmegaConf.select(loaded, "hydra.searchpath", default=[])
     if not OmegaConf.is_list(own) and own != []:
         raise ConfigurationError(f"{file}: hydra.searchpath={own}: give a list")
-    places = dict.fromkeys([*map(str, own), *SEARCHED])
+    places = dict.fromkeys([*map(str, own), f"file://{verl_configurations()}", *_RECIPES])
     return f"hydra.searchpath=[{','.join(map(quote, places))}]"
 
 

@@ -10,7 +10,7 @@ from statistics import fmean
 import pyarrow.parquet as pq
 
 from recipes.training.checks.images import picture
-from recipes.training.checks.model import find_model, load_processor
+from recipes.training.checks.model import find_processor
 from recipes.training.checks.shapes import VisionShape
 from recipes.training.checks.tokens import Tokens
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
@@ -127,11 +127,10 @@ def length_problems(settings: Settings, lengths: Lengths) -> Iterator[str]:
 
 def _counted(settings: Settings, assumption: Lengths) -> Lengths | None:
     """Count the tokens of some rows; None where model or rows are not at hand."""
-    folder = find_model(settings.model.path)
+    processor = find_processor(settings.model.path)
     files = settings.data.train_files
-    if folder is None or not files:
+    if processor is None or not files:
         return None
-    processor = load_processor(folder)
     tokens = Tokens(settings.stage, processor, settings.data.template_options)
     texts, images, counts = [], [], []
     for messages, given in _rows(files[0], settings):

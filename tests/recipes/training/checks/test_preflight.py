@@ -158,6 +158,20 @@ def test_validation_on_rows_of_the_training_is_noted(grpo: Config) -> None:
     assert f"{train.resolve()} is in data.train_files and data.val_files" in note
 
 
+def test_shards_that_are_not_trained_on_are_noted(grpo: Config, tmp_path: Path) -> None:
+    data = grpo["data"]
+    first, second = (tmp_path / f"train-0000{n}.parquet" for n in range(2))
+    for path in (first, second, tmp_path / "train-other.parquet"):
+        shutil.copy(data["train_files"], path)
+    data["train_files"] = str(first)
+    (note,) = notes(grpo)
+    assert note == (
+        f"data.train_files leaves out 1 of 2 shards of the same rows, such as {second.resolve()}"
+    )
+    data["train_files"] = [str(first), str(second)]
+    assert notes(grpo) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -202,6 +216,31 @@ def test_rows_that_verl_is_told_to_leave_out_are_noted_and_not_counted(grpo: Con
     # Which of them verl would choose first, nobody can say.
     data["train_max_samples"] = 8
     assert "raise it to" in problems(grpo)
+
+
+@pytest.mark.parametrize(
+    ("cached", "counts"),
+    [("nothing", False), ("config.json", False), ("*.j*", True), ("*", True)],
+)
+def test_the_hub_gives_what_is_still_to_be_downloaded(
+    grpo: Config, cached: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = grpo["actor_rollout_ref"]["model"]
+    folder = Path(model["path"])
+    cache = tmp_path / "models--Qwen--Mine"
+    snapshot, main_branch = cache / "snapshots" / "0", cache / "refs" / "main"
+    for made in (snapshot, main_branch.parent):
+        made.mkdir(parents=True)
+    main_branch.write_text("0")
+    for file in folder.glob(cached):
+        shutil.copy(file, snapshot)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.model_info", lambda *_, **__: None)
+    model["path"] = "Qwen/Mine"
+    uncounted = "no row's tokens were counted, since Qwen/Mine is still to be downloaded: some"
+    assert [note.startswith(uncounted) for note in notes(grpo)] == [True] * (not counts)
+    grpo["data"]["max_prompt_length"] = 80
+    assert ("are longer than" in problems(grpo)) if counts else checked(grpo)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_once(grpo: Config) -> None:
@@ -331,7 +370,7 @@ def test_the_command_says_why_and_starts_nothing(
         (
             "actor_rollout_ref.model.path",
             "nobody/no-such-model",
-            "is not in the Hugging Face cache, and HF_HUB_OFFLINE is set: download it",
+            "is not whole in the Hugging Face cache, and HF_HUB_OFFLINE is set: download it",
         ),
         ("actor_rollout_ref.model.path", "not a hub id!", "no config.json, nor a hub id"),
         ("actor_rollout_ref.model.path", "RUN/global_step_9/huggingface", "no config.json, nor a"),

@@ -121,9 +121,9 @@ def test_a_model_is_found(given: str, expected: Model, runs: Path) -> None:
         ("merged/model.safetensors", "is not a Hugging Face checkpoint (MODEL): no config.json"),
         ("sharded/global_step_4", "sharded/global_step_4/actor/huggingface holds no weights"),
         ("lora/global_step_1/lora_adapter", "is a LoRA adapter (adapter_config.json)"),
-        ("mute", "{folder}/mute has no tokenizer: copy it from the model that it was trained from"),
+        ("mute", "{folder}/mute has no tokenizer: copy tokenizer and processor from the model"),
         ("blind", "{folder}/blind is a model of text alone (qwen2), which sees no faces"),
-        ("hub/model", "hub/model (MODEL) is not in the Hugging Face cache, and HF_HUB_OFFLINE is"),
+        ("hub/model", "hub/model (MODEL) is not whole in the Hugging Face cache, and HF_HUB_OFF"),
     ],
 )
 def test_what_is_no_model_is_refused(
