@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,12 @@ from tests.forked import Forked, serving
 # A deadline would be an assertion on time, which fails on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A shell starts its background jobs with interrupts ignored, and commands would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# Servers of the tests are on this machine, whatever the way to others.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1", "localhost"]))
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -62,13 +62,10 @@ def test_a_request_to_end_cleans_up_and_says_how_the_run_continues(
     if reached is not None:
         write(sft.folder, reached, SFT)
     before = signal.getsignal(signal.SIGTERM)
-    # A shell starts its background jobs with this signal ignored.
-    interrupts = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         found = main([*sft.command, *more])
     finally:
         signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGINT, interrupts)
     assert found == status
     assert message.format(run=sft.folder) in capsys.readouterr().err
     assert not run_processes(sft.folder)
