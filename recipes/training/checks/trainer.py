@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,8 +53,22 @@ def trainer_notes(settings: Settings) -> Iterator[str]:
             f"{both[0]} is in data.train_files and data.val_files: validation measures what was "
             "learned by heart"
         )
+    for part, files in zip(PARTS, (train, val), strict=True):
+        shards = {shard for path in files for shard in _shards(path)}
+        if others := sorted(shards - files):
+            yield (
+                f"data.{part}_files leaves out {len(others)} of {len(shards)} shards of the same "
+                f"rows, such as {others[0]}"
+            )
     if settings.stage == "sft" and not settings.data.val_files:
         yield "data.val_files is not given: the run is not validated"
+
+
+def _shards(path: Path) -> Iterator[Path]:
+    """Yield the files beside one of `unifer-data` that hold further rows of its part."""
+    numbered = re.fullmatch(r"(train|valid)-\d{5}\.parquet", path.name)
+    if numbered:
+        yield from path.parent.glob(f"{numbered[1]}-{'[0-9]' * 5}.parquet")
 
 
 def _resume_problems(trainer: TrainerSettings) -> Iterator[str]:
