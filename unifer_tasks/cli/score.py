@@ -119,7 +119,7 @@ def _kept(predictions: Iterator[Prediction], into: list[Prediction]) -> Iterator
 
 def _by_annotations(predictions: Sequence[Prediction], args: argparse.Namespace) -> _Annotated:
     from unifer_tasks.report.figures.assessment import assess
-    from unifer_tasks.report.renderers.numbers import text_table
+    from unifer_tasks.report.figures.numbers import text_table
     from unifer_tasks.report.renderers.scores import as_plain
     from unifer_tasks.report.sections import groups, votes
     from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
@@ -128,7 +128,7 @@ def _by_annotations(predictions: Sequence[Prediction], args: argparse.Namespace)
     run = run_of_predictions(args.predictions, predictions)
     data = read_annotated(args.data, [run])
     one = assess(run, annotations_of(run, data))
-    found = [part for build in (votes.section, groups.section) if (part := build([one], []))]
+    found = [part for build in (votes.section, groups.section) if (part := build([one]))]
     if not found and not (notes := unlike([run], data)):
         notes = [f"{args.data} has no votes and no attributes of these questions."]
     texts = []

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.boards import ranked
 from unifer_tasks.report.figures.comparison import compare, report_pairs
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -22,6 +23,11 @@ from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
 
 PLOTS_FOLDER = "plots"
+_TEXTS: Mapping[str, Callable[[Contents], str]] = {
+    "md": as_markdown,
+    "csv": as_csv,
+    "tex": as_latex,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,22 @@ class Report:
 
     page: Path
     warnings: tuple[str, ...]
+
+
+def contents(
+    runs: Sequence[Assessment],
+    published: Sequence[PublishedScore] = (),
+    warnings: Sequence[str] = (),
+) -> Contents:
+    """Compare runs and measure them for every section.
+
+    Args:
+        runs: At least one.
+        published: Scores of others, to show beside them.
+        warnings: What a reader must know before any figure, a sentence each.
+    """
+    comparisons = compare(report_pairs(runs))
+    return Contents(runs, comparisons, published, warnings, sections(ranked(runs), comparisons))
 
 
 def build_report(
@@ -66,33 +88,22 @@ def build_report(
         assess(run, annotations_of(run, annotated) if annotated else None)
         for run in tqdm(runs, "reading answers", unit="run", disable=None)
     ]
-    comparisons = compare(report_pairs(assessments))
-    found = sections(ranked(assessments), comparisons)
     unknown = unlike(runs, annotated) if annotated else ()
     warnings = (*differences(runs), *_stand_ins(runs), *unknown)
-    document = scores_document(assessments, comparisons, published, warnings, found)
-    write_scores(out / SCORES_NAME, document)
-    texts: Mapping[str, Callable[[], str]] = {
-        "md": lambda: as_markdown(assessments, comparisons, published, warnings, found),
-        "csv": lambda: as_csv(assessments, published),
-        "tex": lambda: as_latex(assessments, published),
-    }
-    for kind, text in texts.items():
+    held = contents(assessments, published, warnings)
+    write_scores(out / SCORES_NAME, scores_document(held))
+    for kind, text in _TEXTS.items():
         with atomic_write(out / f"leaderboard.{kind}") as partial:
-            partial.write_text(text(), encoding="utf-8")
+            partial.write_text(text(held), encoding="utf-8")
     with tqdm(desc="drawing", bar_format="{desc}: {postfix}", disable=None) as bar:
-        plots = write_plots(assessments, published, out / PLOTS_FOLDER, bar.set_postfix_str)
+        plots = write_plots(held, out / PLOTS_FOLDER, bar.set_postfix_str)
     page = write_page(
-        assessments,
-        comparisons,
-        published,
+        held,
         out,
         data=data,
         embed=embed_images,
-        warnings=warnings,
-        found=found,
         downloads=[
-            *(out / f"leaderboard.{kind}" for kind in texts),
+            *(out / f"leaderboard.{kind}" for kind in _TEXTS),
             out / SCORES_NAME,
             *(plot for plot in plots if plot.stem != "leaderboard"),
             *(plot for plot in plots if plot.stem == "leaderboard"),

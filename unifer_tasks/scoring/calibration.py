@@ -7,7 +7,7 @@ Of each question, the probabilities of all candidates and the true label are nee
   equal width, averaged over the answers (C. Guo et al., "On Calibration of Modern Neural
   Networks", ICML 2017, section 2). It is above 0 by chance even where a model is calibrated, so
   `noise` gives the size: the bound below which the ECE of as many answers of a calibrated model of
-  these confidences stays with the probability `level` (consistency resampling; J. Broecker and
+  these confidences stays with a probability of 95 % (consistency resampling; J. Broecker and
   L. A. Smith, Weather and Forecasting 22 (2007) 651-661).
 * **Brier score**: the squared distance of the probabilities from the truth, summed over the
   candidates and averaged over the questions; from 0 to 2 (G. W. Brier, Monthly Weather Review 78
@@ -24,7 +24,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from unifer_tasks.scoring.intervals import Estimate, wilson
+from unifer_tasks.scoring.intervals import LEVEL, Estimate, percentiles, proportion
 
 N_BINS = 15
 """As in Guo et al."""
@@ -85,8 +85,6 @@ def calibration(
     *,
     n_bins: int = N_BINS,
     n_draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> Calibration:
     """Measure the calibration of answers.
 
@@ -95,8 +93,6 @@ def calibration(
         targets: The true labels.
         n_bins: Bins of equal width between 0 and 1.
         n_draws: Draws of the bootstrap and of the resampling.
-        level: Coverage of the intervals, in (0, 1).
-        seed: Of the draws.
 
     Raises:
         ValueError: There is no question, the lengths differ, a target is not a candidate, or the
@@ -119,10 +115,10 @@ def calibration(
         n=len(pairs),
         accuracy=float(right.mean()),
         confidence=float(confidence.mean()),
-        ece=_ece_interval(right - confidence, bins, n_draws, level, seed),
-        noise=_noise(confidence, bins, n_draws, level, seed),
-        brier=_mean(np.array(list(map(_brier, rankings, targets))), level),
-        bins=tuple(_bins(confidence, right, bins, n_bins, level)),
+        ece=_ece_interval(right - confidence, bins, n_draws),
+        noise=_noise(confidence, bins, n_draws),
+        brier=_mean(np.array(list(map(_brier, rankings, targets)))),
+        bins=tuple(_bins(confidence, right, bins, n_bins)),
     )
 
 
@@ -134,49 +130,43 @@ def _ece(gaps: Floats, bins: NDArray[np.int64]) -> float:
     return float(np.abs(np.bincount(bins, gaps)).sum() / len(gaps))
 
 
-def _ece_interval(
-    gaps: Floats, bins: NDArray[np.int64], n_draws: int, level: float, seed: int
-) -> Estimate:
+def _ece_interval(gaps: Floats, bins: NDArray[np.int64], n_draws: int) -> Estimate:
     """Return the ECE with a basic bootstrap interval.
 
     A draw exceeds the sample's ECE by about as much as that exceeds the true one; the basic
     interval, unlike that of percentiles, takes this off.
     """
-    value, random = _ece(gaps, bins), np.random.default_rng(seed)
+    value, random = _ece(gaps, bins), np.random.default_rng(0)
     draws = np.empty(n_draws)
     for draw in range(n_draws):
         rows = random.integers(len(gaps), size=len(gaps))
         draws[draw] = _ece(gaps[rows], bins[rows])
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, (max(0.0, 2 * value - float(high)), max(0.0, 2 * value - float(low))))
+    low, high = percentiles(draws)
+    return Estimate(value, (max(0.0, 2 * value - high), max(0.0, 2 * value - low)))
 
 
-def _noise(
-    confidence: Floats, bins: NDArray[np.int64], n_draws: int, level: float, seed: int
-) -> float:
-    random = np.random.default_rng(seed)
+def _noise(confidence: Floats, bins: NDArray[np.int64], n_draws: int) -> float:
+    random = np.random.default_rng(0)
     draws = [
         _ece((random.random(len(confidence)) < confidence) - confidence, bins)
         for _ in range(n_draws)
     ]
-    return float(np.quantile(draws, level))
+    return float(np.quantile(draws, LEVEL))
 
 
-def _mean(values: Floats, level: float) -> Estimate:
+def _mean(values: Floats) -> Estimate:
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if len(values) > 1 else 2.0
-    width = NormalDist().inv_cdf((1 + level) / 2) * spread / math.sqrt(len(values))
+    width = NormalDist().inv_cdf((1 + LEVEL) / 2) * spread / math.sqrt(len(values))
     return Estimate(mean, (max(0.0, mean - width), min(2.0, mean + width)))
 
 
-def _bins(
-    confidence: Floats, right: Floats, bins: NDArray[np.int64], n_bins: int, level: float
-) -> list[Bin]:
+def _bins(confidence: Floats, right: Floats, bins: NDArray[np.int64], n_bins: int) -> list[Bin]:
     found = []
     for number in np.unique(bins):
         inside = bins == number
-        n, hits = int(inside.sum()), int(right[inside].sum())
-        accuracy = Estimate(hits / n, wilson(hits, n, level))
+        n = int(inside.sum())
+        accuracy = proportion(int(right[inside].sum()), n)
         bounds = float(number / n_bins), float((number + 1) / n_bins)
         found.append(Bin(*bounds, n, float(confidence[inside].mean()), accuracy))
     return found

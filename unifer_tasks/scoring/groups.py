@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from unifer_tasks.scoring.intervals import Estimate, Interval, wilson
+from unifer_tasks.scoring.intervals import SAME, Estimate, Interval, wilson
 from unifer_tasks.scoring.metrics import Confusion, bootstrap, confusion, scores
 from unifer_tasks.scoring.paired import with_holm
 
@@ -36,9 +36,6 @@ FLOOR = 30
 At 30, the 95 % interval of an accuracy of a half reaches 17 points to either side: differences that
 matter do not show below, and figures begin to tell of single faces.
 """
-
-_SAME = 1e-12
-"""Differences this close differ by rounding alone."""
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -128,8 +125,6 @@ def group_scores(
     apart: Collection[str] = (),
     floor: int = FLOOR,
     n_draws: int = 9999,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> Grouping:
     """Score groups of answers and compare them.
 
@@ -140,8 +135,6 @@ def group_scores(
         apart: Groups that are scored but not compared.
         floor: The fewest questions of a group with figures, at least 1.
         n_draws: Deals of the test.
-        level: Coverage of the intervals, in (0, 1).
-        seed: Of all draws.
 
     Raises:
         ValueError: A group or a target is not among those given.
@@ -157,17 +150,14 @@ def group_scores(
         else:
             raise ValueError(f"group {group!r} is not one of {', '.join(names)}")
     parts = {name: confusion(labels, pairs) for name, pairs in found.items()}
-    scored = {
-        name: _group(name, part, floor=floor, apart=apart, level=level, seed=seed)
-        for name, part in parts.items()
-    }
+    scored = {name: _group(name, part, floor, apart) for name, part in parts.items()}
     compared = [name for name, group in scored.items() if group.is_compared]
     if len(compared) < 2:
         return Grouping(tuple(scored.values()), unknown, None)
-    table = _Table.of([parts[name] for name in compared], level)
+    table = _Table.of([parts[name] for name in compared])
     for number, name in enumerate(compared):
         scored[name] = replace(scored[name], excess=table.estimate(table.weights[number]))
-    gaps = _gaps([scored[name] for name in compared], table, n_draws, seed)
+    gaps = _gaps([scored[name] for name in compared], table, n_draws)
     return Grouping(tuple(scored.values()), unknown, gaps)
 
 
@@ -177,15 +167,13 @@ def corrected(groupings: Mapping[str, Grouping]) -> dict[str, Grouping]:
     return {name: replace(one, gaps=gaps.get(name)) for name, one in groupings.items()}
 
 
-def _group(
-    name: str, part: Confusion, *, floor: int, apart: Collection[str], level: float, seed: int
-) -> Group:
+def _group(name: str, part: Confusion, floor: int, apart: Collection[str]) -> Group:
     labels = int((part.counts.sum(axis=1) > 0).sum())
     if part.n < floor:
         return Group(name, part.n, labels, is_compared=False)
     values = scores(part)
     # Each group has draws of its own, which other groups do not move.
-    intervals = bootstrap({name: part}, level=level, seed=seed).datasets[name]
+    intervals = bootstrap({name: part}).datasets[name]
     war, uar = (Estimate(values[key], intervals[key]) for key in ("accuracy", "uar"))
     return Group(name, part.n, labels, is_compared=name not in apart, war=war, uar=uar)
 
@@ -208,11 +196,11 @@ class _Table:
     bounds: Floats
 
     @classmethod
-    def of(cls, parts: Sequence[Confusion], level: float) -> _Table:
+    def of(cls, parts: Sequence[Confusion]) -> _Table:
         hits = np.array([np.diagonal(part.counts[:, :-1]) for part in parts])
         support = np.array([part.counts.sum(axis=1) for part in parts])
         cells = zip(hits.ravel().tolist(), support.ravel().tolist(), strict=True)
-        bounds = np.array([wilson(right, n, level) for right, n in cells])
+        bounds = np.array([wilson(right, n) for right, n in cells])
         own = support / support.sum(axis=1, keepdims=True)
         of_label = support / np.maximum(support.sum(axis=0), 1)
         weights = own[:, None, :] * (np.eye(len(parts))[:, :, None] - of_label)
@@ -233,13 +221,13 @@ class _Table:
         return Estimate(value, _within(value, below, above))
 
 
-def _gaps(groups: Sequence[Group], table: _Table, n_draws: int, seed: int) -> Gaps:
+def _gaps(groups: Sequence[Group], table: _Table, n_draws: int) -> Gaps:
     wars = [group.war for group in groups if group.war]
     uars = [group.uar for group in groups if group.uar]
     excess = [float((weights * table.accuracy).sum()) for weights in table.weights]
     best, worst = int(np.argmax(excess)), int(np.argmin(excess))
     difference = table.estimate(table.weights[best] - table.weights[worst])
-    p = _p_value(table, difference.value, n_draws, seed)
+    p = _p_value(table, difference.value, n_draws)
     names = [group.name for group in groups]
     tested = Gap(names[best], names[worst], difference)
     return Gaps(_gap(names, wars), _gap(names, uars), tested, p, p)
@@ -259,13 +247,13 @@ def _within(value: float, below: float, above: float) -> Interval:
     return max(-1.0, value - below), min(1.0, value + above)
 
 
-def _p_value(table: _Table, gap: float, n_draws: int, seed: int) -> float:
+def _p_value(table: _Table, gap: float, n_draws: int) -> float:
     """Return the share of deals, and of what was found, with at least this gap."""
     # Neither names nor order of the groups may change what is drawn.
     cells = np.concatenate([table.support, table.hits], axis=1)
     order = np.lexsort(cells.T)
     support, hits = table.support[order], table.hits.sum(axis=0)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     dealt = np.zeros((n_draws, len(support)))
     for own, right in zip(support.T, hits, strict=True):
         expected = own * (right / max(int(own.sum()), 1))
@@ -273,4 +261,4 @@ def _p_value(table: _Table, gap: float, n_draws: int, seed: int) -> float:
         dealt -= expected
     dealt /= support.sum(axis=1)
     spread = dealt.max(axis=1) - dealt.min(axis=1)
-    return (1 + int((spread >= gap - _SAME).sum())) / (1 + n_draws)
+    return (1 + int((spread >= gap - SAME).sum())) / (1 + n_draws)

@@ -10,7 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
+import numpy.typing as npt
+
 Interval = tuple[float, float]
+
+LEVEL = 0.95
+"""The coverage of the intervals."""
+
+SAME = 1e-12
+"""Figures this close differ by rounding alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,7 @@ class Estimate:
     interval: Interval
 
 
-def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
+def wilson(hits: float, n: int, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a proportion; [0, 1] where n is 0.
 
     Args:
@@ -36,6 +45,17 @@ def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
     # At 0 and 1 the formula gives the end itself, but for rounding.
     low = 0.0 if hits == 0 else (centre - width) / (n + z**2)
     high = 1.0 if hits == n else (centre + width) / (n + z**2)
+    return low, high
+
+
+def proportion(hits: float, n: int) -> Estimate:
+    """Return a proportion of at least one trial, with Wilson's interval."""
+    return Estimate(hits / n, wilson(hits, n))
+
+
+def percentiles(drawn: npt.NDArray[np.float64]) -> Interval:
+    """Return the interval that holds `LEVEL` of what was drawn."""
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     return low, high
 
 

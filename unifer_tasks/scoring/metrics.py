@@ -27,13 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, canonical, label_space
-from unifer_tasks.scoring.intervals import Interval, square_and_add, wilson
+from unifer_tasks.scoring.intervals import SAME, Interval, percentiles, square_and_add, wilson
 
 Reader = Literal["strict", "upstream"]
 READERS: tuple[Reader, ...] = ("strict", "upstream")
-
-_SAME = 1e-12
-"""Scores this close differ by rounding alone."""
 
 _Counts = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -117,7 +114,7 @@ class Tally:
 
 
 _Compute = Callable[[Tally], _Floats]
-_Closed = Callable[[Tally, float], Interval]
+_Closed = Callable[[Tally], Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ class Metric:
         name: Its key in files and tables of lmms-eval.
         title: Its heading in tables for people.
         compute: The counts -> the score, in [0, 1], for all replicates at once.
-        closed: The counts of one confusion, level -> the score's interval without a draw.
+        closed: The counts of one confusion -> the score's interval without a draw.
         higher_is_better: Whether more is better.
         readers: By which readers lmms-eval's tables show it; `ferbench score` and the reports have
             every metric by both.
@@ -155,7 +152,7 @@ def share(part: Callable[[Tally], _Counts]) -> tuple[_Compute, _Closed]:
     """Return how a share of all answers is computed, and Wilson's interval of it."""
     return (
         lambda tally: part(tally) / tally.n,
-        lambda tally, level: wilson(int(part(tally)), int(tally.n), level),
+        lambda tally: wilson(int(part(tally)), int(tally.n)),
     )
 
 
@@ -177,12 +174,12 @@ def class_mean(
         over: How many classes the mean runs over.
     """
 
-    def closed(tally: Tally, level: float) -> Interval:
+    def closed(tally: Tally) -> Interval:
         has = classes(tally)
         weight = 1 / int(over(tally))
         parts = []
         for hits, n in zip(tally.hits[has].tolist(), whole(tally)[has].tolist(), strict=True):
-            low, high = wilson(hits, n, level)
+            low, high = wilson(hits, n)
             value = of_share(hits / n if n else 0.0)
             parts.append((weight, value, (of_share(low), of_share(high))))
         return square_and_add(parts)
@@ -356,8 +353,6 @@ def bootstrap(
     reader: Reader = "strict",
     *,
     replicates: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> Intervals:
     """Bootstrap the answers of each dataset and, stratified by dataset, their pool and mean.
 
@@ -370,8 +365,6 @@ def bootstrap(
         confusions: Dataset key -> its confusion; each with at least one answer.
         reader: The convention of the macro averages.
         replicates: Bootstrap replicates.
-        level: Coverage, in (0, 1).
-        seed: Seed of the draws.
 
     Returns:
         Intervals for each dataset, the pool and the mean of the datasets.
@@ -380,13 +373,13 @@ def bootstrap(
     drawn = {
         dataset: Confusion(part.labels, counts)
         for (dataset, part), counts in zip(
-            confusions.items(), _resample(parts, replicates, seed), strict=True
+            confusions.items(), _resample(parts, replicates), strict=True
         )
     }
     by_dataset = {dataset: _scores(part.counts, reader) for dataset, part in drawn.items()}
     pooled = _scores(pool(drawn.values()).counts, reader)
     mean = {name: np.mean([part[name] for part in by_dataset.values()], axis=0) for name in METRICS}
-    closed = {dataset: _closed(part, reader, level) for dataset, part in confusions.items()}
+    closed = {dataset: _closed(part, reader) for dataset, part in confusions.items()}
     own = {dataset: scores(part, reader) for dataset, part in confusions.items()}
     share = 1 / len(confusions)
     closed_mean = {
@@ -394,9 +387,9 @@ def bootstrap(
         for name in METRICS
     }
     return Intervals(
-        {dataset: _intervals(part, closed[dataset], level) for dataset, part in by_dataset.items()},
-        _intervals(pooled, _closed(pool(confusions.values()), reader, level), level),
-        _intervals(mean, closed_mean, level),
+        {dataset: _intervals(part, closed[dataset]) for dataset, part in by_dataset.items()},
+        _intervals(pooled, _closed(pool(confusions.values()), reader)),
+        _intervals(mean, closed_mean),
     )
 
 
@@ -413,13 +406,13 @@ def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> _Floats
 
 @lru_cache(maxsize=4)
 def _resample(
-    parts: tuple[tuple[bytes, tuple[int, ...]], ...], replicates: int, seed: int
+    parts: tuple[tuple[bytes, tuple[int, ...]], ...], replicates: int
 ) -> tuple[_Counts, ...]:
     """Draw the counts of confusions, given as bytes and shape.
 
     Readers that take every answer alike have the same draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = []
     for data, shape in parts:
         flat = np.frombuffer(data, dtype=np.int64)
@@ -438,19 +431,16 @@ def _placed(counts: _Counts, labels: Sequence[str], onto: Sequence[str]) -> _Cou
     return placed
 
 
-def _intervals(
-    drawn: Mapping[str, _Floats], closed: Mapping[str, Interval], level: float
-) -> dict[str, Interval]:
+def _intervals(drawn: Mapping[str, _Floats], closed: Mapping[str, Interval]) -> dict[str, Interval]:
     """Percentiles of what was drawn; where it is one number, the interval in closed form."""
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    found = {}
-    for name, values in drawn.items():
-        low, high = np.quantile(values, tails).tolist()
-        found[name] = closed[name] if math.isclose(low, high, abs_tol=_SAME) else (low, high)
-    return found
+    found = {name: percentiles(values) for name, values in drawn.items()}
+    return {
+        name: closed[name] if math.isclose(*interval, abs_tol=SAME) else interval
+        for name, interval in found.items()
+    }
 
 
-def _closed(part: Confusion, reader: Reader, level: float) -> dict[str, Interval]:
+def _closed(part: Confusion, reader: Reader) -> dict[str, Interval]:
     """Return intervals of every metric without a draw, from Wilson's of each proportion."""
     tally = Tally.of(part.counts, reader)
-    return {metric.name: metric.closed(tally, level) for metric in METRICS.values()}
+    return {metric.name: metric.closed(tally) for metric in METRICS.values()}

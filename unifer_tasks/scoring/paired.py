@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Protocol, TypeVar, cast
 
-from unifer_tasks.scoring.intervals import wilson
+from unifer_tasks.scoring.intervals import LEVEL, Interval, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def mcnemar(counts: PairedCounts) -> float:
     return min(1.0, tail / (1 << n) * 2)
 
 
-def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, float]:
+def difference_interval(counts: PairedCounts) -> Interval:
     """Return an interval of the difference of the accuracies, a less b.
 
     Newcombe's square-and-add interval for paired proportions, with continuity-corrected phi
@@ -92,7 +92,6 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
 
     Args:
         counts: At least one question.
-        level: Coverage, in (0, 1).
 
     Raises:
         ValueError: There are no questions.
@@ -101,8 +100,8 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
     if not n:
         raise ValueError("no question was answered by both")
     right_a, right_b = counts.both + counts.only_a, counts.both + counts.only_b
-    low_a, high_a = wilson(right_a, n, level)
-    low_b, high_b = wilson(right_b, n, level)
+    low_a, high_a = wilson(right_a, n)
+    low_b, high_b = wilson(right_b, n)
     a, b, phi = counts.accuracy_a, counts.accuracy_b, _phi(counts)
 
     def joined(to_a: float, to_b: float) -> float:
@@ -115,7 +114,7 @@ def difference_interval(counts: PairedCounts, level: float = 0.95) -> tuple[floa
     )
 
 
-def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, float]:
+def ratio_interval(counts: PairedCounts) -> Interval:
     """Return an interval of the ratio of the accuracies, a by b.
 
     The hybrid Wilson interval for a ratio of paired proportions (D. G. Bonett and R. M. Price,
@@ -124,7 +123,6 @@ def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, fl
 
     Args:
         counts: At least one question that b has right.
-        level: Coverage, in (0, 1).
 
     Raises:
         ValueError: b has none right, so the ratio is undefined.
@@ -139,7 +137,7 @@ def ratio_interval(counts: PairedCounts, level: float = 0.95) -> tuple[float, fl
 
     flipped = counts.only_a + counts.only_b
     joint = math.sqrt((flipped + 2) / ((right_a + 1) * (right_b + 1)))
-    z = NormalDist().inv_cdf((1 + level) / 2) * joint / (spread(right_a) + spread(right_b))
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2) * joint / (spread(right_a) + spread(right_b))
     narrowed = 2 * NormalDist().cdf(z) - 1
     low_a, high_a = wilson(right_a, n, narrowed)
     low_b, high_b = wilson(right_b, n, narrowed)

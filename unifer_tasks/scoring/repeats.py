@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, fsum
 
-from unifer_tasks.scoring.intervals import Estimate, wilson
+from unifer_tasks.scoring.intervals import Estimate, proportion
 
 METRICS = ("majority_vote", "pass@k", "agreement")
 """What lmms-eval's tables call the three, at k = n."""
@@ -209,5 +209,4 @@ def _curve(whole: Sequence[Repeated], repeats: int) -> tuple[AtK, ...]:
 
 
 def _mean(shares: Sequence[float]) -> Estimate:
-    total = fsum(shares)
-    return Estimate(total / len(shares), wilson(total, len(shares)))
+    return proportion(fsum(shares), len(shares))

@@ -34,10 +34,11 @@ SCHEMA = 1
 POOLED, MEAN = "pooled", "mean"
 """The scopes that are no single dataset."""
 
-_OUTCOMES: Mapping[Reader, tuple[str, ...]] = {
+OUTCOMES: Mapping[Reader, tuple[str, ...]] = {
     "strict": tuple(outcome.value for outcome in Outcome),
     "upstream": (Outcome.ANSWERED.value, UNKNOWN, Outcome.REQUEST_FAILED.value),
 }
+"""Reader -> the outcomes that it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,7 @@ def _section(
         classes=class_scores(part),
         confusion=part,
         excluded=sum(n for cell, n in cells.items() if not cell.counted),
-        outcomes={outcome: outcomes[outcome] for outcome in _OUTCOMES[reader]},
+        outcomes={outcome: outcomes[outcome] for outcome in OUTCOMES[reader]},
         targets=targets,
         questions=questions,
     )

@@ -29,14 +29,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unifer_tasks.scoring.intervals import Estimate, Interval, wilson
+from unifer_tasks.scoring.intervals import SAME, Estimate, Interval, percentiles, wilson
 from unifer_tasks.scoring.repeats import Label
 
 KS = (1, 2, 3, 5)
 """How many annotators must have given a label, for `VoteScores.at_least`."""
-
-_SAME = 1e-12
-"""Figures this close differ by rounding alone."""
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +95,8 @@ class VoteScores:
         unvoted: Questions without one, which are in no figure.
         unreadable: Of the n, those whose answer could not be read: wrong, with no vote.
         accuracy: The share of answers that are the target.
-        at_least: k -> the accuracy against every label that k annotators gave.
+        at_least: k of `KS` -> the accuracy against every label that k annotators gave; a k that no
+            label reaches is left out.
         share: The share of the votes that the answer got.
         best_share: The share of the most voted label.
         ceiling: The accuracy of a random annotator; None where no question has two votes.
@@ -163,10 +161,7 @@ def annotator_agreement(votes: Sequence[int]) -> float | None:
 def vote_scores(
     asked: Sequence[Voted],
     *,
-    ks: Sequence[int] = KS,
     n_draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
 ) -> VoteScores | None:
     """Score answers by annotators' votes; None if no question has a vote for a candidate.
 
@@ -175,10 +170,7 @@ def vote_scores(
 
     Args:
         asked: The questions, all of them with the same candidates.
-        ks: For `VoteScores.at_least`; a k that no label reaches is left out.
         n_draws: Draws of the bootstrap.
-        level: Coverage of the intervals, in (0, 1).
-        seed: Of the draws.
 
     Raises:
         ValueError: A question has other candidates, a negative count, a target that is none of
@@ -190,10 +182,10 @@ def vote_scores(
     voted = [one for one in asked if any(one.votes.values())]
     if not voted:
         return None
-    columns = _columns(voted, ks)
-    means = _means(columns, n_draws, level, seed)
+    columns = _columns(voted)
+    means = _means(columns, n_draws)
     gap = means.get("gap")
-    if gap is not None and math.isclose(*gap.interval, abs_tol=_SAME):
+    if gap is not None and math.isclose(*gap.interval, abs_tol=SAME):
         gap = _apart(means["accuracy"], means["ceiling"])
     return VoteScores(
         n=len(voted),
@@ -202,7 +194,7 @@ def vote_scores(
         accuracy=means["accuracy"],
         at_least={
             k: AtLeast(_n(columns[name]), means[name])
-            for k in ks
+            for k in KS
             if (name := f"at least {k}") in means
         },
         share=means["share"],
@@ -236,7 +228,7 @@ def _problem(one: Voted, first: Voted) -> str | None:
     return None
 
 
-def _columns(voted: Sequence[Voted], ks: Sequence[int]) -> Mapping[str, Floats]:
+def _columns(voted: Sequence[Voted]) -> Mapping[str, Floats]:
     """Return name -> the figure of each question; NaN where it has none."""
     labels = list(voted[0].votes)
     votes = np.array([[one.votes[label] for label in labels] for one in voted], dtype=np.float64)
@@ -254,7 +246,7 @@ def _columns(voted: Sequence[Voted], ks: Sequence[int]) -> Mapping[str, Floats]:
         "accuracy": accuracy,
         **{
             f"at least {k}": np.where(votes.max(axis=1) >= k, (given >= k) * 1.0, math.nan)
-            for k in ks
+            for k in KS
         },
         "share": given / votes.sum(axis=1),
         "best share": shares.max(axis=1),
@@ -281,28 +273,25 @@ def _jensen_shannon(shares: Floats, likely: Floats) -> Floats:
     return np.asarray(np.sqrt(np.clip(divergence / math.log(2), 0, 1)))
 
 
-def _means(
-    columns: Mapping[str, Floats], n_draws: int, level: float, seed: int
-) -> Mapping[str, Estimate]:
+def _means(columns: Mapping[str, Floats], n_draws: int) -> Mapping[str, Estimate]:
     """Return the mean of each column that has a figure, with its interval."""
     table = np.stack(list(columns.values()), axis=1)
     has = ~np.isnan(table)
     both = np.concatenate([np.where(has, table, 0), has], axis=1)
-    draws = np.stack(list(_drawn(both, n_draws, seed)))
+    draws = np.stack(list(_drawn(both, n_draws)))
     found = {}
     for place, name in enumerate(columns):
         if not (n := int(has[:, place].sum())):
             continue
         total = float(both[:, place].sum())
         drawn = draws[:, place][~np.isnan(draws[:, place])]
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
-        found[name] = Estimate(total / n, _interval(name, total, n, (low, high), level))
+        found[name] = Estimate(total / n, _interval(name, total, n, percentiles(drawn)))
     return found
 
 
-def _drawn(both: Floats, n_draws: int, seed: int) -> Iterator[Floats]:
+def _drawn(both: Floats, n_draws: int) -> Iterator[Floats]:
     """Yield the means of each draw; NaN of a column that the draw has no figure of."""
-    random, n = np.random.default_rng(seed), len(both)
+    random, n = np.random.default_rng(0), len(both)
     half = both.shape[1] // 2
     for _ in range(n_draws):
         sums = np.bincount(random.integers(n, size=n), minlength=n) @ both
@@ -315,9 +304,9 @@ _UNBOUNDED = frozenset({"gap", "cross-entropy", "entropy"})
 """The columns that are not in [0, 1], for which Wilson's interval is not made."""
 
 
-def _interval(name: str, total: float, n: int, drawn: Interval, level: float) -> Interval:
-    alike = math.isclose(*drawn, abs_tol=_SAME)
-    return wilson(total, n, level) if alike and name not in _UNBOUNDED else drawn
+def _interval(name: str, total: float, n: int, drawn: Interval) -> Interval:
+    alike = math.isclose(*drawn, abs_tol=SAME)
+    return wilson(total, n) if alike and name not in _UNBOUNDED else drawn
 
 
 def _apart(a: Estimate, b: Estimate) -> Estimate:

@@ -33,8 +33,8 @@ from unifer_tasks.protocol.variants.listed import (
     task_name,
 )
 from unifer_tasks.report.figures.assessment import assess
-from unifer_tasks.report.figures.robustness import robustness
-from unifer_tasks.report.figures.worth import worth
+from unifer_tasks.report.sections.robustness import robustness
+from unifer_tasks.report.sections.worth import worth
 from unifer_tasks.report.sources.given import read_runs
 from unifer_tasks.report.sources.runs import Run
 

@@ -14,8 +14,6 @@ from unifer_tasks.scoring.paired import PairedCounts, difference_interval, mcnem
 from unifer_tasks.scoring.summary import POOLED, Reading, pooled_datasets
 from unifer_tasks.support.counted import counted
 
-LEVEL = 0.95
-
 
 class ComparisonError(PredictionError):
     """Two runs cannot be compared; the message gives the reason."""
@@ -174,7 +172,7 @@ def _difference(counts: PairedCounts) -> Difference:
         counts.accuracy_a,
         counts.accuracy_b,
         counts.difference,
-        difference_interval(counts, LEVEL),
+        difference_interval(counts),
         p,
         p,
     )

@@ -104,7 +104,7 @@ class Dot:
     """
 
     x: float
-    y: Percent
+    y: Estimate
     n: int
 
 
@@ -127,7 +127,7 @@ class Chart:
     @property
     def table(self) -> Table:
         """The same in figures."""
-        rows = tuple((Percent(dot.x), dot.y, dot.n) for dot in self.dots)
+        rows = tuple((Percent(dot.x), with_interval(Percent, dot.y), dot.n) for dot in self.dots)
         return Table((self.x, self.y, "answers"), rows)
 
 

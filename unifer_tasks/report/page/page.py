@@ -14,7 +14,6 @@ from urllib.parse import quote, urlencode
 
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.redaction.characters import visible
-from unifer_tasks.report.figures import tables
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import (
     SCOPES,
@@ -25,18 +24,16 @@ from unifer_tasks.report.figures.boards import (
     measures_of,
     pairwise,
 )
-from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.marks import FACES, marks
-from unifer_tasks.report.figures.published import PublishedScore
+from unifer_tasks.report.figures.numbers import p_value, percent, signed
 from unifer_tasks.report.figures.tables import Cell, Number, Percent, Points, PValue
-from unifer_tasks.report.page.payload import CHUNK, OUTCOMES, all_questions, blocks, image_blocks
+from unifer_tasks.report.page.payload import CHUNK, all_questions, blocks, image_blocks
 from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, view_of, write_pictures
 from unifer_tasks.report.page.sanitize import policy, script_json
-from unifer_tasks.report.renderers.numbers import p_value, percent, signed
-from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.metrics import READERS
-from unifer_tasks.scoring.summary import Section
+from unifer_tasks.scoring.summary import OUTCOMES, Section
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
 
@@ -77,35 +74,28 @@ class Page:
 
 
 def write_page(
-    assessments: Sequence[Assessment],
-    comparisons: Sequence[Comparison],
-    published: Sequence[PublishedScore],
+    report: Contents,
     out: Path,
     *,
     data: Path | None = None,
     embed: bool = False,
-    warnings: Sequence[str] = (),
     downloads: Iterable[Path] = (),
-    found: Sequence[tables.Section] | None = None,
 ) -> Page:
     """Write `index.html`, and the images beside it if there are any.
 
     Args:
-        assessments: The runs; at least one.
-        comparisons: What is known of their differences.
-        published: Scores of others.
+        report: What it shows.
         out: The folder to write to.
         data: The benchmark folder with the images; None leaves them out.
         embed: Whether the images go into the page; otherwise they are written to `images/`
             beside it.
-        warnings: What a reader must know before any figure, a sentence each.
         downloads: Files below `out` that the page links to.
-        found: The sections of the runs, if at hand.
 
     Raises:
         DataError: `data` is not a benchmark folder, or a damaged one.
         OSError: A file cannot be read or written.
     """
+    assessments = report.runs
     questions = all_questions(assessments)
     wanted: dict[str, list[str]] = {}
     for dataset, id_, _ in questions:
@@ -124,15 +114,15 @@ def write_page(
         unreadable += write_pictures(pictures, out)
     content = _template().stream(
         **_texts(),
-        **_tables(assessments, comparisons, published),
+        **_tables(report),
         **_choices(assessments),
-        sections=sections(assessments, comparisons) if found is None else found,
+        sections=report.sections,
         header=script_json(_header(assessments, pictures, embed=embed)),
         blocks=parts,
         assessments=assessments,
         n_questions=len(questions),
         downloads=_downloads(downloads, out),
-        warnings=warnings,
+        warnings=report.warnings,
         pictures=pictures,
         embed=embed,
     )
@@ -168,21 +158,17 @@ def _texts() -> dict[str, str]:
     }
 
 
-def _tables(
-    assessments: Sequence[Assessment],
-    comparisons: Sequence[Comparison],
-    published: Sequence[PublishedScore],
-) -> dict[str, Any]:
+def _tables(report: Contents) -> dict[str, Any]:
     """Return what the tables show."""
-    tables = boards(assessments, published)
-    differences = pairwise(comparisons)
+    tables = boards(report.runs, report.published)
+    differences = pairwise(report.comparisons)
     scopes = [board.scope for board in tables if board.reader == READERS[0]]
     return {
         "boards": tables,
         "scopes": [(scope, TITLES[scope]) for scope in scopes],
         "pairwise": differences,
         "duel_scopes": [(scope, TITLES[scope]) for scope in differences],
-        "duel_scale": duel_scale(comparisons),
+        "duel_scale": duel_scale(report.comparisons),
         "scope_titles": TITLES,
         "faces": FACES,
         "marks": marks,
@@ -195,11 +181,10 @@ def _choices(assessments: Sequence[Assessment]) -> dict[str, Any]:
     datasets = datasets_shown(assessments)
     return {
         "datasets": datasets,
-        "outcomes": OUTCOMES,
         "titles": [(one.run.title, one.run.title) for one in assessments],
         "dataset_options": [(key, space.title) for key, space in datasets.items()],
         "label_options": [(label, label) for label in CANONICAL_LABELS],
-        "outcome_options": [(outcome, outcome) for outcome in OUTCOMES],
+        "outcome_options": [(outcome, outcome) for outcome in OUTCOMES["strict"]],
     }
 
 
@@ -297,7 +282,7 @@ def _header(
     """Return what the scripts know at once; payload.js loads the rest."""
     return {
         "labels": CANONICAL_LABELS,
-        "outcomes": OUTCOMES,
+        "outcomes": OUTCOMES["strict"],
         "chunk": CHUNK,
         "datasets": [
             {"key": key, "title": space.title, "images": space.data_key}

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.action_units import AU_NAMES
-from unifer_tasks.protocol.answers.outcomes import Outcome, request_failed
+from unifer_tasks.protocol.answers.outcomes import request_failed
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.variants.corruptions import condition_of, in_words
 from unifer_tasks.protocol.variants.listed import Variant
@@ -31,7 +31,7 @@ from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
 from unifer_tasks.report.page.pictures import Gallery, embedded
-from unifer_tasks.scoring.summary import Reading
+from unifer_tasks.scoring.summary import OUTCOMES, Reading
 
 CHUNK = 256
 """Questions whose responses are unpacked together."""
@@ -44,7 +44,7 @@ A model that repeats itself writes megabytes, of which a page with many could no
 GAP = "\n⋯\n"
 """Replaces the rest."""
 
-OUTCOMES = tuple(outcome.value for outcome in Outcome)
+_OUTCOMES = OUTCOMES["strict"]
 _DATASETS = tuple(LABEL_SPACES)
 # As payload.js has them.
 _ABSENT, _NONE = 254, 255
@@ -134,7 +134,7 @@ def _run_blocks(
     for place, question in enumerate(questions):
         if question in found:
             reading, _ = found[question]
-            columns[0, place] = OUTCOMES.index(reading.outcome)
+            columns[0, place] = _OUTCOMES.index(reading.outcome)
             if reading.label is not None:
                 columns[1, place] = CANONICAL_LABELS.index(canonical(reading.label))
     yield Block(f"readings-{number}", _pack(columns.tobytes()))

@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.redaction.characters import one_line, visible
 from unifer_tasks.report.figures.assessment import Assessment
@@ -21,37 +20,38 @@ from unifer_tasks.report.figures.boards import (
     measures_of,
     ranked,
 )
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.marks import marks
+from unifer_tasks.report.figures.numbers import percent
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.renderers.numbers import percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.repeats import RepeatScores
-from unifer_tasks.scoring.summary import Mean, Scored, Section
+from unifer_tasks.scoring.summary import OUTCOMES, Mean, Scored, Section
 
 _VOTE = (MAJORITY, f"{MAJORITY}_low", f"{MAJORITY}_high")
 
 
-def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
+def as_csv(report: Contents) -> str:
     """Return the leaderboard as CSV: a row for each run, reader and scope.
 
     Scores are in [0, 1]; a cell is empty where nothing was measured. `kind` is measured or
     published. A name that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    outcomes = [outcome.value for outcome in Outcome]
     bounds = [f"{metric}_{end}" for metric in HEADLINE for end in ("low", "high")]
     fields = [
         "kind", "model", "variant", "reader", "scope", "n", "complete", "stand_in",
-        *HEADLINE, *bounds, "unreadable", *outcomes, "median_words", "repeats", *_VOTE, "source",
+        *HEADLINE, *bounds, "unreadable", *OUTCOMES["strict"], "median_words", "repeats", *_VOTE,
+        "source",
     ]  # fmt: skip
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, restval="", lineterminator="\n")
     writer.writeheader()
-    for one in ranked(assessments):
+    for one in ranked(report.runs):
         for reader in READERS:
             for scope in SCOPES:
                 if (part := one.summary(reader).scope(scope)) is not None:
                     writer.writerow(_csv_row(one, reader, scope, part))
-    for score in published:
+    for score in report.published:
         writer.writerow(
             {
                 "kind": "published",
@@ -67,10 +67,10 @@ def as_csv(assessments: Sequence[Assessment], published: Sequence[PublishedScore
     return text.getvalue()
 
 
-def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> str:
+def as_latex(report: Contents) -> str:
     """Return the leaderboard as a LaTeX table (booktabs), intervals as subscripts."""
     scopes = {"pooled": "Pooled", "mean": "Mean"} | {
-        dataset: space.title for dataset, space in datasets_shown(assessments).items()
+        dataset: space.title for dataset, space in datasets_shown(report.runs).items()
     }
     columns = [(scope, metric) for scope in scopes for metric in ("accuracy", "uar")]
     lines = [
@@ -83,15 +83,15 @@ def as_latex(assessments: Sequence[Assessment], published: Sequence[PublishedSco
         " & ".join(["Model", *(HEADLINE[metric] for _, metric in columns), "Unread."]) + r" \\",
         r"\midrule",
     ]
-    for one in ranked(assessments):
+    for one in ranked(report.runs):
         cells = [_tex_score(one.strict.scope(scope), metric) for scope, metric in columns]
         unread = one.strict.pooled.scores["unreadable"]
         symbols = "".join(mark.symbol for mark in marks(one))
         lines.append(" & ".join([_tex(one.run.title) + symbols, *cells, percent(unread)]) + r" \\")
-    if published:
+    if report.published:
         span = len(columns) + 2
         lines += [r"\midrule", rf"\multicolumn{{{span}}}{{l}}{{\emph{{Published by others}}}} \\"]
-        lines += list(_tex_published(columns, published))
+        lines += list(_tex_published(columns, report.published))
     lines += [
         r"\bottomrule",
         r"\end{tabular}",
@@ -122,8 +122,8 @@ def _csv_row(
         },
         "unreadable": _cell(part.scores["unreadable"]),
         **{
-            outcome.value: part.outcomes.get(outcome.value, "")
-            for outcome in Outcome
+            outcome: part.outcomes.get(outcome, "")
+            for outcome in OUTCOMES["strict"]
             if isinstance(part, Section)
         },
         "median_words": "" if median is None else f"{median:g}",

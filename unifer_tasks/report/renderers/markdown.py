@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from unifer_tasks.redaction.markdown import Markdown, escape, table
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked
-from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.contents import Contents
+from unifer_tasks.report.figures.numbers import cell_text
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.figures.tables import Cell, Percent, Row, Section, Table
-from unifer_tasks.report.renderers.numbers import cell_text
-from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.metrics import HEADLINE
 
 _ABOUT = (
@@ -22,41 +21,28 @@ _ABOUT = (
 _UPSTREAM = "Pooled, by the rules of the paper's evaluators: for comparison with published figures."
 
 
-def as_markdown(
-    assessments: Sequence[Assessment],
-    comparisons: Sequence[Comparison],
-    published: Sequence[PublishedScore],
-    warnings: Sequence[str] = (),
-    found: Sequence[Section] | None = None,
-) -> str:
+def as_markdown(report: Contents) -> str:
     """Return the report as Markdown.
 
     The best model is first, and its variants are below it; what others published has a part of
     its own.
-
-    Args:
-        assessments: The runs.
-        comparisons: What is known of their differences.
-        published: Scores of others.
-        warnings: What a reader must know before any figure, a sentence each.
-        found: The sections of the runs, if at hand.
     """
-    runs = ranked(assessments)
+    runs = ranked(report.runs)
     blocks: list[str] = ["# FERBench leaderboard"]
-    blocks += [f"> **{escape(warning)}**" for warning in warnings]
+    blocks += [f"> **{escape(warning)}**" for warning in report.warnings]
     blocks.append(_ABOUT)
     for board in boards(runs, []):
         if board.reader == "strict" and not board.is_overview and board.rows:
             blocks += [f"## {SCOPES[board.scope]}", _table(_board(board))]
     blocks += ["## Upstream reader", _UPSTREAM, _table(_upstream(runs))]
-    for section in sections(runs, comparisons) if found is None else found:
+    for section in report.sections:
         blocks += section_blocks(section)
     if notes := [
         f"- {escape(one.run.title)}: {escape(note)}" for one in runs for note in one.run.notes
     ]:
         blocks += ["## Notes", "\n".join(notes)]
-    if published:
-        blocks += ["## Published by others, not measured here", _published(published)]
+    if report.published:
+        blocks += ["## Published by others, not measured here", _published(report.published)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -21,11 +21,11 @@ from unifer_tasks.protocol.labels import CANONICAL_LABELS, FERBENCH
 from unifer_tasks.redaction.characters import visible
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import ranked
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.marks import marks
+from unifer_tasks.report.figures.numbers import signed
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.renderers.numbers import signed
-from unifer_tasks.report.sections.calibration import measure
-from unifer_tasks.scoring.calibration import Calibration
+from unifer_tasks.report.figures.tables import Chart
 from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.metrics import HEADLINE
 from unifer_tasks.scoring.repeats import AtK
@@ -82,17 +82,11 @@ Sheets = dict[
 whether there is a caution) -> a figure of that layout, and its title."""
 
 
-def write_plots(
-    assessments: Sequence[Assessment],
-    published: Sequence[PublishedScore],
-    folder: Path,
-    progress: Progress = lambda _: None,
-) -> list[Path]:
+def write_plots(report: Contents, folder: Path, progress: Progress = lambda _: None) -> list[Path]:
     """Write all plots.
 
     Args:
-        assessments: The runs; at least one.
-        published: Scores of others; those of pooled headline metrics are shown apart.
+        report: Of published scores, those of pooled headline metrics are shown apart.
         folder: Where to. Plots of an earlier report there that this one lacks are removed.
         progress: Receives the name of each plot before it is drawn.
 
@@ -101,16 +95,17 @@ def write_plots(
         those that were asked several times, the reliability of those that ranked candidates, and
         the confusion matrix of each, pooled, in the order of the leaderboard.
     """
-    runs = ranked(assessments)
+    runs = ranked(report.runs)
     digits = len(str(len(runs)))
     plots: dict[str, Callable[[], Figure]] = {
-        "leaderboard": functools.partial(leaderboard, runs, published),
+        "leaderboard": functools.partial(leaderboard, runs, report.published),
         "recall": functools.partial(recall, runs),
         "prior": functools.partial(prior, runs),
     }
     if repeated := [one for one in runs if POOLED in one.repeats]:
         plots[_REPEATS] = functools.partial(repeats, repeated)
-    if calibrated := [(one, found) for one in runs if (found := measure(one)) is not None]:
+    charts = {chart.title: chart for section in report.sections for chart in section.charts}
+    if calibrated := [(one, charts[one.run.title]) for one in runs if one.run.title in charts]:
         plots[_RELIABILITY] = functools.partial(reliability, calibrated)
     sheets: Sheets = {}
     for place, one in enumerate(runs, start=1):
@@ -306,7 +301,7 @@ def _surplus(one: Assessment, label: str) -> float:
     return 100 * (found.predicted - found.support) / pooled.n if found else np.nan
 
 
-def reliability(found: Sequence[tuple[Assessment, Calibration]]) -> Figure:
+def reliability(found: Sequence[tuple[Assessment, Chart]]) -> Figure:
     """Draw how many answers are right over how sure the model is of them, a panel a run.
 
     A dot is a bin of confidence, with its 95 % interval; its area grows with its answers.
@@ -321,16 +316,16 @@ def reliability(found: Sequence[tuple[Assessment, Calibration]]) -> Figure:
     )
     for axes in panels[len(found) :]:
         axes.set_axis_off()
-    for axes, name, (_, measured) in zip(panels, names, found, strict=False):
-        most = max(each.n for each in measured.bins)
+    for axes, name, (_, chart) in zip(panels, names, found, strict=False):
+        most = max(dot.n for dot in chart.dots)
         axes.plot([0, 100], [0, 100], color=_GREY, linewidth=0.8, linestyle="--")
-        for each in measured.bins:
-            low, high = each.accuracy.interval
-            value = each.accuracy.value
+        for dot in chart.dots:
+            low, high = dot.y.interval
+            value = dot.y.value
             axes.errorbar(
-                100 * each.confidence, 100 * value,
+                100 * dot.x, 100 * value,
                 yerr=[[100 * max(0.0, value - low)], [100 * max(0.0, high - value)]],
-                fmt="o", color=_BLUE, markersize=2 + 3 * (each.n / most) ** 0.5, elinewidth=0.8,
+                fmt="o", color=_BLUE, markersize=2 + 3 * (dot.n / most) ** 0.5, elinewidth=0.8,
                 clip_on=False,
             )  # fmt: skip
         ticks = range(0, 101, 25)

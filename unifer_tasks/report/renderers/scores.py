@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +19,9 @@ from typing import Any
 
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.measures import RationaleMeasures
-from unifer_tasks.report.figures.order import OrderBias
 from unifer_tasks.report.figures.published import PublishedScore
-from unifer_tasks.report.figures.tables import Section
-from unifer_tasks.report.sections.listed import sections
 from unifer_tasks.scoring.repeats import RepeatScores
 from unifer_tasks.support.files import atomic_write
 
@@ -77,7 +75,8 @@ class Scores:
         warnings: What must be known before any figure is read, a sentence each.
         runs: The runs.
         comparisons: Pairs of them.
-        order_bias: Model -> dataset -> how much the order of the candidates matters.
+        order_bias: Model -> dataset -> how much the order of the candidates matters, from its
+            section; empty without it.
         published: What others measured.
     """
 
@@ -86,34 +85,23 @@ class Scores:
     warnings: tuple[str, ...]
     runs: tuple[RunScores, ...]
     comparisons: tuple[Comparison, ...]
-    order_bias: Mapping[str, Mapping[str, OrderBias]]
+    order_bias: Mapping[str, Mapping[str, Any]]
     published: tuple[PublishedScore, ...]
 
 
-def scores_document(
-    assessments: Sequence[Assessment],
-    comparisons: Sequence[Comparison],
-    published: Sequence[PublishedScore],
-    warnings: Sequence[str] = (),
-    found: Sequence[Section] | None = None,
-) -> dict[str, Any]:
-    """Return the content of `scores.json`; `found` are the sections of the runs, if at hand."""
-    if found is None:
-        found = sections(assessments, comparisons)
+def scores_document(report: Contents) -> dict[str, Any]:
+    """Return the content of `scores.json`."""
     scores = Scores(
         SCHEMA,
         version("unifer"),
-        tuple(warnings),
-        tuple(map(_run, assessments)),
-        tuple(comparisons),
+        tuple(report.warnings),
+        tuple(map(_run, report.runs)),
+        tuple(report.comparisons),
         {},
-        tuple(published),
+        tuple(report.published),
     )
-    document: dict[str, Any] = {
-        **as_plain(scores),
-        **as_plain({section.key: section.figures for section in found if section.figures}),
-    }
-    return document
+    figures = {section.key: section.figures for section in report.sections if section.figures}
+    return {**as_plain(scores), **as_plain(figures)}
 
 
 def write_scores(path: Path, document: Mapping[str, Any]) -> None:

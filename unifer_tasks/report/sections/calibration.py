@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
     Chart,
     Dot,
@@ -30,12 +29,12 @@ _TEXT = (
 _COLUMNS = ("model", "variant", "questions", "WAR", "confidence", "ECE", "noise", "Brier score")
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Return the calibration of each run that ranked candidates; None if none did."""
     found = {
         one.run.title: (one, measured)
         for one in assessments
-        if (measured := measure(one)) is not None
+        if (measured := _measure(one)) is not None
     }
     if not found:
         return None
@@ -51,7 +50,7 @@ def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Secti
     )
 
 
-def measure(one: Assessment) -> Calibration | None:
+def _measure(one: Assessment) -> Calibration | None:
     """Return the calibration of the questions that were ranked; None if none was."""
     if not one.run.variant.ranks:
         return None
@@ -67,10 +66,7 @@ def measure(one: Assessment) -> Calibration | None:
 
 
 def _chart(title: str, measured: Calibration) -> Chart:
-    dots = (
-        Dot(each.confidence, with_interval(Percent, each.accuracy), each.n)
-        for each in measured.bins
-    )
+    dots = (Dot(each.confidence, each.accuracy, each.n) for each in measured.bins)
     return Chart(title, "confidence", "right answers", tuple(dots))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from unifer_tasks.data.annotations import ATTRIBUTES, UNSURE
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
     Percent,
     Points,
@@ -42,7 +41,7 @@ _COLUMNS = ("model", "group", "questions", "labels", "WAR", "UAR",
             "beside its expressions", "p", "p (Holm)")  # fmt: skip
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Return the scores by group of each run whose questions have attributes; None if none has."""
     found = {one.run.title: groupings for one in assessments if (groupings := _groupings(one))}
     if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison
@@ -20,26 +20,19 @@ from unifer_tasks.report.sections import (
     worth,
 )
 
-Build = Callable[[Sequence[Assessment], Sequence[Comparison]], Section | None]
-"""Runs, comparisons -> a section; None where the runs have nothing for it."""
 
-SECTIONS: tuple[Build, ...] = (
-    outcomes.section,
-    parts.section,
-    variants.section,
-    orders.section,
-    robustness.section,
-    worth.section,
-    repeats.section,
-    calibration.section,
-    votes.section,
-    groups.section,
-)
-
-
-def sections(
-    assessments: Sequence[Assessment], comparisons: Sequence[Comparison]
-) -> tuple[Section, ...]:
+def sections(runs: Sequence[Assessment], comparisons: Sequence[Comparison]) -> tuple[Section, ...]:
     """Return the sections that the runs have something for."""
-    built = (build(assessments, comparisons) for build in SECTIONS)
+    built = (
+        outcomes.section(runs),
+        parts.section(runs),
+        variants.section(runs, comparisons),
+        orders.section(runs),
+        robustness.section(runs),
+        worth.section(runs),
+        repeats.section(runs),
+        calibration.section(runs),
+        votes.section(runs),
+        groups.section(runs),
+    )
     return tuple(section for section in built if section is not None)

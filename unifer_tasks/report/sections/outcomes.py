@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Row, Section, Table
+from unifer_tasks.scoring.summary import OUTCOMES
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section:
+def section(assessments: Sequence[Assessment]) -> Section:
     """Return how many answers of each run have each outcome."""
-    names = [outcome.value for outcome in Outcome]
+    names = OUTCOMES["strict"]
     rows: tuple[Row, ...] = tuple(
         (one.run.title, *(one.strict.pooled.outcomes[name] for name in names))
         for one in assessments

@@ -1,22 +1,69 @@
-"""Eight and seven labels: figures of AffectNet that publications mix, each by its name."""
+"""Eight and seven labels: figures of AffectNet that publications mix, each by its name.
+
+Of AffectNet (Mollahosseini et al., 2017, arXiv 1708.03985) some report eight expressions and some
+seven, without contempt, and the two differ by points: one classifier of eight has 63.0 % over
+eight and 66.3 % over seven (github.com/av-savchenko/face-emotion-recognition, `enet_b2_8`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from unifer_tasks.protocol.labels import LABEL_SPACES, LabelSpace
 from unifer_tasks.protocol.variants.listed import BASE, task_name
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.parts import PARTS, Figures, PartScores, part_scores
 from unifer_tasks.report.figures.tables import Percent, Points, Row, Section, Table, with_interval
-from unifer_tasks.scoring.metrics import HEADLINE
+from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.scoring.metrics import HEADLINE, bootstrap, dataset_confusion, scores
+from unifer_tasks.scoring.paired import PairedCounts, difference_interval
+from unifer_tasks.scoring.summary import Reading
 
 _COLUMNS = ("model", "figure", "questions", *HEADLINE.values(), "WAR against the row above",
             "answers outside the labels")  # fmt: skip
 
+PARTS: Mapping[str, LabelSpace] = {
+    key: space for key, space in LABEL_SPACES.items() if space.part_of
+}
+"""The datasets that are part of another."""
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The scores of answers over some labels.
+
+    Attributes:
+        labels: How many labels.
+        questions: How many answers.
+        scores: Each of `metrics.HEADLINE`, with its interval.
+    """
+
+    labels: int
+    questions: int
+    scores: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class PartScores:
+    """A run on a dataset, and on a part of it.
+
+    Attributes:
+        whole: The answers to all questions, with all labels as candidates; None if not asked.
+        view: Those of them whose target is a label of the part; any other label is a wrong answer.
+        outside: How many answers of the view are such a label.
+        part: The answers to the same questions with the part's labels as candidates; None if not
+            asked.
+        difference: The accuracy of `part` less that of `view`, on the questions that both have.
+    """
+
+    whole: Figures | None
+    view: Figures | None
+    outside: int
+    part: Figures | None
+    difference: Estimate | None
+
+
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Return the figures of each base run that was asked a dataset with a part, or the part."""
     found: dict[str, dict[str, PartScores]] = {}
     rows: list[Row] = []
@@ -87,3 +134,56 @@ def _rows(title: str, space: LabelSpace, scores: PartScores) -> Iterator[Row]:
             with_interval(Points, scores.difference) if part is scores.part else None,
             scores.outside if part is scores.view else None,
         )
+
+
+def part_scores(one: Assessment, part: str) -> PartScores | None:
+    """Score a run on a dataset and on a part of it; None if neither was asked.
+
+    Args:
+        one: The run.
+        part: The key of the part, one of `PARTS`.
+    """
+    whole, labels = PARTS[part].part_of, PARTS[part].labels
+    answers = {
+        dataset: {
+            row.prediction.id: row for row in one.readings if row.prediction.dataset == dataset
+        }
+        for dataset in (whole, part)
+    }
+    if not any(answers.values()):
+        return None
+    view = {id_: row for id_, row in answers[whole].items() if row.prediction.target in labels}
+    return PartScores(
+        _asked(one, whole),
+        _figures(part, view.values()),
+        sum(row.label is not None and row.label not in labels for row in view.values()),
+        _asked(one, part),
+        _difference(answers[part], view),
+    )
+
+
+def _asked(one: Assessment, dataset: str) -> Figures | None:
+    """Return the scores of a dataset, with the leaderboard's intervals; None if it has none."""
+    found = one.strict.datasets.get(dataset)
+    if found is None or not found.n:
+        return None
+    headline = {name: each for name in HEADLINE if (each := found.estimate(name)) is not None}
+    return Figures(len(LABEL_SPACES[dataset].labels), found.n, headline)
+
+
+def _figures(dataset: str, rows: Iterable[Reading]) -> Figures | None:
+    """Score answers over the labels of a dataset; None if there are none."""
+    counts = dataset_confusion(dataset, ((row.prediction.target, row.label) for row in rows))
+    if not counts.n:
+        return None
+    found, intervals = scores(counts), bootstrap({dataset: counts}).datasets[dataset]
+    headline = {name: Estimate(found[name], intervals[name]) for name in HEADLINE}
+    return Figures(len(counts.labels), counts.n, headline)
+
+
+def _difference(a: Mapping[str, Reading], b: Mapping[str, Reading]) -> Estimate | None:
+    shared = a.keys() & b.keys()
+    if not shared:
+        return None
+    counts = PairedCounts.of((a[id_].is_right, b[id_].is_right) for id_ in shared)
+    return Estimate(counts.difference, difference_interval(counts))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import SCOPES, TITLES
-from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import Percent, Row, Section, Table, with_interval
 from unifer_tasks.scoring.repeats import VOTING_RULE, RepeatScores
 from unifer_tasks.scoring.summary import POOLED
@@ -23,7 +22,7 @@ _EVERY = 8
 """Up to this k the table has each, then the powers of two; `scores.json` and the plot have all."""
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Return the figures of each run that was asked several times; None if none was."""
     rows = tuple(
         row

@@ -1,14 +1,18 @@
-"""Robustness: how much of the accuracy is kept when the image is corrupted."""
+"""Robustness: how much of the accuracy is kept when the image is corrupted.
+
+Each question was asked twice, with its image clean (the base) and corrupted (a variant that
+corrupts), so the two accuracies are paired, and their ratio is known better than either.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from unifer_tasks.protocol.variants.corruptions import STRENGTHS, in_words
+from unifer_tasks.protocol.variants.corruptions import STRENGTHS, Condition, condition_of, in_words
 from unifer_tasks.protocol.variants.listed import BASE
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
-from unifer_tasks.report.figures.robustness import Kept, Robustness, robustness
+from unifer_tasks.report.figures.comparison import why_not
 from unifer_tasks.report.figures.tables import (
     Cell,
     Percent,
@@ -18,10 +22,11 @@ from unifer_tasks.report.figures.tables import (
     Table,
     with_interval,
 )
+from unifer_tasks.scoring.intervals import Estimate
+from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, with_holm
 
 _ALPHA = 0.05
 _ALL = "all kinds"
-
 _TEXT = (
     "Each question is asked again with its image corrupted in one way and strength, dealt by its "
     "id. Accuracy kept: the WAR on corrupted images divided by that on the same images clean, with "
@@ -36,7 +41,41 @@ _COLUMNS = ("model", "image", "questions", "WAR clean", "WAR corrupted", "accura
             "p (Holm)", *(f"kept at strength {strength}" for strength in STRENGTHS))  # fmt: skip
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The accuracy kept over a set of questions.
+
+    Attributes:
+        counts: The questions, by which answer was right: a is of the corrupted image, b of the
+            clean one.
+        ratio: The accuracy on corrupted images by that on clean ones; None where the model has no
+            clean image right.
+        p: Of McNemar's exact test that nothing changes, two-sided.
+        p_holm: The same, corrected by Holm over the kinds of the run.
+    """
+
+    counts: PairedCounts
+    ratio: Estimate | None
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """The accuracy that a run on corrupted images keeps of its base.
+
+    Attributes:
+        overall: Over all questions.
+        kinds: Kind -> over its questions.
+        strengths: Kind -> strength -> over the questions with both.
+    """
+
+    overall: Kept
+    kinds: Mapping[str, Kept]
+    strengths: Mapping[str, Mapping[int, Kept]]
+
+
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Return what each run on corrupted images keeps of its base; None if no run has one."""
     bases = {one.run.name: one for one in assessments if one.run.variant is BASE}
     corrupted = [one for one in assessments if one.run.variant.corrupts]
@@ -101,3 +140,48 @@ def _cells(kept: Kept, *, tested: bool) -> Row:
 
 def _ratio(kept: Kept | None) -> Cell:
     return with_interval(Percent, kept.ratio) if kept else None
+
+
+def robustness(one: Assessment, base: Assessment) -> Robustness | None:
+    """Compare a run on corrupted images with the base; None if they cannot be compared.
+
+    Args:
+        one: A run of a variant that corrupts.
+        base: A run of the benchmark by the same model.
+    """
+    kinds = one.run.variant.corrupts
+    if why_not(one, base) is not None:
+        return None
+    pairs: dict[Condition, list[tuple[bool, bool]]] = {}
+    for question, row in one.by_question.items():
+        if reference := base.by_question.get(question):
+            condition = condition_of(*question, kinds)
+            pairs.setdefault(condition, []).append((row.is_right, reference.is_right))
+    counts = {condition: PairedCounts.of(part) for condition, part in pairs.items()}
+    by_kind = {
+        kind: {
+            strength: counts[Condition(kind, strength)]
+            for strength in STRENGTHS
+            if Condition(kind, strength) in counts
+        }
+        for kind in kinds
+    }
+    by_kind = {kind: parts for kind, parts in by_kind.items() if parts}
+    return Robustness(
+        _kept(*counts.values()),
+        with_holm({kind: _kept(*parts.values()) for kind, parts in by_kind.items()}),
+        {
+            kind: {strength: _kept(part) for strength, part in parts.items()}
+            for kind, parts in by_kind.items()
+        },
+    )
+
+
+def _kept(*parts: PairedCounts) -> Kept:
+    counts = sum(parts, start=PairedCounts(0, 0, 0, 0))
+    p = mcnemar(counts)
+    ratio = None
+    if counts.both + counts.only_b:
+        value = counts.accuracy_a / counts.accuracy_b
+        ratio = Estimate(value, ratio_interval(counts))
+    return Kept(counts, ratio, p, p)

@@ -9,7 +9,6 @@ from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.ranking import read_ranking
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import Comparison
 from unifer_tasks.report.figures.tables import (
     Number,
     Percent,
@@ -74,7 +73,7 @@ class _Measured:
         return LABEL_SPACES[self.dataset].title
 
 
-def section(assessments: Sequence[Assessment], _: Sequence[Comparison]) -> Section | None:
+def section(assessments: Sequence[Assessment]) -> Section | None:
     """Compare each run with the votes; None where the data has none for any of them."""
     found = [
         _measure(one, dataset)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import N_EACH, three_runs, write_data
-from unifer_tasks.report.figures.comparison import compare, report_pairs
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.page import write_page
 
@@ -127,15 +127,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the page of three runs, with the images of one dataset beside it."""
     runs = three_runs(N_EACH)
     data = write_data(tmp_path_factory.mktemp("data"), N_EACH - 1)
-    comparisons = compare(report_pairs(runs))
     out = tmp_path_factory.mktemp("page")
     return write_page(
-        runs,
-        comparisons,
-        published_scores(),
+        contents(runs, published_scores(), ["Mind the gap.", f"An unbroken {'name' * 40}."]),
         out,
         data=data,
-        warnings=["Mind the gap.", f"An unbroken {'name' * 40}."],
     ).path
 
 

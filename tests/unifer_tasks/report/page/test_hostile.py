@@ -15,8 +15,8 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants.listed import Variant
 from unifer_tasks.redaction.characters import visible
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.page import write_page
 
@@ -56,9 +56,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source=EVERYTHING,
         url="https://example.org/\"'<b>",
     )
-    comparisons = compare(report_pairs(runs))
     out = tmp_path_factory.mktemp("hostile")
-    return write_page(runs, comparisons, [score], out, warnings=PAYLOADS).path
+    return write_page(contents(runs, [score], PAYLOADS), out).path
 
 
 def test_there_are_enough_payloads() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,21 @@ from tests.unifer_tasks.report.page.made_up import (
     write_data,
 )
 from unifer_tasks.data.predictions import Prediction
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import assess
+from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.tables import Section, Table
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.page.page import breakable
 
 N = 2 * N_EACH
 RIGHT_BY_SMILING = 39
+
+
+def measured(found: Sequence[Section]) -> Contents:
+    """Return a report of one run with these sections."""
+    report = contents([assess(run("Model", always("sadness", 7)))])
+    return replace(report, sections=found)
 
 
 def test_it_loads_without_an_error_and_asks_for_nothing(opened: Browser) -> None:
@@ -169,12 +178,12 @@ def test_nothing_but_tables_scrolls_sideways(browser: Browser, page: Path, width
 
 
 @pytest.mark.parametrize(("n", "has_index"), [(1, False), (2, False), (3, True), (12, True)])
-def test_the_navigation_fits_whatever_was_measured(
+def test_the_navigation_fits_whatever_wasmeasured(
     browser: Browser, tmp_path: Path, n: int, has_index: bool
 ) -> None:
     table = Table(("model", "figure"), (("Model", 1),))
     found = [Section(f"s{k}", f"A measure with the number {k}", "Text.", table) for k in range(n)]
-    page = write_page([assess(run("Model", always("sadness", 7)))], [], [], tmp_path, found=found)
+    page = write_page(measured(found), tmp_path)
     browser.open(page.path)
     if has_index:
         fits = "const n = document.querySelector('.top nav'); return n.scrollWidth <= n.clientWidth"
@@ -193,7 +202,7 @@ def test_a_phone_shows_figures_before_a_long_text(
 ) -> None:
     table = Table(("model", "figure"), (("Model", 1),))
     found = [Section("s", "A measure", "A long sentence on it. " * 60, table)]
-    page = write_page([assess(run("Model", always("sadness", 7)))], [], [], tmp_path, found=found)
+    page = write_page(measured(found), tmp_path)
     metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
@@ -484,8 +493,7 @@ def test_the_head_of_a_long_table_stays_in_sight(
     rows = tuple((f"Model {row}", *range(row, row + n_figures)) for row in range(60))
     columns = ("model", *(f"figure {number}" for number in range(n_figures)))
     found = [Section("s", "A measure", "Text.", Table(columns, rows))]
-    runs = [assess(run("Model", always("sadness", 7)))]
-    page = write_page(runs, [], [], tmp_path, found=found)
+    page = write_page(measured(found), tmp_path)
     metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -572,8 +580,7 @@ def test_print_breaks_between_the_rows_of_one_model(browser: Browser, tmp_path: 
     def n_pages(names: Callable[[int], str]) -> int:
         rows = tuple((names(row), f"Part {row}", row) for row in range(60))
         found = [Section("s", "A measure", "Text.", Table(("model", "part", "figure"), rows, 2))]
-        runs = [assess(run("Model", always("sadness", 7)))]
-        browser.open(write_page(runs, [], [], tmp_path, found=found).path)
+        browser.open(write_page(measured(found), tmp_path).path)
         pdf = b64decode(browser.driver.execute_cdp_cmd("Page.printToPDF", {})["data"])
         return len(re.findall(rb"/Type /Page\b", pdf))
 
@@ -584,7 +591,7 @@ def test_print_breaks_between_the_rows_of_one_model(browser: Browser, tmp_path: 
 def test_embedded_images_are_shown_from_the_page_alone(browser: Browser, tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", 3)
     rows = [Prediction("sfew", f"sfew/{k:03d}.png", "happy", label="happy") for k in range(3)]
-    page = write_page(assessed(run("A", rows)), [], [], tmp_path / "out", data=data, embed=True)
+    page = write_page(contents(assessed(run("A", rows))), tmp_path / "out", data=data, embed=True)
     assert [path.name for path in page.path.parent.iterdir()] == ["index.html"]
     browser.open(page.path)
     browser.until("return document.querySelector('#sample img')?.naturalWidth === 168")
@@ -592,7 +599,7 @@ def test_embedded_images_are_shown_from_the_page_alone(browser: Browser, tmp_pat
 
 
 def test_without_data_there_is_a_placeholder(browser: Browser, tmp_path: Path) -> None:
-    page = write_page(three_runs(7), [], [], tmp_path)
+    page = write_page(contents(three_runs(7)), tmp_path)
     assert page.missing_images == 0
     browser.open(page.path)
     browser.until("return document.querySelector('#sample .no-image')")

@@ -13,7 +13,8 @@ from unifer_tasks.protocol.labels import CANONICAL_LABELS
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.page.payload import CHUNK, GAP, HEAD, OUTCOMES, TAIL, all_questions, blocks
+from unifer_tasks.report.page.payload import CHUNK, GAP, HEAD, TAIL, all_questions, blocks
+from unifer_tasks.scoring.summary import OUTCOMES
 
 
 def unpack(assessments: list[Assessment]) -> dict[str, bytes]:
@@ -37,7 +38,7 @@ def test_columns_hold_what_was_read() -> None:
         right = sum(answers[place] == questions["target"][place] for place in heard)
         assert right == round((one.strict.pooled.scores["accuracy"] or 0) * one.strict.pooled.n)
         for outcome, count in one.strict.pooled.outcomes.items():
-            assert outcomes.count(OUTCOMES.index(outcome)) == count
+            assert outcomes.count(OUTCOMES["strict"].index(outcome)) == count
 
 
 def test_a_part_of_a_dataset_shows_the_images_of_the_whole() -> None:

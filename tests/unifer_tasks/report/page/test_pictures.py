@@ -16,6 +16,7 @@ from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.variants.corruptions import condition_of, corrupt, seed_of
 from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.page.pictures import (
     CHUNK,
@@ -157,7 +158,7 @@ def test_what_is_no_image_is_an_oserror(encoded: bytes) -> None:
 @pytest.mark.parametrize("embed", [False, True])
 def test_images_that_the_data_lacks_are_counted(data: Path, tmp_path: Path, embed: bool) -> None:
     rows = [Prediction("sfew", id_, "happy", label="happy") for id_ in WANTED["sfew"]]
-    done = write_page(assessed(run("A", rows)), [], [], tmp_path, data=data, embed=embed)
+    done = write_page(contents(assessed(run("A", rows))), tmp_path, data=data, embed=embed)
     assert done.missing_images == 1
     assert done.unreadable_images == ("sfew sfew/003.png",)
 
@@ -165,5 +166,5 @@ def test_images_that_the_data_lacks_are_counted(data: Path, tmp_path: Path, embe
 def test_a_folder_that_is_no_benchmark_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
     rows = [Prediction("sfew", "a", "happy", label="happy")]
     with pytest.raises(DataError):
-        write_page(assessed(run("A", rows)), [], [], tmp_path / "out", data=tmp_path)
+        write_page(contents(assessed(run("A", rows))), tmp_path / "out", data=tmp_path)
     assert not (tmp_path / "out").exists()

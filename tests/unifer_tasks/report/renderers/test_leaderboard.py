@@ -8,19 +8,18 @@ import pytest
 
 from unifer_tasks.protocol.labels import FERBENCH
 from unifer_tasks.redaction.characters import visible
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import ranked
-from unifer_tasks.report.figures.comparison import compare, report_pairs
+from unifer_tasks.report.figures.numbers import p_value
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers.leaderboard import as_csv, as_latex
 from unifer_tasks.report.renderers.markdown import as_markdown
-from unifer_tasks.report.renderers.numbers import p_value
 
 
 @pytest.fixture(scope="module")
 def markdown(assessments: list[Assessment]) -> str:
-    comparisons = compare(report_pairs(assessments))
-    return as_markdown(assessments, comparisons, published_scores(), ["Mind the gap."])
+    return as_markdown(contents(assessments, published_scores(), ["Mind the gap."]))
 
 
 def lines_after(text: str, heading: str) -> list[str]:
@@ -66,7 +65,7 @@ def test_published_scores_are_never_among_the_measured(markdown: str) -> None:
 
 
 def test_csv_tells_measured_from_published(assessments: list[Assessment]) -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(assessments, published_scores()))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(contents(assessments, published_scores())))))
     assert {row["kind"] for row in rows} == {"measured", "published"}
     first = rows[0]
     assert (first["model"], first["variant"], first["reader"], first["scope"]) == (
@@ -80,7 +79,7 @@ def test_csv_tells_measured_from_published(assessments: list[Assessment]) -> Non
 
 
 def test_latex_escapes_names_and_marks_stand_ins(assessments: list[Assessment]) -> None:
-    text = as_latex(assessments, published_scores())
+    text = as_latex(contents(assessments, published_scores()))
     assert (
         r"org/m\_\$1\textbar{}\textless{}b\textgreater{}$^{\ast}$$^{\dagger}$ & $66.67_{[" in text
     )
@@ -119,7 +118,11 @@ def test_a_name_is_no_formula_and_nothing_in_it_acts_unseen(
     assessments: list[Assessment], name: str
 ) -> None:
     one = replace(assessments[0], run=replace(assessments[0].run, name=name, source=name))
-    texts = [as_csv([one], []), as_latex([one], []), as_markdown([one], [], [], [name])]
+    texts = [
+        as_csv(contents([one])),
+        as_latex(contents([one])),
+        as_markdown(contents([one], [], [name])),
+    ]
     for text in texts:
         assert all(c.isprintable() or c == "\n" or c == "\t" for c in text)
     for row in csv.DictReader(io.StringIO(texts[0])):
@@ -129,5 +132,5 @@ def test_a_name_is_no_formula_and_nothing_in_it_acts_unseen(
 
 
 def test_a_plain_name_stays_as_it_is(assessments: list[Assessment]) -> None:
-    (row, *_) = csv.DictReader(io.StringIO(as_csv(assessments, [])))
+    (row, *_) = csv.DictReader(io.StringIO(as_csv(contents(assessments))))
     assert row["model"] == assessments[0].run.name

@@ -12,11 +12,13 @@ from PIL import Image
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.protocol.variants.ranking import write_ranking
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.published import published_scores
+from unifer_tasks.report.figures.tables import Chart, Dot
 from unifer_tasks.report.renderers import plots
 from unifer_tasks.report.renderers.plots import write_plots
-from unifer_tasks.scoring.calibration import calibration
+from unifer_tasks.scoring.intervals import Estimate
 from unifer_tasks.scoring.repeats import Repeated, repeat_scores
 
 pytest.importorskip("matplotlib")
@@ -28,8 +30,8 @@ def test_plots_are_written_twice_the_same(assessments: list[Assessment], tmp_pat
     stale.parent.mkdir()
     stale.touch()
     told: list[str] = []
-    first = write_plots(runs, published_scores(), tmp_path / "a", told.append)
-    second = write_plots(runs, published_scores(), tmp_path / "b")
+    first = write_plots(contents(runs, published_scores()), tmp_path / "a", told.append)
+    second = write_plots(contents(runs, published_scores()), tmp_path / "b")
     names = ["leaderboard", "recall", "prior", "confusion_1_org-m-1-b", "confusion_2_other"]
     assert told == names
     assert [path.name for path in first] == [
@@ -59,8 +61,8 @@ def test_a_matrix_drawn_over_another_is_the_one_drawn_alone(
         run=replace(first.run, name="z"),
         strict=replace(first.strict, pooled=replace(pooled, confusion=turned)),
     )
-    write_plots([second], [], tmp_path / "alone")
-    write_plots([first, second], [], tmp_path / "over")
+    write_plots(contents([second]), tmp_path / "alone")
+    write_plots(contents([first, second]), tmp_path / "over")
     for kind in ("png", "svg"):
         (alone,), (over,) = (
             list((tmp_path / folder).glob(f"confusion_*_z.{kind}")) for folder in ("alone", "over")
@@ -76,19 +78,22 @@ def figures(runs: list[Assessment]) -> dict[str, Any]:
         "prior": plots.prior(runs),
         "confusion": plots.confusion(runs[0]),
         "repeats": plots.repeats([_repeated(one) for one in runs]),
-        "reliability": plots.reliability([(one, _CALIBRATION) for one in runs]),
+        "reliability": plots.reliability([(one, _CHART) for one in runs]),
     }
 
 
-_CALIBRATION = calibration(
-    [{"sad": 0.9, "fear": 0.1}] * 8 + [{"sad": 0.6, "fear": 0.4}], ["sad"] * 9
+_CHART = Chart(
+    "Model",
+    "confidence",
+    "right answers",
+    (Dot(0.6, Estimate(1.0, (0.2, 1.0)), 1), Dot(0.9, Estimate(1.0, (0.7, 1.0)), 8)),
 )
 
 
 @pytest.mark.parametrize("n", [1, 4, 6])
 def test_each_run_that_ranked_has_a_panel(assessments: list[Assessment], n: int) -> None:
     with plots._style():
-        figure = plots.reliability([(assessments[0], _CALIBRATION)] * n)
+        figure = plots.reliability([(assessments[0], _CHART)] * n)
         figure.draw_without_rendering()
     panels = [axes for axes in figure.axes if axes.axison]
     assert len(panels) == n
@@ -108,9 +113,9 @@ def test_the_reliability_of_an_earlier_report_is_removed(
     one = assessments[0]
     row = Prediction("sfew", "a", "happy", write_ranking(log_likelihoods))
     run = replace(one.run, variant=VARIANTS["ranked"], predictions=(row,))
-    written = write_plots([assess(run)], [], tmp_path)
+    written = write_plots(contents([assess(run)]), tmp_path)
     assert {path.name for path in written} >= {"reliability.png", "reliability.svg"}
-    write_plots([one], [], tmp_path)
+    write_plots(contents([one]), tmp_path)
     assert not list(tmp_path.glob("reliability.*"))
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.published import published_scores
 from unifer_tasks.report.renderers.scores import SCHEMA, Scores, scores_document, write_scores
 from unifer_tasks.scoring.metrics import METRICS
@@ -17,8 +17,7 @@ from unifer_tasks.support.records import record
 @pytest.fixture(scope="module")
 def document(assessments: list[Assessment], tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("scores") / "scores.json"
-    comparisons = compare(report_pairs(assessments))
-    write_scores(path, scores_document(assessments, comparisons, published_scores(), ["Mind."]))
+    write_scores(path, scores_document(contents(assessments, published_scores(), ["Mind."])))
     return json.loads(path.read_text())
 
 

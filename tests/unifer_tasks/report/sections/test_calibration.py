@@ -13,6 +13,7 @@ from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.protocol.variants.ranking import write_ranking
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -45,7 +46,7 @@ def test_overconfidence_is_shown(confidence: float, accuracy: float, is_calibrat
         run("Model", always("happiness", 3)),
         run("Model", ranked(600, confidence, accuracy), variant=VARIANTS["ranked_reasoned"]),
     )
-    found = section(runs, [])
+    found = section(runs)
     assert found is not None
     ((name, variant, n, war, mean, ece, noise, *_),) = found.table.rows
     assert (name, variant, n) == ("Model", "ranked_reasoned", 600)
@@ -68,18 +69,16 @@ def test_each_bin_is_a_dot_and_listed(tmp_path: Path) -> None:
         run("Model", ranked(300, 0.9, 0.6), variant=VARIANTS["ranked"]),
         run("Model", ranked(300, 0.5, 0.5), variant=VARIANTS["ranked_reasoned"]),
     )
-    found = section(runs, [])
+    found = section(runs)
     assert found is not None
     assert [chart.title for chart in found.charts] == ["Model (ranked)", "Model (ranked_reasoned)"]
     ((dot,), (other,)) = (chart.dots for chart in found.charts)
     assert dot.x == pytest.approx(0.9)
     assert dot.n == 300
     assert dot.y.value == pytest.approx(0.6, abs=0.06)
-    assert dot.y.high is not None
-    assert dot.y.high < dot.x
-    assert other.y.low is not None
-    assert other.y.low < other.x
-    page = write_page(runs, [], [], tmp_path).path.read_text()
+    assert dot.y.interval[1] < dot.x
+    assert other.y.interval[0] < other.x
+    page = write_page(contents(runs), tmp_path).path.read_text()
     assert page.count('<svg viewBox="0 0 262 252" role="img"') == 2
     assert page.count("<circle cx=") == 2
     assert '<circle cx="228.0" cy="' in page
@@ -94,11 +93,11 @@ def test_without_rankings_there_is_no_section() -> None:
         run("Model", always("happiness", 3)),
         run("Model", always("happiness", 3), variant=VARIANTS["ranked"]),
     )
-    assert section(runs, []) is None
+    assert section(runs) is None
 
 
 def test_it_is_in_the_report() -> None:
     runs = assessed(run("Model", ranked(50, 0.9, 0.6), variant=VARIANTS["ranked"]))
-    text = as_markdown(runs, [], [])
+    text = as_markdown(contents(runs))
     assert "## Calibration\n" in text
     assert "| Model | ranked | 50 |" in text

@@ -16,12 +16,12 @@ from unifer_tasks.data.annotations import Annotations
 from unifer_tasks.data.manifest import DataError, Manifest
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.tables import Percent, Points, PValue
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import scores_document
 from unifer_tasks.report.sections.groups import section
-from unifer_tasks.report.sections.listed import SECTIONS
 from unifer_tasks.report.sources.annotated import annotations_of, read_annotated, unlike
 
 LABELS = LABEL_SPACES["rafdb"].labels
@@ -50,7 +50,7 @@ def biased(bias: float, n: int = N) -> Assessment:
 @pytest.mark.parametrize(("bias", "is_found"), [(0.25, True), (0.0, False)])
 def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
     one = biased(bias)
-    found = section([one], [])
+    found = section([one])
     assert found is not None
     assert ("female is" in found.text) is is_found
     assert ("Chance alone explains every gap" in found.text) is not is_found
@@ -70,7 +70,7 @@ def test_a_planted_bias_is_shown(bias: float, is_found: bool) -> None:
 
 
 def test_groups_that_are_too_small_show_no_gap() -> None:
-    found = section([biased(0.25, n=50)], [])
+    found = section([biased(0.25, n=50)])
     assert found is not None
     assert found.text.startswith("No gap is shown: no attribute has two groups of 30 questions or")
     assert all(row[4:] == (None,) * 5 for row in found.table.rows if row[1] == "gender: female")
@@ -89,14 +89,14 @@ def test_a_bias_of_synthetic_faces_is_found(tmp_path: Path) -> None:
         is_right = random.random() < 0.2 + 0.7 * (1.0 if strength is None else strength)
         rows.append(Prediction("rafdb", id_, target, label=target if is_right else ""))
     one = run("Model", rows, stand_in=True)
-    found = section([assess(one, annotations_of(one, data))], [])
+    found = section([assess(one, annotations_of(one, data))])
     assert found is not None
     assert "gender: female is" in found.text
     assert "; " not in found.text.partition(". ")[0]
 
 
 def test_what_is_not_compared_is_counted() -> None:
-    found = section([biased(0.0)], [])
+    found = section([biased(0.0)])
     assert found is not None
     rows = {row[1]: row[2:] for row in found.table.rows}
     n, labels, war, _, excess, *_ = rows["gender: unsure"]
@@ -110,11 +110,10 @@ def test_what_is_not_compared_is_counted() -> None:
 
 def test_it_is_in_the_report() -> None:
     one = biased(0.25)
-    assert section in SECTIONS
-    text = as_markdown([one], [], [])
+    text = as_markdown(contents([one]))
     assert "## Groups\n" in text
     assert "| Model | gender: female | 278 | 7 |" in text
-    figures = scores_document([one], [], [])["groups"]["Model"]["gender"]
+    figures = scores_document(contents([one]))["groups"]["Model"]["gender"]
     assert figures["gaps"]["excess"]["worst"] == "female"
     assert figures["unknown"] == 1
     assert [group["name"] for group in figures["groups"]] == ["male", "female", "unsure"]
@@ -128,7 +127,7 @@ def test_without_attributes_there_is_no_section(
     dataset: str, annotations: Mapping[str, Mapping[str, Annotations]]
 ) -> None:
     one = assess(run("Model", always("sadness", 7, [dataset])), annotations)
-    assert section([one], []) is None
+    assert section([one]) is None
 
 
 def write(folder: Path, *, stand_in: bool, columns: tuple[str, ...]) -> Path:

@@ -12,12 +12,12 @@ from tests.unifer_tasks.report.page.made_up import always, assessed, run
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment, assess
-from unifer_tasks.report.figures.parts import PartScores, part_scores
 from unifer_tasks.report.figures.tables import Percent, Points
 from unifer_tasks.report.renderers.leaderboard import as_latex
 from unifer_tasks.report.renderers.scores import scores_document
-from unifer_tasks.report.sections.parts import section
+from unifer_tasks.report.sections.parts import PartScores, part_scores, section
 from unifer_tasks.report.sources.runs import Run
 
 EIGHT = LABEL_SPACES["affectnet"].labels
@@ -53,7 +53,7 @@ def scored(predictions: Sequence[Prediction]) -> PartScores:
 
 
 def test_each_figure_has_its_name_and_its_planted_value() -> None:
-    found = section(assessed(Run("m", "m", tuple(planted()))), [])
+    found = section(assessed(Run("m", "m", tuple(planted()))))
     assert found is not None
     assert found.title == "AffectNet with 8 and 7 labels"
     assert "the answer contempt is wrong" in found.text
@@ -162,18 +162,18 @@ def test_repeated_answers_to_affectnet7_are_not_pooled() -> None:
 
 
 def test_only_base_runs_that_were_asked_about_it_are_shown() -> None:
-    assert section(assessed(run("m", always("happiness", 7))), []) is None
-    assert section(assessed(run("m", planted(), variant=VARIANTS["direct"])), []) is None
+    assert section(assessed(run("m", always("happiness", 7)))) is None
+    assert section(assessed(run("m", planted(), variant=VARIANTS["direct"]))) is None
     alone = [row for row in planted() if row.dataset == "affectnet7"]
-    found = section(assessed(run("m", alone)), [])
+    found = section(assessed(run("m", alone)))
     assert found is not None
     assert [row[1] for row in found.table.rows] == ["AffectNet, 7-class"]
 
 
 def test_programs_and_tables_have_it_where_it_was_asked() -> None:
     runs = assessed(Run("m", "m", tuple(planted())))
-    figures = scores_document(runs, [], [])["parts"]["m"]["affectnet7"]
+    figures = scores_document(contents(runs))["parts"]["m"]["affectnet7"]
     assert figures["outside"] == 70
     assert figures["view"]["scores"]["accuracy"]["value"] == 0.75
-    assert "AffectNet-7" in as_latex(runs, [])
-    assert "AffectNet-7" not in as_latex(assessed(run("m", always("happiness", 7))), [])
+    assert "AffectNet-7" in as_latex(contents(runs))
+    assert "AffectNet-7" not in as_latex(contents(assessed(run("m", always("happiness", 7)))))

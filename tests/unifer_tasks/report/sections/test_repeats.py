@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import always, assessed, run, several
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.boards import boards
 from unifer_tasks.report.figures.tables import Percent
@@ -33,7 +34,7 @@ def runs() -> list[Assessment]:
 
 
 def test_the_curve_of_the_pool_and_the_ends_of_each_dataset(runs: list[Assessment]) -> None:
-    found = section(runs, [])
+    found = section(runs)
     assert found is not None
     rows = {(row[1], row[2]): row for row in found.table.rows}
     assert list(rows) == [
@@ -57,11 +58,11 @@ def test_the_curve_of_the_pool_and_the_ends_of_each_dataset(runs: list[Assessmen
 
 def test_a_long_curve_is_shown_in_steps_and_written_whole() -> None:
     runs = assessed(several("Sampler", [("sad", ["sad"] * 20), ("fear", ["sad", *["fear"] * 19])]))
-    found = section(runs, [])
+    found = section(runs)
     assert found is not None
     pooled = [row[2] for row in found.table.rows if row[1] == "Pooled"]
     assert pooled == [1, 2, 3, 4, 5, 6, 7, 8, 16, 20]
-    (one,) = scores_document(runs, [], [])["runs"]
+    (one,) = scores_document(contents(runs))["runs"]
     curve = one["repeats"]["pooled"]["curve"]
     assert [point["k"] for point in curve] == list(range(1, 21))
     assert curve[-1]["majority_vote"]["value"] == one["repeats"]["pooled"]["majority_vote"] == 1
@@ -82,9 +83,9 @@ def test_leaderboards_have_the_vote_beside_the_first_answers(runs: list[Assessme
             assert vote.value is not None
             assert (vote.value, cells["Once"]) == (0.5, None)
             assert 0 <= board.scale.place(vote.value) <= 100
-    text = as_markdown(runs, [], [])
+    text = as_markdown(contents(runs))
     assert "| model | WAR | UAR | macro-F1 | majority@3 | unreadable |" in text
-    rows = csv.DictReader(io.StringIO(as_csv(runs, [])))
+    rows = csv.DictReader(io.StringIO(as_csv(contents(runs))))
     votes = {
         (r["model"], r["reader"], r["scope"]): (r["repeats"], r["majority_vote"]) for r in rows
     }
@@ -96,7 +97,7 @@ def test_where_runs_were_asked_more_and_less_often_each_vote_says_of_how_many(
     runs: list[Assessment],
 ) -> None:
     both = [*runs, *assessed(several("Twice", [("sad", ("sad", "sad"))]))]
-    text = as_markdown(both, [], [])
+    text = as_markdown(contents(both))
     assert "| majority@k |" in text
     assert "(k = 3)" in text
     assert "(k = 2)" in text
@@ -106,6 +107,6 @@ def test_the_plot_is_drawn_where_there_are_repeats_and_removed_where_not(
     runs: list[Assessment], tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib")
-    assert tmp_path / "repeats.svg" in write_plots(runs, [], tmp_path)
-    assert tmp_path / "repeats.svg" not in write_plots(runs[1:], [], tmp_path)
+    assert tmp_path / "repeats.svg" in write_plots(contents(runs), tmp_path)
+    assert tmp_path / "repeats.svg" not in write_plots(contents(runs[1:]), tmp_path)
     assert not list(tmp_path.glob("repeats*"))

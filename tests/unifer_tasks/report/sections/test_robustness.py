@@ -13,11 +13,11 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants.corruptions import KINDS, STRENGTHS, condition_of, in_words
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.robustness import Robustness
 from unifer_tasks.report.figures.tables import Percent, PValue, Section
 from unifer_tasks.report.renderers.markdown import as_markdown, section_blocks
-from unifer_tasks.report.sections.robustness import section
+from unifer_tasks.report.sections.robustness import Robustness, section
 
 LABELS = LABEL_SPACES["sfew"].labels
 ACCURACY = 0.8
@@ -53,7 +53,7 @@ def runs_of(
 
 
 def found_in(runs: list[Assessment]) -> tuple[Section, Robustness]:
-    found = section(runs, [])
+    found = section(runs)
     assert found is not None
     ((_, measured),) = found.figures.items()
     assert isinstance(measured, Robustness)
@@ -108,7 +108,7 @@ def test_a_kind_alone_is_a_run_of_its_own() -> None:
     assert list(measured.kinds) == ["mask"]
     ((title, kind, n, *_),) = found.table.rows
     assert (title, kind, n) == ("Model (corrupted_mask)", "mask", 300)
-    both = section([*runs_of(300, {"mask"}, 0.5), one[1]], [])
+    both = section([*runs_of(300, {"mask"}, 0.5), one[1]])
     assert both is not None
     assert list(both.figures) == ["Model (corrupted)", "Model (corrupted_mask)"]
 
@@ -130,10 +130,10 @@ def test_without_the_same_images_clean_there_is_no_figure(
 ) -> None:
     corrupted = run("Model", answers(50, KINDS), variant=VARIANTS["corrupted"])
     other = run(name, answers(50), variant=variant, stand_in=stand_in)  # type: ignore[arg-type]
-    assert section(assessed(corrupted, other), []) is None
+    assert section(assessed(corrupted, other)) is None
     again, base = runs_of(50, set(), 1.0)
     lonely = assessed(run("Lonely", answers(50, KINDS), variant=VARIANTS["corrupted"]))
-    found = section([again, base, *lonely], [])
+    found = section([again, base, *lonely])
     assert found is not None
     assert "Not shown for Lonely (corrupted): the report has no run" in found.text
 
@@ -148,10 +148,10 @@ def test_a_model_that_has_nothing_right_keeps_nothing_that_could_be_measured() -
 
 def test_a_report_shows_it_apart_from_the_benchmarks_figures() -> None:
     runs = runs_of(700, {"mask"}, 0.2)
-    text = as_markdown(runs, [], [])
+    text = as_markdown(contents(runs))
     assert "## Robustness\n" in text
     assert "| Model (corrupted) | mask |" in text
-    alone = as_markdown(runs[:1], [], [])
+    alone = as_markdown(contents(runs[:1]))
     assert "Robustness" not in alone
     rows = [line for line in alone.splitlines() if line.startswith("| Model |")]
     assert rows

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.unifer_tasks.report.page.made_up import three_runs
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, compare, report_pairs
+from unifer_tasks.report.figures.numbers import cell_text
 from unifer_tasks.report.figures.tables import Percent, Points, PValue, Section, Table
 from unifer_tasks.report.page import write_page
 from unifer_tasks.report.renderers.markdown import as_markdown
-from unifer_tasks.report.renderers.numbers import cell_text
 from unifer_tasks.report.renderers.scores import scores_document
-from unifer_tasks.report.sections import listed, outcomes, repeats, variants
+from unifer_tasks.report.sections import outcomes, repeats, variants
 from unifer_tasks.report.sections.listed import sections
 
 SMALL = Section(
@@ -64,11 +65,11 @@ def test_only_what_the_runs_have_is_a_section(
 ) -> None:
     assert [each.key for each in sections(runs, comparisons)] == ["outcomes", "variants"]
     assert [each.key for each in sections(runs[:1], [])] == ["outcomes"]
-    assert repeats.section(runs, []) is None
+    assert repeats.section(runs) is None
 
 
 def test_every_answer_has_an_outcome(runs: list[Assessment]) -> None:
-    for one, (title, *counts) in zip(runs, outcomes.section(runs, []).table.rows, strict=True):
+    for one, (title, *counts) in zip(runs, outcomes.section(runs).table.rows, strict=True):
         assert title == one.run.title
         assert sum(count for count in counts if isinstance(count, int)) == len(one.run.predictions)
 
@@ -89,12 +90,13 @@ def test_a_variant_is_beside_its_base(
 def test_a_listed_section_is_in_every_output(
     runs: list[Assessment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listed, "SECTIONS", (lambda *_: SMALL,))
-    text = as_markdown(runs, [], [])
+    monkeypatch.setattr(outcomes, "section", lambda _: SMALL)
+    report = contents(runs)
+    text = as_markdown(report)
     assert "## Small and plain\n\nOne figure.\n\n| model | figure |" in text
     assert "| m | 50.00 [25.00, 75.00] |\n| n | - |" in text
-    page = write_page(runs, [], [], tmp_path).path.read_text()
+    page = write_page(report, tmp_path).path.read_text()
     assert '<a href="#small">Small and plain</a>' in page
     assert '<td data-value="0.5">50.0<small>25.0 to 75.0</small></td>' in page
     figure = {"value": 0.5, "low": 0.25, "high": 0.75, "note": "", "digits": 0}
-    assert scores_document(runs, [], [])["small"] == {"m": figure}
+    assert scores_document(report)["small"] == {"m": figure}

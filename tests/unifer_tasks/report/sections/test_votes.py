@@ -24,6 +24,7 @@ from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants.listed import BASE, VARIANTS, Variant
 from unifer_tasks.protocol.variants.ranking import write_ranking
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment, assess
 from unifer_tasks.report.figures.tables import Percent, Points, Section, Table
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -106,7 +107,7 @@ def test_near_misses_are_told_from_strange_answers() -> None:
     rows = voted(300)
     known = told(rows)
     runs = [assess(answered(rows, each, each.__name__), known) for each in (runner_up, stranger)]
-    found = section(runs, [])
+    found = section(runs)
     near, far = cells(found, 0), cells(found, 1)
     assert (near["model"], near["dataset"], near["questions"]) == ("runner_up", "FERPlus", 300)
     assert value(near["WAR"]) == value(far["WAR"]) == 0
@@ -133,7 +134,7 @@ def test_a_sentence_says_how_to_read_it(share: float, text: str) -> None:
     rows = voted(400, intensity=0.7)
     is_right = iter(np.random.default_rng(0).permutation(400) < share * 400)
     one = answered(rows, lambda target, _: target if next(is_right) else "no label")
-    found = section([assess(one, told(rows))], [])
+    found = section([assess(one, told(rows))])
     assert found is not None
     assert text in found.text
     scores = found.figures["Model"]["ferplus"]  # type: ignore[index]
@@ -158,7 +159,7 @@ def test_a_ranking_has_a_distance() -> None:
 
     alike, unlike = ranked("alike", as_votes), ranked("unlike", lambda _: sharp)
     base = assess(answered(rows, right), told(rows))
-    found = section([base, alike, unlike], [])
+    found = section([base, alike, unlike])
     assert [cells(found, row)["model"] for row in range(3)] == [
         "Model", "alike (ranked)", "unlike (ranked)",
     ]  # fmt: skip
@@ -169,7 +170,7 @@ def test_a_ranking_has_a_distance() -> None:
     assert near["cross-entropy"].value == pytest.approx(near["entropy of the votes"], abs=0.01)
     assert far["distance"].low > 0.5
     assert far["cross-entropy"].low > far["entropy of the votes"] + 10
-    text = as_markdown([base, alike, unlike], [], [])
+    text = as_markdown(contents([base, alike, unlike]))
     assert "### Distance from the votes\n" in text
     assert f"| {far['distance'].value:.3f} [{far['distance'].low:.3f}, " in text
 
@@ -179,7 +180,7 @@ def test_repeats_have_a_distance() -> None:
     said = [*["angry"] * 6, *["fear"] * 4]
     answers = tuple(Prediction("ferplus", "0", "angry", response("Hm.", each)) for each in said)
     one = Run("Model", "m", answers[:1], repeated=(answers,))
-    found = distances(section([assess(one, told(rows))], []))
+    found = distances(section([assess(one, told(rows))]))
     assert found["questions"] == 1
     assert 0 < found["distance"].value < 0.25
 
@@ -199,7 +200,7 @@ def test_what_is_left_out_is_counted(known: dict[str, Any], text: str, n: int) -
     for id_, given in known.items():
         votes = tuple(rows[id_][1].values())
         own[id_] = Annotations((*votes[1:], votes[0]) if given == "other" else given)
-    found = section([assess(answered(rows, right), {"ferplus": own})], [])
+    found = section([assess(answered(rows, right), {"ferplus": own})])
     assert found is not None
     (line,) = found.lines
     assert text in line
@@ -213,13 +214,13 @@ def test_what_is_left_out_is_counted(known: dict[str, Any], text: str, n: int) -
 def test_without_votes_there_is_no_section(
     known: Mapping[str, Mapping[str, Annotations]] | None,
 ) -> None:
-    assert section([assess(answered(voted(5), right), known)], []) is None
+    assert section([assess(answered(voted(5), right), known)]) is None
 
 
 def test_a_name_is_no_markup() -> None:
     rows = voted(5)
     one = assess(answered(rows, right, name="m_$1|<b>"), told(rows))
-    assert "The WAR of m\\_\\$1\\|\\<b\\>, 100.0 %" in as_markdown([one], [], [])
+    assert "The WAR of m\\_\\$1\\|\\<b\\>, 100.0 %" in as_markdown(contents([one]))
 
 
 def right_answers(data: Path, path: Path) -> int:

@@ -14,12 +14,12 @@ from unifer_tasks.protocol.prompts import response
 from unifer_tasks.protocol.variants.forced import OTHER, OWN, Said, beginnings, write_forced
 from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.protocol.variants.ranking import write_ranking
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.tables import Percent, Points, PValue
-from unifer_tasks.report.figures.worth import DIRECT, Worth, worth
 from unifer_tasks.report.renderers.markdown import as_markdown
 from unifer_tasks.report.renderers.scores import scores_document
-from unifer_tasks.report.sections.worth import section
+from unifer_tasks.report.sections.worth import DIRECT, Worth, section, worth
 
 LABELS = LABEL_SPACES["sfew"].labels
 N = 140
@@ -112,7 +112,7 @@ def test_questions_without_a_rationale_are_left_out_and_counted() -> None:
     found = measured(depends, bare=10)
     assert (found.n, found.lacking) == (N - 10, 10)
     assert {effect.counts.n for effect in found.effects.values()} == {N - 10}
-    shown = section(assessed(run("Model", forced(depends, 10), variant=FORCED)), [])
+    shown = section(assessed(run("Model", forced(depends, 10), variant=FORCED)))
     assert shown is not None
     assert shown.text.endswith("Left out, without a rationale or a reply: Model 10 questions.")
     assert worth(assessed(run("Model", forced(depends, N), variant=FORCED))[0]) is None
@@ -133,7 +133,7 @@ def runs() -> list[Assessment]:
 
 
 def test_it_is_in_the_report_with_the_direct_question_beside_it() -> None:
-    found = section(runs(), [])
+    found = section(runs())
     assert found is not None
     assert "Model 1 question." in found.text
     model, other = found.table.groups
@@ -145,9 +145,9 @@ def test_it_is_in_the_report_with_the_direct_question_beside_it() -> None:
     assert [row[-1] for row in model] == [N - 1] * 7
     assert all(isinstance(row[5], Points) and isinstance(row[6], PValue) for row in model[1:])
     assert [isinstance(row[4], Percent) for row in model] == [False] * 5 + [True, False]
-    text = as_markdown(runs(), [], [])
+    text = as_markdown(contents(runs()))
     assert "## What a rationale is worth\n" in text
-    document = scores_document(runs(), [], [])["rationale_worth"]
+    document = scores_document(contents(runs()))["rationale_worth"]
     assert [*document["Model"]["effects"]][-2:] == [OTHER, DIRECT]
     assert document["Other"]["effects"][OTHER]["changed"]["value"] == 0
     # A forced ranking is of one condition of several: it has no place among calibrated answers.
@@ -166,5 +166,5 @@ def test_without_forced_answers_there_is_no_section() -> None:
     rows = assessed(
         run("Model", always("happiness", 3)), run("Model", always("happiness", 3), variant=FORCED)
     )
-    assert section(rows, []) is None
+    assert section(rows) is None
     assert OWN not in measured(ignores).effects

@@ -9,6 +9,7 @@ import pytest
 from tests.unifer_tasks.report.on_disk import answers, write_lines, write_logs
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.protocol.variants.listed import VARIANTS
+from unifer_tasks.report.build import contents
 from unifer_tasks.report.figures.assessment import assess
 from unifer_tasks.report.figures.marks import questions
 from unifer_tasks.report.renderers.markdown import as_markdown
@@ -248,7 +249,7 @@ def test_repeated_answers_are_all_read(tmp_path: Path, scored: str) -> None:
     assert one.repeats["pooled"] == found
     assert one.run.provenance["repeats"] == "3"
     assert any("was asked 3 times (--repeats)" in note for note in one.run.notes)
-    assert "| SFEW 2.0 | 3 |" in as_markdown([one], [], [])
+    assert "| SFEW 2.0 | 3 |" in as_markdown(contents([one]))
 
 
 def test_a_question_asked_less_often_is_told(tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_questions_asked_once_have_no_figures_of_repeats(tmp_path: Path) -> None
     write_logs(tmp_path, SFEW)
     one = assess(only(read_runs([tmp_path])))
     assert one.repeats == {}
-    assert "Repeated answers" not in as_markdown([one], [], [])
+    assert "Repeated answers" not in as_markdown(contents([one]))
 
 
 def test_other_questions_than_this_versions_are_noticed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.listed import orders
-from unifer_tasks.report.figures.order import OrderedAnswer, order_bias
+from unifer_tasks.report.sections.orders import OrderedAnswer, order_bias
 
 SFEW = LABEL_SPACES["sfew"].labels
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from unifer_tasks.report.renderers.numbers import signed
+from unifer_tasks.report.figures.numbers import signed
 
 
 @pytest.mark.parametrize(
