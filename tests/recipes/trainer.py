@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pprint import pformat
 from typing import TYPE_CHECKING
 
 from tests.conftest import REPOSITORY, run_command
@@ -82,6 +83,13 @@ def data(folder: Path) -> list[str]:
         f"data.train_files={folder / 'train-00000.parquet'}",
         f"data.val_files={folder / 'valid-00000.parquet'}",
     ]
+
+
+def assert_learns(*steps: Mapping[str, float]) -> None:
+    """Check the metrics of steps: rollouts were of the trainer's weights and gave a gradient."""
+    for step in steps:
+        assert step["training/rollout_actor_probs_pearson_corr"] > 0.999, pformat(step)
+        assert step["actor/grad_norm"] > 0, pformat(step)
 
 
 def weights(model: Path) -> dict[str, torch.Tensor]:

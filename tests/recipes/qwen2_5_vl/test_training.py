@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes import hashed_reward
-from tests.recipes.trainer import Trainers, assert_moved_but_vision, data
+from tests.recipes.trainer import Trainers, assert_learns, assert_moved_but_vision, data
 
 pytest.importorskip("verl")
 
@@ -67,12 +67,11 @@ def trained(out: Path) -> Mapping[str, Steps]:
 def test_two_steps(name: str, trained: Mapping[str, Steps]) -> None:
     steps = trained[name]
     assert len(steps) == 2
+    assert_learns(*steps)
     for step in steps:
-        assert step["training/rollout_actor_probs_pearson_corr"] > 0.999
         assert ("actor/kl_loss" in step) == (name == "grpo")
         # The second update of a batch is at other weights than its rollouts.
         assert (abs(step["actor/ppo_kl"]) > 1e-6) == (name not in {"grpo", "dr_grpo"})
-        assert step["actor/grad_norm"] > 0
     # The groups that have no variance are left out by two alone.
     assert any(FILTERED in step for step in steps) == (name in {"dapo", "cispo"})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.forked import Forked
-from tests.recipes.trainer import Trainers, run_for
+from tests.recipes.trainer import Trainers, assert_learns, run_for
 
 pytest.importorskip("verl")
 
@@ -97,8 +97,7 @@ def test_every_rollout_of_the_demo_is_kept_and_read_as_it_was_rewarded(demo: Dem
     run = demo.folder / "grpo"
     steps, rollouts = read_metrics(run), read_steps(run)
     assert list(steps) == list(rollouts) == [1, 2]
-    assert all(s["training/rollout_actor_probs_pearson_corr"] > 0.999 for s in steps.values())
-    assert all(s["actor/grad_norm"] > 0 for s in steps.values())
+    assert_learns(*steps.values())
     for step, kept in rollouts.items():
         assert kept.rollouts == 16 * 8
         assert kept.reward == pytest.approx(steps[step]["critic/rewards/mean"])

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.machine import kill_all
-from tests.recipes.trainer import Trainers, data, run_for
+from tests.recipes.trainer import Trainers, assert_learns, data, run_for
 
 pytest.importorskip("verl")
 
@@ -123,11 +123,8 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     steps = read_metrics(out)
     # A step whose checkpoint was written need not have been logged when the kill came.
     assert {1, *taken} <= steps.keys()
-    for step in steps.values():
-        # The weights that the rollouts sample from are the trainer's.
-        assert step["training/rollout_actor_probs_pearson_corr"] > 0.999
-        assert step["actor/grad_norm"] > 0
-        assert math.isfinite(step["actor/kl_loss"])
+    assert_learns(*steps.values())
+    assert all(math.isfinite(step["actor/kl_loss"]) for step in steps.values())
     assert not run_processes(out)
 
     newest = out / f"global_step_{STEPS}"

@@ -22,7 +22,7 @@ from recipes.training.runs.metrics import read_metrics
 from recipes.training.runs.record import find_record
 from tests.conftest import run_command
 from tests.forked import Forked
-from tests.recipes.trainer import Trainers, data
+from tests.recipes.trainer import Trainers, assert_learns, data
 from tests.recipes.training.results.test_adapter_merger import Weights, logits
 from unifer_tasks.harness.models.weights import weight_problems
 
@@ -143,8 +143,7 @@ def test_sft_is_resumed_and_merged(cold_start: Stage, seeing_model: Path) -> Non
 def test_grpo_starts_from_the_merged_model_and_is_merged(cold_start: Stage, grpo: Stage) -> None:
     steps = read_metrics(grpo.run)
     assert list(steps) == [1, 2]
-    assert all(s["training/rollout_actor_probs_pearson_corr"] > 0.999 for s in steps.values())
-    assert all(step["actor/grad_norm"] > 0 for step in steps.values())
+    assert_learns(*steps.values())
     # The reference is the model without the adapter, from which the first step led away.
     assert steps[1]["actor/kl_loss"] == 0 < steps[2]["actor/kl_loss"]
     assert_merged(grpo, cold_start.merged)
