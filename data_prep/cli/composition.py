@@ -17,6 +17,7 @@ from data_prep.cli.options import (
     unpacked,
     warn,
 )
+from data_prep.images.nearness import MAX_BITS
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.inputs import Input, inputs_of_published
@@ -65,7 +66,7 @@ def add_composition(parser: argparse.ArgumentParser) -> None:
             "--near-bits",
             natural_number,
             "N",
-            compose.Options().near_bits,
+            MAX_BITS,
             "maximum bits in which near duplicates differ",
         ),
         ("--valid", share, "SHARE", 0.0, "share of the samples held out for validation"),

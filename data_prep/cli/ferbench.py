@@ -30,7 +30,7 @@ from data_prep.outputs.quarantine import (
 )
 from data_prep.sources.index import Question, read_index
 from data_prep.sources.samples import Split
-from data_prep.support.errors import BuildError
+from data_prep.support.errors import PreparationError
 from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
@@ -108,13 +108,10 @@ def _check(
         for plan in plans
         for difference in ferbench.differences(plan, index.get(plan.source.dataset))
     ]
-    if found and not (partial and all(difference.is_absence for difference in found)):
-        remedy = (
-            "; --partial builds what is there"
-            if all(difference.is_absence for difference in found)
-            else ""
-        )
-        raise BuildError(
+    may_be_partial = all(difference.is_absence for difference in found)
+    if found and not (partial and may_be_partial):
+        remedy = "; --partial builds what is there" if may_be_partial else ""
+        raise PreparationError(
             f"{counted(len(found), 'difference')} from the published benchmark, listed above; "
             f"nothing was written{remedy}",
             [difference.text for difference in found],

@@ -30,11 +30,10 @@ def add(commands: Subparsers) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    done = reformat(args.folder, args.out, FORMATS[args.format])
-    manifest = done.manifest
+    manifest, unchanged = reformat(args.folder, args.out, FORMATS[args.format])
     write_training_card(args.out, manifest)
     for part in manifest.shards:
         say(f"{manifest.rows(part):>8,} {part} rows   {args.out}/{part}-*.parquet")
-    if done.unchanged:
-        say(f"{done.unchanged:>8,} responses are in no known format and were left unchanged")
+    if unchanged:
+        say(f"{unchanged:>8,} responses are in no known format and were left unchanged")
     return 0

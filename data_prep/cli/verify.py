@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from data_prep.cli.options import add_jobs, add_numbers, say, warn
+from data_prep.images.fingerprints import FOLDER as EXAMINED
 from data_prep.outputs import verify
-from data_prep.outputs.training_folder import has_fingerprints, is_training_folder
+from data_prep.outputs.training_folder import is_training_folder
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.extras import TRAIN
@@ -45,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
         manifest, problems = verify.verify_rows(args.folder, args.jobs)
         rows = {part: manifest.rows(part) for part in manifest.shards}
         listed = [shard.path for shards in manifest.shards.values() for shard in shards]
-        if not problems and not has_fingerprints(args.folder):
+        if not problems and not (args.folder / EXAMINED).is_dir():
             say("every image was decoded; without fingerprints, its content could not be compared")
         if args.processor and not problems:
             limits = verify.Limits(args.max_prompt_tokens, args.max_tokens)

@@ -8,9 +8,10 @@ continues after a kill, and a second run does next to nothing.
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -95,65 +96,53 @@ class Listing:
     Attributes:
         paths: The files of its findings, in the order of the entries; some may not exist yet.
         counts: Label -> samples.
-        pending: Entries that have no findings yet.
+        pending: Those of the files that do not exist -> entries.
     """
 
     paths: list[Path]
     counts: Mapping[str, int]
-    pending: int
+    pending: Mapping[Path, int]
 
 
 def list_entries(given: Input, folder: Path) -> Listing:
-    """List a source's entries and the files of their findings.
-
-    Args:
-        given: The source.
-        folder: The folder of findings.
+    """List a source's entries and the files of their findings, which lie in a folder.
 
     Raises:
         ArchiveError: An archive or one of its lists is damaged.
     """
     paths: list[Path] = []
     counts: Counter[str] = Counter()
-    pending = 0
+    pending: dict[Path, int] = {}
     for number, batch in enumerate(batches(given.read(), ROWS_PER_FILE)):
         digest = _digest(batch, given.tree)
         paths.append(folder / f"{given.name}-{given.split}-{number:05d}-{digest}.parquet")
         counts.update(entry.label for entry in batch if isinstance(entry, Sample))
-        pending += 0 if paths[-1].exists() else len(batch)
+        if not paths[-1].exists():
+            pending[paths[-1]] = len(batch)
     return Listing(paths, counts, pending)
 
 
 def examine(given: Input, listing: Listing, output: Output) -> None:
-    """Examine the entries of a source that have no findings yet.
-
-    Args:
-        given: The source.
-        listing: Its entries.
-        output: Receives images that are extracted from archives.
+    """Examine the entries of a source that have no findings yet, and extract packed images.
 
     Raises:
         ArchiveError: An image lies outside its root, or an archive is damaged.
     """
+    if not listing.pending:
+        return
     root = given.root(output.images)
-    pending: deque[tuple[Path, int]] = deque()
-
-    def tasks() -> Iterator[_Task]:
-        entries = batches(given.read(), ROWS_PER_FILE)
-        for path, batch in zip(listing.paths, entries, strict=True):
-            if not path.exists():
-                pending.append((path, len(batch)))
-                for entry in batch:
-                    yield _task(entry, given, root)
-
-    title = f"{given.name} {given.split}"
-    if listing.pending:
-        rows: list[Examined] = []
-        for row in output.map(title, _examine, tasks(), listing.pending):
-            rows.append(row)
-            if len(rows) == pending[0][1]:
-                _write(pending.popleft()[0], rows)
-                rows = []
+    tasks = (
+        _task(entry, given, root)
+        for path, batch in zip(listing.paths, batches(given.read(), ROWS_PER_FILE), strict=True)
+        if path in listing.pending
+        for entry in batch
+    )
+    title, n_entries = f"{given.name} {given.split}", sum(listing.pending.values())
+    rows = iter(output.map(title, _examine, tasks, n_entries))
+    for path, n in listing.pending.items():
+        _write(path, islice(rows, n))
+    # Ends the processes and the progress.
+    next(rows, None)
 
 
 def remove_stale_findings(folder: Path, listings: Iterable[Listing]) -> None:
@@ -207,10 +196,7 @@ def read_findings(path: Path, columns: Sequence[str] = _SCHEMA.names) -> pa.Tabl
 
 
 def fingerprints(folder: Path) -> dict[tuple[str, str], bytes]:
-    """Return the pixel hashes of all intact training images, by dataset and id.
-
-    Args:
-        folder: The folder of findings; it need not exist.
+    """Return dataset and id -> pixel hash of all intact training images; none without the folder.
 
     Raises:
         PreparationError: A file of findings is damaged.

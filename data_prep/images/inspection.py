@@ -84,13 +84,10 @@ class Inspection:
 
 
 def inspect(data: bytes | str) -> Inspection:
-    """Decode an image once and describe it.
+    """Decode an image, or what `Tree.try_read` says in its place, once and describe it.
 
     This turns off, for the whole process, that Pillow fills in truncated files: other packages
     (lmms-eval on import) turn it on, and a half-gray face would then pass as intact.
-
-    Args:
-        data: The result of `Tree.try_read`.
     """
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     if isinstance(data, str):

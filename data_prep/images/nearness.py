@@ -61,11 +61,7 @@ class Images:
     near: Numbers
 
     def rows(self, images: Iterable[int]) -> Mapping[int, Examined]:
-        """Read the findings on some images from their files.
-
-        Args:
-            images: Their numbers.
-        """
+        """Read the findings on some images, given by their numbers, from their files."""
         image_at = {int(self.places[image]): image for image in images}
         rows: dict[int, Examined] = {}
         start = 0
@@ -85,14 +81,7 @@ def compare(
     max_bits: int = MAX_BITS,
     jobs: int | None = None,
 ) -> Images:
-    """Compare all images with one another.
-
-    Args:
-        training: Files of findings of training images.
-        tests: Files of findings of test images.
-        max_bits: How many of 256 bits may differ.
-        jobs: Worker processes; None for one per core.
-    """
+    """Compare all images that files of findings describe with one another."""
     paths = [*training, *tests]
     places: list[int] = []
     is_test: list[bool] = []
@@ -133,10 +122,7 @@ def compare(
 def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None) -> Numbers:
     """Return rows of two hashes' positions, the lower first, and the number of bits that differ.
 
-    Args:
-        hashes: Distinct perceptual hashes, one row of bytes each.
-        max_bits: How many bits may differ.
-        jobs: As in `compare`.
+    The hashes are distinct, a row of bytes each.
     """
     search = partial(_pairs_of_band, hashes=hashes, max_bits=max_bits)
     found = list(ordered_map(search, _bands(max_bits), jobs, chunk=1))

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.outputs.recipes import changes
+from data_prep.outputs.recipes import require_same
 from data_prep.outputs.training_folder import is_training_folder
-from data_prep.support.errors import BuildError
+from data_prep.support.errors import PreparationError
 from data_prep.support.packed import UNPACKED
 from data_prep.support.parallel import batches
 from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
@@ -83,22 +83,15 @@ def open_build(out: Path, manifest: Manifest) -> Manifest:
 
     Args:
         out: The folder, created if it does not exist.
-        manifest: The manifest of the new build, without datasets.
-
-    Returns:
-        The manifest with the datasets that are already complete.
+        manifest: The manifest of the new build, without datasets; they are in the one returned.
 
     Raises:
-        BuildError: The folder holds something else.
+        PreparationError: The folder holds something else.
     """
     check_folder(out)
     if (out / MANIFEST_NAME).exists():
         held = read_manifest(out)
-        difference = changes(_identity(held), _identity(manifest))
-        if difference:
-            raise BuildError(
-                f"{out} holds another build: {difference}; choose another folder or remove this one"
-            )
+        require_same(out, _identity(held), _identity(manifest))
         return held
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest)
@@ -114,14 +107,14 @@ def check_folder(out: Path) -> None:
     """Check that a benchmark may be written to a folder.
 
     Raises:
-        BuildError: It is a file, or holds something else.
+        PreparationError: It is a file, or holds something else.
     """
     if out.exists() and not out.is_dir():
-        raise BuildError(f"{out} is a file; choose another folder")
+        raise PreparationError(f"{out} is a file; choose another folder")
     names = {path.name for path in out.iterdir()} if out.exists() else set()
     is_unknown = names - {UNPACKED, LOCK_NAME} and MANIFEST_NAME not in names
     if is_unknown or is_training_folder(out):
-        raise BuildError(f"{out} exists and is not a benchmark folder; choose another")
+        raise PreparationError(f"{out} exists and is not a benchmark folder; choose another")
 
 
 def write_dataset(
@@ -131,16 +124,9 @@ def write_dataset(
     rows: Iterable[Row],
     annotations: Sequence[str] = (),
 ) -> Manifest:
-    """Write one dataset's questions and then the manifest that lists them.
+    """Write one dataset's questions, as they are yielded, and then the manifest that lists them.
 
     If it is killed, no half-written file has its final name.
-
-    Args:
-        out: A folder that `open_build` opened.
-        manifest: The manifest so far.
-        dataset: The dataset's key.
-        rows: Its questions; consumed as they are written.
-        annotations: The annotation columns of the file.
 
     Returns:
         The manifest with this dataset in it.

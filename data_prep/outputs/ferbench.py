@@ -21,7 +21,7 @@ from data_prep.outputs.quarantine import (
 )
 from data_prep.sources.index import Question
 from data_prep.sources.samples import Sample, Skipped, Source, Split
-from data_prep.support.errors import BuildError
+from data_prep.support.errors import PreparationError
 from data_prep.support.output import Output
 from unifer_tasks.data.annotations import ANNOTATION_TYPES, Annotations
 from unifer_tasks.data.manifest import Manifest
@@ -80,18 +80,14 @@ class Plan:
 def plan(source: Source, index: Sequence[Question] | None = None) -> Plan:
     """Find a dataset's questions.
 
-    They are in the index's order. Without an index they are sorted by id, which is the published
-    order of FERPlus and AffectNet; RAF-DB's is the reverse. SFEW's order follows no rule.
-
-    Args:
-        source: The dataset's archive.
-        index: The published questions.
+    They are in the order of the published ones. Without these they are sorted by id, which is the
+    published order of FERPlus and AffectNet; RAF-DB's is the reverse. SFEW's order follows no rule.
 
     Raises:
-        BuildError: The archive cannot give the benchmark's questions.
+        PreparationError: The archive cannot give the benchmark's questions.
     """
     if source.not_benchmark is not None:
-        raise BuildError(f"{label_space(source.dataset).title}: {source.not_benchmark}")
+        raise PreparationError(f"{label_space(source.dataset).title}: {source.not_benchmark}")
     samples: list[Sample] = []
     skipped: list[Skipped] = []
     for entry in source.read(Split.TEST):
@@ -120,12 +116,7 @@ class Difference:
 
 
 def differences(plan: Plan, index: Sequence[Question] | None = None) -> list[Difference]:
-    """Compare every question of a dataset with the published ones.
-
-    Args:
-        plan: The questions of the archive.
-        index: The published questions; without them, label counts are compared.
-    """
+    """Compare a dataset with the published questions; without them, with their label counts."""
     ids = Counter(sample.id for sample in plan.samples)
     found = [Difference(f"{each} is listed {n} times") for each, n in ids.items() if n > 1]
     found += _of_counts(plan) if index is None else _of_questions(plan, index)
@@ -167,12 +158,8 @@ def build(output: Output, plans: Sequence[Plan]) -> Manifest:
     benchmark has. Entries of an archive that the benchmark does not ask about are listed in
     `DATASET/skipped.jsonl`, annotations that are left out in `DATASET/unannotated.jsonl`.
 
-    Args:
-        output: The folder to write.
-        plans: The datasets, in order.
-
     Raises:
-        BuildError: The folder holds something else, or another state of the archives.
+        PreparationError: The folder holds something else, or another state of the archives.
     """
     recipe: Mapping[str, object] = {
         plan.source.dataset: {"layout": plan.source.layout, "questions_xxh3": plan.digest}

@@ -37,10 +37,7 @@ _DATA_FILES = ("train-*.parquet", "valid-*.parquet", "*/test.parquet")
 
 
 def check_target(repository: str) -> None:
-    """Check what can be checked of a dataset on the hub before there is anything to publish.
-
-    Args:
-        repository: Its name.
+    """Check what can be checked of a dataset's name on the hub before there is anything to publish.
 
     Raises:
         PreparationError: It cannot be a name, or nobody is logged in.
@@ -70,16 +67,12 @@ def push(out: Path, repository: str) -> str:
 
     All files are one commit: until it is made, the dataset is as it was.
 
-    Args:
-        out: A folder that `unifer-data` wrote to its end.
-        repository: Its name on the hub, `user/name`.
-
     Returns:
         Where it is, and who can see it.
 
     Raises:
         PreparationError: The hub did not take it.
-        DataError: `out` is not finished.
+        DataError: The output is not finished.
     """
     from huggingface_hub import HfApi
 

@@ -46,10 +46,6 @@ def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
 def read_list(kind: type[T], path: Path) -> Iterator[T]:
     """Yield the entries of a list that a build wrote, one object per line.
 
-    Args:
-        kind: The dataclass of an entry.
-        path: The list.
-
     Raises:
         PreparationError: An entry is damaged; the message names the line.
         OSError: The list cannot be read.

@@ -19,7 +19,7 @@ from data_prep.outputs.training_folder import (
     shard_path,
     write_training_manifest,
 )
-from data_prep.support.errors import BuildError, reading_parquet
+from data_prep.support.errors import PreparationError, reading_parquet
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.support.files import atomic_write
 
@@ -33,22 +33,24 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
             roots.
 
     Raises:
-        BuildError: A source is not in the manifest.
+        PreparationError: A source is not in the manifest.
     """
     empty = [source or "all sources" for source, root in given.items() if not root]
     if empty:
-        raise BuildError(f"no new root is given for {empty[0]}")
+        raise PreparationError(f"no new root is given for {empty[0]}")
     unknown = [source for source in given if source is not None and source not in manifest.roots]
     if unknown:
-        raise BuildError(
+        raise PreparationError(
             f"{unknown[0]!r} is not a source of these rows: {', '.join(manifest.roots)}"
         )
     if not manifest.roots:
-        raise BuildError("these rows name no source, so there is nothing to move; build them again")
+        raise PreparationError(
+            "these rows name no source, so there is nothing to move; build them again"
+        )
     try:
         common = os.path.commonpath(list(manifest.roots.values()))
     except ValueError:
-        raise BuildError(
+        raise PreparationError(
             "some roots of these rows are absolute paths and others are not; build them again"
         ) from None
     roots = {}
@@ -65,17 +67,13 @@ def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> di
 
 
 def rebase(folder: Path, given: Mapping[str | None, str]) -> TrainingManifest:
-    """Rewrite the image paths of a folder of training rows.
+    """Rewrite the image paths of a folder of training rows, given the roots as to `new_roots`.
 
     After a kill, the same command finishes the work: a shard that differs from the manifest was
     already rewritten, and its new paths are kept.
 
-    Args:
-        folder: A folder that `unifer-data rlvr` or `cot` wrote.
-        given: As in `new_roots`.
-
     Raises:
-        BuildError: A shard is damaged, a path is not below any root of the manifest, or
+        PreparationError: A shard is damaged, a path is not below any root of the manifest, or
             a source is unknown.
         DataError: The manifest is missing or damaged, or a shard is missing.
     """
@@ -104,7 +102,7 @@ def _rebased(
             if place is not None:
                 return f"{roots[source].rstrip('/')}/{place}"
         below = manifest.roots[source] if source else f"any of {', '.join(roots)}"
-        raise BuildError(f"{path}: {image} does not lie below {below}; build the rows again")
+        raise PreparationError(f"{path}: {image} does not lie below {below}; build the rows again")
 
     def with_moved_images(row: dict[str, Any]) -> dict[str, Any]:
         source = manifest.source_of(row["data_source"])
@@ -118,13 +116,7 @@ def _rebased(
 def rewrite_shard(
     folder: Path, out: Path, shard: Shard, changed: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Shard:
-    """Write a shard with every row changed, a few thousand rows at a time.
-
-    Args:
-        folder: The folder of the shard.
-        out: The folder to write, which may be the same.
-        shard: The shard.
-        changed: Returns the new row.
+    """Write a shard with every row changed to a folder, which may be its own.
 
     Returns:
         The shard with its new hash.

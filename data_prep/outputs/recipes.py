@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from data_prep.support.errors import PreparationError
 
 _DIGESTS: Mapping[str, str] = {
     "examined": "the sources' files, sizes or times changed (a copy keeps them: cp -a)",
@@ -13,9 +16,16 @@ _DIGESTS: Mapping[str, str] = {
 """Key of a recipe -> what a different value means to the user."""
 
 
-def changes(held: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Describe how two recipes differ, without their lists and digests."""
-    return ", ".join(_changes(held, asked))
+def require_same(out: Path, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Check that a folder holds the requested build.
+
+    Raises:
+        PreparationError: It holds another; the message tells how, without lists and digests.
+    """
+    if difference := ", ".join(_changes(held, asked)):
+        raise PreparationError(
+            f"{out} holds another build: {difference}; choose another folder or remove this one"
+        )
 
 
 def _changes(held: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterator[str]:

@@ -148,13 +148,7 @@ def _repeat_problems(
 
 
 def image_problems(root: Path, manifest: TrainingManifest, jobs: int | None) -> list[str]:
-    """Return the problems of the images, each decoded and compared with its fingerprint.
-
-    Args:
-        root: The folder, which may hold fingerprints of its images from when it was built.
-        manifest: Its manifest.
-        jobs: Worker processes; None for one per core.
-    """
+    """Return the problems of the images, each decoded and compared with its fingerprint, if any."""
     pixels = fingerprints(root / FOLDER)
     images = {
         image: pixels.get((row.dataset, row.id or ""))

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.images.fingerprints import FOLDER as EXAMINED_FOLDER
-from data_prep.outputs.recipes import changes
-from data_prep.support.errors import BuildError, brief
+from data_prep.outputs.recipes import require_same
+from data_prep.support.errors import PreparationError, brief
 from data_prep.support.output import IMAGES
 from data_prep.support.packed import UNPACKED
 from data_prep.support.parallel import batches
@@ -280,11 +280,6 @@ def is_training_folder(root: Path) -> bool:
     return isinstance(content, dict) and "kind" in content
 
 
-def has_fingerprints(root: Path) -> bool:
-    """Return whether a folder of training rows holds the findings on its images."""
-    return (root / EXAMINED_FOLDER).is_dir()
-
-
 def write_training_manifest(root: Path, manifest: TrainingManifest) -> None:
     """Write the manifest atomically."""
     text = json.dumps({"schema": SCHEMA, **asdict(manifest)}, indent=2) + "\n"
@@ -296,33 +291,28 @@ def open_folder(out: Path) -> None:
     """Create a folder for a build, or accept one that a build was started in.
 
     Raises:
-        BuildError: It holds something else.
+        PreparationError: It holds something else.
     """
     if out.exists() and not out.is_dir():
-        raise BuildError(f"{out} is a file; choose another folder")
+        raise PreparationError(f"{out} is a file; choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     names = {path.name.removesuffix(".partial") for path in out.iterdir()} - {LOCK_NAME}
     is_other = MANIFEST_NAME in names and not is_training_folder(out)
     if is_other or (names and not names & {MANIFEST_NAME, *WORK_FOLDERS}):
-        raise BuildError(f"{out} holds something else; choose another folder")
+        raise PreparationError(f"{out} holds something else; choose another folder")
 
 
 def finished_manifest(out: Path, recipe: Mapping[str, Any]) -> TrainingManifest | None:
     """Return the manifest of a finished build; None if it is missing or a shard is damaged.
 
     Raises:
-        BuildError: The folder holds a build by another recipe.
+        PreparationError: The folder holds a build by another recipe.
         DataError: The manifest cannot be read.
     """
     if not (out / MANIFEST_NAME).exists():
         return None
     manifest = read_training_manifest(out)
-    asked: Mapping[str, Any] = json.loads(json.dumps(recipe))
-    if manifest.recipe != asked:
-        raise BuildError(
-            f"{out} holds another build: {changes(manifest.recipe, asked)}; choose another folder "
-            "or remove this one"
-        )
+    require_same(out, manifest.recipe, json.loads(json.dumps(recipe)))
     whole = all(
         (out / shard.path).is_file() and sha256(out / shard.path) == shard.sha256
         for part in manifest.shards.values()

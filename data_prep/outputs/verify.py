@@ -55,9 +55,6 @@ Problems = list[list[str]]
 def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Problems]:
     """Check a benchmark folder: hashes, label counts, and that every image can be decoded.
 
-    Returns:
-        The manifest, and the problems found.
-
     Raises:
         DataError: The manifest is missing or damaged.
     """
@@ -85,9 +82,6 @@ def verify_benchmark(root: Path, jobs: int | None = None) -> tuple[Manifest, Pro
 
 def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, Problems]:
     """Check a folder of training rows: hashes, ids, labels, and that every image is the original.
-
-    Returns:
-        The manifest, and the problems found.
 
     Raises:
         DataError: The manifest is missing or damaged.
@@ -122,12 +116,7 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
 
 
 def unlisted(root: Path, listed: Iterable[str]) -> list[Path]:
-    """Return the parquet files of a folder that its manifest does not list, so are not checked.
-
-    Args:
-        root: The folder.
-        listed: The paths that the manifest lists, relative to it.
-    """
+    """Return the parquet files of a folder that its manifest does not list, so are not checked."""
     known = {root / path for path in listed}
     folders = {root, *(path.parent for path in known)}
     return sorted({path for folder in folders for path in folder.glob("*.parquet")} - known)
@@ -143,11 +132,6 @@ def verify_with_verl(root: Path, model: str, limits: Limits) -> Iterator[str]:
 
     Every row is read, tokenized and compared with its limit: verl itself silently drops rows that
     raise or are too long.
-
-    Args:
-        root: A folder of training rows.
-        model: A checkpoint folder or hub name with a processor.
-        limits: The token limits.
 
     Raises:
         PreparationError: verl is not installed.

@@ -11,7 +11,6 @@ for the machine that holds the archives; there is no command to publish it.
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import string
@@ -22,15 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from PIL import Image
 
 from data_prep.outputs.benchmark_folder import ROWS_PER_GROUP
-from data_prep.support.errors import BuildError, brief
-from data_prep.support.images import UNDECODABLE
+from data_prep.support.errors import PreparationError, brief
+from data_prep.support.images import UNDECODABLE, as_png
 from data_prep.support.output import Output
 from unifer_tasks.data.contents import checked_path
 from unifer_tasks.data.manifest import Manifest, read_manifest
-from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
+from unifer_tasks.protocol.images import IMAGE_SIZE
 from unifer_tasks.protocol.labels import LABEL_SPACES, label_space
 from unifer_tasks.protocol.prompts import STEM, question
 from unifer_tasks.support.files import atomic_write
@@ -75,19 +73,14 @@ class Export:
 
 
 def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
-    """Write a benchmark folder as one TSV, with a README beside it.
+    """Write a benchmark folder as one TSV, with a README beside it, to the folder for `$LMUData`.
 
     Images are the protocol's pixels (`images.protocol_image`) as PNG. Rows are streamed, so
     memory does not grow with their number.
 
-    Args:
-        root: A folder that `unifer-data` wrote.
-        output: The folder that `$LMUData` will name.
-        form: How the questions are asked.
-
     Raises:
         DataError: The benchmark folder is missing or damaged.
-        BuildError: VLMEvalKit would use images that it cached from an earlier export.
+        PreparationError: VLMEvalKit would use images that it cached from an earlier export.
         HoldError: Another run is writing the table, or the folder cannot be written to.
     """
     manifest = read_manifest(root)
@@ -96,7 +89,7 @@ def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
     table = out / f"{name}.tsv"
     for kept in (out / "images" / name, out / f"{name}_local.tsv"):
         if kept.exists():
-            raise BuildError(
+            raise PreparationError(
                 f"VLMEvalKit has kept {kept} of an earlier {table.name} and would keep using it; "
                 "remove it and export again"
             )
@@ -142,7 +135,7 @@ class _Encode:
             "id": row["id"],
             "dataset": row["dataset"],
             "category": label_space(row["dataset"]).title,
-            "image": _as_png(row),
+            "image": _image(row),
         }
         if self.form is Form.OPEN:
             return {**common, "question": question(labels), "answer": row["target"]}
@@ -151,19 +144,15 @@ class _Encode:
         return {**common, "question": STEM, **options, "answer": answer}
 
 
-def _as_png(row: Mapping[str, Any]) -> str:
+def _image(row: Mapping[str, Any]) -> str:
     try:
-        with Image.open(io.BytesIO(row["image"]["bytes"])) as image:
-            shown = protocol_image(image)
+        # VLMEvalKit writes it as PNG again; better compression would gain little.
+        return as_png(io.BytesIO(row["image"]["bytes"]), compress_level=1)
     except UNDECODABLE as error:
-        raise BuildError(
+        raise PreparationError(
             f"the image of {row['dataset']} {row['id']} cannot be decoded ({brief(error)}); "
             "`unifer-data verify` lists all of them"
         ) from None
-    buffer = io.BytesIO()
-    # VLMEvalKit writes it as PNG again; better compression would gain little.
-    shown.save(buffer, "PNG", compress_level=1)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 _SCORED: Mapping[Form, str] = {

@@ -69,11 +69,7 @@ def majority_rule(votes: Sequence[int]) -> str | None:
 
 
 def open_source(tree: Tree, *, majority: bool = False) -> Source:
-    """Open FERPlus.
-
-    Args:
-        tree: The tree of the votes and the images.
-        majority: Label by the majority rule instead of the benchmark's.
+    """Open FERPlus, labelled by the benchmark's rule or by the majority rule.
 
     Raises:
         ArchiveError: Votes or images are missing, or the images are the augmented re-upload.

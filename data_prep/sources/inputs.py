@@ -38,8 +38,7 @@ class Input:
     def root(self, images: Path) -> Path:
         """Return the absolute folder below which the images lie, by their names in the tree.
 
-        Args:
-            images: The folder for extracted images, with a subfolder per source.
+        Those of an archive are extracted to a subfolder of `images`.
         """
         return (self.tree.folder or images / self.name).resolve()
 
@@ -54,11 +53,7 @@ class Input:
 
 
 def inputs_of(sources: Mapping[str, Source], *, ferplus_valid: bool = False) -> list[Input]:
-    """Return the training splits of official archives.
-
-    Args:
-        sources: Dataset key -> its archive.
-        ferplus_valid: Return FERPlus's validation split as well.
+    """Return the training splits of official archives, given by dataset.
 
     Raises:
         ArchiveError: An archive lacks such a split.

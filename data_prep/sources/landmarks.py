@@ -81,12 +81,7 @@ def _numbers(cells: Sequence[str], n: int) -> list[float] | None:
 def with_landmarks(
     tree: Tree, entries: Sequence[tuple[Sample | Skipped, Place | None]]
 ) -> Iterator[Sample | Skipped]:
-    """Yield entries whose samples have landmarks, or the reason why they are left out.
-
-    Args:
-        tree: Holds the images.
-        entries: All entries of a list, with the places of their faces.
-    """
+    """Yield all entries of a list, whose samples have landmarks or the reason why they do not."""
     sizes = [
         image_size(tree, entry.member) if isinstance(entry, Sample) and place else None
         for entry, place in entries

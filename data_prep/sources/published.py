@@ -52,10 +52,7 @@ COT_KEYS = Keys("question", "response")
 def published_samples(path: Path, keys: Keys, tree: Tree) -> Iterator[Sample | Skipped]:
     """Yield the rows of one of the paper's files, a JSON list or JSON lines, as samples.
 
-    Args:
-        path: The file.
-        keys: Its keys of question and answer.
-        tree: The root of its image paths.
+    Their image paths are relative to the tree.
 
     Raises:
         PreparationError: It is not such a file; the message names the object.
@@ -103,15 +100,7 @@ def _dataset(image_path: str, prompt: str) -> str | None:
 
 @dataclass(slots=True)
 class _Text:
-    """A file's text, read in chunks.
-
-    Attributes:
-        path: For messages.
-        file: The open file.
-        rest: The text that was read and is not yet consumed.
-        at: The position in `rest`.
-        has_ended: Whether the whole file was read.
-    """
+    """A file's text, read in chunks, of which `rest[at:]` is not yet consumed."""
 
     path: Path
     file: TextIO

@@ -73,12 +73,7 @@ def open_source(tree: Tree) -> Source:
 
 
 def with_attributes(entries: Iterable[Sample | Skipped], tree: Tree) -> Iterator[Sample | Skipped]:
-    """Yield entries whose samples have the annotators' attributes, if there are any.
-
-    Args:
-        entries: Those of a split, in either layout.
-        tree: May hold `Annotation/manual`.
-    """
+    """Yield entries with the annotators' attributes that a tree has in `Annotation/manual`."""
     folder = tree.find_first(ATTRIBUTES_FOLDER)
     for entry in entries:
         if folder is not None and isinstance(entry, Sample):
@@ -128,12 +123,7 @@ def _read_list(tree: Tree, name: str, faces: str, split: Split) -> Iterator[Samp
 
 @dataclass(frozen=True, slots=True)
 class _Classes:
-    """The class folders of a split.
-
-    Attributes:
-        root: The folder around that of the split.
-        places: Label -> its folder.
-    """
+    """The class folders of a split by label, and the folder around that of the split."""
 
     root: str
     places: Mapping[str, str]

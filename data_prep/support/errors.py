@@ -46,10 +46,6 @@ class IndexFileError(PreparationError):
     """A published question file is missing or malformed."""
 
 
-class BuildError(PreparationError):
-    """A folder cannot be written as asked."""
-
-
 _MAX_SHOWN = 120
 
 
@@ -64,13 +60,8 @@ def brief(value: object) -> str:
 def reading_parquet(path: Path, content: str, remedy: str = "build it again") -> Iterator[None]:
     """Report in one sentence what pyarrow raises on a file that is damaged or has other columns.
 
-    Args:
-        path: The file.
-        content: What it should hold.
-        remedy: What to do.
-
     Raises:
-        PreparationError: The file is damaged or has other columns.
+        PreparationError: It is; the message says what it should hold, and what to do.
         OSError: The file system failed; the error of a damaged file has no number.
     """
     try:

@@ -1,18 +1,25 @@
-"""What Pillow reads of images in a tree, and how it fails on them."""
+"""What Pillow reads of images, and how it fails on them."""
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
+from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
 from data_prep.support.errors import DamagedError
 from data_prep.support.tree import Tree
+from unifer_tasks.protocol.images import protocol_image
 
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
-"""Exceptions that Pillow's decoders raise on broken files."""
+UNDECODABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""Exceptions that Pillow's decoders raise on broken files, and on those of too many pixels."""
 
 
 def image_size(tree: Tree, member: str) -> tuple[int, int] | None:
@@ -20,5 +27,18 @@ def image_size(tree: Tree, member: str) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(tree.read(member))) as image:
             return image.size
-    except (*UNDECODABLE, DamagedError, Image.DecompressionBombError):
+    except (*UNDECODABLE, DamagedError):
         return None
+
+
+def as_png(file: Path | IO[bytes], compress_level: int = 6) -> str:
+    """Return the pixels that the benchmark shows of an image, as PNG in base64.
+
+    Raises:
+        UNDECODABLE: It cannot be read.
+    """
+    with Image.open(file) as image:
+        shown = protocol_image(image)
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG", compress_level=compress_level)
+    return base64.b64encode(buffer.getvalue()).decode()

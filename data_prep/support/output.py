@@ -20,13 +20,7 @@ IMAGES = "images"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A folder to write.
-
-    Attributes:
-        folder: The folder.
-        jobs: Worker processes; None for one per core.
-        progress: Shows the progress.
-    """
+    """A folder to write, with `jobs` processes (None: one per core), showing the progress."""
 
     folder: Path
     jobs: int | None = None
@@ -40,12 +34,5 @@ class Output:
     def map(
         self, title: str, function: Callable[[Item], Result], items: Iterable[Item], n: int
     ) -> Iterable[Result]:
-        """Map in `jobs` processes, in order, and show the progress.
-
-        Args:
-            title: Title of the progress bar.
-            function: A function that can be pickled.
-            items: Its arguments, consumed in this process.
-            n: Their number.
-        """
+        """Map a function that can be pickled, in order, and show the progress over `n` items."""
         return self.progress(title, ordered_map(function, items, self.jobs), n)

@@ -36,13 +36,14 @@ def ordered_map(
     *,
     chunk: int = CHUNK,
 ) -> Iterator[Result]:
-    """Map in several processes and yield the results in order.
+    """Map a function that can be pickled in several processes and yield the results in order.
 
-    Items are consumed only a few chunks ahead of the results, so memory stays bounded.
+    Items are consumed, in this process, only a few chunks ahead of the results, so memory stays
+    bounded.
 
     Args:
-        function: A function that can be pickled.
-        items: Its arguments, consumed in this process.
+        function: The function.
+        items: Its arguments.
         jobs: Worker processes; None for one per core, 1 for this process alone.
         chunk: Items that are sent to a process at a time.
 

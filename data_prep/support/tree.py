@@ -65,11 +65,9 @@ _ZONE = "zone.identifier"
 
 
 def is_clutter(name: str) -> bool:
-    """Return whether the system left a file or folder, which is then not part of a dataset.
+    """Return whether the system left a file or folder of this name, which is then not data.
 
-    Args:
-        name: The last part of its path; hidden ones (`._face.png`, `.DS_Store`,
-            `.ipynb_checkpoints`) are clutter.
+    Hidden ones (`._face.png`, `.DS_Store`, `.ipynb_checkpoints`) are clutter.
     """
     lower = name.lower()
     return lower.startswith((".", "~$")) or lower in _CLUTTER or lower.endswith(_ZONE)
@@ -304,22 +302,14 @@ class Tree(ABC):
             level = [join(folder, inner) for folder in level for inner in self.folders(folder)]
 
     def find_with_root(self, name: str) -> Iterator[tuple[str, str]]:
-        """Yield the folders below which a relative name exists, and where that is.
-
-        Args:
-            name: As in `find`.
-        """
+        """Yield the folders below which a relative name exists, and where that is (see `find`)."""
         for level in self.levels():
             for folder in level:
                 if (found := self.find_in(folder, name)) is not None:
                     yield folder, found
 
     def find(self, name: str) -> Iterator[str]:
-        """Yield the places where a relative name exists, nearest the root first.
-
-        Args:
-            name: A file or folder in any case, such as `EmoLabel/list_patition_label.txt`.
-        """
+        """Yield the places where a relative name, in any case, exists, nearest the root first."""
         return (found for _, found in self.find_with_root(name))
 
     def find_first(self, name: str) -> str | None:
@@ -329,11 +319,9 @@ class Tree(ABC):
     def find_in(self, folder: str, name: str) -> str | None:
         """Return a file or folder below a folder, as the tree spells it; None if there is none.
 
-        Args:
-            folder: The folder.
-            name: The name below it. A part that is not there as it is may differ in case, since
-                archives that were packed again on Windows often do. A folder that holds nothing
-                but one of its own name is skipped, since Windows unpacks `Val.zip` to `Val/Val`.
+        A part of the name that is not there as it is may differ in case, since archives that were
+        packed again on Windows often do. A folder that holds nothing but one of its own name is
+        skipped, since Windows unpacks `Val.zip` to `Val/Val`.
         """
         found = folder
         for part in name.split("/"):

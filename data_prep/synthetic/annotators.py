@@ -37,12 +37,7 @@ def columns_of(dataset: str) -> Sequence[str]:
 
 
 def draw_attributes(dataset: str, seed: Sequence[int]) -> Mapping[str, str]:
-    """Draw the annotators' impressions of a person; empty if the dataset has none.
-
-    Args:
-        dataset: The dataset's key.
-        seed: Seed of the draw.
-    """
+    """Draw the annotators' impressions of a person; empty if the dataset has none."""
     rng = np.random.default_rng([*seed, 0])
     drawn = {}
     for name, values in ATTRIBUTES.items():
@@ -60,17 +55,11 @@ def intensity_of(target: str, units: ActionUnits) -> float | None:
 def draw_votes(
     dataset: str, target: str, intensity: float | None, seed: Sequence[int]
 ) -> tuple[tuple[int, ...], int]:
-    """Draw the votes of ten annotators, who agree more for stronger expressions.
+    """Draw the votes of ten annotators, who agree more for stronger expressions (`intensity_of`).
 
     Each votes for the target with probability 0.2 + 0.7 * intensity (neutral: 0.8), for none of the
     labels with 0.03, else for any other label. The target then swaps votes with the most voted
     label, since it is the most voted one by definition.
-
-    Args:
-        dataset: The dataset's key.
-        target: The label, in the dataset's own words.
-        intensity: As `intensity_of`.
-        seed: Seed of the draw.
 
     Returns:
         Votes for each label of the dataset, and for none of them.
@@ -93,15 +82,7 @@ def annotate(
     attributes: Mapping[str, str],
     seed: Sequence[int],
 ) -> Annotations:
-    """Return the annotations of a face, in the columns that its dataset has.
-
-    Args:
-        dataset: The dataset's key.
-        target: The label, in the dataset's own words.
-        units: The action units of the face.
-        attributes: As `draw_attributes`.
-        seed: Seed of the votes.
-    """
+    """Return the annotations of a face, in its dataset's columns; the seed is that of the votes."""
     intensity = intensity_of(target, units)
     votes, others = draw_votes(dataset, target, intensity, seed)
     values: dict[str, Any] = {

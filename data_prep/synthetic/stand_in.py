@@ -101,7 +101,7 @@ def build(
             datasets with a gender.
 
     Raises:
-        BuildError: The folder holds something else.
+        PreparationError: The folder holds something else.
     """
     versions = {name: version(name) for name in ("unifer", "numpy", "pillow", "pyarrow")}
     digest = hashlib.sha256(json.dumps(targets).encode()).hexdigest()
@@ -125,17 +125,7 @@ def build(
 def draw_as(
     dataset: str, label: str, seed: Sequence[int], *, weaker: float = 0.0
 ) -> tuple[bytes, Face]:
-    """Draw a face in the file format of a dataset.
-
-    Args:
-        dataset: The dataset whose size, mode and encoding the image has.
-        label: The expression, in the dataset's own words.
-        seed: Seed of the face.
-        weaker: By which share its action units are weakened.
-
-    Returns:
-        The encoded image and the face that it shows.
-    """
+    """Draw a face in size, mode and encoding of a dataset, its action units weaker by a share."""
     look = _FORMATS.get(dataset, _USUAL)
     face = sample_face(canonical(label), np.random.default_rng(seed))
     if weaker:

@@ -26,7 +26,7 @@ from data_prep.outputs.training_folder import (
 )
 from data_prep.sources.counts import official_counts
 from data_prep.sources.samples import Split
-from data_prep.support.errors import BuildError
+from data_prep.support.errors import PreparationError
 from data_prep.support.output import Output
 from data_prep.synthetic.faces import sample_face
 from data_prep.synthetic.faces.rationale import rationale
@@ -72,7 +72,7 @@ class Recipe:
 
 
 def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
-    """Choose what to draw: equally many faces of each dataset, in mixed order.
+    """Choose dataset and label of each face: equally many of each dataset, in mixed order.
 
     Args:
         n: Number of faces.
@@ -80,9 +80,6 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
             shares by the square roots of those counts, or "uniform", which also applies if no
             counts are official.
         seed: Seed of the choice.
-
-    Returns:
-        (dataset, label) of each face.
     """
     rng = np.random.default_rng([seed, _TRAINING_STREAM])
     chosen = []
@@ -96,24 +93,19 @@ def choose(n: int, labels: Labels, seed: int) -> list[tuple[str, str]]:
 
 
 def build_training(output: Output, recipe: Recipe) -> dict[str, TrainingManifest]:
-    """Draw faces and write `cot` and `rlvr` folders of rows about them.
+    """Draw faces and write folders `cot` and `rlvr` of rows about them; return their manifests.
 
     If it is killed and started again, it keeps the existing images.
 
-    Args:
-        output: The folder to write: `images`, `cot` and `rlvr`.
-        recipe: The faces to draw.
-
-    Returns:
-        "cot" and "rlvr" -> its manifest.
-
     Raises:
-        BuildError: The folder holds something else.
+        PreparationError: The folder holds something else.
     """
     out, described = output.folder, asdict(recipe)
     open_folder(out)
     if (out / MANIFEST_NAME).exists():
-        raise BuildError(f"{out} holds rows itself; choose a folder for `cot` and `rlvr` within it")
+        raise PreparationError(
+            f"{out} holds rows itself; choose a folder for `cot` and `rlvr` within it"
+        )
     for form in _FORMS:
         finished_manifest(out / form.kind, described)
     asked = {

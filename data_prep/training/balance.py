@@ -36,7 +36,7 @@ Counts = Mapping[str, Mapping[str, int]]
 def expected_copies(
     counts: Counts, classes: Balance, datasets: Balance, total: int | None = None
 ) -> dict[tuple[str, str], float]:
-    """Return how many copies of a sample to expect, by dataset and label.
+    """Return (dataset, label) -> how many copies of a sample to expect.
 
     Args:
         counts: The samples.

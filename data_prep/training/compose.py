@@ -38,7 +38,7 @@ from data_prep.outputs.training_folder import (
     write_training_manifest,
 )
 from data_prep.sources.inputs import Input
-from data_prep.support.errors import BuildError
+from data_prep.support.errors import PreparationError
 from data_prep.support.output import Output
 from data_prep.training.balance import Balance, expected_copies, repeated, uniform
 from data_prep.training.rows import Form
@@ -169,7 +169,7 @@ def _differences(listed: Sequence[tuple[Input, Listing]], partial: bool) -> tupl
         difference for given, listing in listed for difference in given.differences(listing.counts)
     )
     if found and not partial:
-        raise BuildError(
+        raise PreparationError(
             f"{counted(len(found), 'difference')} from the official counts, listed above; no rows "
             "were written. Download the archive again; --partial takes it as it is, and records it",
             found,

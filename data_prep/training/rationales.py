@@ -71,14 +71,9 @@ _HINT = re.compile(
 def reject(
     response: str, dataset: str, label: str, mode: Mode, limits: Limits = Limits()
 ) -> Reject | None:
-    """Return the first reason to reject an answer; None if it is accepted.
+    """Return the first reason to reject a teacher's complete answer; None if it is accepted.
 
-    Args:
-        response: The teacher's complete answer.
-        dataset: Key of the dataset whose candidate labels were asked for.
-        label: The annotators' label, in the dataset's own words.
-        mode: What the teacher was shown.
-        limits: Its limits.
+    The label is the annotators', in the dataset's own words; the mode, what the teacher was shown.
     """
     if not has_valid_format(response):
         return Reject.FORMAT

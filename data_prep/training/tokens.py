@@ -16,11 +16,9 @@ from unifer_tasks.support.extras import MODEL
 def prompt_token_counter(model: str) -> Callable[[str], int]:
     """Return a function that counts the tokens of a dataset's question with its image.
 
-    Args:
-        model: A checkpoint folder or hub name with a processor for images and text.
-
     Raises:
-        PreparationError: transformers is not installed, or the model has no such processor.
+        PreparationError: transformers is not installed, or the model (a checkpoint folder or a hub
+            name) has no processor for images and text.
     """
     try:
         from transformers import AutoProcessor

@@ -37,12 +37,7 @@ class FacePainter:
     """Paints one face onto a canvas, from what is farthest back to what is nearest."""
 
     def __init__(self, face: Face, canvas: Canvas) -> None:
-        """Set up the picture.
-
-        Args:
-            face: The face.
-            canvas: The background, to be painted over.
-        """
+        """Set up the picture on a canvas that holds the background."""
         self.face = face
         self.who = face.identity
         self.units = face.action_units

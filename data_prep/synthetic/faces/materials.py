@@ -38,13 +38,7 @@ class Materials:
     """
 
     def __init__(self, face: Face, view: View, mouth: Mouth) -> None:
-        """Prepare the textures; each is computed when it is first asked for.
-
-        Args:
-            face: The face.
-            view: How it maps to the frame.
-            mouth: Its lips, around which the skin bulges and sinks.
-        """
+        """Prepare the textures; each is computed when it is first asked for."""
         self._face = face
         self._who = face.identity
         self._units = face.action_units

@@ -28,10 +28,7 @@ def paint(face: Face, size: int | tuple[int, int], *, gray: bool = False) -> Ima
         face: What to paint.
         size: Width and height in pixels, or one number for a square; 32 to 1024 each. The
             head keeps its proportions and the middle of the frame.
-        gray: Whether to return a grey picture.
-
-    Returns:
-        An "RGB" image, or an "L" image if `gray`.
+        gray: Whether to return an "L" image instead of an "RGB" one.
 
     Raises:
         ValueError: A side is outside 32 to 1024 pixels.
@@ -54,32 +51,19 @@ def draw(
     *,
     gray: bool = False,
 ) -> tuple[Image.Image, Face]:
-    """Draw and paint the face of a seed.
+    """Draw and paint the face of a canonical label and a seed.
 
-    Args:
-        label: A canonical label.
-        seed: Seed of `numpy.random.default_rng`: with the same releases of numpy and Pillow it
-            gives the same pixels, and the same person for every label.
-        size: As in `paint`.
-        gray: As in `paint`.
+    With the same releases of numpy and Pillow, a seed of `numpy.random.default_rng` gives the same
+    pixels, and the same person for every label. Size and gray are as in `paint`.
     """
     face = sample_face(label, np.random.default_rng(seed))
     return paint(face, size, gray=gray), face
 
 
-def contact_sheet(
-    columns: int = 8, size: int = 112, *, seed: int = 0, gray: bool = False
-) -> Image.Image:
+def contact_sheet(columns: int = 8, size: int = 112) -> Image.Image:
     """Paint a table of faces: a row for each expression, a different person in every cell.
 
-    Args:
-        columns: Faces in each row, 1 or more.
-        size: Side of one face, 32 to 1024 pixels.
-        seed: Seed of the sheet.
-        gray: Whether the faces are grey.
-
-    Returns:
-        An "RGB" image with the labels in a column on the left.
+    The labels are in a column on the left; `size` is the side of a face, 32 to 1024 pixels.
     """
     margin = 84
     sheet = Image.new("RGB", (margin + columns * size, len(CANONICAL_LABELS) * size), "white")
@@ -87,7 +71,7 @@ def contact_sheet(
     for row, label in enumerate(CANONICAL_LABELS):
         text.text((6, (row + 0.5) * size), label, fill="black", font=font, anchor="lm")
         for column in range(columns):
-            picture, _ = draw(label, (seed, row, column), size, gray=gray)
+            picture, _ = draw(label, (0, row, column), size)
             sheet.paste(picture, (margin + column * size, row * size))
     return sheet
 

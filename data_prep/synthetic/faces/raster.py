@@ -39,14 +39,7 @@ class View:
     """
 
     def __init__(self, pose: Pose, head_width: float, width: int, height: int) -> None:
-        """Fit a head into a frame.
-
-        Args:
-            pose: Roll, yaw, pitch, zoom and shift of the head.
-            head_width: Half width of the head, face units.
-            width: Frame width, pixels.
-            height: Frame height, pixels.
-        """
+        """Fit a head, given half its width in face units, into a frame."""
         self.width = width
         self.height = height
         self.scale = pose.zoom * min(width / _FRAME_HALF_WIDTH, height / _FRAME_HALF_HEIGHT) / 2
@@ -119,12 +112,7 @@ class Canvas:
             )
 
     def fill_within(self, opening: Points, layers: list[Layer]) -> None:
-        """Paint layers that only show through an opening, such as an eye's iris.
-
-        Args:
-            opening: Closed polygon, face units.
-            layers: What lies behind it, back to front.
-        """
+        """Paint layers, back to front, that only show through an opening, such as an eye's iris."""
         stencil = self._stencil(opening, 1.0, 0.0)
         if stencil is None:
             return
@@ -139,12 +127,7 @@ class Canvas:
     ) -> None:
         """Paint a line that tapers to nothing at both ends.
 
-        Args:
-            line: Points along the line, face units.
-            width: Its greatest width, face units.
-            colour: Its colour.
-            opacity: As in `fill`.
-            blur: As in `fill`.
+        Width, at most, and blur are in face units; see `fill`.
         """
         self.fill(ribbon(line, width * _taper(len(line))), colour, opacity, blur)
 

@@ -13,9 +13,6 @@ def rationale(units: ActionUnits) -> str:
     """Return a rationale that names the visible action units, from brow to jaw.
 
     It is true by construction: it is composed from the parameters that the face was drawn from.
-
-    Args:
-        units: The face's action units.
     """
     seen = [unit for unit in AU_SIGNS if units[unit] >= VISIBLE]
     if not seen:

@@ -95,14 +95,7 @@ def sample_action_units(label: str, rng: np.random.Generator) -> ActionUnits:
 
     The units of the label's prototype act at 0.55 to 1; of those that do not define the
     class at most one is weak (up to 0.4). Plausible companions join at times. A neutral face
-    has a few units at 0.12 or less.
-
-    Args:
-        label: A canonical label, such as "happiness".
-        rng: The source of randomness; advanced.
-
-    Returns:
-        The action units; contempt's act on one side, drawn at random.
+    has a few units at 0.12 or less. Contempt acts on one side, drawn at random.
 
     Raises:
         ValueError: The label is not canonical; the message names those that are.
@@ -132,11 +125,8 @@ def sample_face(label: str, rng: np.random.Generator) -> Face:
     """Draw a face that shows an expression.
 
     Identity and viewing conditions come from a stream of their own, so that generators in
-    the same state give the same person in the same picture for every label.
-
-    Args:
-        label: A canonical label.
-        rng: The source of randomness; advanced by the same amount for every label.
+    the same state give the same person in the same picture for every label. They advance by the
+    same amount for every label.
 
     Raises:
         ValueError: The label is not canonical.

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from data_prep.cli.main import main
-from data_prep.outputs.recipes import changes
+from data_prep.outputs.recipes import require_same
+from data_prep.support.errors import PreparationError
 
 
 @pytest.mark.parametrize(
     ("held", "asked", "expected"),
     [
-        ({"a": 1}, {"a": 1}, ""),
         ({"questions": 1, "seed": 0}, {"questions": 2, "seed": 0}, "questions was 1, is 2"),
         ({"rows": None}, {"rows": 3}, "rows was not given, is 3"),
         ({"questions_sha256": "ab"}, {"questions_sha256": "cd"}, "other questions"),
@@ -29,8 +29,16 @@ from data_prep.outputs.recipes import changes
         ({"inputs": [1]}, {"inputs": [2]}, "other inputs"),
     ],
 )
-def test_changes(held: Mapping[str, Any], asked: Mapping[str, Any], expected: str) -> None:
-    assert changes(held, asked) == expected
+def test_another_build_is_described(
+    held: Mapping[str, Any], asked: Mapping[str, Any], expected: str
+) -> None:
+    with pytest.raises(PreparationError) as caught:
+        require_same(Path("out"), held, asked)
+    assert str(caught.value).startswith(f"out holds another build: {expected}; choose another")
+
+
+def test_the_same_build_may_continue() -> None:
+    require_same(Path("out"), {"a": 1}, {"a": 1})
 
 
 def test_a_stand_in_over_another_names_what_differs(
