@@ -107,7 +107,9 @@ def _clear(folder: Path, record: Path, grace: float) -> None:
     _add(record, mapped_segments(run_processes(folder)))
     _, alive = psutil.wait_procs(run_processes(folder), timeout=grace)
     for process in alive:
-        process.kill()
+        # One may end by the end of another.
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     if alive:
         numbers = ", ".join(str(process.pid) for process in alive)
         print(f"ended {len(alive)} processes left of a run in {folder}: {numbers}", flush=True)

@@ -114,6 +114,17 @@ def test_another_run_is_left_alone(tmp_path: Path) -> None:
         process.kill()
 
 
+def test_a_process_may_end_by_the_end_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        gone = psutil.Process(child.pid)
+    monkeypatch.setattr("recipes.training.launch.cleanup.run_processes", lambda _: [gone])
+    monkeypatch.setattr(psutil, "wait_procs", lambda processes, timeout: ([], processes))
+    with sole_run(tmp_path):
+        pass
+
+
 def test_what_a_run_mapped_is_known_after_all_of_it_was_killed(
     killed: tuple[Path, psutil.Process, str],
 ) -> None:
