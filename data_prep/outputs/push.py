@@ -7,6 +7,7 @@ owners.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,9 @@ from data_prep.support.errors import PreparationError, brief
 from unifer_tasks.data.manifest import intact_path, read_manifest, sha256, write_manifest
 from unifer_tasks.redaction.local_paths import without_folders, without_local_paths
 from unifer_tasks.redaction.secrets import map_texts
+
+_STAGED = ".published-"
+"""The beginning of the name of the folder, below the output, that is uploaded."""
 
 _DATA_FILES = ("train-*.parquet", "valid-*.parquet", "*/test.parquet")
 """What an earlier push may have left of an output that had more files."""
@@ -76,7 +80,10 @@ def push(out: Path, repository: str) -> str:
     """
     from huggingface_hub import HfApi
 
-    with tempfile.TemporaryDirectory() as folder:
+    for left in out.glob(f"{_STAGED}*"):
+        # By a run that was killed.
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_STAGED, dir=out) as folder:
         stage(out, Path(folder))
         api = HfApi()
         try:

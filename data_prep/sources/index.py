@@ -7,7 +7,7 @@ They are the `eval_*/data/*_qa.json` of zfkarl/UniFER: a list of objects with `i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data_prep.support.errors import IndexFileError, brief
@@ -42,11 +42,16 @@ class Question:
 def read_index(folder: Path) -> dict[str, list[Question]]:
     """Read the four question files, in the files' order.
 
+    They lie in one folder, or where a copy of the authors' repository has them.
+
     Raises:
         IndexFileError: A file is missing or malformed, lacks a key, repeats an id or has a
             label unknown to the dataset; the message names the file and the row.
     """
-    return {dataset: _read(dataset, folder / name) for dataset, name in INDEX_FILES.items()}
+    return {
+        dataset: _read(dataset, next(folder.glob(f"eval_*/data/{name}"), folder / name))
+        for dataset, name in INDEX_FILES.items()
+    }
 
 
 def _read(dataset: str, path: Path) -> list[Question]:
@@ -66,6 +71,7 @@ def _read(dataset: str, path: Path) -> list[Question]:
         where = f"{path}, question {number}"
         try:
             question = record(Question, row)
+            question = replace(question, id=question.id.strip())
         except RecordError as error:
             raise IndexFileError(f"{where} {brief(error)}; download it again") from None
         if question.target not in labels:

@@ -32,8 +32,8 @@ from unifer_tasks.support.files import atomic_write
 _MAX_NESTING = 3
 """How deeply archives may be nested."""
 
-_COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+| - copy| copy)+$", re.IGNORECASE)
-"""`aligned (1)`, `aligned - Copy`, `aligned-20240131T101500Z-001`."""
+_COPY = re.compile(r"( ?\(\d+\)|-\d{8}T\d{6}Z(-\d+)+|( -)? copy|(?<=[a-z]) \d)+$", re.IGNORECASE)
+"""`aligned (1)`, `aligned - Copy`, `aligned copy 2`, `aligned-20240131T101500Z-001`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,11 @@ from unifer_tasks.support.files import atomic_write
 
 Member = TypeVar("Member")
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z")
-"""Extensions of supported archives."""
+SUFFIXES = (
+    *(".zip", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz"),
+    ".zst",
+)
+"""Extensions of archives; their first bytes say whether one can be read."""
 
 PARTS = (".rar", ".001", ".z01")
 """Extensions of unsupported archives, including those in several parts."""

@@ -136,3 +136,4 @@ def test_an_interrupted_push_leaves_the_dataset_as_it_was(
     again = run_command(run, env=settings)
     assert "published without images" in again.stdout
     assert hub.files == {NAME: FILES}
+    assert not [path for path in out.iterdir() if path.name.startswith(".published")]

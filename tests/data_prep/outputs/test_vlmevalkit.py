@@ -147,7 +147,7 @@ def test_a_failure_leaves_no_half_table(
     def fail(encoded: bytes) -> str:
         raise OSError("no space left")
 
-    monkeypatch.setattr(vlmevalkit, "_as_png", fail)
+    monkeypatch.setattr(vlmevalkit, "_image", fail)
     command = ["export", "vlmevalkit", str(stand_in), "--out", str(tmp_path), "--jobs", "1"]
     assert main(command) == 1
     assert not list(tmp_path.glob("*.tsv"))

@@ -104,3 +104,16 @@ def test_question_files_say_what_is_wrong(content: bytes, message: str, tmp_path
     assert message in str(caught.value)
     assert INDEX_FILES["rafdb"] in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("place", ["{name}", "eval_{dataset}/data/{name}"])
+def test_question_files_lie_together_or_as_in_the_authors_repository(
+    place: str, tmp_path: Path
+) -> None:
+    for dataset, name in INDEX_FILES.items():
+        path = tmp_path / place.format(dataset=dataset, name=name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([{**QUESTION, "image_path": " /a.jpg"}]))
+    assert {asked.id for questions in read_index(tmp_path).values() for asked in questions} == {
+        "/a.jpg"
+    }

@@ -96,7 +96,13 @@ def test_a_zip_of_a_zip_may_have_any_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["aligned", "aligned (1)", "aligned - Copy", "aligned-20240131T101500Z-001"]
+    "name",
+    [
+        *("aligned.zip", "aligned (1).zip", "aligned - Copy.zip", "aligned 2.zip"),
+        *("aligned copy 2.zip", "aligned-20240131T101500Z-001.zip"),
+        # What an archive is, its first bytes say.
+        *("aligned.tbz2", "aligned.txz"),
+    ],
 )
 @pytest.mark.parametrize("below", [True, False])
 def test_the_needed_zip_may_be_alone_in_its_folder(tmp_path: Path, name: str, below: bool) -> None:
@@ -104,7 +110,7 @@ def test_the_needed_zip_may_be_alone_in_its_folder(tmp_path: Path, name: str, be
     expected = seen(open_source("rafdb", root))
     shutil.rmtree(root / "basic/Image/original")
     archive = official.pack_away(root / "basic/Image/aligned", "zip", below=below)
-    archive.rename(archive.with_name(f"{name}.zip"))
+    archive.rename(archive.with_name(name))
     official.put(root / "basic/Image/._aligned.zip", b"")
     assert seen(open_source("rafdb", root)) == expected
 
