@@ -12,6 +12,7 @@ from typing import Any
 from recipes.training.configuration.choices import hydra_choices, makes_choice
 from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
 from recipes.training.configuration.overrides import check_keys, check_overrides, quote, quoted
+from recipes.training.configuration.parse import parse_settings, stage_of
 from recipes.training.configuration.registry import (
     find_configuration,
     is_recipe_file,
@@ -19,13 +20,7 @@ from recipes.training.configuration.registry import (
 )
 from recipes.training.configuration.required import verl_configurations
 from recipes.training.configuration.resolvers import register_resolvers
-from recipes.training.configuration.settings import (
-    ConfigurationError,
-    Settings,
-    Stage,
-    parse_settings,
-    stage_of,
-)
+from recipes.training.configuration.settings import ConfigurationError, Settings, Stage
 
 _RECIPES = ("pkg://recipes.qwen2_5_vl", "pkg://recipes.tiny_cpu")
 

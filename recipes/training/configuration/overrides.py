@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes.training.configuration.keys import Config, all_keys, has_key, value_at
+from recipes.training.configuration.parse import stage_of
 from recipes.training.configuration.required import VERL
-from recipes.training.configuration.settings import ConfigurationError, stage_of
+from recipes.training.configuration.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

@@ -5,18 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from recipes.training.checks.batches import batch_problems, parallel_problems
 from recipes.training.configuration.keys import value_at
+from recipes.training.configuration.parse import parse_settings
 from recipes.training.configuration.registry import is_recipe_file
-from recipes.training.configuration.settings import (
-    ConfigurationError,
-    GrpoSettings,
-    Settings,
-    parse_settings,
-)
+from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from recipes.training.plan.available import GIB
 from recipes.training.plan.disk import checkpoint_key, keep_key
 from recipes.training.plan.layout import WORKERS, Layout
@@ -61,6 +57,10 @@ class Change:
         return " ".join(f"{key}={_shown(value)}" for key, value in self.sets.items())
 
 
+Way = Sequence[Change]
+"""Changes of the same settings, each further than the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Limit:
     """One of the things that may be too small.
@@ -68,15 +68,15 @@ class _Limit:
     Attributes:
         of: What a plan takes of it.
         bound: What there is.
-        shortage: The sentence's beginning, for a plan that takes more.
-        changes: Overrides that may help.
+        shortage: The sentence's beginning, where a plan takes more.
+        ways: Overrides that may help, what costs least first.
         otherwise: What helps where they do not.
     """
 
     of: Callable[[Plan], int]
     bound: int
-    shortage: Callable[[Plan], str]
-    changes: Callable[[Settings, Layout], Iterator[Change]]
+    shortage: str
+    ways: Callable[[Settings, Layout], Iterator[Way]]
     otherwise: str
 
     def holds(self, plan: Plan) -> bool:
@@ -94,10 +94,32 @@ def fit_problems(
         assumed: Likewise.
         machine: What there is.
     """
-    for limit in _limits(plan, machine):
-        if not limit.holds(plan):
-            yield f"{limit.shortage(plan)}; {_remedy(limit, plan, settings, assumed, machine)}"
+    limits = [*_limits(plan, machine)]
+    held = [limit for limit in limits if limit.holds(plan)]
+    anyway = _refused(settings, plan)
+
+    def planned(changes: Iterable[Change]) -> Plan | None:
+        """Return the plan of the run with some changes; None where something else would break."""
+        try:
+            changed = changed_settings(settings, changes)
+            if _refused(changed, plan) - anyway:
+                return None
+            found = make_plan(changed, assumed, machine.gpu)
+        except ConfigurationError:
+            return None
+        kept = all(limit.holds(found) for limit in held)
+        return found if kept and not any(_cache_problems(found)) else None
+
+    for limit in limits:
+        if limit not in held:
+            yield f"{limit.shortage}; {_remedy(limit, plan, settings, planned)}"
     yield from _cache_problems(plan)
+
+
+def _refused(settings: Settings, plan: Plan) -> set[str]:
+    """Return why verl would refuse settings, with the rows and the model of a plan."""
+    by_batches = batch_problems(settings, plan.workload.rows)
+    return {*by_batches, *parallel_problems(settings, plan.layout.shape)}
 
 
 def _limits(plan: Plan, machine: Machine) -> Iterator[_Limit]:
@@ -105,27 +127,27 @@ def _limits(plan: Plan, machine: Machine) -> Iterator[_Limit]:
         yield _Limit(
             of=lambda plan: fullest(plan.gpu).size,
             bound=machine.gpu,
-            shortage=lambda plan: _short("a GPU", fullest(plan.gpu), machine.gpu, plan.stage),
-            changes=_gpu_changes,
+            shortage=_short("a GPU", fullest(plan.gpu), machine.gpu, plan.stage),
+            ways=_gpu_ways,
             otherwise="give more GPUs or larger ones",
         )
-    if (host := machine.host) is not None:
+    if machine.host is not None:
         yield _Limit(
             of=lambda plan: fullest(plan.host).size,
-            bound=host,
-            shortage=lambda plan: _short("a node", fullest(plan.host), host, plan.stage),
-            changes=_host_changes,
+            bound=machine.host,
+            shortage=_short("a node", fullest(plan.host), machine.host, plan.stage),
+            ways=_host_ways,
             otherwise="give a node more memory",
         )
-    if (disk := machine.disk) is not None:
+    if machine.disk is not None:
         yield _Limit(
             of=lambda plan: plan.disk.size,
-            bound=disk,
-            shortage=lambda plan: (
+            bound=machine.disk,
+            shortage=(
                 f"the run's folder takes {plan.disk.size / GIB:,.1f} GiB of disk, and there are "
-                f"{disk / GIB:,.1f}"
+                f"{machine.disk / GIB:,.1f}"
             ),
-            changes=_disk_changes,
+            ways=_disk_ways,
             otherwise="give trainer.default_local_dir on a larger disk",
         )
 
@@ -157,56 +179,43 @@ def _cache_problems(plan: Plan) -> Iterator[str]:
 
 
 def _remedy(
-    limit: _Limit, plan: Plan, settings: Settings, assumed: Assumed, machine: Machine
+    limit: _Limit,
+    plan: Plan,
+    settings: Settings,
+    planned: Callable[[Iterable[Change]], Plan | None],
 ) -> str:
-    """Return what would help: single overrides, else the fewest in their order, and more GPUs."""
+    """Return what would help: two ways at most, else the fewest together, and more GPUs."""
     has_choices = is_recipe_file(settings.file)
 
-    def refused(of: Settings) -> set[str]:
-        shape = plan.layout.shape
-        return {*batch_problems(of, plan.workload.rows), *parallel_problems(of, shape)}
-
-    anyway = refused(settings)
-
-    def planned(changes: Iterable[Change]) -> Plan | None:
-        try:
-            changed = changed_settings(settings, changes)
-            if refused(changed) - anyway:
-                return None
-            found = make_plan(changed, assumed, machine.gpu)
-        except ConfigurationError:
-            return None
-        others = (other for other in _limits(found, machine) if other.holds(plan))
-        sound = limit.holds(found) and all(other.holds(found) for other in others)
-        return found if sound and not [*_cache_problems(found)] else None
-
-    def sufficient(candidates: Iterable[Sequence[Change]]) -> Iterator[str]:
+    def first(candidates: Iterable[Sequence[Change]]) -> Iterator[str]:
+        """Yield the first candidate that makes the run fit, as overrides, or nothing."""
         for changes in candidates:
-            if (found := planned(changes)) is not None:
+            if (found := planned(changes)) is not None and limit.holds(found):
                 given = " ".join(change.given(has_choices) for change in changes)
                 yield f"{given} ({limit.of(found) / GIB:,.1f} GiB)"
+                return
 
-    changes = [*limit.changes(settings, plan.layout)]
-    # The first value of a setting that suffices is enough to name, and of several the last counts.
-    kinds = {tuple(change.sets): change for change in reversed(changes) if planned([change])}
-    found = [*islice(sufficient([change] for change in reversed(kinds.values())), 2)]
-    if not found:
-        lasts: dict[tuple[str, ...], Change] = {}
-        sums = []
-        for change in changes:
-            lasts = {**lasts, tuple(change.sets): change}
-            sums.append([*lasts.values()])
-        found += islice(sufficient(sums), 1)
-    found += islice(sufficient([each] for each in _more_gpus(settings)), 1)
-    return f"give {', or '.join(found)}" if found else limit.otherwise
+    ways = [way for way in limit.ways(settings, plan.layout) if way]
+    alone = chain.from_iterable(first([change] for change in way) for way in ways)
+    enough = [*islice(alone, 2)] or first(_together(ways))
+    remedies = [*enough, *first(_more_gpus(settings))]
+    return f"give {', or '.join(remedies)}" if remedies else limit.otherwise
 
 
-def _more_gpus(settings: Settings) -> Iterator[Change]:
+def _together(ways: Iterable[Way]) -> Iterator[Sequence[Change]]:
+    """Yield the changes of the first way, then its last one with those of the second, and so on."""
+    furthest: list[Change] = []
+    for way in ways:
+        yield from ([*furthest, change] for change in way)
+        furthest.append(way[-1])
+
+
+def _more_gpus(settings: Settings) -> Iterator[Sequence[Change]]:
     gpus = settings.trainer.gpus
     while (gpus := 2 * gpus) <= _MOST_GPUS:
         nodes = max(settings.trainer.nodes, gpus // _GPUS_OF_A_NODE)
         sets = {"trainer.n_gpus_per_node": gpus // nodes, "trainer.nnodes": nodes}
-        yield Change({k: n for k, n in sets.items() if n != value_at(settings.verl, k)})
+        yield [Change({k: n for k, n in sets.items() if n != value_at(settings.verl, k)})]
 
 
 def changed_settings(settings: Settings, changes: Iterable[Change]) -> Settings:
@@ -227,35 +236,27 @@ def _shown(value: object) -> str:
     )
 
 
-def _gpu_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
-    """Yield what lowers a GPU's memory, what costs least time first."""
+def _gpu_ways(settings: Settings, layout: Layout) -> Iterator[Way]:
+    """Yield what lowers a GPU's memory."""
     method, engine, model = settings.method, settings.engine_key, settings.model.key
     if isinstance(method, GrpoSettings):
-        rollout = "actor_rollout_ref.rollout"
-        share = value_at(settings.verl, f"{rollout}.gpu_memory_utilization")
-        yield from (
-            Change({f"{rollout}.gpu_memory_utilization": lower})
-            for lower in (0.5, 0.4, 0.3)
-            if lower < share
-        )
-        yield from _smaller_passes(settings, layout)
+        share = "actor_rollout_ref.rollout.gpu_memory_utilization"
+        given = value_at(settings.verl, share)
+        yield [Change({share: lower}) for lower in (0.5, 0.4, 0.3) if lower < given]
+    yield [*_smaller_passes(settings, layout)]
+    if isinstance(method, GrpoSettings):
         both = {f"{engine}.optimizer_offload": True, f"{engine}.param_offload": True}
-        yield Change(both, "offload=params")
-        yield from (
-            Change({f"{rollout}.tensor_model_parallel_size": parallel})
-            for parallel in (2, 4, 8)
-            if method.rollout.tensor_parallel < parallel <= layout.gpus_per_node
-        )
-    else:
-        yield from _smaller_passes(settings, layout)
-    yield Change({f"{engine}.offload_policy": True}, "offload=host")
+        yield [Change(both, "offload=params")]
+        parallel = "actor_rollout_ref.rollout.tensor_model_parallel_size"
+        most, least = layout.gpus_per_node, method.rollout.tensor_parallel
+        yield [Change({parallel: gpus}) for gpus in (2, 4, 8) if least < gpus <= most]
+    yield [Change({f"{engine}.offload_policy": True}, "offload=host")]
     if settings.model.adapter is None:
         adapter: dict[str, Any] = {f"{model}.lora_rank": 32, f"{model}.lora_alpha": 32}
         if settings.stage == "grpo":
             adapter["actor_rollout_ref.rollout.load_format"] = "safetensors"
-        yield Change(adapter, "method=lora")
-    if layout.sharding.stored > layout.sharding.computed:
-        yield Change({f"{engine}.model_dtype": "bf16"})
+        yield [Change(adapter, "method=lora")]
+    yield _smaller_numbers(settings, layout)
 
 
 def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
@@ -272,27 +273,32 @@ def _smaller_passes(settings: Settings, layout: Layout) -> Iterator[Change]:
         yield Change({each.tokens_key: min(each.max_tokens, tokens) for each in passes})
 
 
-def _host_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
+def _smaller_numbers(settings: Settings, layout: Layout) -> Way:
+    if layout.sharding.stored <= layout.sharding.computed:
+        return []
+    return [Change({f"{settings.engine_key}.model_dtype": "bf16"})]
+
+
+def _host_ways(settings: Settings, layout: Layout) -> Iterator[Way]:
     """Yield what lowers a node's memory."""
     engine = settings.engine_key
     if layout.rollout is not None and (
         many := {key: 1 for key in WORKERS if value_at(settings.verl, key) > 1}
     ):
-        yield Change(many)
+        yield [Change(many)]
     for name in ("optimizer_offload", "param_offload", "offload_policy"):
         if value_at(settings.verl, f"{engine}.{name}"):
-            yield Change({f"{engine}.{name}": False})
+            yield [Change({f"{engine}.{name}": False})]
     if layout.reference is not None:
-        yield Change({"actor_rollout_ref.actor.use_kl_loss": False})
-    if layout.sharding.stored > layout.sharding.computed:
-        yield Change({f"{engine}.model_dtype": "bf16"})
+        yield [Change({"actor_rollout_ref.actor.use_kl_loss": False})]
+    yield _smaller_numbers(settings, layout)
 
 
-def _disk_changes(settings: Settings, layout: Layout) -> Iterator[Change]:
+def _disk_ways(settings: Settings, layout: Layout) -> Iterator[Way]:
     """Yield what lowers the disk's use, which no layout changes."""
     del layout
-    yield Change({keep_key(settings): 1})
+    yield [Change({keep_key(settings): 1})]
     if "rollout_data_dir" in settings.trainer.folders:
-        yield Change({"trainer.rollout_data_dir": None})
+        yield [Change({"trainer.rollout_data_dir": None})]
     key = f"{checkpoint_key(settings)}.save_contents"
-    yield Change({key: [name for name in value_at(settings.verl, key) if name != "hf_model"]})
+    yield [Change({key: [name for name in value_at(settings.verl, key) if name != "hf_model"]})]

@@ -11,15 +11,8 @@ from typing import Any
 
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.keys import Config
-from recipes.training.configuration.settings import (
-    PARTS,
-    GrpoSettings,
-    Part,
-    Settings,
-    Stage,
-    data_settings,
-    model_settings,
-)
+from recipes.training.configuration.parse import data_settings, model_settings
+from recipes.training.configuration.settings import PARTS, GrpoSettings, Part, Settings, Stage
 from recipes.training.runs.checkpoints import is_checkpoint, step_of
 from unifer_tasks.data.manifest import MANIFEST_NAME, SYNTHETIC, sha256
 from unifer_tasks.redaction.secrets import redact_settings

@@ -14,7 +14,8 @@ pytest.importorskip("verl")
 from recipes.training.checks.batches import batch_problems, parallel_problems
 from recipes.training.checks.shapes import KNOWN
 from recipes.training.configuration.compose import compose
-from recipes.training.configuration.settings import Settings, parse_settings
+from recipes.training.configuration.parse import parse_settings
+from recipes.training.configuration.settings import Settings
 
 Changes = dict[str, Any]
 RECIPES = REPOSITORY / "recipes"

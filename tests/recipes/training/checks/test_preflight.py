@@ -27,7 +27,8 @@ from recipes.training.checks.preflight import preflight
 from recipes.training.cli.main import main
 from recipes.training.configuration.compose import compose
 from recipes.training.configuration.keys import value_at
-from recipes.training.configuration.settings import ConfigurationError, parse_settings
+from recipes.training.configuration.parse import parse_settings
+from recipes.training.configuration.settings import ConfigurationError
 from tests.recipes.training.runs.test_checkpoints import GRPO, write
 
 Config = dict[str, Any]

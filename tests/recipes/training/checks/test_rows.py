@@ -20,7 +20,8 @@ from omegaconf import OmegaConf
 from recipes.training.checks.model import load_processor
 from recipes.training.checks.rows import RowsError, count_rows, examine_rows, row_problems
 from recipes.training.checks.tokens import Tokens
-from recipes.training.configuration.settings import DataSettings, Stage, data_settings
+from recipes.training.configuration.parse import data_settings
+from recipes.training.configuration.settings import DataSettings, Stage
 
 DATA: dict[Stage, dict[str, Any]] = {
     "sft": {"max_length": 2048, "pad_mode": "no_padding"},

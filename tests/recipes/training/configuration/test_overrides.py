@@ -24,8 +24,9 @@ from recipes.training.configuration.overrides import (
     quoted,
     superseded,
 )
+from recipes.training.configuration.parse import parse_settings
 from recipes.training.configuration.registry import find_configuration
-from recipes.training.configuration.settings import ConfigurationError, parse_settings
+from recipes.training.configuration.settings import ConfigurationError
 from recipes.training.launch.trainer import command
 
 RECIPES = REPOSITORY / "recipes" / "qwen2_5_vl"
