@@ -23,7 +23,7 @@ from recipes.training.checks.batches import (
     smallest_micro_batch,
 )
 from recipes.training.checks.methods import method_problems
-from recipes.training.checks.model import find_processor, model_problems
+from recipes.training.checks.model import model_problems
 from recipes.training.checks.rows import (
     WRITES,
     RowsError,
@@ -33,7 +33,7 @@ from recipes.training.checks.rows import (
     row_problems,
 )
 from recipes.training.checks.shapes import known_shape
-from recipes.training.checks.tokens import Tokens
+from recipes.training.checks.tokens import Tokens, find_tokens
 from recipes.training.checks.trainer import trainer_notes, trainer_problems
 from recipes.training.checks.unread import unread_problems
 from recipes.training.configuration.required import VERL
@@ -85,6 +85,13 @@ def preflight(settings: Settings, note: Callable[[str], None] = lambda _: None) 
     rows: dict[Path, int] = {}
     notes = [*setting_notes(settings)]
     model = [*model_problems(settings.model.path, f"{settings.model.key}.path")]
+    tokens = None if model else find_tokens(settings)
+    if tokens is None and not settings.data.has_own_dataset:
+        notes.append(
+            f"no row's tokens were counted, since {settings.model.path} is still to be downloaded "
+            f"or not of Qwen's kind: some may be longer than {settings.data.length_key}="
+            f"{settings.data.max_length}"
+        )
     problems = [
         *_version_problems(settings),
         *_device_problems(settings),
@@ -92,7 +99,7 @@ def preflight(settings: Settings, note: Callable[[str], None] = lambda _: None) 
         *trainer_problems(settings),
         *model,
         *module_problems(settings),
-        *_data_problems(settings, rows, notes, None if model else _tokens(settings, notes)),
+        *_data_problems(settings, rows, notes, tokens),
         *_batch_problems(settings, rows),
     ]
     if problems:
@@ -182,22 +189,6 @@ def _device_problems(settings: Settings) -> Iterator[str]:
                 f"{trainer.gpus_per_node}; "
                 + (f"give {found} or fewer" if found else "start it on a machine that has them")
             )
-
-
-def _tokens(settings: Settings, notes: list[str]) -> Tokens | None:
-    """Return what counts a row's tokens; None, with a note, where they cannot be counted."""
-    data, path = settings.data, settings.model.path
-    processor = find_processor(path)
-    # An image becomes as many tokens as its size says to processors of Qwen's kind alone.
-    if processor is not None and hasattr(processor.image_processor, "merge_size"):
-        return Tokens(settings.stage, processor, data.template_options)
-    if not data.has_own_dataset:
-        why = "is still to be downloaded" if processor is None else "counts images in its own way"
-        notes.append(
-            f"no row's tokens were counted, since {path} {why}: some may be longer than "
-            f"{data.length_key}={data.max_length}"
-        )
-    return None
 
 
 def _data_problems(

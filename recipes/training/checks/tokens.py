@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image
 
 from recipes.training.checks.images import Picture
-from recipes.training.configuration.settings import Stage
+from recipes.training.checks.model import find_processor
+from recipes.training.configuration.settings import Settings, Stage
 
 PLACEHOLDER = "<image>"
 """Of an image in a message, to verl's datasets."""
@@ -88,6 +89,19 @@ class Tokens:
             patches = int(shown["image_grid_thw"].prod())
             self._image[width, height] = patches // processor.merge_size**2
         return self._image[width, height]
+
+
+def find_tokens(settings: Settings) -> Tokens | None:
+    """Return what counts the tokens of a run's rows.
+
+    Returns:
+        None for a model that is still to be downloaded, or one not of Qwen's kind, whose images
+        become tokens by their size.
+    """
+    processor = find_processor(settings.model.path)
+    if processor is None or not hasattr(processor.image_processor, "merge_size"):
+        return None
+    return Tokens(settings.stage, processor, settings.data.template_options)
 
 
 def _texts(message: Mapping[str, Any]) -> str:

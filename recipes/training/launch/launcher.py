@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from recipes.training.checks.tokens import find_tokens
 from recipes.training.configuration.adapter import Adapter
 from recipes.training.configuration.settings import Settings
 from recipes.training.launch.cleanup import sole_run
@@ -58,7 +59,7 @@ def launch(settings: Settings, rows: Mapping[Path, int], stall_minutes: float = 
         if resumed is not None and step_of(resumed) >= steps:
             print("all steps are done; nothing is left to do")
         else:
-            _train(settings, rows, stall_minutes)
+            steps = _train(settings, rows, stall_minutes)
     if not settings.saves:
         _check_logged(settings, steps)
         return None
@@ -127,7 +128,8 @@ def _check_adapter(checkpoint: Path, adapter: Adapter | None) -> None:
         )
 
 
-def _train(settings: Settings, rows: Mapping[Path, int], stall_minutes: float) -> None:
+def _train(settings: Settings, rows: Mapping[Path, int], stall_minutes: float) -> int:
+    """Run the trainer; return the steps that the rows which it read take."""
     out, node = settings.trainer.folder, node_rank(settings)
     added = added_environment(settings, next_metrics_file(out))
     started = command(settings, added)
@@ -135,9 +137,19 @@ def _train(settings: Settings, rows: Mapping[Path, int], stall_minutes: float) -
     if node == 0:
         write_record(out, record)
     log = out / (f"node{node}-{LOG_NAME}" if node else LOG_NAME)
-    read = (
-        (record.rows_read("train"), record.rows_read("val")) if settings.stage == "grpo" else None
+    there = (record.rows_read("train"), record.rows_read("val"))
+    printed = run(
+        started,
+        log,
+        stall_minutes,
+        {**os.environ, **added},
+        there if settings.stage == "grpo" else None,
+        # No check counted them, and verl was told to leave out those that are too long.
+        may_leave_out=settings.data.overlong == "dropped" and find_tokens(settings) is None,
     )
-    dropped = run(started, log, stall_minutes, {**os.environ, **added}, read)
-    if dropped:
-        raise RunError(f"verl dropped {dropped:,} groups whose rollout or reward failed; see {log}")
+    if printed.dropped:
+        raise RunError(
+            f"verl dropped {printed.dropped:,} groups whose rollout or reward failed; see {log}"
+        )
+    n_train, _ = printed.rows or there
+    return settings.total_steps(n_train)

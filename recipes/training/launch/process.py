@@ -8,6 +8,7 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,8 @@ def run(
     stall_minutes: float,
     environment: Mapping[str, str] | None = None,
     rows: tuple[int, int] | None = None,
-) -> int:
+    may_leave_out: bool = False,
+) -> Printed:
     """Run a command, show and keep what it prints.
 
     Args:
@@ -43,15 +45,13 @@ def run(
         stall_minutes: How long it may print nothing.
         environment: Its environment; this process's by default.
         rows: Rows to train and to validate on, if it says how many it read.
-
-    Returns:
-        How many times it said that a prompt's rollout or reward failed.
+        may_leave_out: Whether fewer are a note.
 
     Raises:
         RunError: It failed, stalled, lost a worker, or read fewer rows than there are.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    watch = _Watch(rows)
+    printed = Printed(rows, may_leave_out)
     process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
@@ -66,10 +66,10 @@ def run(
             for line in map(redact, _lines(process, stall_minutes * 60)):
                 print(line, end="", flush=True)
                 file.write(line)
-                watch.read(line)
-                if time.monotonic() > watch.ends:
+                printed.read(line)
+                if time.monotonic() > printed.ends:
                     raise RunError(
-                        f"the run cannot continue and was ended: {watch.failure} (see {log})"
+                        f"the run cannot continue and was ended: {printed.failure} (see {log})"
                     )
         status = process.wait()
     except BaseException:
@@ -78,28 +78,56 @@ def run(
         raise
     if status:
         _kill_group(process.pid)
-        why = f": {watch.failure}" if watch.failure else _killed(status)
+        why = f": {printed.failure}" if printed.failure else _killed(status)
         raise RunError(f"the trainer exited {status}{why}; see {log}")
-    return watch.dropped
+    return printed
 
 
 @dataclass(slots=True)
-class _Watch:
-    """What a trainer's lines have said so far, and when it is ended for it (`time.monotonic`)."""
+class Printed:
+    """What a trainer's lines have said so far.
 
-    rows: tuple[int, int] | None
+    Attributes:
+        rows: Rows to train and to validate on: those that there are, then those that verl reads.
+        may_leave_out: Whether these may be fewer.
+        dropped: How many times a prompt's rollout or reward failed.
+        failure: What it cannot recover from.
+        ends: When it is ended for that (`time.monotonic`).
+    """
+
+    rows: tuple[int, int] | None = None
+    may_leave_out: bool = False
     dropped: int = 0
     failure: Failure | None = None
     ends: float = math.inf
 
     def read(self, line: str) -> None:
+        """Read another line.
+
+        Raises:
+            RunError: verl read fewer rows than there are.
+        """
         self.dropped += bool(_DROPPED.search(line))
-        _compare_rows(line, self.rows)
+        if self.rows is not None and (read := _READ.search(line)):
+            self.rows = self._compared(self.rows, (int(read[1]), int(read[2])))
         if found := find_failure(line):
             # A trainer that can end by itself is given the time to; what comes meanwhile may be
             # nearer to the cause.
             self.ends = min(self.ends, time.monotonic() + GRACE)
             self.failure = more_telling(self.failure, found)
+
+    def _compared(self, there: tuple[int, int], read: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows that verl reads: it leaves out those that are long, or raise."""
+        for part, had, got in zip(("train", "validate"), there, read, strict=True):
+            if got != had:
+                left_out = (
+                    f"verl reads {got:,} of {had:,} rows to {part} on; the others are too long or "
+                    "damaged: see `unifer-data verify`, and data.filter_overlong_prompts"
+                )
+                if not self.may_leave_out:
+                    raise RunError(left_out)
+                print(f"note: {left_out}", file=sys.stderr)
+        return read
 
 
 def _kill_group(leader: int) -> None:
@@ -112,19 +140,6 @@ def _killed(status: int) -> str:
     if status == -signal.SIGKILL:
         return " (SIGKILL): the kernel does that where memory runs out (see `dmesg`), or a user"
     return f" ({signal.Signals(-status).name})" if status < 0 else ""
-
-
-def _compare_rows(line: str, rows: tuple[int, int] | None) -> None:
-    """Check that no rows were left out: the PPO trainer drops those that raise while filtered."""
-    read = _READ.search(line)
-    if read is None or rows is None:
-        return
-    for part, there, got in zip(("train", "validate"), rows, map(int, read.groups()), strict=True):
-        if got != there:
-            raise RunError(
-                f"verl reads {got:,} of {there:,} rows to {part} on; the others are too long or "
-                "damaged: see `unifer-data verify`, and data.filter_overlong_prompts"
-            )
 
 
 def _lines(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:

@@ -10,9 +10,8 @@ from statistics import fmean
 import pyarrow.parquet as pq
 
 from recipes.training.checks.images import picture
-from recipes.training.checks.model import find_processor
 from recipes.training.checks.shapes import VisionShape
-from recipes.training.checks.tokens import Tokens
+from recipes.training.checks.tokens import find_tokens
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from unifer_tasks.protocol.images import IMAGE_SIZE
 
@@ -127,11 +126,10 @@ def length_problems(settings: Settings, lengths: Lengths) -> Iterator[str]:
 
 def _counted(settings: Settings, assumption: Lengths) -> Lengths | None:
     """Count the tokens of some rows; None where model or rows are not at hand."""
-    processor = find_processor(settings.model.path)
+    tokens = find_tokens(settings)
     files = settings.data.train_files
-    if processor is None or not files:
+    if tokens is None or not files:
         return None
-    tokens = Tokens(settings.stage, processor, settings.data.template_options)
     texts, images, counts = [], [], []
     for messages, given in _rows(files[0], settings):
         pictures = [picture(image, decoded=False) for image in given]

@@ -21,8 +21,8 @@ def test_what_a_trainer_says_is_shown_and_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "run" / "train.log"
-    assert run(python("print('step:1')"), log, 1) == 0
-    assert run(python("print('step:2')"), log, 1) == 0
+    assert not run(python("print('step:1')"), log, 1).dropped
+    assert not run(python("print('step:2')"), log, 1).dropped
     assert log.read_text() == "step:1\nstep:2\n"
     assert capsys.readouterr().out == "step:1\nstep:2\n"
 
@@ -41,7 +41,7 @@ def test_a_run_that_hangs_is_ended(tmp_path: Path) -> None:
 
 def test_groups_that_verl_dropped_are_counted(tmp_path: Path) -> None:
     code = "print('ERROR Error in _run_prompt: boom'); print('fine'); print('Error in _run_prompt')"
-    assert run(python(code), tmp_path / "train.log", 1) == 2
+    assert run(python(code), tmp_path / "train.log", 1).dropped == 2
 
 
 def test_rows_that_verl_leaves_out_end_the_run(tmp_path: Path) -> None:
@@ -49,6 +49,15 @@ def test_rows_that_verl_leaves_out_end_the_run(tmp_path: Path) -> None:
     log = tmp_path / "train.log"
     with pytest.raises(RunError, match="verl reads 10 of 12 rows to train on"):
         run(python(code), log, 1, rows=(12, 4))
+
+
+def test_rows_that_verl_may_leave_out_are_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = "print('train dataset size: 10, val dataset size: 4')"
+    printed = run(python(code), tmp_path / "train.log", 1, rows=(12, 4), may_leave_out=True)
+    assert printed.rows == (10, 4)
+    assert capsys.readouterr().err.startswith("note: verl reads 10 of 12 rows to train on; the")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ print({OOM_RAYLET!r}, flush=True)
 
 
 def test_what_ends_well_after_all_is_no_failure(tmp_path: Path) -> None:
-    assert run(python(f"print({DIED_RAYLET!r})"), tmp_path / "train.log", 1) == 0
+    assert not run(python(f"print({DIED_RAYLET!r})"), tmp_path / "train.log", 1).dropped
 
 
 def test_a_trainer_that_was_killed_is_not_waited_for(tmp_path: Path) -> None:
