@@ -15,6 +15,9 @@ from typing import Any, Protocol, TypeVar, cast
 
 from unifer_tasks.scoring.intervals import LEVEL, Interval, wilson
 
+ALPHA = 0.05
+"""A difference is shown where the p-value of its test, corrected by Holm, is below this."""
+
 
 @dataclass(frozen=True, slots=True)
 class PairedCounts:

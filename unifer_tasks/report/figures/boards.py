@@ -13,9 +13,11 @@ from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.comparison import Comparison, Difference
 from unifer_tasks.report.figures.marks import FACES, Mark, is_complete, marks, questions
 from unifer_tasks.report.figures.measures import Measures
+from unifer_tasks.report.figures.numbers import percent
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
+from unifer_tasks.scoring.paired import ALPHA
 from unifer_tasks.scoring.summary import MEAN, POOLED, Scored, Section
 
 SCOPES: Mapping[str, str] = {
@@ -33,6 +35,7 @@ TITLES: Mapping[str, str] = {OVERVIEW: "Overview", **SCOPES, POOLED: "Pooled"}
 """Scope -> its title, short enough for a button."""
 
 _SCALE_STEP = 0.05
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,37 @@ def ranked(assessments: Sequence[Assessment]) -> list[Assessment]:
         assessments,
         key=lambda one: (first[one.run.name], one.run.name, one.run.variant is not BASE),
     )
+
+
+def verdict(assessments: Sequence[Assessment], comparisons: Sequence[Comparison]) -> str:
+    """Say which run of the benchmark as published is best, and over which its lead is shown.
+
+    Runs that were not asked everything count where no run was; "" if there is none at all.
+    """
+    asked = [one for one in ranked(assessments) if one.run.variant is BASE]
+    asked = [one for one in asked if one.strict.complete] or asked
+    found = asked[0].strict.pooled.estimate("accuracy") if asked else None
+    if found is None:
+        return ""
+    best, *others = (one.run.title for one in asked)
+    low, high = (percent(bound, 1) for bound in found.interval)
+    text = f"Best: {best}, accuracy {percent(found.value, 1)} % ({low} to {high})."
+    pairs = {frozenset((each.a, each.b)): each.pooled.p_holm for each in comparisons}
+    tested = {title: pairs.get(frozenset((best, title))) for title in others}
+    by_chance = [title for title, p in tested.items() if p is not None and p >= ALPHA]
+    untested = [title for title, p in tested.items() if p is None]
+    if by_chance:
+        text += f" Chance may explain its lead over {_listed(by_chance)}."
+    elif others and not untested:
+        text += " Its lead over every other run is more than chance."
+    if untested:
+        text += f" It cannot be compared with {_listed(untested)}."
+    return text
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown, more = names[:_MOST_NAMES], len(names) - _MOST_NAMES
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
 def boards(assessments: Sequence[Assessment], published: Sequence[PublishedScore]) -> list[Board]:

@@ -23,6 +23,7 @@ from unifer_tasks.report.figures.boards import (
     duel_scale,
     measures_of,
     pairwise,
+    verdict,
 )
 from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.marks import FACES, marks
@@ -164,6 +165,7 @@ def _tables(report: Contents) -> dict[str, Any]:
     differences = pairwise(report.comparisons)
     scopes = [board.scope for board in tables if board.reader == READERS[0]]
     return {
+        "verdict": verdict(report.runs, report.comparisons),
         "boards": tables,
         "scopes": [(scope, TITLES[scope]) for scope in scopes],
         "pairwise": differences,

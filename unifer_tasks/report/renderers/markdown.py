@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from unifer_tasks.redaction.markdown import Markdown, escape, table
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked
+from unifer_tasks.report.figures.boards import SCOPES, Board, boards, estimate, ranked, verdict
 from unifer_tasks.report.figures.contents import Contents
 from unifer_tasks.report.figures.numbers import cell_text
 from unifer_tasks.report.figures.published import PublishedScore
@@ -30,6 +30,8 @@ def as_markdown(report: Contents) -> str:
     runs = ranked(report.runs)
     blocks: list[str] = ["# FERBench leaderboard"]
     blocks += [f"> **{escape(warning)}**" for warning in report.warnings]
+    if said := verdict(runs, report.comparisons):
+        blocks.append(escape(said))
     blocks.append(_ABOUT)
     for board in boards(runs, []):
         if board.reader == "strict" and not board.is_overview and board.rows:

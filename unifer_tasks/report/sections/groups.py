@@ -17,10 +17,10 @@ from unifer_tasks.report.figures.tables import (
     with_interval,
 )
 from unifer_tasks.scoring.groups import FLOOR, Grouping, corrected, group_scores
+from unifer_tasks.scoring.paired import ALPHA
 
 _DATASET = "rafdb"
 
-_ALPHA = 0.05
 _MOST = 6
 """Gaps that the text names; the table has them all."""
 
@@ -65,14 +65,14 @@ def _reading(found: Mapping[str, Mapping[str, Grouping]]) -> str:
         f"{100 * gap.difference.value:.1f} points behind {gap.best}"
         for title, groupings in found.items()
         for attribute, grouping in groupings.items()
-        if grouping.gaps and grouping.gaps.p_holm < _ALPHA
+        if grouping.gaps and grouping.gaps.p_holm < ALPHA
         for gap in [grouping.gaps.excess]
     ]
     if not gaps:
-        return f"Chance alone explains every gap (p by Holm of at least {_ALPHA})."
+        return f"Chance alone explains every gap (p by Holm of at least {ALPHA})."
     more = f"; and {len(gaps) - _MOST:,} more" if len(gaps) > _MOST else ""
     return (
-        f"At the same expressions, chance alone does not explain (p by Holm below {_ALPHA}): "
+        f"At the same expressions, chance alone does not explain (p by Holm below {ALPHA}): "
         f"{'; '.join(gaps[:_MOST])}{more}."
     )
 

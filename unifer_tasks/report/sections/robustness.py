@@ -23,9 +23,8 @@ from unifer_tasks.report.figures.tables import (
     with_interval,
 )
 from unifer_tasks.scoring.intervals import Estimate
-from unifer_tasks.scoring.paired import PairedCounts, mcnemar, ratio_interval, with_holm
+from unifer_tasks.scoring.paired import ALPHA, PairedCounts, mcnemar, ratio_interval, with_holm
 
-_ALPHA = 0.05
 _ALL = "all kinds"
 _TEXT = (
     "Each question is asked again with its image corrupted in one way and strength, dealt by its "
@@ -98,7 +97,7 @@ def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
         losses = sorted(
             (kept.ratio.value, kind)
             for kind, kept in measured.kinds.items()
-            if kept.ratio is not None and kept.ratio.value < 1 and kept.p_holm < _ALPHA
+            if kept.ratio is not None and kept.ratio.value < 1 and kept.p_holm < ALPHA
         )
         if losses:
             named = ", ".join(
@@ -106,7 +105,7 @@ def _reading(found: Mapping[str, Robustness]) -> Iterator[str]:
             )
             yield f"{title} loses accuracy beyond chance under {named}."
         else:
-            yield f"{title}: no loss is shown under any kind (p by Holm of at least {_ALPHA})."
+            yield f"{title}: no loss is shown under any kind (p by Holm of at least {ALPHA})."
 
 
 def _left_out(corrupted: Sequence[Assessment], found: Mapping[str, Robustness]) -> Iterator[str]:

@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unifer_tasks.report.page.made_up import assessed, run, three_runs
+from tests.unifer_tasks.report.page.made_up import always, assessed, prediction, run, three_runs
 from unifer_tasks.data.predictions import Prediction
 from unifer_tasks.protocol.labels import LABEL_SPACES
+from unifer_tasks.protocol.variants.listed import VARIANTS
 from unifer_tasks.report.figures.assessment import Assessment
-from unifer_tasks.report.figures.boards import OVERVIEW, Scale, boards, duel_scale, pairwise
+from unifer_tasks.report.figures.boards import (
+    OVERVIEW,
+    Scale,
+    boards,
+    duel_scale,
+    pairwise,
+    verdict,
+)
 from unifer_tasks.report.figures.comparison import compare, report_pairs
 from unifer_tasks.report.figures.marks import marks
 from unifer_tasks.report.figures.published import published_scores
@@ -36,6 +44,38 @@ def test_the_best_run_is_first_and_figures_are_those_of_the_summary(
     assert cell.value == pooled.scores["accuracy"]
     assert (cell.low, cell.high) == pooled.interval("accuracy")
     assert rows[0].n == pooled.n
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ({"A": 38}, ""),
+        ({"A": 38, "B": 5}, "Its lead over every other run is more than chance."),
+        ({"B": 30, "A": 31}, "Chance may explain its lead over B."),
+        ({"A": 38, "B": 37, "C": 3}, "Chance may explain its lead over B."),
+        ({"A": 38, "B": 37, "C drawn": 38}, "Chance may explain its lead over B. It cannot be "
+         "compared with C drawn."),
+        ({"A": 38, **dict.fromkeys("BCDEFG", 37)}, "Chance may explain its lead over B, C, D, E, F "
+         "and 1 more."),
+    ],
+)  # fmt: skip
+def test_the_best_run_is_named_and_how_sure_that_is(right: dict[str, int], said: str) -> None:
+    runs = assessed(
+        *(
+            run(
+                name,
+                (prediction("sfew", k, "sad", "sad" if k < n else "fear") for k in range(40)),
+                stand_in="drawn" in name,
+            )
+            for name, n in right.items()
+        ),
+        run("A", always("sadness", 40), variant=VARIANTS["direct"]),
+    )
+    text = verdict(runs, compare(report_pairs(runs)))
+    best = f"Best: A, accuracy {100 * right['A'] / 40:.1f} % ("
+    assert text.startswith(best)
+    assert text.partition("). ")[2] == said
+    assert verdict(runs[-1:], []) == ""
 
 
 def test_every_figure_lies_on_its_scale(runs: list[Assessment]) -> None:
