@@ -235,23 +235,14 @@ def _prices(given: Sequence[str], jobs: Sequence[Job]) -> dict[str, Price]:
 
 
 def _print_extent(job: Job) -> None:
-    parts = ", ".join(f"{_n_requests(job, task):,} {task}" for task in job.tasks)
-    print(f"{job.preset.name}: {counted(_n_requests(job), 'request')} ({parts})")
-
-
-def _n_requests(job: Job, tasks: str | None = None) -> int:
-    from unifer_tasks.runner.spend import n_questions
-
-    n = n_questions(tasks or ",".join(job.tasks), job.settings.get("limit"))
-    return n * int(job.settings.get("repeats") or 1)
+    parts = ", ".join(f"{job.n_requests(task):,} {task}" for task in job.tasks)
+    print(f"{job.preset.name}: {counted(job.n_requests(), 'request')} ({parts})")
 
 
 def _print_estimate(job: Job, price: Price) -> None:
-    from unifer_tasks.harness.requests.progress import read_progress
     from unifer_tasks.runner.spend import estimate, most_tokens_out
 
-    seen = read_progress(job.folder)
-    text = estimate(price, _n_requests(job), most_tokens_out(job.settings), seen)
+    text = estimate(price, job.n_requests(), most_tokens_out(job.settings), job.progress)
     print(f"{job.preset.name}: will cost {text}")
 
 

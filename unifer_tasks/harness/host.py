@@ -136,10 +136,7 @@ def _watching(run: Function, failures: list[BaseException]) -> Function:
 def _keeping_answers(_: Function) -> Function:
     from unifer_tasks.harness.requests.resume import ResumedAnswers
 
-    def create(*given: Any, **named: Any) -> ResumedAnswers:
-        return ResumedAnswers.create(*given, **named)
-
-    return create
+    return lambda *given, **named: ResumedAnswers(*given, **named)
 
 
 def _is_ours(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from unifer_tasks.data.headings import variant_of
 from unifer_tasks.data.predictions import PredictionError
-from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
+from unifer_tasks.harness.rationales import check_rationales, forced_tasks
 from unifer_tasks.harness.selection import check_data, question_counts, selected
 from unifer_tasks.support.arguments import named_arguments
 from unifer_tasks.support.extras import BACKENDS, require
@@ -86,6 +86,8 @@ def check_run(args: argparse.Namespace) -> None:
         )
     if (args.log_samples or args.predict_only) and not args.output_path:
         raise OptionError("--log_samples and --predict_only need --output_path")
+    if asked:
+        _check_folder("HF_DATASETS_CACHE", _data_cache())
     check_data(asked)
     _check_offset(args.offset, asked)
     _check_rationales(args, given, asked)
@@ -124,7 +126,7 @@ def _check_rationales(
             "rationales=RUN to --model_args, where RUN is the --output_path of this model's run of "
             "ferbench with --log_samples"
         )
-    asked = asked_counts(forced, args.limit, args.offset)
+    asked = question_counts(forced, args.limit, args.offset)
     try:
         check_rationales(str(source), str(given.get("pretrained", "")), asked)
     except PredictionError as error:
@@ -233,7 +235,7 @@ def check_cache(value: str | None) -> None:
         _check_folder("--use_cache", value)
 
 
-def _check_folder(option: str, value: str) -> None:
+def _check_folder(option: str, value: str | Path) -> None:
     folder = Path(value)
     for place in (folder, *folder.parents):
         if not os.path.lexists(place):
@@ -245,6 +247,13 @@ def _check_folder(option: str, value: str) -> None:
         if not os.access(place, os.W_OK | os.X_OK):
             raise OptionError(f"{option} {value}: no permission to write into {place}")
         return
+
+
+def _data_cache() -> Path:
+    """Return where lmms-eval lets `datasets` write: it tries five times, and says RetryError."""
+    home = os.environ.get("HF_HOME", "~/.cache/huggingface")
+    chosen = map(os.environ.get, ("LMMS_EVAL_DATASETS_CACHE", "HF_DATASETS_CACHE"))
+    return Path(os.path.expandvars(next(filter(None, chosen), f"{home}/datasets"))).expanduser()
 
 
 def check_invocation(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -13,7 +13,6 @@ from unifer_tasks.data.manifest import data_root, read_manifest
 from unifer_tasks.data.predictions import PredictionError
 from unifer_tasks.data.results_file import RESULTS
 from unifer_tasks.data.sample_logs import Responses, read_responses
-from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.protocol.labels import LABEL_SPACES
 from unifer_tasks.protocol.variants.forced import Beginnings, Said, beginnings
 from unifer_tasks.protocol.variants.listed import BASE, TASKS
@@ -64,32 +63,13 @@ def forced_tasks(backend: str, tasks: Iterable[str]) -> list[str]:
     return [name for name in tasks if backend != "replay" and variant_of(name).forces]
 
 
-def asked_counts(
-    tasks: Iterable[str], limit: float | None, offset: int | None
-) -> Mapping[str, int]:
-    """Return how many questions of each dataset a run asks.
-
-    Args:
-        tasks: Names of tasks and groups of one variant.
-        limit: `--limit`: a number of questions, or a share of them below 1; None or -1 for all.
-        offset: `--offset`.
-    """
-    asked = {}
-    for task, rows in question_counts(tasks).items():
-        left = rows - (offset or 0)
-        if limit is not None and limit != -1:
-            left = min(left, int(limit if limit >= 1 else limit * rows))
-        asked[TASKS[task][1]] = left
-    return asked
-
-
 def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> None:
     """Check that an earlier run is one of the same model, on the same data, and long enough.
 
     Args:
         source: As for `read_rationales`.
         pretrained: The model that is to be asked.
-        asked: Dataset key -> how many of its questions are to be asked.
+        asked: Task -> how many of its questions are to be asked (`selection.question_counts`).
 
     Raises:
         PredictionError: It is not.
@@ -98,6 +78,7 @@ def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> 
     from loguru import logger
 
     path = _path(source)
+    wanted = {TASKS[task][1]: n for task, n in asked.items()}
     logs = _logs(path)
     if not logs:
         logger.warning(f"rationales={source} does not say which model wrote them")
@@ -110,13 +91,13 @@ def check_rationales(source: str, pretrained: str, asked: Mapping[str, int]) -> 
     files = read_manifest(data_root()).datasets
     for log in logs:
         recorded, file = log.sha256.get(log.dataset), files.get(log.dataset)
-        if log.dataset in asked and recorded and file and recorded != file.sha256:
+        if log.dataset in wanted and recorded and file and recorded != file.sha256:
             raise PredictionError(
                 f"rationales={source} is a run on other data of {log.dataset} (sha256 "
                 f"{recorded[:12]}, here {file.sha256[:12]}): run ferbench on this data first"
             )
     held = Counter(dataset for dataset, _, _ in _responses(path))
-    for dataset, n in asked.items():
+    for dataset, n in wanted.items():
         if held[dataset] < n:
             raise PredictionError(
                 f"rationales={source} has {held[dataset]:,} of the {n:,} questions of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -96,12 +97,16 @@ def check_data(tasks: Iterable[str]) -> None:
             intact_path(root, manifest, dataset)
 
 
-def question_counts(tasks: Iterable[str]) -> dict[str, int]:
-    """Return how many questions each of these tasks, and of these groups' tasks, has.
+def question_counts(
+    tasks: Iterable[str], limit: float | None = None, offset: int | None = None
+) -> dict[str, int]:
+    """Return how many questions of each of these tasks, and of these groups' tasks, are asked.
 
     Args:
         tasks: Names; one that is not FERBench's is left out, a dataset that the folder lacks
             has none.
+        limit: `--limit`: a number of questions, or a share of them below 1; None or -1 for all.
+        offset: `--offset`.
 
     Raises:
         DataError: The data is absent or damaged.
@@ -111,8 +116,10 @@ def question_counts(tasks: Iterable[str]) -> dict[str, int]:
     for task in _leaves(tasks):
         variant, dataset = TASKS[task]
         file = manifest.file(dataset)
-        rows = file.rows if file else 0
-        counts[task] = rows * variant.times_asked(dataset)
+        n = file.rows * variant.times_asked(dataset) if file else 0
+        # As `get_sample_size` of lmms-eval, which rounds a share up.
+        most = n if limit is None or limit < 0 else math.ceil(limit * n if limit < 1 else limit)
+        counts[task] = max(0, min(most, n - (offset or 0)))
     return counts
 
 

@@ -29,7 +29,12 @@ from unifer_tasks.harness.evaluator import MODELS
 from unifer_tasks.harness.options import ranking_problem
 from unifer_tasks.harness.requests.model_files import digest_files
 from unifer_tasks.harness.requests.progress import Progress, forget_progress, read_progress
-from unifer_tasks.harness.selection import TaskError, check_before_start, selected
+from unifer_tasks.harness.selection import (
+    TaskError,
+    check_before_start,
+    question_counts,
+    selected,
+)
 from unifer_tasks.redaction.characters import without_colors
 from unifer_tasks.redaction.secrets import Concealed, conceal, redact
 from unifer_tasks.runner.presets import Preset, PresetError, model_arguments
@@ -69,6 +74,18 @@ class Job:
     def tasks(self) -> tuple[str, ...]:
         """The names and patterns of the tasks that are asked."""
         return tuple(str(self.settings["tasks"]).split(","))
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is; None if it has asked no question."""
+        return read_progress(self.folder)
+
+    def n_requests(self, *tasks: str) -> int:
+        """Return how many requests the run makes for tasks of FERBench: for these, or for all."""
+        given = self.settings
+        asked = selected(tasks or self.tasks)
+        counts = question_counts(asked, given.get("limit"), given.get("offset"))
+        return sum(counts.values()) * int(given.get("repeats") or 1)
 
     @property
     def results(self) -> Path:
@@ -216,7 +233,7 @@ def run_jobs(jobs: Sequence[Job], gpus: Sequence[str] | None = None) -> Iterator
                     running.remove(process)
                     free.extend(process.gpus)
                     process.close()
-                    yield JobResult(process.job, status, read_progress(process.job.folder))
+                    yield JobResult(process.job, status, process.job.progress)
     finally:
         for process in running:
             process.end()
@@ -231,7 +248,7 @@ class _Running:
     bar: tqdm[Any] | None = field(default=None)
 
     def show(self) -> None:
-        progress = read_progress(self.job.folder)
+        progress = self.job.progress
         if progress is None:
             return
         if self.bar is None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from unifer_tasks.data.predictions import PredictionError
-from unifer_tasks.harness.rationales import asked_counts, check_rationales, forced_tasks
-from unifer_tasks.harness.selection import selected
+from unifer_tasks.harness.rationales import check_rationales, forced_tasks
+from unifer_tasks.harness.selection import question_counts, selected
 from unifer_tasks.runner.jobs import Job
 from unifer_tasks.runner.presets import model_arguments
 from unifer_tasks.runner.settings import with_argument
@@ -31,7 +31,7 @@ def lacks_rationales(job: Job) -> bool:
     forced = _forced(job)
     if not forced or _ARGUMENT in arguments:
         return False
-    asked = asked_counts(forced, job.settings.get("limit"), job.settings.get("offset"))
+    asked = question_counts(forced, job.settings.get("limit"), job.settings.get("offset"))
     try:
         check_rationales(str(job.results), arguments.get("pretrained", ""), asked)
     except PredictionError:

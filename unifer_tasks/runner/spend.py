@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from unifer_tasks.harness.requests.progress import Progress
-from unifer_tasks.harness.selection import question_counts
 from unifer_tasks.runner.presets import Price
 from unifer_tasks.support.counted import counted
 
@@ -16,23 +15,6 @@ MAX_NEW_TOKENS = 1024
 
 TOKENS_IN = 600
 """Tokens of a request, assumed until some are counted: 130 of text, the rest for the image."""
-
-
-def n_questions(tasks: str, limit: float | None) -> int:
-    """Return how many questions a run asks.
-
-    Args:
-        tasks: Names of tasks and groups of the benchmark, separated by commas; another name
-            counts nothing.
-        limit: Questions of each task, or a share of them below 1; None for all.
-
-    Raises:
-        DataError: There is no benchmark folder.
-    """
-    counts = question_counts(tasks.split(",")).values()
-    if limit is None or limit <= 0:
-        return sum(counts)
-    return sum(min(n, int(limit if limit >= 1 else limit * n)) for n in counts)
 
 
 def most_tokens_out(settings: Mapping[str, Any]) -> int:

@@ -91,11 +91,12 @@ def evaluate(forked: Forked, stand_in: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def two_processes(forked: Forked) -> list[str]:
-    """Return the command of two processes of lmms-eval, as accelerate launches them."""
-    return forked.command(
-        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-        "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "lmms_eval",
-    )  # fmt: skip
+    """Return the command of two processes of lmms-eval.
+
+    By torchrun, which accelerate's launcher calls for GPUs: of `--cpu` it starts one process.
+    """
+    torchrun = "torch.distributed.run", "--standalone", "--nproc_per_node", "2"
+    return forked.command("-m", *torchrun, "-m", "lmms_eval")
 
 
 def unifer(tiny_model: Path, *more: str) -> list[str]:
@@ -252,7 +253,11 @@ def test_two_processes_score_as_one(
     evaluate: Evaluate, two_processes: list[str], mixed_run: Results, mixed_predictions: Path
 ) -> None:
     tasks = "ferbench,ferbench_affectnet7"
-    two = evaluate(*replay(mixed_predictions, tasks), launcher=two_processes)
+    environment = {"ACCELERATE_USE_CPU": "1"}
+    two = evaluate(
+        *replay(mixed_predictions, tasks), launcher=two_processes, environment=environment
+    )
+    assert "Rank 1: loading datasets from warm cache" in two.stdout + two.stderr
     for task in mixed_run.results["results"]:
         assert two.metrics(task) == mixed_run.metrics(task)
 

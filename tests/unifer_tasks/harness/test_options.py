@@ -157,6 +157,20 @@ def test_values_of_a_file_have_the_options_types(
         check_run(args)
 
 
+@pytest.mark.parametrize("chosen", [0, 1, 2])
+def test_a_cache_that_cannot_be_written_is_named(
+    parse: Parse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: int
+) -> None:
+    args = parse(*UNIFER)
+    (tmp_path / "file").touch()
+    variables = ("LMMS_EVAL_DATASETS_CACHE", "HF_DATASETS_CACHE", "HF_HOME")
+    for variable in variables:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(variables[chosen], str(tmp_path / "file" / "cache"))
+    with pytest.raises(OptionError, match=r"HF_DATASETS_CACHE .*file is a file; name a directory"):
+        check_run(args)
+
+
 @pytest.mark.parametrize("preset", shipped(), ids=lambda preset: preset.name)
 def test_the_presets_pass(parse: Parse, preset: object, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = preset.settings  # type: ignore[attr-defined]

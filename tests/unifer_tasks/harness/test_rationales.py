@@ -36,7 +36,7 @@ def test_an_earlier_run_is_read_once_until_it_changes(
     write(source, "Corners down.")
     # The options are checked by the command line and by the plug-in, then the model is made.
     for _ in range(2):
-        check_rationales(str(source), "model", {"sfew": 1})
+        check_rationales(str(source), "model", {"ferbench_rationale_sfew": 1})
     begun = read_rationales(str(source))["sfew", "a"].texts[OWN]
     assert (begun, len(read)) == ("<think>Corners down.</think>\n", 1)
     write(source, "Brows lowered.")

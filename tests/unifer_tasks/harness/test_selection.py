@@ -13,7 +13,9 @@ from unifer_tasks.harness.selection import (
     check_before_start,
     check_data,
     check_names,
+    question_counts,
     repeated,
+    selected,
 )
 from unifer_tasks.protocol.variants.listed import TASKS
 
@@ -67,6 +69,39 @@ def test_tasks_of_lmms_eval_are_known_before_a_start(
 )
 def test_tasks_are_asked_once_with_their_group(given: list[str], expected: set[str]) -> None:
     assert set(repeated(given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("tasks", "limit", "offset", "expected"),
+    [
+        ("ferbench", None, None, 60),
+        ("ferbench_sfew", None, None, 14),
+        ("ferbench_sfew,ferbench_rafdb", None, 0, 28),
+        ("ferbench,ferbench_sfew", None, None, 60),
+        ("ferbench_*sfew", 1, None, 17),
+        ("ferbench", 3, None, 12),
+        ("ferbench", 0.5, None, 30),
+        ("ferbench_sfew", 0.4, None, 6),
+        ("ferbench_sfew", 0.4, 10, 4),
+        ("ferbench", -1, None, 60),
+        ("ferbench", 3.0, 12, 10),
+        ("ferbench", None, 15, 2),
+        ("ferbench_direct", 3, None, 12),
+        ("ferbench,ferbench_shuffled_sfew", None, None, 60 + 4 * 14),
+        ("mmmu_val", None, None, 0),
+    ],
+)
+def test_questions_are_counted_before_they_are_asked(
+    stand_in: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tasks: str,
+    limit: float | None,
+    offset: int | None,
+    expected: int,
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(stand_in))
+    counts = question_counts(selected(tasks.split(",")), limit, offset)
+    assert sum(counts.values()) == expected
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
         return 0
 
     def check(source: str, pretrained: str, asked: dict[str, int]) -> None:
-        assert (pretrained, asked) == ("m", {"sfew": 14})
+        assert (pretrained, asked) == ("m", {"ferbench_rationale_sfew": 14})
         if not done:
             raise PredictionError(f"{source} is not there")
 

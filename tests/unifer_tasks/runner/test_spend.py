@@ -1,37 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from unifer_tasks.harness.requests.progress import Progress
 from unifer_tasks.runner.presets import Price
-from unifer_tasks.runner.spend import estimate, most_tokens_out, n_questions, spent
+from unifer_tasks.runner.spend import estimate, most_tokens_out, spent
 
 PRICE = Price(1.25, 10.0)
-
-
-@pytest.mark.parametrize(
-    ("tasks", "limit", "expected"),
-    [
-        ("ferbench", None, 60),
-        ("ferbench_sfew", None, 14),
-        ("ferbench_sfew,ferbench_rafdb", None, 28),
-        ("ferbench,ferbench_sfew", None, 60),
-        ("ferbench", 3, 12),
-        ("ferbench", 0.5, 30),
-        ("ferbench", -1, 60),
-        ("ferbench_direct", 3, 12),
-        ("ferbench,ferbench_shuffled_sfew", None, 60 + 4 * 14),
-        ("mmmu_val", None, 0),
-    ],
-)
-def test_questions_are_counted_before_they_are_asked(
-    stand_in: Path, monkeypatch: pytest.MonkeyPatch, tasks: str, limit: float | None, expected: int
-) -> None:
-    monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
-    assert n_questions(tasks, limit) == expected
 
 
 @pytest.mark.parametrize(

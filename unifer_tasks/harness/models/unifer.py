@@ -182,6 +182,6 @@ def _device(name: str | None, accelerator: Accelerator) -> torch.device:
     if accelerator.num_processes > 1 and not is_own:
         raise OptionError(
             f"device={name} cannot serve {accelerator.num_processes} processes, each of which has "
-            "its own: leave device out; `accelerate launch --cpu` runs them all on the CPU"
+            "its own: leave device out; ACCELERATE_USE_CPU=1 before torchrun has them on the CPU"
         )
     return device

@@ -97,7 +97,7 @@ class Reply:
 
 @contextmanager
 def careful_client(lm: Any) -> Iterator[None]:
-    """Give a model, for one call, a client whose replies are read by `read_reply`.
+    """Give a model, for one call, a client whose replies are read by `parse_reply`.
 
     Args:
         lm: An lmms-eval model. One without an OpenAI client is left as it is.
@@ -113,11 +113,6 @@ def careful_client(lm: Any) -> Iterator[None]:
         yield
     finally:
         lm.client = client
-
-
-def read_reply(reply: Any) -> str:
-    """Return a chat completion's text, or a note in its place; see `parse_reply`."""
-    return parse_reply(reply).text
 
 
 def parse_reply(reply: Any) -> Reply:
@@ -207,7 +202,7 @@ async def _later(reply: Awaitable[Any]) -> Any:
 
 
 def _as_read(reply: Any) -> Any:
-    return _completion(read_reply(reply), _get(reply, "usage"))
+    return _completion(parse_reply(reply).text, _get(reply, "usage"))
 
 
 def _refusal(error: Exception) -> Any:

@@ -79,37 +79,31 @@ class ResumedAnswers:
     """A replacement for lmms-eval's `ResponseCache`."""
 
     def __init__(
-        self, folder: Path, backend: str, decisive: str, rank: int, world_size: int
-    ) -> None:
-        """Open the folder's log.
-
-        Args:
-            folder: Where answers and progress are kept.
-            backend: The model id of lmms-eval.
-            decisive: What distinguishes this model from others.
-            rank: This process's number.
-            world_size: The number of processes.
-        """
-        self._folder = folder
-        self._asks_an_api = backend in APIS
-        self._decisive = decisive
-        self._rank = rank
-        self._world_size = world_size
-        self._log = AnswerLog(folder, rank)
-
-    @classmethod
-    def create(
-        cls,
+        self,
         cache_root: str,
         *,
         model: str = "",
-        model_args: str | dict[str, Any] = "",
+        model_args: str = "",
         task_dict: dict[str, Any] | None = None,
         world_size: int = 1,
         global_rank: int = 0,
-    ) -> ResumedAnswers:
-        """Open the log of a run; lmms-eval calls this once the tasks are built."""
-        return cls(Path(cache_root), model, _decisive(model, model_args), global_rank, world_size)
+    ) -> None:
+        """Open the log of a run; lmms-eval calls this once the tasks are built.
+
+        Args:
+            cache_root: The folder in which answers and progress are kept.
+            model: The model id of lmms-eval.
+            model_args: The model's arguments.
+            task_dict: Not needed.
+            world_size: The number of processes.
+            global_rank: This process's number.
+        """
+        self._folder = Path(cache_root)
+        self._asks_an_api = model in APIS
+        self._decisive = _decisive(model, model_args)
+        self._rank = global_rank
+        self._world_size = world_size
+        self._log = AnswerLog(self._folder, global_rank)
 
     def execute(self, lm: lmms, reqtype: str, requests: Sequence[Instance]) -> list[Any]:
         """Return the answers, in the order of the requests; ask the model what is not known."""
@@ -190,11 +184,11 @@ class _CallSize:
             self.size = max(self._smallest, self.size // 2)
 
 
-def _decisive(backend: str, model_args: str | dict[str, Any]) -> str:
+def _decisive(backend: str, model_args: str) -> str:
     """Return what distinguishes a model: back end, arguments and the files that they name."""
     from lmms_eval.utils import simple_parse_args_string
 
-    given = simple_parse_args_string(model_args) if isinstance(model_args, str) else model_args
+    given = simple_parse_args_string(model_args)
     kept = {name: value for name, value in given.items() if name not in _NOT_DECISIVE}
     if backend in APIS and (server := os.environ.get("OPENAI_API_BASE")):
         kept.setdefault("base_url", server)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.unifer_tasks.chat_server import UNUSUAL, ChatServer, Request, completion, serve
-from unifer_tasks.harness.requests.replies import ReplyError, careful_client, read_reply
+from unifer_tasks.harness.requests.replies import ReplyError, careful_client, parse_reply
 from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.answers.strict import read_answer
 
@@ -124,7 +124,7 @@ def test_an_api_that_refuses_a_question_is_not_asked_again(code: str) -> None:
 
 def test_a_reply_that_is_not_json_is_named() -> None:
     with pytest.raises(ReplyError, match="<html>"):
-        read_reply("<html>Please log in</html>")
+        parse_reply("<html>Please log in</html>")
 
 
 def test_calls_of_tools_reach_the_back_end() -> None:

@@ -93,7 +93,7 @@ def run(tmp_path: Path) -> Run:
         world_size: int = 1,
         **options: Any,
     ) -> tuple[list[str], list[int]]:
-        cache = resume.ResumedAnswers.create(
+        cache = resume.ResumedAnswers(
             str(tmp_path), model=backend, model_args=args, world_size=world_size
         )
         try:
