@@ -78,6 +78,7 @@ _TYPES: Mapping[object, pa.DataType] = {
     bytes: pa.binary(),
 }
 _SCHEMA = pa.schema([(name, _TYPES[kind]) for name, kind in get_type_hints(Examined).items()])
+NO_FINDINGS = _SCHEMA.empty_table()
 
 
 @dataclass(frozen=True, slots=True)

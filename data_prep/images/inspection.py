@@ -60,6 +60,7 @@ _MARKS = (
 )
 """The first bytes of other kinds of files, in lower case."""
 
+PIXELS_BYTES = 16
 PERCEPTUAL_BYTES = 32
 
 _GRID = 32
@@ -72,7 +73,7 @@ class Inspection:
 
     Attributes:
         fault: Why it cannot be used, in which case the rest is empty; None if it can.
-        pixels: 16 bytes, equal for equal RGB pixels of equal size, whatever the file format.
+        pixels: `PIXELS_BYTES` bytes, equal for equal RGB pixels of equal size in any file format.
         perceptual: `PERCEPTUAL_BYTES` bytes; versions of one picture differ in few bits.
         sixteen_bits: True for 16-bit gray, which readers other than FERBench show as white.
     """

@@ -14,11 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from data_prep.images.fingerprints import Examined, read_examined, read_findings
-from data_prep.images.inspection import PERCEPTUAL_BYTES
+from data_prep.images.fingerprints import NO_FINDINGS, Examined, read_examined, read_findings
+from data_prep.images.inspection import PERCEPTUAL_BYTES, PIXELS_BYTES
 from data_prep.support.parallel import ordered_map
 
 MAX_BITS = 20
@@ -82,41 +84,31 @@ def compare(
     jobs: int | None = None,
 ) -> Images:
     """Compare all images that files of findings describe with one another."""
-    paths = [*training, *tests]
-    places: list[int] = []
-    is_test: list[bool] = []
-    is_usable: list[bool] = []
-    splits: list[int] = []
-    pixels, hashes = bytearray(), bytearray()
-    numbers: dict[tuple[str, str], int] = {}
-    place = 0
-    for file, path in enumerate(paths):
-        table = read_findings(path, ["dataset", "split", "left_out", "pixels", "perceptual"])
-        for dataset, split, left_out, exact, near in zip(
-            *(column.to_pylist() for column in table.columns), strict=True
-        ):
-            if exact:
-                places.append(place)
-                is_test.append(file >= len(training))
-                is_usable.append(left_out is None)
-                splits.append(numbers.setdefault((dataset, split), len(numbers)))
-                pixels += exact
-                hashes += near
-            place += 1
-    _, of_pixels = np.unique(np.frombuffer(pixels, "V16"), return_inverse=True)
-    perceptual, of_hashes = np.unique(
-        np.frombuffer(hashes, f"V{PERCEPTUAL_BYTES}"), return_inverse=True
-    )
+    columns = ("dataset", "split", "left_out", "pixels", "perceptual")
+    tables = [read_findings(path, columns) for path in (*training, *tests)]
+    n_training = sum(table.num_rows for table in tables[: len(training)])
+    found = pa.concat_tables([NO_FINDINGS.select(columns), *tables])
+    places = np.flatnonzero(pc.binary_length(found["pixels"]))
+    decoded = found.take(places)
+    split = pc.binary_join_element_wise(decoded["dataset"], decoded["split"], " ")
+    perceptual, hashes = _numbered(decoded["perceptual"], PERCEPTUAL_BYTES)
     return Images(
-        paths,
-        np.array(places, dtype=np.int64),
-        np.array(is_test, dtype=np.bool_),
-        np.array(is_usable, dtype=np.bool_),
-        np.array(splits, dtype=np.int64),
-        of_pixels,
-        of_hashes,
-        near_pairs(perceptual.view(np.uint8).reshape(-1, PERCEPTUAL_BYTES), max_bits, jobs),
+        (*training, *tests),
+        places,
+        places >= n_training,
+        decoded["left_out"].is_null().to_numpy(),
+        split.combine_chunks().dictionary_encode().indices.to_numpy(),
+        _numbered(decoded["pixels"], PIXELS_BYTES)[1],
+        hashes,
+        near_pairs(perceptual, max_bits, jobs),
     )
+
+
+def _numbered(column: pa.ChunkedArray, size: int) -> tuple[NDArray[np.uint8], Numbers]:
+    """Return the distinct values of a column, one row of bytes each, and each entry's number."""
+    whole = np.frombuffer(b"".join(column.to_pylist()), f"V{size}")
+    values, numbers = np.unique(whole, return_inverse=True)
+    return values.view(np.uint8).reshape(-1, size), numbers
 
 
 def near_pairs(hashes: NDArray[np.uint8], max_bits: int, jobs: int | None = None) -> Numbers:

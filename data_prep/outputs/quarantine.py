@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from data_prep.images.leaks import Leak
 from data_prep.sources.samples import Skipped
 from data_prep.support.errors import PreparationError
 from unifer_tasks.support.files import atomic_write_lines
@@ -36,7 +37,7 @@ class Fault:
     reason: str
 
 
-def write_list(path: Path, entries: Iterable[Fault | Skipped]) -> None:
+def write_list(path: Path, entries: Iterable[Fault | Skipped | Leak]) -> None:
     """Write a list, one object per line; an empty list is an empty file."""
     with atomic_write_lines(path) as write:
         for entry in entries:

@@ -93,7 +93,9 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
         misnamed: dict[str, None] = {}
         for row in _rows(root, manifest, part):
             labels[row.dataset, row.label] += 1
-            outside.update(dict.fromkeys(_outside(row, manifest)))
+            if (source := manifest.root_of(row.dataset)) is not None:
+                lost = (image for image in row.images if place_below(source, image) is None)
+                outside.update(dict.fromkeys(lost))
             if not row.id:
                 nameless += 1
                 continue
@@ -109,13 +111,6 @@ def row_problems(root: Path, manifest: TrainingManifest) -> Iterator[list[str]]:
         yield [f"{root}: {what}; build it again" for what in misnamed]
         yield list(_label_problems(root, part, labels, manifest))
         yield [f"{root}: {what}; build it again" for what in _repeat_problems(part, rows, manifest)]
-
-
-def _outside(row: Row, manifest: TrainingManifest) -> Iterator[str]:
-    """Yield the images of a row that do not lie below the root of their source."""
-    root = manifest.roots.get(manifest.source_of(row.dataset) or "")
-    if root is not None:
-        yield from (image for image in row.images if place_below(root, image) is None)
 
 
 def _label_problems(
@@ -165,7 +160,7 @@ def missing_images(root: Path, manifest: TrainingManifest) -> dict[str, list[str
     missing: dict[str, dict[str, None]] = defaultdict(dict)
     for part in manifest.shards:
         for row in _rows(root, manifest, part):
-            folder = manifest.roots.get(manifest.source_of(row.dataset) or "")
+            folder = manifest.root_of(row.dataset)
             if folder is not None and Path(folder).is_dir():
                 absent = (image for image in row.images if not Path(image).is_file())
                 missing[folder].update(dict.fromkeys(absent))

@@ -171,6 +171,10 @@ class TrainingManifest:
         found = by_label(self.repeats.get("train", {}))
         return {} if all(repeats.is_even for repeats in found.values()) else found
 
+    def root_of(self, dataset: str) -> str | None:
+        """Return the root of a dataset's rows; None if it is unclear."""
+        return self.roots.get(self.source_of(dataset) or "")
+
     def source_of(self, dataset: str) -> str | None:
         """Return the source in `roots` of a dataset's rows; None if it is unclear.
 

@@ -12,6 +12,7 @@ for the machine that holds the archives; there is no command to publish it.
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import string
 from collections.abc import Iterator, Mapping
@@ -98,7 +99,7 @@ def export(root: Path, output: Output, form: Form = Form.CHOICE) -> Export:
     # Hold the file, not the folder, which may hold the other form as well.
     with hold_file(table):
         questions = _questions(root, manifest)
-        rows = output.map(name, _Encode(form), questions, manifest.n_rows)
+        rows = output.map(name, functools.partial(_encode, form), questions, manifest.n_rows)
         with (
             atomic_write(table) as partial,
             partial.open("w", encoding="utf-8", newline="") as file,
@@ -121,27 +122,22 @@ def _questions(root: Path, manifest: Manifest) -> Iterator[tuple[int, dict[str, 
                 index += 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Encode:
-    """Turns a numbered row of the benchmark into a row of the table, in any process."""
-
-    form: Form
-
-    def __call__(self, numbered: tuple[int, dict[str, Any]]) -> dict[str, Any]:
-        index, row = numbered
-        labels = row["candidate_labels"]
-        common = {
-            "index": index,
-            "id": row["id"],
-            "dataset": row["dataset"],
-            "category": label_space(row["dataset"]).title,
-            "image": _image(row),
-        }
-        if self.form is Form.OPEN:
-            return {**common, "question": question(labels), "answer": row["target"]}
-        options = dict(zip(_LETTERS, labels, strict=False))
-        answer = _LETTERS[labels.index(row["target"])]
-        return {**common, "question": STEM, **options, "answer": answer}
+def _encode(form: Form, numbered: tuple[int, dict[str, Any]]) -> dict[str, Any]:
+    """Turn a numbered row of the benchmark into a row of the table."""
+    index, row = numbered
+    labels = row["candidate_labels"]
+    common = {
+        "index": index,
+        "id": row["id"],
+        "dataset": row["dataset"],
+        "category": label_space(row["dataset"]).title,
+        "image": _image(row),
+    }
+    if form is Form.OPEN:
+        return {**common, "question": question(labels), "answer": row["target"]}
+    options = dict(zip(_LETTERS, labels, strict=False))
+    answer = _LETTERS[labels.index(row["target"])]
+    return {**common, "question": STEM, **options, "answer": answer}
 
 
 def _image(row: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from data_prep.images.fingerprints import (
 )
 from data_prep.images.leaks import find_leaks
 from data_prep.images.nearness import MAX_BITS, Images, compare
-from data_prep.outputs.quarantine import read_list
+from data_prep.outputs.quarantine import read_list, write_list
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
@@ -134,10 +134,12 @@ def build(output: Output, composition: Composition) -> TrainingManifest:
     if (finished := finished_manifest(out, recipe)) is not None:
         return finished
     images = compare(training, tests, max_bits=options.near_bits, jobs=output.jobs)
-    leaked = _list_leaks(out, images)
+    leaks = list(find_leaks(images))
+    write_list(out / LEAKS_NAME, leaks)
     _list_duplicates(out, images)
     findings = [(given.root(output.images), listing.paths) for given, listing in listed]
-    candidates = _Candidates(findings, set() if options.keep_leaks else leaked, options)
+    leaked = set() if options.keep_leaks else {(leak.dataset, leak.id) for leak in leaks}
+    candidates = _Candidates(findings, leaked, options)
     survey = _survey(out, candidates)
     rows_of_image: dict[str, Counter[Image]] = {part: Counter() for part in _PARTS}
     shards = {
@@ -189,15 +191,6 @@ def _examine_benchmark(
         "sha256": {key: file.sha256 for key, file in manifest.datasets.items()},
     }
     return examine_benchmark(folder, manifest, output), tested
-
-
-def _list_leaks(out: Path, images: Images) -> set[tuple[str, str]]:
-    leaked = set()
-    with atomic_write_lines(out / LEAKS_NAME) as write:
-        for leak in find_leaks(images):
-            write(asdict(leak))
-            leaked.add((leak.dataset, leak.id))
-    return leaked
 
 
 def _list_duplicates(out: Path, images: Images) -> None:

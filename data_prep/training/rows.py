@@ -20,56 +20,41 @@ from unifer_tasks.protocol.prompts import question
 
 ABILITY = "facial expression recognition"
 
-_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_IMAGES = pa.list_(
-    pa.struct(
-        [("image", pa.string()), ("resized_height", pa.int64()), ("resized_width", pa.int64())]
-    )
-)
+_TEXT, _NUMBER = pa.string(), pa.int64()
+_MESSAGES = pa.list_(pa.struct({"role": _TEXT, "content": _TEXT}))
+_IMAGES = pa.list_(pa.struct({"image": _TEXT, "resized_height": _NUMBER, "resized_width": _NUMBER}))
 
 RLVR_SCHEMA = pa.schema(
-    [
-        ("data_source", pa.string()),
-        ("prompt", _MESSAGES),
-        ("images", _IMAGES),
-        ("ability", pa.string()),
-        ("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())])),
-        (
-            "extra_info",
-            pa.struct(
-                [
-                    ("split", pa.string()),
-                    ("index", pa.int64()),
-                    ("id", pa.string()),
-                    ("candidate_labels", pa.list_(pa.string())),
-                    ("votes", pa.list_(pa.int64())),
-                    ("valence", pa.float64()),
-                    ("arousal", pa.float64()),
-                    ("n_prompt_tokens", pa.int64()),
-                ]
-            ),
+    {
+        "data_source": _TEXT,
+        "prompt": _MESSAGES,
+        "images": _IMAGES,
+        "ability": _TEXT,
+        "reward_model": pa.struct({"style": _TEXT, "ground_truth": _TEXT}),
+        "extra_info": pa.struct(
+            {
+                "split": _TEXT,
+                "index": _NUMBER,
+                "id": _TEXT,
+                "candidate_labels": pa.list_(_TEXT),
+                "votes": pa.list_(_NUMBER),
+                "valence": pa.float64(),
+                "arousal": pa.float64(),
+                "n_prompt_tokens": _NUMBER,
+            }
         ),
-    ]
+    }
 )
 
 SFT_SCHEMA = pa.schema(
-    [
-        ("messages", _MESSAGES),
-        ("images", _IMAGES),
-        ("data_source", pa.string()),
-        (
-            "extra_info",
-            pa.struct(
-                [
-                    ("index", pa.int64()),
-                    ("id", pa.string()),
-                    ("label", pa.string()),
-                    ("mode", pa.string()),
-                    ("teacher", pa.string()),
-                ]
-            ),
+    {
+        "messages": _MESSAGES,
+        "images": _IMAGES,
+        "data_source": _TEXT,
+        "extra_info": pa.struct(
+            {"index": _NUMBER, "id": _TEXT, "label": _TEXT, "mode": _TEXT, "teacher": _TEXT}
         ),
-    ]
+    }
 )
 
 
