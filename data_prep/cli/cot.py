@@ -17,7 +17,7 @@ from data_prep.cli.composition import (
     composition_options,
     published_inputs,
 )
-from data_prep.cli.options import INCOMPLETE, add_numbers, output, say, warn
+from data_prep.cli.options import INCOMPLETE, add_numbers, first_given, output, say, warn
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.training_folder import TrainingManifest, by_label, open_folder
 from data_prep.sources.published import COT_KEYS
@@ -30,7 +30,7 @@ from data_prep.training.rows import PUBLISHED_COT
 from data_prep.training.teacher import Pace, Tally, Teacher, ask_all
 from unifer_tasks.protocol.labels import canonical
 from unifer_tasks.support.command import Subparsers
-from unifer_tasks.support.extras import TEACHER, Need
+from unifer_tasks.support.extras import TEACHER
 from unifer_tasks.support.numbers import non_negative_number, positive_integer
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -90,25 +90,18 @@ def add(commands: Subparsers) -> None:
         "start forgets (default: %(default)s)",
     )
     add_composition(parser)
-    parser.set_defaults(run=_run, writes="out", needs=_needs)
-
-
-def _needs(args: argparse.Namespace) -> list[Need]:
-    return [] if args.published is not None else [TEACHER]
-
-
-_OF_PUBLISHED: Mapping[str, object] = {
-    "images": None,
-    "ferbench": None,
-    "no_leak_check": False,
-    "keep_leaks": False,
-    "valid": 0.0,
-}
-"""Options of `--from` alone -> their defaults."""
+    parser.set_defaults(
+        run=_run,
+        writes="out",
+        needs=lambda args: [TEACHER] if args.published is None else [],
+        default_of=parser.get_default,
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.published is not None:
+        if given := first_given(args, ("rows", "teacher")):
+            raise PreparationError(f"{given} asks a teacher, --from converts a file; leave one out")
         # Before anything is unpacked to it.
         open_folder(args.out)
         inputs = published_inputs(args, COT_KEYS)
@@ -118,11 +111,10 @@ def _run(args: argparse.Namespace) -> int:
         )
     if args.rows is None or args.teacher is None:
         raise PreparationError("give --rows and --teacher, or the paper's file with --from")
-    given = [name for name, default in _OF_PUBLISHED.items() if getattr(args, name) != default]
-    if given:
+    if given := first_given(args, ("images", "ferbench", "no_leak_check", "keep_leaks", "valid")):
         raise PreparationError(
-            f"--{given[0].replace('_', '-')} is for --from: `unifer-data rlvr` has compared the "
-            "rows of --rows with the benchmark and held some out; leave it out"
+            f"{given} is for --from: `unifer-data rlvr` has compared the rows of --rows with the "
+            "benchmark and held some out; leave it out"
         )
     return _ask(args)
 

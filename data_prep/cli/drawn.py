@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, add_numbers, add_seed, output, say
+from data_prep.cli.options import add_jobs, add_numbers, add_seed, first_given, output, say
 from data_prep.sources.index import read_index
 from data_prep.support.errors import PreparationError
 from data_prep.synthetic import stand_in
@@ -75,11 +74,7 @@ def add(commands: Subparsers) -> None:
     )
     add_seed(parser)
     add_jobs(parser, "draw")
-    parser.set_defaults(run=_run, writes="out")
-
-
-_OF_TRAINING: Mapping[str, object] = {"labels": LABELS[0], "untagged": 0.0, "valid": 0}
-"""Options of training faces alone -> their defaults."""
+    parser.set_defaults(run=_run, writes="out", default_of=parser.get_default)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -97,10 +92,10 @@ def _check_options(args: argparse.Namespace) -> None:
         raise PreparationError(
             "--bias weakens faces of a benchmark, and --train draws training faces; leave one out"
         )
-    given = [name for name, default in _OF_TRAINING.items() if getattr(args, name) != default]
+    given = first_given(args, ("labels", "untagged", "valid"))
     if given and not args.train:
         raise PreparationError(
-            f"--{given[0]} is for training faces; give --train N too, or leave it out"
+            f"{given} is for training faces; give --train N too, or leave it out"
         )
 
 

@@ -73,6 +73,15 @@ def open_sources(args: argparse.Namespace, wanted: Split) -> dict[str, Source]:
     return sources
 
 
+def first_given(args: argparse.Namespace, names: Iterable[str]) -> str | None:
+    """Return the first of some options that is not at its default, as it is typed.
+
+    The command has set `default_of` to what its parser says of them.
+    """
+    given = (name for name in names if getattr(args, name) != args.default_of(name))
+    return next((f"--{name.replace('_', '-')}" for name in given), None)
+
+
 def output(args: argparse.Namespace) -> Output:
     """Return where the command writes, and how."""
     return Output(args.out, args.jobs, _progress)

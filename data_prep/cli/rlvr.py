@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from data_prep.cli.composition import add_composition, build, composition_options, published_inputs
-from data_prep.cli.options import add_numbers, add_sources, open_sources, output
+from data_prep.cli.options import add_numbers, add_sources, first_given, open_sources, output
 from data_prep.outputs.training_folder import open_folder
+from data_prep.sources.archives import DATASETS
 from data_prep.sources.inputs import Input, inputs_of
 from data_prep.sources.published import RLVR_KEYS
 from data_prep.sources.samples import Split
+from data_prep.support.errors import PreparationError
 from data_prep.training import compose
 from data_prep.training.balance import Balance
 from data_prep.training.rows import RLVR
@@ -59,11 +61,19 @@ def add(commands: Subparsers) -> None:
         help="count each prompt's tokens with this model's processor (needs transformers)",
     )
     parser.set_defaults(
-        run=_run, writes="out", needs=lambda args: [MODEL] if args.processor else []
+        run=_run,
+        writes="out",
+        needs=lambda args: [MODEL] if args.processor else [],
+        default_of=parser.get_default,
     )
 
 
 def _run(args: argparse.Namespace) -> int:
+    of_archives = (*DATASETS, "partial", "ferplus_valid", "ferplus_majority")
+    if args.published is not None and (given := first_given(args, of_archives)):
+        raise PreparationError(
+            f"{given} is for official archives, --from converts a file; leave one out"
+        )
     options = replace(
         composition_options(args),
         classes=args.balance_classes,

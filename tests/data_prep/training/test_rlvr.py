@@ -448,6 +448,25 @@ def test_a_bad_file_of_the_papers_is_named(
     assert not (tmp_path / "out/manifest.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("rlvr", ("--sfew", "archive")),
+        ("rlvr", ("--partial",)),
+        ("rlvr", ("--ferplus-valid",)),
+        ("cot", ("--rows", "rlvr")),
+        ("cot", ("--teacher", "tutor")),
+    ],
+)
+def test_an_option_that_the_papers_file_does_not_have_is_refused(
+    command: str, option: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = [command, "--from", "a.json", "--images", "a", "--no-leak-check"]
+    assert main([*run, "--out", str(tmp_path / "out"), *option]) == 1
+    assert f"unifer-data: {option[0]} " in capsys.readouterr().err
+    assert not (tmp_path / "out/.examined").exists()
+
+
 def test_pixels_of_fer2013_become_files(archives: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert (
