@@ -22,7 +22,7 @@ from unifer_tasks.data.predictions import (
 from unifer_tasks.protocol.answers.outcomes import Outcome
 from unifer_tasks.protocol.labels import FERBENCH, N_QUESTIONS
 from unifer_tasks.scoring.metrics import METRICS, READERS
-from unifer_tasks.scoring.summary import Mean, Reading, Section, Summary, read, score
+from unifer_tasks.scoring.summary import DatasetScores, MeanScores, Reading, Summary, read, score
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write, atomic_write_lines
@@ -158,14 +158,14 @@ def _table(summary: Summary) -> str:
     widths = {name: max(12, len(metric.title) + 2) for name, metric in METRICS.items()}
     titles = "".join(f"{metric.title:>{widths[name]}}" for name, metric in METRICS.items())
     lines = [f"{summary.reader:<10} {'n':>7}{titles}"]
-    rows: dict[str, Section | Mean] = {
+    rows: dict[str, DatasetScores | MeanScores] = {
         **summary.datasets,
         "pooled": summary.pooled,
         "mean": summary.mean,
     }
     for name, row in rows.items():
         cells = "".join(f"{_cell(row.scores[name]):>{width}}" for name, width in widths.items())
-        n = f"{row.n:,}" if isinstance(row, Section) else ""
+        n = f"{row.n:,}" if isinstance(row, DatasetScores) else ""
         lines.append(f"{name:<10} {n:>7}{cells}")
     if summary.pooled.intervals:
         low, high = summary.pooled.intervals["accuracy"]

@@ -90,7 +90,8 @@ class Gaps:
     Attributes:
         war: By accuracy, whatever the expressions.
         uar: By mean recall.
-        excess: At the same expressions; this is what is tested.
+        excess: At the same expressions; this is what is tested. In [0, 2], as groups may differ in
+            their expressions.
         p: How often chance alone gives such an excess or more.
         p_holm: The same, corrected by Holm over the tests that were made together.
     """
@@ -211,14 +212,14 @@ class _Table:
         """The accuracy of each cell; 0 where it has no question."""
         return np.asarray(self.hits / np.maximum(self.support, 1), dtype=np.float64)
 
-    def estimate(self, weights: Floats) -> Estimate:
-        """Return the weighted sum of the cells' accuracies; weights may be negative."""
+    def estimate(self, weights: Floats, most: float = 1.0) -> Estimate:
+        """Return the weighted sum of the cells' accuracies, which is at most `most` either way."""
         low, high = self.bounds
         down, up = weights * (self.accuracy - low), weights * (high - self.accuracy)
         value = float((weights * self.accuracy).sum())
         below = float(np.linalg.norm(np.where(weights > 0, down, up)))
         above = float(np.linalg.norm(np.where(weights > 0, up, down)))
-        return Estimate(value, _within(value, below, above))
+        return Estimate(value, _within(value, below, above, most))
 
 
 def _gaps(groups: Sequence[Group], table: _Table, n_draws: int) -> Gaps:
@@ -226,7 +227,7 @@ def _gaps(groups: Sequence[Group], table: _Table, n_draws: int) -> Gaps:
     uars = [group.uar for group in groups if group.uar]
     excess = [float((weights * table.accuracy).sum()) for weights in table.weights]
     best, worst = int(np.argmax(excess)), int(np.argmin(excess))
-    difference = table.estimate(table.weights[best] - table.weights[worst])
+    difference = table.estimate(table.weights[best] - table.weights[worst], most=2.0)
     p = _p_value(table, difference.value, n_draws)
     names = [group.name for group in groups]
     tested = Gap(names[best], names[worst], difference)
@@ -243,8 +244,8 @@ def _gap(names: Sequence[str], figures: Sequence[Estimate]) -> Gap:
     return Gap(names[best], names[worst], Estimate(value, _within(value, below, above)))
 
 
-def _within(value: float, below: float, above: float) -> Interval:
-    return max(-1.0, value - below), min(1.0, value + above)
+def _within(value: float, below: float, above: float, most: float = 1.0) -> Interval:
+    return max(-most, value - below), min(most, value + above)
 
 
 def _p_value(table: _Table, gap: float, n_draws: int) -> float:

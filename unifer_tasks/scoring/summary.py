@@ -132,7 +132,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Section(Scored):
+class DatasetScores(Scored):
     """The scores of one dataset, or of several pooled.
 
     Attributes:
@@ -174,7 +174,7 @@ class Section(Scored):
 
 
 @dataclass(frozen=True, slots=True)
-class Mean(Scored):
+class MeanScores(Scored):
     """The unweighted mean of datasets' scores.
 
     Attributes:
@@ -204,11 +204,11 @@ class Summary:
 
     reader: Reader
     complete: bool
-    datasets: Mapping[str, Section]
-    pooled: Section
-    mean: Mean
+    datasets: Mapping[str, DatasetScores]
+    pooled: DatasetScores
+    mean: MeanScores
 
-    def scope(self, name: str) -> Section | Mean | None:
+    def scope(self, name: str) -> DatasetScores | MeanScores | None:
         """Return the scores of a dataset, or "pooled" or "mean"; None of a dataset not asked."""
         if name == POOLED:
             return self.pooled
@@ -307,7 +307,7 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
             of_pool.pooled if of_pool else None,
             N_QUESTIONS,
         ),
-        Mean(
+        MeanScores(
             _numbers(mean_scores(scores(part, reader) for part in answered.values())),
             intervals.mean if intervals else None,
             tuple(answered),
@@ -335,12 +335,12 @@ def _section(
     reader: Reader,
     intervals: Mapping[str, Interval] | None,
     questions: int,
-) -> Section:
+) -> DatasetScores:
     outcomes, targets = Counter[str](), Counter[str]()
     for cell, n in cells.items():
         outcomes[cell.outcome] += n
         targets[cell.target] += n
-    return Section(
+    return DatasetScores(
         n=part.n,
         scores=_numbers(scores(part, reader)),
         intervals=intervals,

@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unifer_tasks.scoring.groups import (
@@ -255,6 +255,9 @@ def test_names_and_orders_change_no_figure(cells: Cells, order: list[str], rando
 
 
 @given(tables)
+@example(
+    {("a", "happy"): (0, 2), ("a", "sad"): (1, 1), ("b", "happy"): (1, 1), ("c", "sad"): (0, 1)}
+)
 @settings(max_examples=40, deadline=None)
 def test_figures_stay_in_their_range(cells: Cells) -> None:
     found = scored(cells)
@@ -272,9 +275,10 @@ def test_figures_stay_in_their_range(cells: Cells) -> None:
     assert weighted == pytest.approx(0, abs=1e-6)
     if found.gaps:
         assert 0 < found.gaps.p <= 1
-        for gap in (found.gaps.war, found.gaps.uar, found.gaps.excess):
-            assert 0 <= gap.difference.value <= 1
-            assert -1 <= gap.difference.interval[0] <= gap.difference.interval[1] <= 1
+        for gap, most in ((found.gaps.war, 1), (found.gaps.uar, 1), (found.gaps.excess, 2)):
+            low, high = gap.difference.interval
+            assert gap.difference.value >= 0
+            assert -most <= low <= gap.difference.value <= high <= most
 
 
 @given(st.integers(0, 20), st.integers(20, 30))

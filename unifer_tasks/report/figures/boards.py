@@ -18,7 +18,7 @@ from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.report.figures.tables import Percent
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.paired import ALPHA
-from unifer_tasks.scoring.summary import MEAN, POOLED, Scored, Section
+from unifer_tasks.scoring.summary import MEAN, POOLED, DatasetScores, Scored
 
 SCOPES: Mapping[str, str] = {
     POOLED: "Pooled over all answers",
@@ -212,7 +212,7 @@ def _board(
                     one.run.title,
                     _cells(one, part, scope, columns),
                     marks(one),
-                    part.n if isinstance(part, Section) else None,
+                    part.n if isinstance(part, DatasetScores) else None,
                     part.scores["unreadable"],
                     measures.words.median if measures else None,
                     questions(one, scope),

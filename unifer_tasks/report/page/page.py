@@ -34,7 +34,7 @@ from unifer_tasks.report.page.pictures import CHUNK as IMAGES_CHUNK
 from unifer_tasks.report.page.pictures import Gallery, gallery, view_of, write_pictures
 from unifer_tasks.report.page.sanitize import policy, script_json
 from unifer_tasks.scoring.metrics import READERS
-from unifer_tasks.scoring.summary import OUTCOMES, Section
+from unifer_tasks.scoring.summary import OUTCOMES, DatasetScores
 from unifer_tasks.support.counted import counted
 from unifer_tasks.support.files import atomic_write
 
@@ -301,7 +301,7 @@ def _header(
                     reader: {
                         scope: _closeup(part)
                         for scope in SCOPES
-                        if isinstance(part := one.summary(reader).scope(scope), Section)
+                        if isinstance(part := one.summary(reader).scope(scope), DatasetScores)
                     }
                     for reader in READERS
                 },
@@ -311,7 +311,7 @@ def _header(
     }
 
 
-def _closeup(part: Section) -> dict[str, Any]:
+def _closeup(part: DatasetScores) -> dict[str, Any]:
     """Return counts and class scores of a scope, under canonical names."""
     return {
         "n": part.n,

@@ -26,7 +26,7 @@ from unifer_tasks.report.figures.numbers import percent
 from unifer_tasks.report.figures.published import PublishedScore
 from unifer_tasks.scoring.metrics import HEADLINE, READERS, Reader
 from unifer_tasks.scoring.repeats import RepeatScores
-from unifer_tasks.scoring.summary import OUTCOMES, Mean, Scored, Section
+from unifer_tasks.scoring.summary import OUTCOMES, DatasetScores, MeanScores, Scored
 
 _VOTE = (MAJORITY, f"{MAJORITY}_low", f"{MAJORITY}_high")
 
@@ -101,7 +101,7 @@ def as_latex(report: Contents) -> str:
 
 
 def _csv_row(
-    one: Assessment, reader: Reader, scope: str, part: Section | Mean
+    one: Assessment, reader: Reader, scope: str, part: DatasetScores | MeanScores
 ) -> dict[str, object]:
     measures = measures_of(one, scope)
     median = measures.words.median if measures else None
@@ -111,7 +111,7 @@ def _csv_row(
         "variant": one.run.variant_key,
         "reader": reader,
         "scope": scope,
-        "n": part.n if isinstance(part, Section) else "",
+        "n": part.n if isinstance(part, DatasetScores) else "",
         "complete": str(one.summary(reader).complete).lower(),
         "stand_in": {True: "true", False: "false", None: "unknown"}[one.run.stand_in],
         **{metric: _cell(part.scores[metric]) for metric in HEADLINE},
@@ -124,7 +124,7 @@ def _csv_row(
         **{
             outcome: part.outcomes.get(outcome, "")
             for outcome in OUTCOMES["strict"]
-            if isinstance(part, Section)
+            if isinstance(part, DatasetScores)
         },
         "median_words": "" if median is None else f"{median:g}",
         **(_vote(one.repeats.get(scope)) if reader == "strict" else {}),
