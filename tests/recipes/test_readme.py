@@ -72,8 +72,9 @@ def test_the_way_on_gpus_is_ready(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DATA_VARIABLE, "")
-    Path("COT").symlink_to(drawn_rows / "cot")
-    Path("RLVR").symlink_to(drawn_rows / "rlvr")
+    for name in ("cot", "rlvr"):
+        Path(name.upper()).symlink_to(drawn_rows / name)
+    Path("data").symlink_to(drawn_rows)
     no_gpu = ["trainer.device=cpu", "data.train_batch_size=4", "trainer.n_gpus_per_node=4"]
     more = {
         "sft": [
