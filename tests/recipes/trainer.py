@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PRINTED: deque[str] = deque(maxlen=2)
 """The ends of what the last commands printed: the report of a failed test shows them."""
 
+LONGEST_MINUTES = 40
+"""No run takes this long on the busiest machine; one that hangs would wait for CI's own limit."""
+
+KILL_NONE: Mapping[str, str] = {"RAY_memory_monitor_refresh_ms": "0"}
+"""What others use of the memory is no reason to kill a worker, as ray does at 95 %."""
 
 LOADED = (
     "tensordict",
@@ -50,28 +55,26 @@ class Trainers:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Return what makes ray fork its workers too."""
+        """Return what makes ray fork its workers too, and kill none."""
         return {
             "RAY_RUNTIME_ENV_HOOK": "tests.recipes.ray_workers.fork_them",
             PYTHON_VARIABLE: str(self.server.python),
+            **KILL_NONE,
         }
 
-    def run_for(
-        self, minutes: float, *words: object, env: Mapping[str, str] | None = None
+    def run(
+        self, *words: object, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a console script, or `-m MODULE`, as `run_for` does."""
+        """Run a console script, or `-m MODULE`, as `run_long` does."""
         command = self.server.command(*map(str, words))
-        return run_for(minutes, command, {**self.environment, **(env or {})})
+        return run_long(command, {**self.environment, **(env or {})})
 
 
-def run_for(
-    minutes: float,
-    command: Sequence[object],
-    env: Mapping[str, str] | None = None,
-    status: int = 0,
+def run_long(
+    command: Sequence[object], env: Mapping[str, str] | None = None, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command from the repository's root, and end it if it takes longer."""
-    timed = ["timeout", "--kill-after=20", f"{minutes}m", *command]
+    """Run a command from the repository's root; end one that hangs, and show what it printed."""
+    timed = ["timeout", "--kill-after=20", f"{LONGEST_MINUTES}m", *command]
     done = run_command(timed, env=env, cwd=REPOSITORY, status=status)
     PRINTED.append(f"{' '.join(map(str, command))}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}")
     return done

@@ -19,7 +19,7 @@ import yaml
 
 from tests.conftest import REPOSITORY, run_command
 from tests.machine import kill_all
-from tests.recipes.trainer import Trainers, data, run_for
+from tests.recipes.trainer import Trainers, data, run_long
 
 pytest.importorskip("verl")
 
@@ -139,7 +139,7 @@ def submit(
         **environment,
     }
     try:
-        return run_for(5, [*sbatch, *job], env, status=status)
+        return run_long([*sbatch, *job], env, status=status)
     finally:
         print(output.read_text()[-8000:] if output.exists() else "the job wrote nothing")
 

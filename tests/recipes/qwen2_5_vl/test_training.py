@@ -50,7 +50,7 @@ def out(trainers: Trainers, seeing_model: Path, tmp_path_factory: pytest.TempPat
         # One optimizer for all, and no step of it at a rate of 0.
         f"{optimizer}.lr_warmup_steps=0", f"{optimizer}.lr_scheduler_type=constant",
     ]  # fmt: skip
-    trainers.run_for(20, *command, env={**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
+    trainers.run(*command, env={**ENVIRONMENT, "OMP_NUM_THREADS": str(os.cpu_count())})
     return out
 
 

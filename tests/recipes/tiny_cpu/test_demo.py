@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.forked import Forked
-from tests.recipes.trainer import Trainers, assert_learns, run_for
+from tests.recipes.trainer import Trainers, assert_learns, run_long
 
 pytest.importorskip("verl")
 
@@ -56,7 +56,7 @@ class Demo:
         """Return what a module of the demo prints."""
         given = ["--out", self.folder, "--quick", "--ignore-memory", *options]
         command = self.forked.command("-m", module, *map(str, given))
-        return run_for(20, command, self.environment).stdout
+        return run_long(command, self.environment).stdout
 
 
 @pytest.fixture(scope="module")

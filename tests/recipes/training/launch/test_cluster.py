@@ -17,7 +17,14 @@ import psutil
 import pytest
 
 from tests.machine import kill_all
-from tests.recipes.trainer import Trainers, assert_learns, data, run_for
+from tests.recipes.trainer import (
+    KILL_NONE,
+    LONGEST_MINUTES,
+    Trainers,
+    assert_learns,
+    data,
+    run_long,
+)
 
 pytest.importorskip("verl")
 
@@ -28,8 +35,6 @@ from recipes.training.runs.metrics import read_metrics
 pytestmark = pytest.mark.cluster
 
 STEPS = 4
-MINUTES = 10
-"""A job takes two on two idle cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def cluster(bin_folder: Path, trainers: Trainers, ports: list[int]) -> Iterator[
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     head, client, jobs, *agents = ports
     # With a token that a first run left in the home folder, `ray start` refuses a second node.
-    env = {"RAY_AUTH_MODE": "disabled", RUN_VARIABLE: str(folder)}
+    env = {"RAY_AUTH_MODE": "disabled", RUN_VARIABLE: str(folder), **KILL_NONE}
     sizes = ["--num-cpus=16", "--num-gpus=1", f"--object-store-memory={200 << 20}"]
     roles = [
         [
@@ -78,7 +83,7 @@ def cluster(bin_folder: Path, trainers: Trainers, ports: list[int]) -> Iterator[
                 f"--min-worker-port={first}",
                 f"--max-worker-port={first + 4_999}",
             ]
-            run_for(4, [*start, *places], env)
+            run_long([*start, *places], env)
         yield Cluster(f"http://127.0.0.1:{jobs}", bin_folder, trainers.environment)
     finally:
         # `ray stop` would end every other ray on this machine too.
@@ -112,7 +117,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
     first = until_killed(job, out)
     reached = int((out / TRACKER).read_text())
     assert 1 <= reached < STEPS
-    second = run_for(MINUTES, job).stdout
+    second = run_long(job).stdout
     assert f"done: {out / f'global_step_{STEPS}'}" in second
     taken = sorted({int(step) for step in re.findall(r"step:(\d+) - ", second)})
     assert taken == list(range(taken[0], STEPS + 1))
@@ -129,7 +134,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
 
     newest = out / f"global_step_{STEPS}"
     assert len(list((newest / "actor").glob("model_world_size_2_rank_*.pt"))) == 2
-    run_for(3, [cluster.bin_folder / "unifer-train", "merge", newest, merged])
+    run_long([cluster.bin_folder / "unifer-train", "merge", newest, merged])
     Qwen2_5_VLForConditionalGeneration.from_pretrained(merged)
     written = (merged / "README.md").read_text()
     assert "Trained on synthetic faces" in written
@@ -139,7 +144,7 @@ def test_a_killed_job_goes_on_and_its_shards_merge(
 
 def until_killed(job: list[str | Path], out: Path) -> str:
     """Submit the job and kill it on its node once there is a checkpoint; what was told."""
-    ends = time.monotonic() + MINUTES * 60
+    ends = time.monotonic() + LONGEST_MINUTES * 60
     with subprocess.Popen(
         list(map(str, job)),
         stdout=subprocess.PIPE,
@@ -155,7 +160,7 @@ def until_killed(job: list[str | Path], out: Path) -> str:
         # Its trainer too, which would go on to the end; the actors are ray's to end.
         killed = launcher(out, Path(job[0]).parent)
         kill_all([killed, *killed.children(recursive=True)])
-        return submission.communicate(timeout=MINUTES * 60)[0]
+        return submission.communicate(timeout=LONGEST_MINUTES * 60)[0]
 
 
 def launcher(out: Path, bin_folder: Path) -> psutil.Process:

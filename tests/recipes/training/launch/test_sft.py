@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.recipes.trainer import Trainers, assert_moved_but_vision, data, run_for, weights
+from tests.recipes.trainer import Trainers, assert_moved_but_vision, data, run_long, weights
 
 pytest.importorskip("verl")
 
@@ -41,7 +41,7 @@ def test_one_rank_trains_all_but_the_vision_tower(
         drawn_rows, tiny_model, out, "data.micro_batch_size_per_gpu=4", "method=frozen_vision"
     )
     # The other trainers are forked; this one is started as a user's is.
-    done = run_for(10, [bin_folder / "unifer-train", *of, "trainer.total_training_steps=2"])
+    done = run_long([bin_folder / "unifer-train", *of, "trainer.total_training_steps=2"])
     assert f"done: {out / 'global_step_2'}" in done.stdout
     steps = read_metrics(out)
     assert list(steps) == [1, 2]
@@ -60,11 +60,11 @@ def test_two_ranks_resume_where_they_stopped(
     of = command(
         drawn_rows, tiny_model, out, "data.micro_batch_size_per_gpu=2", "trainer.n_gpus_per_node=2"
     )
-    first = trainers.run_for(10, "unifer-train", *of, "trainer.total_training_steps=2")
+    first = trainers.run("unifer-train", *of, "trainer.total_training_steps=2")
     assert f"done: {out / 'global_step_2'}" in first.stdout
     # As a kill between the checkpoint and the file that names it leaves them.
     (out / "latest_checkpointed_iteration.txt").write_text("")
-    second = trainers.run_for(10, "unifer-train", *of, "trainer.total_training_steps=4")
+    second = trainers.run("unifer-train", *of, "trainer.total_training_steps=4")
     assert f"done: {out / 'global_step_4'}" in second.stdout
     assert "now names step 2" in second.stdout
     assert "step:3 " in second.stdout

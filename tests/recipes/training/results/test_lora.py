@@ -41,11 +41,9 @@ class Stage:
     merged: Path
 
 
-def launch(
-    trainers: Trainers, stage: str, rows: Path, out: Path, minutes: float, *overrides: str
-) -> Path:
-    done = trainers.run_for(
-        minutes, "unifer-train", stage, "--config", "tiny",
+def launch(trainers: Trainers, stage: str, rows: Path, out: Path, *overrides: str) -> Path:
+    done = trainers.run(
+        "unifer-train", stage, "--config", "tiny",
         *data(rows / {"sft": "cot", "grpo": "rlvr"}[stage]), f"trainer.default_local_dir={out}",
         *overrides,
     )  # fmt: skip
@@ -73,7 +71,7 @@ def cold_start(
     ]  # fmt: skip
     for steps in (2, 4):
         checkpoint = launch(
-            trainers, "sft", drawn_rows, out / "run", 10, *overrides,
+            trainers, "sft", drawn_rows, out / "run", *overrides,
             f"trainer.total_training_steps={steps}",
         )  # fmt: skip
         assert checkpoint == out / "run" / f"global_step_{steps}"
@@ -91,7 +89,7 @@ def grpo(
     out = tmp_path_factory.mktemp("lora-grpo")
     model = "actor_rollout_ref.model"
     checkpoint = launch(
-        trainers, "grpo", drawn_rows, out / "run", 20,
+        trainers, "grpo", drawn_rows, out / "run",
         "method=lora", *(f"{model}.{setting}" for setting in (f"path={cold_start.merged}", *LORA)),
         "data.train_batch_size=8", "actor_rollout_ref.actor.ppo_mini_batch_size=8",
         # Warm enough that the rewards of a group differ, fast enough that a step is seen.
