@@ -17,8 +17,10 @@ from data_prep.cli.options import (
     unpacked,
     warn,
 )
+from data_prep.images.duplicates import Duplicate
 from data_prep.images.nearness import MAX_BITS
 from data_prep.outputs.card import write_training_card
+from data_prep.outputs.quarantine import read_list
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
@@ -123,7 +125,8 @@ def _report(output: Output, inputs: Sequence[Input], manifest: TrainingManifest)
     for reason, n in manifest.left_out.items():
         say(f"{n:>8,} left out: {reason}")
     _report_repeats(manifest)
-    conflicts = [duplicate.is_conflict for duplicate in compose.listed_duplicates(out)]
+    listed = read_list(Duplicate, out / compose.DUPLICATES_NAME)
+    conflicts = [duplicate.is_conflict for duplicate in listed]
     say(
         f"{len(conflicts):>8,} groups of equal or nearly equal images within a split, "
         f"{sum(conflicts):,} of them with different labels"

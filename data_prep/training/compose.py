@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.images.duplicates import Duplicate, find_duplicates
+from data_prep.images.duplicates import find_duplicates
 from data_prep.images.fingerprints import (
     FOLDER,
     Examined,
@@ -26,7 +26,7 @@ from data_prep.images.fingerprints import (
 )
 from data_prep.images.leaks import find_leaks
 from data_prep.images.nearness import MAX_BITS, Images, compare
-from data_prep.outputs.quarantine import read_list, write_list
+from data_prep.outputs.quarantine import Fault, write_list
 from data_prep.outputs.training_folder import (
     Image,
     TrainingManifest,
@@ -199,11 +199,6 @@ def _list_duplicates(out: Path, images: Images) -> None:
             write({**asdict(duplicate), "conflict": duplicate.is_conflict})
 
 
-def listed_duplicates(out: Path) -> Iterator[Duplicate]:
-    """Read the list of near duplicates that a build wrote (see `read_list`)."""
-    return read_list(Duplicate, out / DUPLICATES_NAME)
-
-
 @dataclass(frozen=True, slots=True)
 class _Candidates:
     """The samples to choose from, read anew at each pass.
@@ -264,8 +259,7 @@ def _survey(out: Path, candidates: _Candidates) -> _Survey:
                 # What follows a colon differs from file to file.
                 survey.left_out[reason.partition(":")[0]] += 1
                 survey.unusable += row.left_out is not None and not row.by_rule
-                where = {"dataset": row.dataset, "id": row.id, "file": row.file}
-                write({**where, "reason": reason})
+                write(asdict(Fault(row.dataset, row.id, row.file, reason)))
             elif candidates.part(row) == TRAIN:
                 survey.trained[row.dataset][str(row.label)] += 1
     return survey
