@@ -51,13 +51,14 @@ def run_lmms_eval(arguments: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    try:
-        import lmms_eval.models  # noqa: F401  (loads the plug-ins)
-        from lmms_eval.cli import dispatch
-    except ImportError as error:
-        return _say(f"lmms-eval cannot be imported ({error}): {EVAL.install}")
     failures: list[BaseException] = []
     with redacted_output(arguments), shortfall() as lacking:
+        try:
+            # Here, since they log where the output goes.
+            import lmms_eval.models  # noqa: F401  (loads the plug-ins)
+            from lmms_eval.cli import dispatch
+        except ImportError as error:
+            return _say(f"lmms-eval cannot be imported ({error}): {EVAL.install}")
         try:
             with (
                 replaced(sys, "argv", ["lmms-eval", *arguments]),

@@ -146,6 +146,12 @@ def _check_asking(args: argparse.Namespace, model: type[lmms]) -> None:
             "lmms-eval cannot apply a chat template to FERBench, and a chat model applies its own "
             "without being told: leave --apply_chat_template out"
         )
+    if args.cache_requests:
+        # lmms-eval 0.7.3 keeps them by the task's name, whatever its data, without their functions.
+        raise OptionError(
+            "lmms-eval cannot keep the requests of FERBench: leave --cache_requests out; "
+            "`ferbench lmms-eval --use_cache DIR` keeps answers"
+        )
     if args.system_instruction and not model.is_simple:
         # lmms-eval 0.7.3 puts it before the text of a question, of which a chat model makes no use.
         logger.warning(

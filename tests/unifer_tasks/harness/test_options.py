@@ -113,6 +113,7 @@ def test_an_instruction_that_a_chat_model_never_sees_is_reported(
         ((*UNIFER[:-1], "pretrained=X,device=cpu", "--device", "cpu"), "device is given twice"),
         ((*UNIFER, "--max_batch_size", "4"), "does not take --max_batch_size"),
         ((*UNIFER, "--num_fewshot", "1"), "FERBench shows no examples: leave --num_fewshot out"),
+        ((*UNIFER, "--cache_requests", "true"), "leave --cache_requests out"),
         ((*UNIFER, "--limit", "0"), "--limit 0 asks nothing"),
         ((*UNIFER, "--limit", "-5"), "--limit -5 is negative: give a number of questions, or -1"),
         ((*UNIFER, "--offset", "-2"), "--offset -2 is negative"),
