@@ -6,6 +6,8 @@ The paper's inference script hands Qwen2.5-VL every image at 224 x 224
 the same for every model. With 28 x 28 pixels a token that is 64 image tokens, provided that
 the model's own preprocessor does not enlarge the image again: `MIN_PIXELS` is the lower
 bound to give it (lmms-eval's `qwen2_5_vl` has a larger default that turns 224 into 448).
+
+EXIF: `datasets` has rotated an image by its orientation before it comes here.
 """
 
 from __future__ import annotations

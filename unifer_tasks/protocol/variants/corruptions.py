@@ -1,6 +1,6 @@
 """Corruptions of an image: blur, compression, darkness, masks, ... for the variants `corrupted`.
 
-Seven kinds in three strengths; `unifer_tasks/README.md` has a table of them. The first four are
+Seven kinds in three strengths; `unifer_tasks/ferbench/README.md` has a table. The first four are
 those of ImageNet-C at severities 1, 3 and 5 (D. Hendrycks and T. Dietterich, "Benchmarking Neural
 Network Robustness to Common Corruptions and Perturbations", ICLR 2019: `gaussian_blur`, `pixelate`,
 `jpeg_compression` and `gaussian_noise` of hendrycks/robustness, `ImageNet-C/imagenet_c`), of which

@@ -235,6 +235,6 @@ def test_noise_is_another_for_each_question() -> None:
 
 
 def test_the_table_of_the_readme_has_every_kind() -> None:
-    text = (REPOSITORY / "unifer_tasks" / "README.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "unifer_tasks" / "ferbench" / "README.md").read_text(encoding="utf-8")
     table = text.partition("| kind | what is done |")[2].partition("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == KINDS
