@@ -238,7 +238,7 @@ def test_the_hub_gives_what_is_still_to_be_downloaded(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.model_info", lambda *_, **__: None)
     model["path"] = "Qwen/Mine"
-    uncounted = "no row's tokens were counted, since Qwen/Mine is still to be downloaded: some"
+    uncounted = "no row's tokens were counted, since Qwen/Mine is still to be downloaded"
     assert [note.startswith(uncounted) for note in notes(grpo)] == [True] * (not counts)
     grpo["data"]["max_prompt_length"] = 80
     assert ("are longer than" in problems(grpo)) if counts else checked(grpo)
