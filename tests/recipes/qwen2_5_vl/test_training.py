@@ -70,8 +70,10 @@ def test_two_steps(name: str, trained: Mapping[str, Steps]) -> None:
     assert_learns(*steps)
     for step in steps:
         assert ("actor/kl_loss" in step) == (name == "grpo")
-        # The second update of a batch is at other weights than its rollouts.
-        assert (abs(step["actor/ppo_kl"]) > 1e-6) == (name not in {"grpo", "dr_grpo"})
+    # The second update of a batch is at other weights than its rollouts. The mean of either sign
+    # may be near 0 in one step, and in both it is 1e-9 where there is no second update.
+    furthest = max(abs(step["actor/ppo_kl"]) for step in steps)
+    assert (furthest > 1e-7) == (name not in {"grpo", "dr_grpo"}), furthest
     # The groups that have no variance are left out by two alone.
     assert any(FILTERED in step for step in steps) == (name in {"dapo", "cispo"})
 
