@@ -26,7 +26,6 @@ from unifer_tasks.protocol.answers.outcomes import request_failed
 from unifer_tasks.protocol.labels import CANONICAL_LABELS, LABEL_SPACES, canonical
 from unifer_tasks.protocol.variants.corruptions import condition_of, in_words
 from unifer_tasks.protocol.variants.listed import Variant
-from unifer_tasks.rationale.lexicon import Side
 from unifer_tasks.redaction.secrets import redact
 from unifer_tasks.report.figures.assessment import Assessment
 from unifer_tasks.report.figures.measures import RationaleRecord
@@ -55,7 +54,7 @@ _BEYOND_16_BITS = re.compile("[\U00010000-\U0010ffff]")
 Question = tuple[str, str, str]
 """Dataset, id and true label. Runs that disagree about the truth were not asked the same."""
 
-Meanings = dict[tuple[tuple[int, ...], bool, Side | None], int]
+Meanings = dict[tuple[tuple[int, ...], bool, str | None], int]
 """Units, presence and side of a cue -> the index of its description."""
 
 
@@ -233,7 +232,7 @@ def _rationale(
     ]
 
 
-def _meaning(units: tuple[int, ...], present: bool, side: Side | None) -> str:
+def _meaning(units: tuple[int, ...], present: bool, side: str | None) -> str:
     named = " + ".join(f"AU {unit} {AU_NAMES[unit]}" for unit in units) or "at rest"
     where = {None: "", "one": ", on one side", "both": ", on both sides"}.get(
         side, f", on the {side}"

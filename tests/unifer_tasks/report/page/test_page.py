@@ -506,7 +506,8 @@ def test_the_head_of_a_long_table_stays_in_sight(
             return [box('.top').bottom, box('#s thead th').top];
             """
         )
-        assert bar - 3 < head <= bar + 30
+        # A wide table is in a box of its own, whose edge is a little below the bar.
+        assert bar - 3 < head <= bar + (0 if n_figures == 1 else 30)
     finally:
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
