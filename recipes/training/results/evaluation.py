@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from recipes.training.checks.model import model_problems
 from recipes.training.runs.checkpoints import damage, is_checkpoint, newest_checkpoint, sharded
 from unifer_tasks.runner.presets import Card, Preset
+from unifer_tasks.support.arguments import arguments_text
 from unifer_tasks.support.extras import BACKENDS
 
 Backend = Literal["vllm", "transformers"]
@@ -93,12 +94,19 @@ def choose_backend() -> tuple[Backend, str]:
 
 
 def evaluation(model: Model, backend: Backend) -> Preset:
-    """Return how lmms-eval is to run a model: the same questions and answers in both back ends."""
+    """Return how lmms-eval is to run a model: the same questions and answers in both back ends.
+
+    Raises:
+        EvaluationError: lmms-eval would split the model's path.
+    """
     name, batch_size = {"vllm": ("unifer_vllm", 1024), "transformers": ("unifer", 32)}[backend]
+    try:
+        arguments = arguments_text({"pretrained": model.pretrained})
+    except ValueError as error:
+        raise EvaluationError(f"--model_args {error}; rename the folder") from None
     settings = {
         "model": name,
-        # A mapping, since a path may have a comma.
-        "model_args": {"pretrained": model.pretrained},
+        "model_args": arguments,
         "tasks": "ferbench",
         "batch_size": batch_size,
         "log_samples": True,
