@@ -267,10 +267,10 @@ def test_an_earlier_run_is_of_the_same_model_and_long_enough(
     monkeypatch.setenv("FERBENCH_DATA", str(stand_in))
     run, model = (text.format(run=tiny_run[0], model=tiny_model) for text in (source, pretrained))
     if message is None:
-        check_rationales(run, model, {"sfew": asked})
+        check_rationales(run, model, {"ferbench_rationale_sfew": asked})
         return
     with pytest.raises(PredictionError, match=message):
-        check_rationales(run, model, {"sfew": asked})
+        check_rationales(run, model, {"ferbench_rationale_sfew": asked})
 
 
 def test_an_earlier_run_is_of_the_same_data_and_has_rationales(
@@ -283,7 +283,7 @@ def test_an_earlier_run_is_of_the_same_data_and_has_rationales(
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("FERBENCH_DATA", str(tmp_path))
     with pytest.raises(PredictionError, match=r"is a run on other data of sfew .*, here 000000"):
-        check_rationales(str(folder), str(tiny_model), {"sfew": 14})
+        check_rationales(str(folder), str(tiny_model), {"ferbench_rationale_sfew": 14})
     bare = tmp_path / "bare.jsonl"
     row = {"dataset": "sfew", "id": "a", "target": "sad", "response": "<answer>sad</answer>"}
     bare.write_text(json.dumps(row))
