@@ -93,13 +93,10 @@ def _folder_problems(trainer: TrainerSettings) -> Iterator[str]:
 
 def _space_problems(settings: Settings) -> Iterator[str]:
     """Yield why not even one checkpoint has room: each holds the weights, in SFT and GRPO alike."""
-    of_checkpoint = (
-        "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
-    )
     if not settings.saves:
         return
     model = find_model(settings.model.path)
-    if model is None or value_at(settings.verl, of_checkpoint).get("save_lora_only"):
+    if model is None or value_at(settings.verl, settings.checkpoint_key).get("save_lora_only"):
         return
     weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     run = settings.trainer.folder

@@ -329,6 +329,11 @@ class Settings:
         return "engine" if self.stage == "sft" else "actor_rollout_ref.actor.fsdp_config"
 
     @property
+    def checkpoint_key(self) -> str:
+        """The group that says what a checkpoint holds."""
+        return "checkpoint" if self.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
+
+    @property
     def saves(self) -> bool:
         """Whether it leaves a checkpoint: SFT saves its last step whatever `save_freq` is."""
         often = self.trainer.save_freq

@@ -68,18 +68,13 @@ def checkpoint_size(settings: Settings, layout: Layout) -> int:
         "optimizer": 2 * layout.trained * stored,
         "hf_model": layout.parameters * stored,
     }
-    saved = value_at(settings.verl, f"{checkpoint_key(settings)}.save_contents")
+    saved = value_at(settings.verl, f"{settings.checkpoint_key}.save_contents")
     return sum(size for name, size in contents.items() if name in saved)
 
 
 def keep_key(settings: Settings) -> str:
     """Return the setting that says how many checkpoints are kept."""
     return f"trainer.max_{'' if settings.stage == 'sft' else 'actor_'}ckpt_to_keep"
-
-
-def checkpoint_key(settings: Settings) -> str:
-    """Return the group of settings that says what a checkpoint holds."""
-    return "checkpoint" if settings.stage == "sft" else "actor_rollout_ref.actor.checkpoint"
 
 
 def _saved(settings: Settings, steps: int) -> int:

@@ -14,7 +14,7 @@ from recipes.training.configuration.parse import parse_settings
 from recipes.training.configuration.registry import is_recipe_file
 from recipes.training.configuration.settings import ConfigurationError, GrpoSettings, Settings
 from recipes.training.plan.available import GIB
-from recipes.training.plan.disk import checkpoint_key, keep_key
+from recipes.training.plan.disk import keep_key
 from recipes.training.plan.layout import WORKERS, Layout
 from recipes.training.plan.lengths import Assumed
 from recipes.training.plan.memory import Moment
@@ -300,5 +300,5 @@ def _disk_ways(settings: Settings, layout: Layout) -> Iterator[Way]:
     yield [Change({keep_key(settings): 1})]
     if "rollout_data_dir" in settings.trainer.folders:
         yield [Change({"trainer.rollout_data_dir": None})]
-    key = f"{checkpoint_key(settings)}.save_contents"
+    key = f"{settings.checkpoint_key}.save_contents"
     yield [Change({key: [name for name in value_at(settings.verl, key) if name != "hf_model"]})]
