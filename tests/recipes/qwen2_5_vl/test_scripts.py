@@ -85,7 +85,7 @@ def test_slurm_starts_a_stage_on_every_node(stage: str, started: str, tmp_path: 
     run = (
         f"unifer-train {stage} --config 7b optim.lr=1e-6 trainer.nnodes=2 trainer.n_gpus_per_node=8"
     )
-    shown = re.sub(r"\S+/tmp\.\w+", "MARK", done.stdout.strip())
+    shown = re.sub(rf"{re.escape(str(tmp_path))}/tmp\.\w+", "MARK", done.stdout.strip())
     on_nodes = "srun --kill-on-bad-exit env -u ROCR_VISIBLE_DEVICES"
     assert shown == f"{on_nodes} {started.format(run=run)}"
     assert not list(tmp_path.glob("tmp.*"))
