@@ -110,6 +110,9 @@ def _read(
 ) -> Iterator[Sample | Skipped]:
     part = _PART[split]
     for name, label in LABELS.items():
+        if tree.find_in(faces[split], name) is None:
+            yield Skipped(DATASET, f"{part}/{name}/", "is not there, under this name")
+            continue
         stems = set()
         for file in _files(tree, faces[split], name):
             path = PurePosixPath(file)

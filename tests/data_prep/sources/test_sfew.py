@@ -28,6 +28,14 @@ def test_sfew_reports_frames_without_a_face_and_refuses_frames_alone(tmp_path: P
         open_source("sfew", root)
 
 
+def test_sfew_lists_a_class_folder_that_has_another_name(tmp_path: Path) -> None:
+    faces = official.write_sfew(tmp_path) / "Val/Val_Aligned_Faces"
+    (faces / "Happy").rename(faces / "Happiness")
+    samples, skipped = read(open_source("sfew", tmp_path), Split.TEST)
+    assert "happy" not in {sample.label for sample in samples}
+    assert Skipped("sfew", "Val/Happy/", "is not there, under this name") in skipped
+
+
 def test_sfew_faces_may_lie_beside_the_frames_or_alone(tmp_path: Path) -> None:
     root = official.write_sfew(tmp_path)
     expected = seen(open_source("sfew", root))
