@@ -247,8 +247,8 @@ def _examine(task: _Task) -> Examined:
         )
     found = inspect(task.data)
     fault = found.fault
-    if found.sixteen_bits and task.file:
-        fault = "is gray of 16 bits, which verl shows to the model as white; convert it to 8 bits"
+    if found.shown_otherwise and task.file:
+        fault = found.shown_otherwise
     if task.extract_to is not None and isinstance(task.data, bytes) and fault is None:
         with atomic_write(task.extract_to) as partial:
             partial.write_bytes(task.data)

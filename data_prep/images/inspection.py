@@ -12,11 +12,11 @@ from functools import cache
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from data_prep.support.images import UNDECODABLE
 from data_prep.support.tree import MAX_IMAGE_BYTES
-from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits
+from unifer_tasks.protocol.images import eight_bits, has_sixteen_bits, native_image
 
 MAX_PIXELS = 2**26
 """Maximum number of pixels, 67 million; an image with more is a decompression bomb."""
@@ -75,13 +75,14 @@ class Inspection:
         fault: Why it cannot be used, in which case the rest is empty; None if it can.
         pixels: `PIXELS_BYTES` bytes, equal for equal RGB pixels of equal size in any file format.
         perceptual: `PERCEPTUAL_BYTES` bytes; versions of one picture differ in few bits.
-        sixteen_bits: True for 16-bit gray, which readers other than FERBench show as white.
+        shown_otherwise: Why verl's trainers, which open a file by qwen-vl-utils' `to_rgb`, show
+            other pixels of it than the benchmark does, and the remedy; "" if they show the same.
     """
 
     fault: str | None
     pixels: bytes = b""
     perceptual: bytes = b""
-    sixteen_bits: bool = False
+    shown_otherwise: str = ""
 
 
 def inspect(data: bytes | str) -> Inspection:
@@ -110,7 +111,7 @@ def inspect(data: bytes | str) -> Inspection:
             return Inspection(
                 f"is a {file.format} of {_UNUSUAL[file.mode]}; convert it to 8 bits a channel"
             )
-        sixteen_bits = has_sixteen_bits(file)
+        otherwise = _shown_otherwise(file)
         image = eight_bits(file).convert("RGB")
     except Image.DecompressionBombError:
         return Inspection(f"has more than {MAX_PIXELS:,} pixels")
@@ -120,7 +121,19 @@ def inspect(data: bytes | str) -> Inspection:
         return Inspection(f"cannot be decoded: {error}")
     digest = xxhash.xxh3_128(image.tobytes())
     digest.update(struct.pack("<II", width, height))
-    return Inspection(None, digest.digest(), perceptual_hash(image), sixteen_bits)
+    return Inspection(None, digest.digest(), perceptual_hash(image), otherwise)
+
+
+def _shown_otherwise(file: Image.Image) -> str:
+    if has_sixteen_bits(file):
+        return "is gray of 16 bits, which verl shows to the model as white; convert it to 8 bits"
+    if file.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return "lies on its side or head by its EXIF, which verl does not read; save it upright"
+    # `to_rgb` puts RGBA alone on white.
+    clear = file.has_transparency_data and file.mode != "RGBA"
+    if clear and native_image(file).tobytes() != file.convert("RGB").tobytes():
+        return "has transparency that verl does not show as white; convert it to RGBA"
+    return ""
 
 
 def _not_read(data: bytes) -> str:

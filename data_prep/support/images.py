@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data_prep.support.errors import DamagedError
 from data_prep.support.tree import Tree
@@ -38,6 +38,7 @@ def as_png(file: Path | IO[bytes], compress_level: int = 6) -> str:
         UNDECODABLE: It cannot be read.
     """
     with Image.open(file) as image:
+        ImageOps.exif_transpose(image, in_place=True)
         shown = protocol_image(image)
     buffer = io.BytesIO()
     shown.save(buffer, "PNG", compress_level=compress_level)

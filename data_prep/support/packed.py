@@ -217,7 +217,9 @@ def unpack_7z(path: Path, unpacked: Path) -> Path:
     try:
         import py7zr
     except ImportError:
-        raise ByHandError(path, f"is a 7z, which needs py7zr: {ARCHIVES.install}") from None
+        raise ByHandError(
+            path, f"is a 7z, and no py7zr is there to read it ({ARCHIVES.install})"
+        ) from None
     # A killed run may have left a partial folder.
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

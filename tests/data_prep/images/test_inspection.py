@@ -7,17 +7,19 @@ import struct
 import zlib
 from dataclasses import replace
 
+import datasets
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from data_prep.images import inspection
 from data_prep.images.inspection import inspect, perceptual_hash
 from data_prep.images.nearness import MAX_BITS
 from data_prep.synthetic.faces import draw
 from tests.data_prep.official import face
+from unifer_tasks.protocol.images import IMAGE_SIZE, protocol_image
 
 JPEG = face("fear", 3, (100, 100), "JPEG")
 PNG = face("fear", 3, (100, 100), "PNG")
@@ -116,7 +118,50 @@ def test_gray_of_sixteen_bits_looks_like_eight(form: str) -> None:
     gray = Image.open(io.BytesIO(PNG)).convert("L")
     deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
     found, expected = inspect(encoded(deep, form)), inspect(encoded(gray, form))
-    assert found == replace(expected, sixteen_bits=True)
+    assert found.shown_otherwise.startswith("is gray of 16 bits")
+    assert replace(found, shown_otherwise="") == expected
+
+
+def _with_orientation(image: Image.Image, orientation: int) -> bytes:
+    exif = image.getexif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+def _palette(*, is_transparent: bool) -> bytes:
+    red = Image.new("RGB", (30, 20), "red").convert("P")
+    used = red.getpixel((0, 0))
+    assert isinstance(used, int)
+    return encoded(red, "PNG", transparency=used if is_transparent else used ^ 1)
+
+
+_FACE = Image.open(io.BytesIO(PNG))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (PNG, ""),
+        (encoded(_FACE.convert("L"), "PNG"), ""),
+        (encoded(_FACE.convert("P"), "PNG"), ""),
+        (encoded(Image.new("RGBA", (30, 20), (9, 9, 9, 99)), "PNG"), ""),
+        (encoded(Image.new("LA", (30, 20), (9, 99)), "PNG"), "has transparency"),
+        (_palette(is_transparent=True), "has transparency"),
+        (_palette(is_transparent=False), ""),
+        (_with_orientation(_FACE.convert("RGB"), 1), ""),
+        (_with_orientation(_FACE.convert("RGB"), 6), "lies on its side or head"),
+        (encoded(Image.fromarray(np.full((20, 30), 30_000, np.uint16)), "PNG"), "is gray of 16"),
+    ],
+)
+def test_what_verl_shows_otherwise_than_the_benchmark_is_known(data: bytes, said: str) -> None:
+    vision = pytest.importorskip("qwen_vl_utils.vision_process")
+    asked = protocol_image(datasets.Image().decode_example({"bytes": data, "path": None}))
+    trained = vision.to_rgb(Image.open(io.BytesIO(data))).resize(IMAGE_SIZE)
+    found = inspect(data).shown_otherwise
+    assert (asked.tobytes() == trained.tobytes()) == (found == "")
+    assert found.startswith(said)
 
 
 def test_an_animated_gif_is_rejected_too() -> None:
