@@ -228,6 +228,8 @@ def _gaps(groups: Sequence[Group], table: _Table, n_draws: int) -> Gaps:
     excess = [float((weights * table.accuracy).sum()) for weights in table.weights]
     best, worst = int(np.argmax(excess)), int(np.argmin(excess))
     difference = table.estimate(table.weights[best] - table.weights[worst], most=2.0)
+    # Of equal groups it is rounding errors, which may be negative.
+    difference = replace(difference, value=max(0.0, difference.value))
     p = _p_value(table, difference.value, n_draws)
     names = [group.name for group in groups]
     tested = Gap(names[best], names[worst], difference)

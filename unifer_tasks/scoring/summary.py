@@ -142,7 +142,7 @@ class DatasetScores(Scored):
         excluded: The answers that the reader leaves out of its denominator.
         outcomes: Outcome -> how many answers, excluded ones among them.
         targets: True label -> how many answers, excluded ones among them; 0 for another word.
-        questions: What the benchmark asks there.
+        questions: How many the benchmark asks there; how many were asked where it asks none.
     """
 
     n: int
@@ -305,7 +305,9 @@ def score(readings: Iterable[Reading], reader: Reader) -> Summary:
             {cell: n for cell, n in cells.items() if cell.dataset in pooled},
             reader,
             of_pool.pooled if of_pool else None,
-            N_QUESTIONS,
+            N_QUESTIONS
+            if any(dataset in FERBENCH for dataset in pooled)
+            else sum(datasets[dataset].questions for dataset in pooled),
         ),
         MeanScores(
             _numbers(mean_scores(scores(part, reader) for part in answered.values())),

@@ -258,6 +258,7 @@ def test_names_and_orders_change_no_figure(cells: Cells, order: list[str], rando
 @example(
     {("a", "happy"): (0, 2), ("a", "sad"): (1, 1), ("b", "happy"): (1, 1), ("c", "sad"): (0, 1)}
 )
+@example({("a", "sad"): (3, 4), ("b", "happy"): (0, 3), ("b", "sad"): (6, 8)})
 @settings(max_examples=40, deadline=None)
 def test_figures_stay_in_their_range(cells: Cells) -> None:
     found = scored(cells)

@@ -39,11 +39,12 @@ def marks(one: Assessment) -> tuple[Mark, ...]:
         found.append(Mark("stand-in faces", "synthetic faces", r"$^{\ast}$"))
     if not one.strict.complete:
         answered = sum(row.dataset in FERBENCH for row in one.run.predictions)
-        text = (
-            f"incomplete: {answered:,} of {N_QUESTIONS:,}"
-            if answered < N_QUESTIONS
-            else "questions of other labels than the benchmark's"
-        )
+        if not answered:
+            text = "no question of the benchmark"
+        elif answered < N_QUESTIONS:
+            text = f"incomplete: {answered:,} of {N_QUESTIONS:,}"
+        else:
+            text = "questions of other labels than the benchmark's"
         found.append(Mark(text, "incomplete", r"$^{\dagger}$"))
     if one.repeats:
         repeats = max(each.repeats for each in one.repeats.values())
@@ -69,7 +70,7 @@ def questions(one: Assessment, scope: str) -> str:
     if is_complete(one, scope):
         return f"{n:,}"
     if n == part.questions:
-        return f"{n:,}, OTHER LABELS"
+        return f"{n:,}, OTHER {'LABELS' if FERBENCH.keys() & one.strict.datasets else 'DATASETS'}"
     rows = one.run.rows
     pooled = [scope] if scope in one.strict.datasets else pooled_datasets(rows)
     held = sum(rows.get(dataset, 0) for dataset in pooled)
