@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from data_prep.images.duplicates import Duplicate
 from data_prep.images.nearness import MAX_BITS
 from data_prep.outputs.card import write_training_card
 from data_prep.outputs.quarantine import read_list
+from data_prep.outputs.rebase import rebase_command
 from data_prep.outputs.training_folder import Repeats, TrainingManifest
 from data_prep.sources.inputs import Input, inputs_of_published
 from data_prep.sources.published import Keys
@@ -160,10 +160,9 @@ def _report_roots(output: Output, inputs: Sequence[Input], manifest: TrainingMan
                 f"the manifest of {out} has no root of {given.name}; remove it and build again"
             )
         if root != now:
-            command = ["unifer-data", "rebase", str(out), "--root", f"{given.name}={now}"]
             say(
                 f"{given.name}: these rows name images below {root}, where `rebase` put them; "
-                f"{shlex.join(command)} moves them to those read now"
+                f"{rebase_command(out, f'{given.name}={now}')} moves them to those read now"
             )
 
 

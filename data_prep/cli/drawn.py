@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
-from data_prep.cli.options import add_jobs, add_numbers, add_seed, first_given, output, say
+from data_prep.cli.options import (
+    add_jobs,
+    add_numbers,
+    add_seed,
+    first_given,
+    output,
+    say,
+    to_evaluate_on,
+)
 from data_prep.sources.index import read_index
 from data_prep.support.errors import PreparationError
 from data_prep.synthetic import stand_in
 from data_prep.synthetic.stand_in_training import LABELS, Recipe, build_training
-from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.numbers import natural_number, positive_integer, share
 
@@ -121,6 +127,5 @@ def _benchmark(args: argparse.Namespace) -> int:
     manifest = stand_in.build(output(args), targets, seed=args.seed, recipe=recipe, bias=args.bias)
     for dataset, file in manifest.datasets.items():
         say(f"{dataset:<10} {file.rows:>6,} synthetic faces   {args.out / file.path}")
-    folder = shlex.quote(str(args.out.absolute()))
-    say(f"These faces are synthetic. To evaluate on them: export {DATA_VARIABLE}={folder}")
+    say(f"These faces are synthetic. To evaluate on them: {to_evaluate_on(args.out)}")
     return 0

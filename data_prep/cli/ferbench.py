@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from data_prep.cli.options import (
     open_sources,
     output,
     say,
+    to_evaluate_on,
     warn,
 )
 from data_prep.outputs import ferbench
@@ -31,7 +31,7 @@ from data_prep.outputs.quarantine import (
 from data_prep.sources.index import Question, read_index
 from data_prep.sources.samples import Split
 from data_prep.support.errors import PreparationError
-from unifer_tasks.data.manifest import DATA_VARIABLE, Manifest
+from unifer_tasks.data.manifest import Manifest
 from unifer_tasks.support.command import Subparsers
 from unifer_tasks.support.counted import counted
 
@@ -139,5 +139,5 @@ def _report(out: Path, manifest: Manifest) -> int:
     caveat = manifest.caveat()
     if caveat is not None:
         say(f"This is a part of FERBench: {caveat}")
-    say(f"To evaluate on it: export {DATA_VARIABLE}={shlex.quote(str(out.absolute()))}")
+    say(f"To evaluate on it: {to_evaluate_on(out)}")
     return INCOMPLETE if left_out else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from data_prep.sources.samples import Source, Split
 from data_prep.support.errors import PreparationError
 from data_prep.support.output import Output
 from data_prep.support.packed import UNPACKED
+from unifer_tasks.data.manifest import DATA_VARIABLE
 from unifer_tasks.protocol.labels import label_space
 from unifer_tasks.support.command import in_one_line
 from unifer_tasks.support.numbers import natural_number, positive_integer
@@ -31,6 +33,11 @@ Item = TypeVar("Item")
 def say(text: str) -> None:
     """Print a message on one line, whatever names it holds."""
     print(in_one_line(text))
+
+
+def to_evaluate_on(out: Path) -> str:
+    """Return the command by which a run of the benchmark finds a folder."""
+    return f"export {DATA_VARIABLE}={shlex.quote(str(out.absolute()))}"
 
 
 def warn(text: str) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from data_prep.cli.options import say, warn
-from data_prep.outputs.rebase import rebase
+from data_prep.outputs.rebase import rebase, rebase_command
 from data_prep.outputs.row_checks import missing_images
 from data_prep.outputs.verify import missing_roots
 from data_prep.support.errors import PreparationError
@@ -47,8 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     for root, images in missing_images(args.folder, manifest).items():
         warn(
             f"unifer-data: {counted(len(images), 'image')} not found below {root}, such as "
-            f"{images[0]}; if the images are elsewhere: "
-            f"unifer-data rebase {shlex.quote(str(args.folder))} --root NEW"
+            f"{images[0]}; if the images are elsewhere: {rebase_command(args.folder)}"
         )
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,11 @@ from data_prep.outputs.training_folder import (
 from data_prep.support.errors import PreparationError, reading_parquet
 from unifer_tasks.data.manifest import sha256
 from unifer_tasks.support.files import atomic_write
+
+
+def rebase_command(folder: Path, root: str = "NEW") -> str:
+    """Return the command by which rows follow their images, with `--root` as it is typed."""
+    return shlex.join(["unifer-data", "rebase", str(folder), "--root", root])
 
 
 def new_roots(manifest: TrainingManifest, given: Mapping[str | None, str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from data_prep.images.inspection import inspect
+from data_prep.outputs.rebase import rebase_command
 from data_prep.outputs.row_checks import image_problems, row_problems, shard_problem
 from data_prep.outputs.training_folder import (
     TrainingManifest,
@@ -106,8 +106,7 @@ def verify_rows(root: Path, jobs: int | None = None) -> tuple[TrainingManifest, 
             )
     kinds = [files] if files else [kind for kind in row_problems(root, manifest) if kind]
     gone = [
-        f"{folder} is missing; if the images have moved: "
-        f"unifer-data rebase {shlex.quote(str(root))} --root NEW"
+        f"{folder} is missing; if the images have moved: {rebase_command(root)}"
         for folder in missing_roots(manifest)
     ]
     if not gone and not kinds:
